@@ -1,0 +1,1 @@
+"""Sequence mixers for PiCo-Gen."""

@@ -1,0 +1,57 @@
+"""PiCo-Gen's core: the contracts a plugin meets. Importing it loads neither torch nor numpy."""
+
+from picogen_core.errors import (
+    BadCheckpoint,
+    BadInput,
+    ConfigError,
+    PicogenError,
+    PluginError,
+    Undefined,
+    UnknownName,
+)
+from picogen_core.hookspecs import hookimpl
+from picogen_core.options import Options
+from picogen_core.protocols import (
+    Backbone,
+    Head,
+    Loss,
+    LossBatch,
+    LossValue,
+    Metric,
+    NoteIndex,
+    Row,
+    Source,
+    Summary,
+    Value,
+)
+from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec, SourceSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backbone",
+    "BackboneSpec",
+    "BadCheckpoint",
+    "BadInput",
+    "ConfigError",
+    "Head",
+    "HeadSpec",
+    "Loss",
+    "LossBatch",
+    "LossSpec",
+    "LossValue",
+    "Metric",
+    "MetricSpec",
+    "NoteIndex",
+    "Options",
+    "PicogenError",
+    "PluginError",
+    "Row",
+    "Source",
+    "SourceSpec",
+    "Summary",
+    "Undefined",
+    "UnknownName",
+    "Value",
+    "hookimpl",
+]

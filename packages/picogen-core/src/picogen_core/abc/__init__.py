@@ -1,0 +1,1 @@
+"""ABC notation: lexer, notes, bars, patches, repair. Pure Python, no torch."""

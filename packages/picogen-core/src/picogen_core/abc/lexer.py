@@ -1,0 +1,86 @@
+"""One lexer for the music part of ABC. Every character of the text is in exactly one token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+LENGTH = r"\d*/*\d*"
+PITCH = r"(?:\^\^|\^/|\^|__|_/|_|=)?[A-Ga-g][,']*"
+_TONE = rf"(?:{PITCH}|[zx]){LENGTH}"
+
+# The order matters: the first alternative that matches wins.
+_KINDS = {
+    "comment": r"%[^\n]*",
+    "field": r"\[[A-Za-z]:[^\]\n]*\]",
+    "chord": rf"\[(?:\s*(?:[.~HLMOPSTuv]|![^!\n]*!)*(?:{_TONE})\s*\.?-?)+\s*\]{LENGTH}",
+    "grace": r"\{[^{}\n|]*\}",
+    "quote": r'"[^"\n]*"',
+    "decoration": r"![^!\n|]*!|\+[^+\n|]{1,20}\+",
+    "tuplet": r"\(\d+(?::\d*){0,2}",
+    "bar": r"\.?(?=:*\[?\||::)(?:\[\|\]?|\|\]?|:)+(?:\[?\d+(?:[,\-.]\d+)*)?",
+    "ending": r"\[\d+(?:[,\-.]\d+)*|\[(?=\")",
+    "note": rf"{PITCH}{LENGTH}",
+    "rest": rf"[zxZX]{LENGTH}",
+    "spacer": rf"y{LENGTH}",
+    "broken": r"<+|>+",
+    "slur": r"\.?\(|\)",
+    "tie": r"\.?-",
+    "short": r"[.~HLMOPSTuvJRkVNIKQUWXYZ]",
+    "overlay": r"&+",
+    "continuation": r"\\(?=[ \t]*(?:%[^\n]*)?(?:\n|$))",
+    "beam": r"`+",
+    "break": r"[$]",
+    "space": r"[ \t]+",
+    "newline": r"\r\n|\n|\r",
+    "bad": r".",
+}
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{regex})" for kind, regex in _KINDS.items()), re.S)
+_LENGTH_PARTS = re.compile(r"(\d*)(/*)(\d*)")
+
+SOUNDING = frozenset({"note", "chord"})
+TIMED = frozenset({"note", "chord", "rest"})
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of music text: its kind, its characters and where they start."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def lex(text: str) -> Iterator[Token]:
+    """Tokens of a body, a line or a bar; their texts joined are `text` itself."""
+    for match in _TOKEN.finditer(text):
+        yield Token(match.lastgroup or "bad", match.group(), match.start())
+
+
+def parse_length(text: str) -> Fraction:
+    """A note length as a multiple of the unit length: `3/2`, `/`, `//`, `4`; "" is 1.
+
+    Raises:
+        ValueError: a zero in it, or more digits or slashes than any music has.
+    """
+    match = _LENGTH_PARTS.fullmatch(text)
+    if match is None or len(text) > 12:
+        raise ValueError(f"{text[:20]!r} is not a note length")
+    over, slashes, under = match.groups()
+    numerator = int(over or 1)
+    denominator = int(under) if under else 2 ** len(slashes)
+    if under and len(slashes) > 1:
+        denominator = int(under) * 2 ** (len(slashes) - 1)
+    if not numerator or not denominator:
+        raise ValueError(f"{text!r} is not a note length")
+    return Fraction(numerator, denominator)
+
+
+def format_length(length: Fraction) -> str:
+    """The shortest ABC for a multiple of the unit length: 1 is "", 1/2 is "/", 3/2 is "3/2"."""
+    if length.denominator == 1:
+        return "" if length == 1 else str(length.numerator)
+    numerator = "" if length.numerator == 1 else str(length.numerator)
+    return f"{numerator}/" if length == Fraction(1, 2) else f"{numerator}/{length.denominator}"

@@ -1,0 +1,29 @@
+"""Faults a user can mend. The message is one line: what, where, what to do next."""
+
+
+class PicogenError(Exception):
+    """Base of every fault that the command line reports as one line and exit code 2."""
+
+
+class BadInput(PicogenError):
+    """A file, folder or text that cannot be used."""
+
+
+class BadCheckpoint(PicogenError):
+    """A weights file that is not what it is taken for."""
+
+
+class ConfigError(PicogenError):
+    """An option that does not exist or does not fit."""
+
+
+class UnknownName(PicogenError):
+    """A backbone, head, loss, metric or source that nobody registered."""
+
+
+class PluginError(PicogenError):
+    """A plugin that breaks the contract."""
+
+
+class Undefined(Exception):
+    """A metric has no value for this piece; the message says why, and the piece is counted."""

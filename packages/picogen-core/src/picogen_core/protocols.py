@@ -1,0 +1,153 @@
+"""The contracts behind the specs, as types. Nothing here imports torch when it runs.
+
+Glossary: B rows, S patches of a row, P = 16 characters of a patch, V = 128 character codes,
+D width of the model, E width of the teacher, N valid target patches of a batch, M notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from picogen_core.data.types import SourcePiece
+    from picogen_core.pieces import Piece
+
+State = TypeVar("State")
+"""A tree (dict, list or tuple) of tensors whose first axis is the batch."""
+
+
+class Backbone(Protocol[State]):
+    """A causal sequence mixer over patches."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[B, S, D] -> [B, S, D]. Output t depends on inputs up to t; rows are right-padded."""
+
+    def initial_state(
+        self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        """The empty state of `batch` rows that will see at most `max_patches` patches."""
+
+    def prefill(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        """[B, S, D], [B] -> outputs at the last valid patch of each row [B, D], and the state.
+
+        Starts from an empty state. What lies past a row's length never enters its state.
+        """
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """[B, D] -> [B, D]: one more patch for every row."""
+
+
+class Head(Protocol[State]):
+    """From the hidden state of patch t to the characters of patch t + 1."""
+
+    def __call__(self, hidden: Tensor, patch: Tensor) -> Tensor:
+        """[N, D], [N, P] -> teacher-forced logits [N, P, V]; position j sees characters < j."""
+
+    def begin(self, hidden: Tensor) -> tuple[Tensor, State]:
+        """[N, D] -> logits of the first character [N, V], and the state."""
+
+    def step(self, chars: Tensor, state: State) -> tuple[Tensor, State]:
+        """[N] -> logits of the next character [N, V]."""
+
+
+@dataclass(frozen=True)
+class NoteIndex:
+    """Where the notes of a batch stand, in the order of the text.
+
+    position: [M] flat index n·P + j of the note's letter among the N·P characters.
+    row:      [M] row of the batch, 0 … B − 1.
+    voice:    [M] voice number within its row.
+    step:     [M] diatonic step as notated, 7 · octave + letter, C = 0 (middle C is 28).
+    octave:   [M] True if octave marks (`,` or `'`) follow the letter.
+    """
+
+    position: Tensor
+    row: Tensor
+    voice: Tensor
+    step: Tensor
+    octave: Tensor
+
+
+@dataclass(frozen=True)
+class LossBatch:
+    """What a loss sees of a batch; only valid target patches, the N axis, are in it.
+
+    `student_hidden` has been projected to the teacher's width when there is a teacher; row n is
+    the hidden state that predicts patch n. `valid` marks characters that count (not padding).
+    """
+
+    student_logits: Tensor  # N P V
+    student_hidden: Tensor  # N D, or N E with a teacher
+    characters: Tensor  # N P
+    valid: Tensor  # N P, bool
+    row: Tensor  # N
+    patch: Tensor  # N, index of the patch within its row
+    notes: NoteIndex
+    teacher_logits: Tensor | None = None  # N P V
+    teacher_hidden: Tensor | None = None  # N E
+
+
+@dataclass(frozen=True)
+class LossValue:
+    """A differentiable scalar, and its parts for the log."""
+
+    value: Tensor
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Loss(Protocol):
+    """One term of the training loss, in nats per character unless its spec says otherwise."""
+
+    def __call__(self, batch: LossBatch) -> LossValue: ...
+
+
+Row = Mapping[str, Any]
+"""What a metric keeps of one piece: plain JSON values, so that it can be cached."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its unit, its direction, its count and its 95 % interval where there is one."""
+
+    value: float
+    unit: str
+    n: int
+    low: float | None = None
+    high: float | None = None
+    better: Literal["higher", "lower", "closer"] | None = None
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A folder in numbers. `unused` counts the pieces that could not be used, by reason."""
+
+    values: Mapping[str, Value]
+    unused: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    headline: str | None = None
+
+
+class Metric(Protocol):
+    """First one row a piece, then one summary a folder."""
+
+    def measure(self, piece: Piece) -> Row:
+        """One piece, cacheable. Raises `Undefined`; never returns 0.0 for nothing."""
+
+    def summarise(
+        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+    ) -> Summary:
+        """All rows of a folder, against the rows of a reference if there is one."""
+
+
+class Source(Protocol):
+    """Music by name or by path."""
+
+    def __call__(self, which: str) -> Iterator[SourcePiece]:
+        """Every tune of collection or path `which`, in a fixed order. Raises `BadInput`."""

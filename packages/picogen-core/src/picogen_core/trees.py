@@ -1,0 +1,34 @@
+"""States are trees (dicts, lists, tuples) of tensors with the batch first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tree = TypeVar("Tree")
+
+
+def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply `function` to the tensors that stand at the same place in each tree."""
+    if isinstance(tree, dict):
+        return {k: tree_map(function, v, *(o[k] for o in others)) for k, v in tree.items()}  # type: ignore[return-value,index]
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(tree_map(function, *items) for items in zip(tree, *others, strict=True)))  # type: ignore[return-value,call-overload]
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(tree_map(function, *items) for items in zip(tree, *others, strict=True))  # type: ignore[return-value,call-arg,arg-type]
+    return function(tree, *others)  # type: ignore[no-any-return]
+
+
+def select_rows(state: Tree, rows: Tensor) -> Tree:
+    """The state of the given rows, in that order."""
+    return tree_map(lambda tensor: tensor[rows], state)
+
+
+def merge_states(states: Sequence[Tree]) -> Tree:
+    """One state of all rows, in order. All must come from the same `max_patches`."""
+    import torch
+
+    return tree_map(lambda *tensors: torch.cat(tensors), *states)

@@ -1,0 +1,1 @@
+"""What a folder of scores is worth, and the physics-aware loss."""
