@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-LENGTH = r"\d*/*\d*"
+# Possessive quantifiers (`*+`) and the bound on a field keep hostile text linear: without them an
+# unclosed chord `[C11C11…` takes exponential time.
+LENGTH = r"\d*+/*+\d*+"
 PITCH = r"(?:\^\^|\^/|\^|__|_/|_|=)?[A-Ga-g][,']*"
 _TONE = rf"(?:{PITCH}|[zx]){LENGTH}"
 
 # The order matters: the first alternative that matches wins.
 _KINDS = {
     "comment": r"%[^\n]*",
-    "field": r"\[[A-Za-z]:[^\]\n]*\]",
-    "chord": rf"\[(?:\s*(?:[.~HLMOPSTuv]|![^!\n]*!)*(?:{_TONE})\s*\.?-?)+\s*\]{LENGTH}",
+    "field": r"\[[A-Za-z]:[^\]\n]{0,500}+\]",
+    "chord": rf"\[(?:\s*+(?:[.~HLMOPSTuv]|![^!\n]*!)*+(?:{_TONE})\s*+\.?-?)++\s*+\]{LENGTH}",
     "grace": r"\{[^{}\n|]*\}",
     "quote": r'"[^"\n]*"',
     "decoration": r"![^!\n|]*!|\+[^+\n|]{1,20}\+",

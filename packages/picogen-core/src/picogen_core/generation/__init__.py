@@ -1,0 +1,1 @@
+"""From a prompt to pieces: prompts, sampling, the decoder, and the files it leaves."""

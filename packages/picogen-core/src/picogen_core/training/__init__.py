@@ -1,0 +1,1 @@
+"""One training loop: `train` is `distill` without a teacher."""

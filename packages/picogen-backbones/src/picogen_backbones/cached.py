@@ -1,0 +1,136 @@
+"""transformers' decoders behind the `Backbone` contract: static caches, one length a row.
+
+B rows  S patches of a call  T patches the cache has room for  D width
+L layers  G heads of keys and values  K channels a head
+
+transformers' own caches keep one length for the whole batch and trust left padding. Here each row
+has its own length: a call writes the row's keys at its own positions, and a mask made from those
+positions hides whatever lies past them. Slots can therefore be refilled at different lengths.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache
+
+State = dict[str, Tensor]
+
+
+class RowCache(Cache):
+    """What the attention layers of one call see of the state: they write, then read, through `update`."""
+
+    def __init__(
+        self,
+        keys: Float[Tensor, "B L G T K"],
+        values: Float[Tensor, "B L G T K"],
+        positions: Int[Tensor, "B S"],
+        valid: Bool[Tensor, "B S"],
+        filled: int,
+    ) -> None:
+        """Write at `positions` (zeros where not `valid`) and read the first `filled` places."""
+        super().__init__(layers=[])
+        self.keys, self.values = keys, values
+        self.positions, self.filled = positions, filled
+        self.rows = torch.arange(len(positions), device=positions.device)[:, None]
+        self.valid = valid[:, :, None, None]
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """[B, G, S, K] of the new patches -> [B, G, filled, K] of all patches so far."""
+        return (
+            self._extend(self.keys[:, layer_idx], key_states),
+            self._extend(self.values[:, layer_idx], value_states),
+        )
+
+    def _extend(
+        self, stored: Float[Tensor, "B G T K"], new: Float[Tensor, "B G S K"]
+    ) -> Float[Tensor, "B G F K"]:
+        written = new.transpose(1, 2).masked_fill(~self.valid, 0)
+        stored[self.rows, :, self.positions] = written.to(stored.dtype)
+        return stored[:, :, : self.filled].to(new.dtype)
+
+
+class CachedDecoder(nn.Module):
+    """`model` without its token embedding. The state is a dict:
+
+    keys, values [B, L, G, T, K] and length [B]. `step` writes into the state it is given, so that
+    state is used up; select rows of it first if two continuations are wanted.
+    """
+
+    def __init__(self, model: PreTrainedModel, layers: int, kv_heads: int, head_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.cache_shape = layers, kv_heads, head_size
+
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
+        return self.model(inputs_embeds=x, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+
+    def initial_state(
+        self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        layers, kv_heads, head_size = self.cache_shape
+        shape = batch, layers, kv_heads, max_patches, head_size
+        return {
+            "keys": torch.zeros(shape, device=device, dtype=dtype),
+            "values": torch.zeros(shape, device=device, dtype=dtype),
+            "length": torch.zeros(batch, device=device, dtype=torch.long),
+        }
+
+    def prefill(
+        self, x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"], state: State
+    ) -> tuple[Float[Tensor, "B D"], State]:
+        """1 ≤ lengths ≤ S. What `state` holds is ignored; it is left as it is."""
+        rows, patches = x.shape[:2]
+        _check_room(patches, state)
+        positions = torch.arange(patches, device=x.device).expand(rows, -1)
+        valid = positions < lengths[:, None]
+        fresh = {
+            "keys": torch.zeros_like(state["keys"]),
+            "values": torch.zeros_like(state["values"]),
+            "length": lengths.clone(),
+        }
+        # Zeros, since a NaN in the padding would pass through a masked attention weight of 0.
+        x = x.masked_fill(~valid[:, :, None], 0)
+        hidden = self._extend(x, positions, valid, patches, fresh)
+        return hidden[torch.arange(rows, device=x.device), lengths - 1], fresh
+
+    def step(
+        self, x: Float[Tensor, "B D"], state: State
+    ) -> tuple[Float[Tensor, "B D"], State]:
+        """Raises `ValueError` if a row has used up the `max_patches` of its state."""
+        length = state["length"]
+        filled = int(length.max()) + 1
+        _check_room(filled, state)
+        positions = length[:, None]
+        hidden = self._extend(x[:, None], positions, positions >= 0, filled, state)
+        return hidden[:, 0], {**state, "length": length + 1}
+
+    def _extend(
+        self,
+        x: Float[Tensor, "B S D"],
+        positions: Int[Tensor, "B S"],
+        valid: Bool[Tensor, "B S"],
+        filled: int,
+        state: State,
+    ) -> Float[Tensor, "B S D"]:
+        """Run `x` at `positions`, writing into the keys and values of `state`."""
+        visible = torch.arange(filled, device=x.device) <= positions[:, None, :, None]
+        cache = RowCache(state["keys"], state["values"], positions, valid, filled)
+        output = self.model(
+            inputs_embeds=x,
+            position_ids=positions,
+            attention_mask=visible,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state  # type: ignore[no-any-return]
+
+
+def _check_room(patches: int, state: State) -> None:
+    room = state["keys"].shape[3]
+    if patches > room:
+        raise ValueError(f"{patches} patches do not fit into a state made for {room}")

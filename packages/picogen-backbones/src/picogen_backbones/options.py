@@ -1,0 +1,116 @@
+"""Options of the backbones, and the checks that need the model's width. Nothing here loads torch."""
+
+from picogen_backbones import __version__
+from picogen_core import ConfigError, Options
+from pydantic import Field
+
+HEAD_SIZE = 64
+
+
+class LlamaOptions(Options):
+    layers: int = Field(6, ge=1, description="Decoder layers.")
+    heads: int | None = Field(
+        None, ge=1, description="Query heads; left out, one for every 64 channels of d_model."
+    )
+    kv_heads: int | None = Field(
+        None, ge=1, description="Heads of keys and values (grouped queries); left out, as many as heads."
+    )
+    ffn: int | None = Field(
+        None, ge=1, description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32."
+    )
+    rope_theta: float = Field(10_000.0, gt=0, description="Base of the rotary position frequencies.")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout of the attention weights, the only place Llama has one."
+    )
+
+
+class Gpt2Options(Options):
+    layers: int = Field(6, ge=1, description="Decoder layers.")
+    heads: int | None = Field(
+        None, ge=1, description="Attention heads; left out, one for every 64 channels of d_model."
+    )
+    max_patches: int = Field(
+        1024, ge=1, description="Rows of the learned position table: the longest piece, in patches."
+    )
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="Dropout of inputs, attention weights and residual branches."
+    )
+
+
+class RwkvOptions(Options):
+    layers: int = Field(6, ge=1, description="Blocks of time mixing and channel mixing.")
+    head_size: int = Field(
+        HEAD_SIZE, ge=2, description="Channels a head; its state is head_size × head_size."
+    )
+    ffn: int | None = Field(
+        None, ge=1, description="Width of the channel mixing; left out, 4 · d_model."
+    )
+    chunk: int = Field(
+        32, ge=1, le=64, description="Patches that the parallel form solves at once; speed only."
+    )
+
+
+def llama_sizes(d_model: int, options: LlamaOptions) -> tuple[int, int, int]:
+    """(heads, kv_heads, ffn) as they will be built.
+
+    Raises:
+        ConfigError: d_model, heads and kv_heads do not fit together.
+    """
+    heads = _whole_heads("llama", d_model, options.heads, even=True)
+    kv_heads = options.kv_heads or heads
+    if heads % kv_heads:
+        raise _fault(
+            "llama", f"heads={heads} is not a multiple of", "kv_heads", kv_heads, _divisor(heads, kv_heads)
+        )
+    return heads, kv_heads, options.ffn or -(-8 * d_model // (3 * 32)) * 32
+
+
+def gpt2_heads(d_model: int, options: Gpt2Options) -> int:
+    """Attention heads as they will be built. Raises `ConfigError` if they do not divide d_model."""
+    return _whole_heads("gpt2", d_model, options.heads)
+
+
+def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
+    """Heads of `head_size` channels. Raises `ConfigError` if they do not fill d_model."""
+    size = options.head_size
+    if d_model % size:
+        raise _fault(
+            "rwkv", f"d_model={d_model} is not a multiple of", "head_size", size,
+            _divisor(d_model, size), d_model,
+        )  # fmt: skip
+    return d_model // size
+
+
+def _whole_heads(backbone: str, d_model: int, heads: int | None, even: bool = False) -> int:
+    heads = heads or max(1, d_model // HEAD_SIZE)
+    if d_model % heads:
+        divisor = _divisor(d_model, heads)
+        raise _fault(
+            backbone, f"d_model={d_model} is not a multiple of", "heads", heads, divisor, d_model
+        )
+    if even and d_model // heads % 2:
+        raise ConfigError(
+            f"d_model={d_model} in {heads} heads leaves an odd {d_model // heads} channels a head, and "
+            f"rotary positions turn pairs ({_where(backbone)}). "
+            f"Try another d_model, or --set backbone.heads=N."
+        )
+    return heads
+
+
+def _fault(
+    backbone: str, what: str, option: str, value: int, instead: int, d_model: int | None = None
+) -> ConfigError:
+    widths = "" if d_model is None else f"{-(-d_model // value) * value}, or "
+    return ConfigError(
+        f"{what} backbone.{option}={value} ({_where(backbone)}). "
+        f"Try {widths}--set backbone.{option}={instead}."
+    )
+
+
+def _where(backbone: str) -> str:
+    return f"backbone {backbone!r}, picogen-backbones {__version__}"
+
+
+def _divisor(number: int, near: int) -> int:
+    """The largest divisor of `number` that is not above `near`."""
+    return next(d for d in range(min(near, number), 0, -1) if number % d == 0)

@@ -1,0 +1,54 @@
+"""The entry point: three backbones. Their modules load torch, so they are imported when built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from picogen_backbones.options import Gpt2Options, LlamaOptions, RwkvOptions
+from picogen_core import BackboneSpec, hookimpl
+
+if TYPE_CHECKING:
+    from picogen_backbones.gpt2 import Gpt2
+    from picogen_backbones.llama import Llama
+    from picogen_backbones.rwkv import Rwkv
+
+
+def _gpt2(options: Gpt2Options, d_model: int) -> Gpt2:
+    from picogen_backbones.gpt2 import Gpt2
+
+    return Gpt2(d_model, options)
+
+
+def _llama(options: LlamaOptions, d_model: int) -> Llama:
+    from picogen_backbones.llama import Llama
+
+    return Llama(d_model, options)
+
+
+def _rwkv(options: RwkvOptions, d_model: int) -> Rwkv:
+    from picogen_backbones.rwkv import Rwkv
+
+    return Rwkv(d_model, options)
+
+
+@hookimpl
+def picogen_backbones() -> Iterator[BackboneSpec]:
+    yield BackboneSpec(
+        name="gpt2",
+        summary="GPT-2 (transformers): learned positions; what NotaGen is",
+        config=lambda: Gpt2Options,
+        build=_gpt2,
+    )
+    yield BackboneSpec(
+        name="llama",
+        summary="Llama (transformers): rotary positions, gated MLP, RMSNorm",
+        config=lambda: LlamaOptions,
+        build=_llama,
+    )
+    yield BackboneSpec(
+        name="rwkv",
+        summary="RWKV-7: a state of fixed size instead of a cache, trained without CUDA",
+        config=lambda: RwkvOptions,
+        build=_rwkv,
+    )

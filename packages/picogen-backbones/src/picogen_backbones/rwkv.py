@@ -1,0 +1,301 @@
+"""RWKV-7 "Goose" (x070) in plain torch: trained in chunks, run as a recurrence.
+
+Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution", arXiv:2503.14456. Names and
+shapes of the tensors are those of the official checkpoints, without `emb` and `head`, and so is the
+initialisation (RWKV-LM, RWKV-v7/train_temp).
+
+B rows  S patches  D width  H heads  K channels a head (D = H·K)  C patches a chunk  N chunks (S = N·C)
+r receptance  w decay in (0, 1)  k key  v value  S state [K of v, K of k], one a head
+κ key to remove, of length 1  η how much of it is replaced ("in-context learning rate"), in (0, 1)
+a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from picogen_backbones.options import RwkvOptions, rwkv_heads
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+Heads = Float[Tensor, "B S H K"]
+Memory = Float[Tensor, "B H K K"]
+
+MAX_DECAY = -math.exp(-0.5)  # log w lies between this and 0
+
+
+def wkv_loop(
+    r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory
+) -> tuple[Heads, Memory]:
+    """The definition, one patch at a time. All float32. Returns the outputs and the last state."""
+    outputs = []
+    for t in range(r.shape[1]):
+        removed = state @ a[:, t, :, :, None]
+        state = state * log_w[:, t, :, None].exp()
+        state = state + removed * b[:, t, :, None] + v[:, t, :, :, None] * k[:, t, :, None]
+        outputs.append((state @ r[:, t, :, :, None])[..., 0])
+    return torch.stack(outputs, 1), state
+
+
+def wkv_chunked(
+    r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
+) -> tuple[Heads, Memory]:
+    """`wkv_loop` with a loop over chunks instead of patches (WY form of the product of transitions).
+
+    With W_t the product of the decays of the chunk up to t, rows of ã are a_t·W_{t−1} and of r̃ r_t·W_t,
+    rows of b̄ and k̄ are b_t / W_t and k_t / W_t. What the removals write, U, depends on the removals
+    before it in the chunk: (I − tril₋₁(ã b̄ᵀ)) U = ã S₀ᵀ + tril₋₁(ã k̄ᵀ) v, a unit triangular system.
+    Then o = r̃ S₀ᵀ + tril(r̃ b̄ᵀ) U + tril(r̃ k̄ᵀ) v, and S_C = (S₀ + Uᵀ b̄ + vᵀ k̄) diag(W_C).
+    Stable in float32 for chunks of at most 64, since 1 / W is at most e^(0.61 · 64) = 7e16.
+    """
+    rows, patches, heads, size = r.shape
+    chunk = min(chunk, patches)
+    missing = -patches % chunk
+
+    def in_chunks(x: Heads) -> Float[Tensor, "B H N C K"]:
+        if missing:  # log w = k = v = a = b = 0 leave the state as it is
+            x = F.pad(x, (0, 0, 0, 0, 0, missing))
+        return x.unflatten(1, (-1, chunk)).permute(0, 3, 1, 2, 4).contiguous()
+
+    r, log_w, k, v, a, b = (in_chunks(x) for x in (r, log_w, k, v, a, b))
+    log_decay = log_w.cumsum(-2)
+    decay, inverse = log_decay.exp(), (-log_decay).exp()
+    reads = torch.cat([a * (log_decay - log_w).exp(), r * decay], -2)  # ã over r̃
+    writes = torch.cat([b * inverse, k * inverse], -2)  # b̄ over k̄
+    before = torch.ones(chunk, chunk, dtype=torch.bool, device=r.device).tril(-1)
+    upto = before | torch.eye(chunk, dtype=torch.bool, device=r.device)
+    hidden = ~torch.cat([before, upto]).tile(1, 2)
+    scores = (reads @ writes.transpose(-1, -2)).masked_fill(hidden, 0)  # [B, H, N, 2C, 2C]
+
+    # U = solved_a S₀ᵀ + solved_v whatever S₀ is, so that all chunks are solved at once.
+    solved_a, solved_v = torch.linalg.solve_triangular(
+        torch.eye(chunk, device=r.device) - scores[..., :chunk, :chunk],
+        torch.cat([reads[..., :chunk, :], scores[..., :chunk, chunk:] @ v], -1),
+        upper=False,
+        unitriangular=True,
+    ).split(size, -1)
+    kept = torch.eye(size, device=r.device) + solved_a.transpose(-1, -2) @ writes[..., :chunk, :]
+    added = torch.cat([solved_v, v], -2).transpose(-1, -2) @ writes
+    whole = decay[..., -1:, :]
+
+    starts = []
+    state = state.flatten(0, 1)
+    per_chunk = (x.flatten(0, 1).unbind(1) for x in (kept * whole, added * whole))
+    for chunk_kept, chunk_added in zip(*per_chunk, strict=True):
+        starts.append(state)
+        state = torch.baddbmm(chunk_added, state, chunk_kept)
+    start = torch.stack(starts, 1).unflatten(0, (rows, heads)).transpose(-1, -2)
+    removals = solved_a @ start + solved_v
+    outputs = reads[..., chunk:, :] @ start + scores[..., chunk:, :] @ torch.cat([removals, v], -2)
+    outputs = outputs.permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :patches]
+    return outputs, state.unflatten(0, (rows, heads))
+
+
+def shifted(x: Float[Tensor, "B S D"], last: Float[Tensor, "B D"]) -> Float[Tensor, "B S D"]:
+    """What x was one patch earlier, minus x; `last` is what came before the first."""
+    return torch.cat([last[:, None].to(x.dtype), x[:, :-1]], 1) - x
+
+
+class TimeMix(nn.Module):
+    """Attention's place: the recurrence, fed with a mixture of this patch and the one before."""
+
+    def __init__(self, d_model: int, heads: int, layer: int, layers: int, chunk: int) -> None:
+        super().__init__()
+        self.heads, self.size, self.layer, self.chunk = heads, d_model // heads, layer, chunk
+        left = 1 - layer / layers
+        channel = torch.arange(d_model) / d_model
+        for name, power in (("r", 0.2), ("w", 0.9), ("k", 0.7), ("v", 0.7), ("a", 0.9), ("g", 0.2)):
+            self.register_parameter(f"x_{name}", _row(1 - channel ** (power * left)))
+
+        linear = torch.arange(d_model) / (d_model - 1) - 0.5
+        within = torch.arange(d_model) % self.size / ((self.size - 1) / 2) - 1
+        zigzag = within * within.abs()
+        depth = layer / max(1, layers - 1)
+        decay = -6 + 6 * (linear + 0.5) ** (1 + depth**0.3)
+        self.w0 = _row(decay + 0.5 + 2.5 * zigzag)
+        self.w1, self.w2 = _low_rank(d_model, 2.5)
+        self.a0 = _row(-0.19 + 0.3 * zigzag + 0.4 * linear)
+        self.a1, self.a2 = _low_rank(d_model, 2.5)
+        if layer:  # the first layer is the one whose values the others mix in
+            self.v0 = _row(0.73 - 0.4 * linear)
+            self.v1, self.v2 = _low_rank(d_model, 1.7)
+        self.g1, self.g2 = _low_rank(d_model, 5)
+        self.k_k = _row(0.71 - 0.1 * linear)
+        self.k_a = _row(torch.full((d_model,), 1.02))
+        self.r_k = nn.Parameter(torch.full((heads, self.size), -0.04))
+        self.receptance = _linear(d_model, d_model, 0.5)
+        self.key = _linear(d_model, d_model, 0.05)
+        self.value = _linear(d_model, d_model, 0.5)
+        self.output = _linear(d_model, d_model, 0)
+        self.ln_x = nn.GroupNorm(heads, d_model, eps=64e-5)
+        nn.init.constant_(self.ln_x.weight, ((1 + layer) / layers) ** 0.7)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B S D"],
+        last: Float[Tensor, "B D"],
+        state: Memory,
+        first_v: Float[Tensor, "B S D"] | None,
+        valid: Bool[Tensor, "B S"] | None,
+    ) -> tuple[Float[Tensor, "B S D"], Memory, Float[Tensor, "B S D"]]:
+        """Output, the state after the last valid patch, and the first layer's values."""
+        change = shifted(x, last)
+        x_r, x_w, x_k, x_v, x_a, x_g = (
+            torch.addcmul(x, change, mix)
+            for mix in (self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)
+        )
+        r, k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
+        log_w = MAX_DECAY * torch.sigmoid((self.w0 + torch.tanh(x_w @ self.w1) @ self.w2).float())
+        eta = torch.sigmoid(self.a0 + (x_a @ self.a1) @ self.a2)
+        gate = torch.sigmoid(x_g @ self.g1) @ self.g2
+        if first_v is None:
+            first_v = v
+        else:
+            share = torch.sigmoid(self.v0 + (x_v @ self.v1) @ self.v2)
+            v = v + (first_v - v) * share
+        kappa = F.normalize((k * self.k_k).unflatten(-1, (self.heads, -1)).float(), dim=-1)
+        k = k * torch.addcmul(1 - self.k_a, eta, self.k_a)
+        r, log_w, k, v, eta = (
+            y.unflatten(-1, (self.heads, -1)).float() for y in (r, log_w, k, v, eta)
+        )
+        if valid is not None:
+            padding = ~valid[:, :, None, None]
+            log_w, k, v, kappa = (y.masked_fill(padding, 0) for y in (log_w, k, v, kappa))
+        with torch.autocast(x.device.type, enabled=False):
+            mixed, state = self._wkv(r, log_w, k, v, -kappa, kappa * eta, state.float())
+            mixed = F.group_norm(
+                mixed.flatten(0, 1).flatten(1),
+                self.heads,
+                self.ln_x.weight.float(),
+                self.ln_x.bias.float(),
+                self.ln_x.eps,
+            ).view(mixed.shape)
+            mixed = mixed + (r * k * self.r_k.float()).sum(-1, keepdim=True) * v
+        return self.output(mixed.flatten(2).to(gate.dtype) * gate), state, first_v
+
+    def _wkv(self, *streams: Tensor) -> tuple[Heads, Memory]:
+        if streams[0].shape[1] == 1:
+            return wkv_loop(*streams)
+        return wkv_chunked(*streams, chunk=self.chunk)
+
+
+class ChannelMix(nn.Module):
+    """The MLP's place: squared ReLU, fed with a mixture of this patch and the one before."""
+
+    def __init__(self, d_model: int, ffn: int, layer: int, layers: int) -> None:
+        super().__init__()
+        channel = torch.arange(d_model) / d_model
+        self.x_k = _row(1 - channel ** ((1 - layer / layers) ** 4))
+        self.key = _linear(d_model, ffn, 0.5)
+        self.value = _linear(ffn, d_model, 0)
+
+    def forward(
+        self, x: Float[Tensor, "B S D"], last: Float[Tensor, "B D"]
+    ) -> Float[Tensor, "B S D"]:
+        mixed = torch.addcmul(x, shifted(x, last), self.x_k)
+        return self.value(F.relu(self.key(mixed)).square())  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    def __init__(self, d_model: int, options: RwkvOptions, heads: int, layer: int) -> None:
+        super().__init__()
+        if layer == 0:
+            self.ln0 = nn.LayerNorm(d_model)
+        self.ln1, self.ln2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        self.att = TimeMix(d_model, heads, layer, options.layers, options.chunk)
+        self.ffn = ChannelMix(d_model, options.ffn or 4 * d_model, layer, options.layers)
+
+
+class Rwkv(nn.Module):
+    """[B, S, D] -> [B, S, D] of any length. The state is a dict, the same size at every length:
+
+    att, ffn [B, L, D] the last inputs of the two mixers, wkv [B, L, H, K, K] (float32 throughout).
+
+    Raises:
+        ConfigError: d_model is not a multiple of head_size.
+    """
+
+    def __init__(self, d_model: int, options: RwkvOptions) -> None:
+        super().__init__()
+        heads = rwkv_heads(d_model, options)
+        self.state_shape = options.layers, heads, options.head_size
+        self.blocks = nn.ModuleList(
+            Block(d_model, options, heads, layer) for layer in range(options.layers)
+        )
+        self.ln_out = nn.LayerNorm(d_model)
+
+    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
+        return self._run(x, self.initial_state(len(x), 0, x.device, x.dtype))[0]
+
+    def initial_state(
+        self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
+    ) -> State:
+        layers, heads, size = self.state_shape
+        vectors = torch.zeros(batch, layers, heads * size, device=device, dtype=dtype)
+        memory = torch.zeros(batch, layers, heads, size, size, device=device)
+        return {"att": vectors, "wkv": memory, "ffn": vectors.clone()}
+
+    def prefill(
+        self, x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"], state: State
+    ) -> tuple[Float[Tensor, "B D"], State]:
+        """1 ≤ lengths ≤ S, from the empty `state`, which is left as it is."""
+        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        hidden, state = self._run(x.masked_fill(~valid[:, :, None], 0), state, lengths)
+        return _at_end(hidden, lengths), state
+
+    def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
+        hidden, state = self._run(x[:, None], state)
+        return hidden[:, 0], state
+
+    def _run(
+        self, x: Float[Tensor, "B S D"], state: State, lengths: Int[Tensor, " B"] | None = None
+    ) -> tuple[Float[Tensor, "B S D"], State]:
+        patches = x.shape[1]
+        valid = None
+        if lengths is None:
+            lengths = torch.full((len(x),), patches, device=x.device)
+        else:
+            valid = torch.arange(patches, device=x.device) < lengths[:, None]
+        x, first_v = self.blocks[0].ln0(x), None
+        att, wkv, ffn = [], [], []
+        for layer, block in enumerate(self.blocks):
+            inner = block.ln1(x)
+            out, memory, first_v = block.att(
+                inner, state["att"][:, layer], state["wkv"][:, layer], first_v, valid
+            )
+            x = x + out
+            att.append(_at_end(inner, lengths))
+            wkv.append(memory)
+            inner = block.ln2(x)
+            x = x + block.ffn(inner, state["ffn"][:, layer])
+            ffn.append(_at_end(inner, lengths))
+        hidden = self.ln_out(x)
+        return hidden, {
+            "att": torch.stack(att, 1).to(state["att"].dtype),
+            "wkv": torch.stack(wkv, 1),
+            "ffn": torch.stack(ffn, 1).to(state["ffn"].dtype),
+        }
+
+
+def _at_end(x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    return x[torch.arange(len(x), device=x.device), lengths - 1]
+
+
+def _row(values: Float[Tensor, " D"]) -> nn.Parameter:
+    return nn.Parameter(values.reshape(1, 1, -1))
+
+
+def _linear(fan_in: int, fan_out: int, scale: float) -> nn.Linear:
+    linear = nn.Linear(fan_in, fan_out, bias=False)
+    bound = scale / math.sqrt(fan_in)
+    nn.init.uniform_(linear.weight, -bound, bound)
+    return linear
+
+
+def _low_rank(d_model: int, factor: float) -> tuple[nn.Parameter, nn.Parameter]:
+    """[D, R] zeros and [R, D] orthogonal: R = factor·√D in steps of 32, at least 32."""
+    rank = max(32, round(factor * math.sqrt(d_model) / 32) * 32)
+    second = torch.empty(rank, d_model)
+    nn.init.orthogonal_(second, gain=0.1 * max(1.0, math.sqrt(rank / d_model)))
+    return nn.Parameter(torch.zeros(d_model, rank)), nn.Parameter(second)

@@ -1,0 +1,112 @@
+"""Header lines in NotaGen's order and spelling: `%` tags, %%score, L:, Q:, M:, K:, V:."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from unidecode import unidecode
+
+_KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
+_MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
+_MODE_NAMES = {"maj": "", "ion": "", "m": "min", "aeo": "min", **{mode: mode for mode in _MODES}}
+_METER = re.compile(r"(\d{1,2}(?:\+\d{1,2})*)/(1|2|4|8|16|32|64)")
+_LENGTH = re.compile(r"1/(1|2|4|8|16|32|64)")
+_TEMPO = re.compile(r"\d+/\d+\s*=\s*\d+")
+_CLEF = re.compile(r"\b(treble|bass|alto|tenor|perc)(?:\s*(?:[+-]8))?\b")
+_NAME = re.compile(r'\b(?:name|nm)\s*=\s*"([^"\n]*)"')
+
+ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
+
+
+@dataclass
+class Voice:
+    """A voice as its `V:` line tells: its name in the source, its clef and what it is called."""
+
+    source: str
+    clef: str = "treble"
+    title: str = ""
+
+    def line(self, number: int) -> str:
+        """`V:1 treble nm="Violin"`."""
+        return f"V:{number} {self.clef}" + (f' nm="{self.title}"' if self.title else "")
+
+
+@dataclass
+class Header:
+    """What the notes need to know; lengths are spelt as in ABC."""
+
+    key: str = "C"
+    meter: str = "none"
+    unit: str | None = None
+    tempo: str | None = None
+    score: str | None = None
+    tags: list[str] = field(default_factory=list)
+    voices: dict[str, Voice] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """The header of an interleaved piece, voices numbered from 1."""
+        head = [*self.tags]
+        if self.score:
+            head.append(f"%%score {self.score}")
+        head.append(f"L:{self.unit or default_unit(self.meter)}")
+        if self.tempo:
+            head.append(f"Q:{self.tempo}")
+        head += [f"M:{self.meter}", f"K:{self.key}"]
+        voices = list(self.voices.values()) or [Voice("1")]
+        return head + [voice.line(number) for number, voice in enumerate(voices, 1)]
+
+
+def normal_key(value: str) -> str | None:
+    """`G minor` -> `Gmin`, `D mixolydian` -> `Dmix`; None if it is no key that NotaGen has."""
+    value = value.strip()
+    if value.lower().startswith("none"):
+        return "none"
+    if value[:2] in ("HP", "Hp"):
+        return "D"
+    found = _KEY.match(value)
+    if not found:
+        return None
+    letter, accidental, word = found.groups()
+    word = word.lower()
+    mode = _MODE_NAMES.get(word if word == "m" else word[:3], "")
+    return letter + accidental + mode
+
+
+def normal_meter(value: str) -> str | None:
+    """`C|` -> `2/2`; None if it is no meter."""
+    value = value.strip().replace(" ", "").strip("()")
+    value = {"C": "4/4", "C|": "2/2", "c": "4/4", "c|": "2/2"}.get(value, value)
+    if value.lower() == "none":
+        return "none"
+    return value if _METER.fullmatch(value) else None
+
+
+def normal_unit(value: str) -> str | None:
+    """`1/8`; None if it is no unit length."""
+    value = value.strip().replace(" ", "")
+    return "1/1" if value == "1" else value if _LENGTH.fullmatch(value) else None
+
+
+def normal_tempo(value: str) -> str | None:
+    """`1/4=120`; None for a tempo that names no note value."""
+    found = _TEMPO.search(value)
+    return found.group().replace(" ", "") if found else None
+
+
+def normal_voice(value: str) -> Voice:
+    """The content of a `V:` line."""
+    clef, title = _CLEF.search(value), _NAME.search(value)
+    words = value.split()
+    text = unidecode(title.group(1)).replace("|", "/").strip()[:40] if title else ""
+    return Voice(words[0] if words else "1", clef.group(1) if clef else "treble", text)
+
+
+def default_unit(meter: str) -> str:
+    """ABC's rule: 1/16 for meters under 3/4, else 1/8."""
+    found = _METER.fullmatch(meter)
+    if not found:
+        return "1/8"
+    beats = sum(int(part) for part in found.group(1).split("+"))
+    return "1/16" if Fraction(beats, int(found.group(2))) < Fraction(3, 4) else "1/8"

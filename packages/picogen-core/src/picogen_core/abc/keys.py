@@ -1,0 +1,100 @@
+"""What the fields K:, M:, L: and a clef say, as numbers."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+ALTERATION = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+"""Semitones of an accidental; quarter tones (`^/`, `_/`) are not in it and count as 0."""
+
+_SHARPS = "FCGDAEB"  # the order in which sharps enter a signature; flats enter in reverse
+_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
+_MODES = {
+    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3,
+    "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5,
+}  # fmt: skip
+_TONIC = re.compile(r"\s*([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
+_EXPLICIT = re.compile(r"(?<![\w=])(\^\^|\^|__|_|=)([A-Ga-g])(?![\w,'])")
+_METER = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
+_UNIT = re.compile(r"\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?")
+_OCTAVES = re.compile(r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass)\d?([-+])(8|15)")
+_CLEF = re.compile(r"\b(?:treble|alto|tenor|bass|clef)")
+
+
+@lru_cache(maxsize=512)
+def key_signature(value: str) -> dict[str, int] | None:
+    """Alterations by letter of a K: field: `D` -> {"F": 1, "C": 1}; do not change the result.
+
+    All modes (three letters are enough), `exp` and added accidentals (`K:D exp _b`, `K:Dm ^c`),
+    `none`, the empty field, `HP` and `Hp` (both sound F♯ and C♯). None if the field names no key,
+    as in `K:clef=bass`.
+    """
+    value = value.split("%", 1)[0].strip()
+    added = {letter.upper(): ALTERATION[sign] for sign, letter in _EXPLICIT.findall(value)}
+    if value.startswith(("HP", "Hp")):
+        return {"F": 1, "C": 1} | added
+    if not value or value.lower().startswith(("none", "exp")):
+        return added
+    match = _TONIC.match(value)
+    if match is None:
+        return added or None
+    tonic, sign, mode = match.groups()
+    fifths = _FIFTHS[tonic] + {"#": 7, "♯": 7, "b": -7, "♭": -7}.get(sign, 0)
+    mode = mode.lower()
+    if mode.startswith("exp"):
+        return added
+    fifths += _MODES.get(mode if mode == "m" else mode[:3], 0)
+    signature: dict[str, int] = {}
+    order, turn = (_SHARPS, 1) if fifths > 0 else (_SHARPS[::-1], -1)
+    for place in range(abs(fifths)):
+        letter = order[place % 7]
+        signature[letter] = signature.get(letter, 0) + turn
+    return signature | added
+
+
+def meter_length(value: str) -> Fraction | None:
+    """Whole notes in a bar of an M: field (`C`, `C|`, `6/8`, `2+3/8`); None if it is free."""
+    value = value.split("%", 1)[0].strip()
+    if value in ("C", "C|"):
+        return Fraction(1)
+    match = _METER.search(value)
+    if match is None:
+        return None
+    over, under = sum(int(beats) for beats in match.group(1).split("+")), int(match.group(2))
+    return Fraction(over, under) if over and under else None
+
+
+def is_compound(value: str) -> bool:
+    """Whether an M: field counts in threes: 6, 9 or 12 of a kind."""
+    match = _METER.search(value)
+    return match is not None and match.group(1) in ("6", "9", "12")
+
+
+def unit_length(value: str) -> Fraction | None:
+    """An L: field as a fraction of a whole note; None if there is none in it."""
+    match = _UNIT.match(value)
+    if match is None:
+        return None
+    over, under = int(match.group(1)), int(match.group(2) or 1)
+    return Fraction(over, under) if over and under else None
+
+
+def default_unit(meter: str) -> Fraction:
+    """The unit length where no L: is given: 1/16 for meters under 3/4, else 1/8 (ABC 2.1, 3.1.7)."""
+    length = meter_length(meter)
+    return Fraction(1, 16) if length is not None and length < Fraction(3, 4) else Fraction(1, 8)
+
+
+def octave_shift(value: str) -> int | None:
+    """Octaves that a K: or V: field adds (`octave=-1`, `treble-8`, `bass+8`).
+
+    None if it names neither a clef nor an octave, so that an earlier shift stays in force.
+    """
+    match = _OCTAVES.search(value)
+    if match is None:
+        return 0 if _CLEF.search(value) else None
+    if match.group(1):
+        return int(match.group(1))
+    return (1 if match.group(2) == "+" else -1) * (2 if match.group(3) == "15" else 1)

@@ -1,0 +1,121 @@
+"""Crops and batches: from a dataset to padded rows of patches with the index of their notes.
+
+B rows  S patches of the longest row  P = 16  M notes of the batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.data.store import Dataset, Encoded
+
+POOL = 64  # batches whose rows are sorted by length together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded rows. Notes are given by row, patch in the row and character in the patch."""
+
+    patches: Int[Tensor, "B S P"]
+    lengths: Int[Tensor, " B"]
+    note_row: Int[Tensor, " M"]
+    note_patch: Int[Tensor, " M"]
+    note_char: Int[Tensor, " M"]
+    note_voice: Int[Tensor, " M"]
+    note_step: Int[Tensor, " M"]
+    note_octave: Bool[Tensor, " M"]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Indices of the patches that begin a body line (those that start with `[r:`)."""
+    return np.flatnonzero((patches[:, :3] == np.frombuffer(b"[r:", np.uint8)).all(1))
+
+
+def crop(piece: Encoded, max_patches: int, rng: np.random.Generator | None) -> Encoded:
+    """At most `max_patches`: the header always, then body lines from a drawn line start on.
+
+    With `rng` None the crop is the head of the body, as evaluation uses it.
+    """
+    count = len(piece.patches)
+    if count <= max_patches:
+        return piece
+    starts = line_starts(piece.patches)
+    header = int(starts[0]) if len(starts) else 0
+    room = max_patches - header
+    if room <= 0:  # a header longer than the context
+        keep = np.arange(max_patches)
+    else:
+        first = header
+        if rng is not None:
+            candidates = starts[starts <= count - room]
+            late = starts[starts > count - room][:1]  # the tail, cut at a line start
+            first = int(rng.choice(np.concatenate([candidates, late]))) if len(starts) else header
+        keep = np.concatenate([np.arange(header), np.arange(first, min(count, first + room))])
+    place = np.full(count, -1)
+    place[keep] = np.arange(len(keep))
+    notes = piece.notes.copy()
+    patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
+    notes[:, 0] = place[patch] * PATCH_SIZE + char
+    return Encoded(piece.patches[keep], notes[place[patch] >= 0])
+
+
+def collate(pieces: list[Encoded]) -> Batch:
+    """Pad to the longest and put the notes of all rows in one list."""
+    lengths = [len(piece.patches) for piece in pieces]
+    patches = np.zeros((len(pieces), max(lengths), PATCH_SIZE), np.int64)
+    for row, piece in enumerate(pieces):
+        patches[row, : lengths[row]] = piece.patches
+    notes = np.concatenate([piece.notes for piece in pieces]).astype(np.int64)
+    rows = np.repeat(np.arange(len(pieces)), [len(piece.notes) for piece in pieces])
+    patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
+    return Batch(
+        patches=torch.from_numpy(patches),
+        lengths=torch.tensor(lengths),
+        note_row=torch.from_numpy(rows),
+        note_patch=torch.from_numpy(patch),
+        note_char=torch.from_numpy(char),
+        note_voice=torch.from_numpy(notes[:, 1].copy()),
+        note_step=torch.from_numpy(notes[:, 2].copy()),
+        note_octave=torch.from_numpy(notes[:, 3] > 0),
+    )
+
+
+def epoch_order(
+    lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """A drawn order of all pieces in batches of similar length: less padding, still random."""
+    order = rng.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), POOL * batch_size):
+        pool = order[start : start + POOL * batch_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def train_batches(
+    data: Dataset, batch_size: int, max_patches: int, seed: int, epoch: int
+) -> Iterator[Batch]:
+    """The batches of one epoch; order and crops depend on (seed, epoch) alone."""
+    rng = np.random.default_rng([seed, epoch])
+    for indices in epoch_order(data.lengths(), batch_size, rng):
+        yield collate([crop(data[int(i)], max_patches, rng) for i in indices])
+
+
+def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:
+    """Every piece once, in order of length, cropped at its head."""
+    order = np.argsort(data.lengths(), kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield collate([crop(data[int(i)], max_patches, None) for i in order[start : start + batch_size]])

@@ -1,0 +1,55 @@
+"""Near-duplicates: tunes that share melody are kept on one side of a split."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+
+SHINGLE = 10
+THRESHOLD = 0.5
+
+
+def shingles(pitches: Sequence[int]) -> frozenset[tuple[int, ...]]:
+    """All runs of 10 signed intervals; a shorter tune is one shingle. Transposition-invariant."""
+    steps = tuple(b - a for a, b in zip(pitches, pitches[1:], strict=False))
+    if len(steps) <= SHINGLE:
+        return frozenset({steps})
+    return frozenset(steps[i : i + SHINGLE] for i in range(len(steps) - SHINGLE + 1))
+
+
+def cluster(sets: Sequence[frozenset[Hashable]]) -> list[int]:
+    """Connected components of Jaccard similarity >= 0.5, numbered by first member."""
+    parent = list(range(len(sets)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    holders: dict[Hashable, list[int]] = defaultdict(list)
+    for i, shingle_set in enumerate(sets):
+        shared: Counter[int] = Counter()
+        for shingle in shingle_set:
+            shared.update(holders[shingle])
+            holders[shingle].append(i)
+        for j, common in shared.items():
+            if common >= THRESHOLD * (len(shingle_set) + len(sets[j]) - common):
+                a, b = sorted((root(i), root(j)))
+                parent[b] = a
+    return [root(i) for i in range(len(sets))]
+
+
+def split_clusters(clusters: Sequence[int], eval_ratio: float, seed: int) -> list[str]:
+    """`train` or `eval` for each piece: whole clusters, drawn until the share is reached."""
+    members = Counter(clusters)
+    order = sorted(members)
+    random.Random(seed).shuffle(order)
+    wanted, chosen = eval_ratio * len(clusters), set()
+    held = 0
+    for name in order:
+        if held + members[name] <= wanted + 0.5:
+            chosen.add(name)
+            held += members[name]
+    return ["eval" if name in chosen else "train" for name in clusters]

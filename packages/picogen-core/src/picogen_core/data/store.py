@@ -1,0 +1,156 @@
+"""Prepared data on disk: an index of pieces, patch shards and note shards in memory maps.
+
+    index.jsonl   one JSON row a piece: path, key, cluster, split, provenance, licence, counts
+    patches.npy   [all patches, 16] uint8;  patch_offsets.npy  [pieces + 1] int64
+    notes.npy     [all notes, 4] int32: flat character position in the piece (patch · 16 + j),
+                  voice, diatonic step, octave mark;  note_offsets.npy  [pieces + 1] int64
+    report.json   counts, and a reason for every rejected tune
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.abc.notes import read_notes
+from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, Patches, encode
+from picogen_core.errors import BadInput
+
+Notes = NDArray[np.int32]
+"""[M, 4]: flat character position, voice, diatonic step, octave mark."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A piece as the model reads it."""
+
+    patches: Patches
+    notes: Notes
+
+
+def encode_piece(text: str) -> Encoded:
+    """Patches, and the index of notes made by the one reader of notes from the same characters."""
+    patches = encode(text)
+    flat = patches.reshape(-1)
+    places = np.flatnonzero((flat != PAD) & (flat != BOS) & (flat != EOS))
+    stream = flat[places].tobytes().decode("ascii")
+    rows = [
+        (places[note.start], voice, note.step, int(note.octave))
+        for voice, notes in enumerate(read_notes(stream).values())
+        for note in notes
+        if note.pitch is not None
+    ]
+    notes = np.array(sorted(rows), dtype=np.int32).reshape(-1, 4)
+    return Encoded(patches, notes)
+
+
+class Dataset:
+    """Pieces in order. `rows[i]` is what the index says of piece i."""
+
+    def __init__(
+        self,
+        rows: Sequence[dict[str, Any]],
+        patches: Patches,
+        patch_offsets: NDArray[np.int64],
+        notes: Notes,
+        note_offsets: NDArray[np.int64],
+    ) -> None:
+        self.rows = list(rows)
+        self._patches, self._patch_offsets = patches, patch_offsets
+        self._notes, self._note_offsets = notes, note_offsets
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> Encoded:
+        a, b = self._patch_offsets[i : i + 2]
+        c, d = self._note_offsets[i : i + 2]
+        return Encoded(np.asarray(self._patches[a:b]), np.asarray(self._notes[c:d]))
+
+    def lengths(self) -> NDArray[np.int64]:
+        """[pieces] patches of each piece."""
+        return np.diff(self._patch_offsets)
+
+    def split(self, name: str) -> Dataset:
+        """The pieces whose row says `split: name`."""
+        return self.select([i for i, row in enumerate(self.rows) if row.get("split") == name])
+
+    def select(self, indices: Sequence[int]) -> Dataset:
+        """The pieces of these indices, copied out of the memory map."""
+        return from_encoded([self.rows[i] for i in indices], [self[i] for i in indices])
+
+
+def from_encoded(rows: Sequence[dict[str, Any]], pieces: Sequence[Encoded]) -> Dataset:
+    """A dataset in memory."""
+    empty = Encoded(np.zeros((0, PATCH_SIZE), np.uint8), np.zeros((0, 4), np.int32))
+    patches = [piece.patches for piece in pieces]
+    notes = [piece.notes for piece in pieces]
+    return Dataset(
+        rows,
+        np.concatenate([empty.patches, *patches]),
+        np.cumsum([0, *map(len, patches)], dtype=np.int64),
+        np.concatenate([empty.notes, *notes]),
+        np.cumsum([0, *map(len, notes)], dtype=np.int64),
+    )
+
+
+def write_dataset(folder: Path, dataset: Dataset, report: dict[str, Any]) -> None:
+    """Write shards first and the index last, so that an index always has its shards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "patches.npy", dataset._patches)
+    np.save(folder / "patch_offsets.npy", dataset._patch_offsets)
+    np.save(folder / "notes.npy", dataset._notes)
+    np.save(folder / "note_offsets.npy", dataset._note_offsets)
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    lines = "".join(json.dumps(row) + "\n" for row in dataset.rows)
+    (folder / "index.jsonl").write_text(lines, encoding="utf-8")
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Open what `write_dataset` wrote; the shards stay on disk.
+
+    Raises:
+        BadInput: a file is missing or does not fit the index.
+    """
+
+    def load(name: str) -> NDArray[Any]:
+        try:
+            array: NDArray[Any] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{folder / name}: cannot be read ({error}). Prepare it again.") from None
+        return array
+
+    rows = read_rows(folder / "index.jsonl")
+    patches, patch_offsets = load("patches.npy"), load("patch_offsets.npy")
+    notes, note_offsets = load("notes.npy"), load("note_offsets.npy")
+    if not len(rows) + 1 == len(patch_offsets) == len(note_offsets):
+        raise BadInput(f"{folder}: the index and its shards have different counts. Prepare it again.")
+    return Dataset(rows, patches, patch_offsets, notes, note_offsets)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL index.
+
+    Raises:
+        BadInput: no such file, or the line that is no JSON object.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: there is no such index. Make one with: picogen data SOURCE --output-dir DIR")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInput(f"{path}, line {number}: not JSON ({error.msg}).") from None
+        if not isinstance(row, dict):
+            raise BadInput(f"{path}, line {number}: not a JSON object.")
+        rows.append(row)
+    return rows

@@ -1,0 +1,56 @@
+"""Writing files so that nobody ever finds half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from picogen_core.errors import BadInput
+
+
+def prepare_output_dir(path: Path, force: bool) -> None:
+    """Make the folder. With `force` it may hold files; same-named ones will be overwritten.
+
+    Raises:
+        BadInput: it is a file, cannot be made, or holds something and `force` is off.
+    """
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"output folder {path} is a file. Choose another.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        full = any(path.iterdir())
+    except OSError as error:
+        raise BadInput(f"output folder {path}: {error.strerror}. Choose another.") from None
+    if full and not force:
+        raise BadInput(f"output folder {path} is not empty. Choose another or add --force.")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write aside, flush to disk, then take the name: a reader sees the old file or the new one.
+
+    Raises:
+        BadInput: the place cannot be written to.
+    """
+    aside = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
+        Path(aside).replace(path)
+        aside = ""
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        if aside:
+            Path(aside).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,121 @@
+"""Checkpoints: `model.safetensors`, `config.json` and `manifest.json` in one folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from picogen_core.errors import BadCheckpoint, PicogenError
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.notagen import read_notagen
+from picogen_core.model.student import GenericStudent
+from picogen_core.options import parse_options
+
+WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
+
+
+def save_checkpoint(
+    folder: Path,
+    model: GenericStudent,
+    manifest: dict[str, Any],
+    extra: dict[str, dict[str, torch.Tensor]] | None = None,
+) -> None:
+    """Write aside, flush, rename: `folder` holds the old checkpoint or the new one, never half.
+
+    `extra` are further tensor files by name (the training state), apart from the model.
+    """
+    aside = folder.with_name(folder.name + ".writing")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    save_file(tensors, aside / WEIGHTS)
+    for name, state in (extra or {}).items():
+        save_file({k: t.detach().cpu().contiguous() for k, t in state.items()}, aside / name)
+    (aside / CONFIG).write_text(json.dumps(model.config.model_dump(), indent=1) + "\n")
+    (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    for file in aside.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    before = folder.with_name(folder.name + ".before")
+    shutil.rmtree(before, ignore_errors=True)
+    if folder.exists():
+        folder.rename(before)
+    aside.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The folder of weights that `path` means: a checkpoint, or a run's best/ or last/.
+
+    A run that was stopped between two renames still has its checkpoint in `….before`.
+
+    Raises:
+        BadCheckpoint: there is none.
+    """
+    names = ("best", "last", "best.before", "last.before")
+    candidates = [path, *(path / name for name in names)]
+    for folder in candidates:
+        if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
+            return folder
+    what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
+    raise BadCheckpoint(
+        f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
+        "or a NotaGen .pth file."
+    )
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent:
+    """A run, a checkpoint folder, or a NotaGen `.pth`, in evaluation mode. Nothing is unpickled.
+
+    Raises:
+        BadCheckpoint: not a checkpoint, or tensors that are missing, extra or of another shape.
+    """
+    if path.is_file():
+        return read_notagen(path).to(device).eval()
+    folder = find_checkpoint(path)
+    try:
+        values = json.loads((folder / CONFIG).read_text())
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
+    config = parse_options(ModelConfig, values, f"{folder / CONFIG}")
+    try:
+        model = GenericStudent(config)
+    except PicogenError as error:
+        raise BadCheckpoint(f"{folder}: {error}") from None
+    check_tensors(model, tensors, folder / WEIGHTS)
+    model.load_state_dict(tensors)
+    return model.to(device).eval()
+
+
+def check_tensors(
+    model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path
+) -> None:
+    """Raises `BadCheckpoint` for the first tensor that is missing, extra or of another shape."""
+    wanted = model.state_dict()
+    for name, tensor in wanted.items():
+        if name not in tensors:
+            raise BadCheckpoint(f"{source}: tensor {name} is missing. Is it a checkpoint of this model?")
+        if tensors[name].shape != tensor.shape:
+            raise BadCheckpoint(
+                f"{source}: tensor {name} has shape {list(tensors[name].shape)}, "
+                f"the model needs {list(tensor.shape)}."
+            )
+    extra = sorted(set(tensors) - set(wanted))
+    if extra:
+        raise BadCheckpoint(f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}.")
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, or of the weights of a checkpoint folder."""
+    file = path if path.is_file() else find_checkpoint(path) / WEIGHTS
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,25 @@
+"""What a model is made of; kept as `config.json` beside its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from picogen_core.options import Options
+
+
+class ModelConfig(Options):
+    """A patch embedding, a backbone and a head, and a projector when it was distilled."""
+
+    d_model: int = Field(256, ge=8, description="Width of the hidden state of a patch.")
+    max_patches: int = Field(
+        1024, ge=2, description="Longest piece in patches, header included, that it was trained on."
+    )
+    backbone: str = Field(description="Name of the backbone plugin.")
+    backbone_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
+    head: str = Field("char-gru", description="Name of the head plugin.")
+    head_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
+    teacher_width: int | None = Field(
+        None, description="Width that the projector maps to, if the model was distilled."
+    )

@@ -1,0 +1,134 @@
+"""GenericStudent: patch embedding, backbone, head. NotaGen is the same class with other parts.
+
+B rows  S patches  P = 16 characters a patch  V = 128 codes  D width  E teacher's width
+N valid target patches of a batch (patches 1 … length − 1 of each row)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
+from picogen_core.model.config import ModelConfig
+from picogen_core.registry import registry
+
+
+class PatchEmbedding(nn.Module):
+    """NotaGen's Linear over the one-hot codes of a patch, as a sum of table rows.
+
+    weight: [P · V, D], row j · V + c for code c at place j; bias: [D].
+    """
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(PATCH_SIZE * VOCABULARY, d_model))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+        self.register_buffer("offsets", torch.arange(PATCH_SIZE) * VOCABULARY, persistent=False)
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, patches: Int[Tensor, "*rows P"]) -> Float[Tensor, "*rows D"]:
+        rows = (patches + self.offsets).reshape(-1, PATCH_SIZE)
+        summed = F.embedding_bag(rows, self.weight, mode="sum") + self.bias
+        return summed.reshape(*patches.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Teacher-forced predictions for the N target patches of a batch."""
+
+    logits: Float[Tensor, "N P V"]
+    hidden: Float[Tensor, "N D"]
+    characters: Int[Tensor, "N P"]
+    valid: Bool[Tensor, "N P"]
+    row: Int[Tensor, " N"]
+    patch: Int[Tensor, " N"]
+
+
+class GenericStudent(nn.Module):
+    """Any backbone and any head behind one interface.
+
+    `config` holds every option, defaults filled in, so that it rebuilds the same model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        backbone = registry().get("backbone", config.backbone)
+        head = registry().get("head", config.head)
+        self.config = config.model_copy(
+            update={
+                "backbone_options": backbone.options(config.backbone_options).model_dump(mode="json"),
+                "head_options": head.options(config.head_options).model_dump(mode="json"),
+            }
+        )
+        self.patch_embedding = PatchEmbedding(config.d_model)
+        self.backbone: Any = backbone.build(config.backbone_options, config.d_model)
+        self.head: Any = head.build(config.head_options, config.d_model)
+        self.projector = (
+            nn.Linear(config.d_model, config.teacher_width) if config.teacher_width else None
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return self.patch_embedding.weight.device
+
+    def parameter_count(self) -> int:
+        """Parameters that a generated piece needs: all but the projector."""
+        return sum(p.numel() for name, p in self.named_parameters() if "projector" not in name)
+
+    def hidden(
+        self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "N D"], Bool[Tensor, "B T"]]:
+        """The hidden states that predict a target, and which of the S − 1 targets are valid."""
+        states = self.backbone(self.patch_embedding(patches))
+        places = torch.arange(1, patches.shape[1], device=patches.device)
+        is_target = places < lengths[:, None]
+        return states[:, :-1][is_target], is_target
+
+    def forward(self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]) -> Output:
+        """Predict every patch but the first of each row from those before it."""
+        hidden, is_target = self.hidden(patches, lengths)
+        targets = patches[:, 1:][is_target]
+        row, place = is_target.nonzero(as_tuple=True)
+        return Output(
+            logits=self.head(hidden, targets),
+            hidden=hidden,
+            characters=targets,
+            valid=targets != PAD,
+            row=row,
+            patch=place + 1,
+        )
+
+    def initial_state(self, batch: int, max_patches: int) -> Any:
+        """The backbone's empty state for `batch` rows."""
+        weight = self.patch_embedding.weight
+        return self.backbone.initial_state(batch, max_patches, weight.device, weight.dtype)
+
+    def prefill(
+        self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"], state: Any
+    ) -> tuple[Float[Tensor, "B D"], Any]:
+        """Read right-padded prompts; the hidden state after the last patch of each row."""
+        hidden, state = self.backbone.prefill(self.patch_embedding(patches), lengths, state)
+        return hidden, state
+
+    def step(
+        self, patch: Int[Tensor, "B P"], state: Any
+    ) -> tuple[Float[Tensor, "B D"], Any]:
+        """Read one more patch for every row."""
+        hidden, state = self.backbone.step(self.patch_embedding(patch), state)
+        return hidden, state
+
+
+def components(config: ModelConfig) -> dict[str, dict[str, str]]:
+    """Which distribution and version the backbone and the head came from."""
+    found = {kind: registry().get(kind, getattr(config, kind)) for kind in ("backbone", "head")}
+    return {
+        kind: {"name": entry.name, "distribution": entry.distribution, "version": entry.version}
+        for kind, entry in found.items()
+    }

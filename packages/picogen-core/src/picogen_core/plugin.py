@@ -1,0 +1,30 @@
+"""What the core itself brings through the plugin door: heads, losses and sources."""
+
+from collections.abc import Iterable, Iterator
+
+from picogen_core.hookspecs import hookimpl
+from picogen_core.specs import HeadSpec, LossSpec, SourceSpec
+
+
+@hookimpl
+def picogen_heads() -> Iterable[HeadSpec]:
+    """char-transformer, char-gru, parallel."""
+    from picogen_core.heads_plugin import head_specs
+
+    return head_specs()
+
+
+@hookimpl
+def picogen_losses() -> Iterable[LossSpec]:
+    """logit-kd and hidden-mse."""
+    from picogen_core.training.losses_plugin import loss_specs
+
+    return loss_specs()
+
+
+@hookimpl
+def picogen_sources() -> Iterator[SourceSpec]:
+    """abc and music21."""
+    from picogen_core.data.sources import source_specs
+
+    return source_specs()

@@ -1,0 +1,75 @@
+"""Everything that a run is made of; the resolved file reproduces the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from picogen_core.errors import ConfigError
+from picogen_core.model.config import ModelConfig
+from picogen_core.options import Options
+
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+class TrainConfig(Options):
+    """Options of `picogen train` and `picogen distill`. `backbone`, `head` and `loss` are tables:
+    `--set backbone.layers=4`, `--set loss.physics.weight=0.5`."""
+
+    exp_name: str = Field("run", description="Name of the run folder.")
+    output_dir: Path = Field(Path("checkpoints"), description="Folder that holds the runs.")
+    data: Path | None = Field(None, description="Prepared folder or JSONL index to train on.")
+    eval_data: Path | None = Field(
+        None, description="The same for evaluation; left out, the split `eval` of `data`."
+    )
+    d_model: int = Field(256, ge=8, description="Width of the hidden state of a patch.")
+    max_patches: int = Field(512, ge=8, description="Longer pieces are cropped to so many patches.")
+    backbone: dict[str, Any] = Field(
+        default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
+    )
+    head: dict[str, Any] = Field(
+        default_factory=lambda: {"name": "char-gru"}, description="Name and options of the head."
+    )
+    loss: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Losses beside cross-entropy: weight, schedule, options."
+    )
+    teacher_ckpt: Path | None = Field(
+        None, description="NotaGen .pth, run or checkpoint folder of the teacher."
+    )
+    epochs: int = Field(20, ge=1, description="Passes over the training data.")
+    max_seconds: float | None = Field(
+        None, gt=0, description="Stop after so much time; the learning rate follows the clock."
+    )
+    batch_size: int = Field(16, ge=1, description="Pieces a step.")
+    lr: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
+    weight_decay: float = Field(0.1, ge=0, description="Of matrices; vectors have none.")
+    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
+    eval_every: int = Field(1, ge=1, description="Epochs between evaluations and checkpoints.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 is autocast; auto takes it where the machine computes in it."
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or mps.")
+    seed: int = Field(0, ge=0, description="Of weights, order, crops and dropout.")
+
+    def model_config_for(self, teacher_width: int | None) -> ModelConfig:
+        """The student that this run trains."""
+        backbone, head = dict(self.backbone), dict(self.head)
+        if "name" not in backbone or "name" not in head:
+            raise ConfigError("backbone and head need a name: --backbone rwkv --head char-gru.")
+        return ModelConfig(
+            d_model=self.d_model,
+            max_patches=self.max_patches,
+            backbone=backbone.pop("name"),
+            backbone_options=backbone,
+            head=head.pop("name"),
+            head_options=head,
+            teacher_width=teacher_width,
+        )
+
+    @property
+    def run_dir(self) -> Path:
+        """`checkpoints/<exp-name>`."""
+        return self.output_dir / self.exp_name

@@ -1,0 +1,93 @@
+"""Bits per character on held-out pieces: of a model, and of the character bigram to beat."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from picogen_core.abc.patches import PAD, VOCABULARY
+from picogen_core.data.batches import crop, eval_batches
+from picogen_core.data.store import Dataset
+from picogen_core.model.student import GenericStudent
+from picogen_core.protocols import Value
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Nats and character counts, one a piece, in the dataset's order of length."""
+
+    nats: tuple[float, ...]
+    characters: tuple[int, ...]
+
+    @property
+    def nats_per_character(self) -> float:
+        return sum(self.nats) / sum(self.characters)
+
+    @property
+    def bits_per_character(self) -> float:
+        return self.nats_per_character / math.log(2)
+
+    def value(self, seed: int = 0) -> Value:
+        """Bits per character, with a 95 % bootstrap interval over pieces."""
+        nats, counts = np.array(self.nats), np.array(self.characters)
+        draws = np.random.default_rng(seed).integers(len(nats), size=(RESAMPLES, len(nats)))
+        bits = nats[draws].sum(1) / counts[draws].sum(1) / math.log(2)
+        low, high = np.percentile(bits, [2.5, 97.5])
+        return Value(
+            self.bits_per_character, "bit/character", len(nats), float(low), float(high), "lower"
+        )
+
+
+@torch.no_grad()
+def evaluate(model: GenericStudent, data: Dataset, batch_size: int, max_patches: int) -> Likelihood:
+    """Teacher-forced likelihood of every piece, fp32, cropped at its head.
+
+    Characters are all that are not padding in patches 1 … S − 1, EOS included.
+    """
+    training = model.training
+    model.eval()
+    nats: list[float] = []
+    counts: list[int] = []
+    for batch in eval_batches(data, batch_size, max_patches):
+        batch = batch.to(model.device)
+        output = model(batch.patches, batch.lengths)
+        losses = torch.nn.functional.cross_entropy(
+            output.logits.float().transpose(1, 2), output.characters, reduction="none"
+        )
+        rows = len(batch.lengths)
+        per_patch = (losses * output.valid).sum(1).double()
+        nats += torch.zeros(rows).double().index_add_(0, output.row.cpu(), per_patch.cpu()).tolist()
+        per_patch_count = output.valid.sum(1)
+        counts += torch.zeros(rows).long().index_add_(0, output.row.cpu(), per_patch_count.cpu()).tolist()
+    model.train(training)
+    return Likelihood(tuple(nats), tuple(counts))
+
+
+def bigram_likelihood(
+    train: Dataset, held_out: Dataset, max_patches: int, smoothing: float = 0.1
+) -> Likelihood:
+    """The character bigram with additive smoothing, on the same characters as `evaluate`."""
+    counts = np.full((VOCABULARY, VOCABULARY), smoothing)
+    for i in range(len(train)):
+        before, after = _pairs(crop(train[i], max_patches, None).patches)
+        np.add.at(counts, (before, after), 1)
+    surprise = -np.log(counts / counts.sum(1, keepdims=True))
+    nats, numbers = [], []
+    for i in np.argsort(held_out.lengths(), kind="stable"):
+        before, after = _pairs(crop(held_out[int(i)], max_patches, None).patches)
+        nats.append(float(surprise[before, after].sum()))
+        numbers.append(len(after))
+    return Likelihood(tuple(nats), tuple(numbers))
+
+
+def _pairs(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each target character of a piece with the one before it; the BOS patch is no target."""
+    flat = patches.reshape(-1)
+    kept = np.flatnonzero(flat != PAD)
+    targets = kept >= patches.shape[1]
+    return flat[kept[:-1]][targets[1:]], flat[kept[1:]][targets[1:]]

@@ -1,0 +1,59 @@
+"""Cross-entropy and the distillation losses, over characters that count.
+
+N valid target patches  P = 16 characters a patch  V = 128 codes  E width of the teacher
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from picogen_core.protocols import LossBatch, LossValue
+
+
+def cross_entropy(
+    logits: Float[Tensor, "N P V"], characters: Int[Tensor, "N P"], valid: Bool[Tensor, "N P"]
+) -> Float[Tensor, ""]:
+    """Mean next-character cross-entropy in nats over valid characters."""
+    return F.cross_entropy(logits[valid].float(), characters[valid])
+
+
+def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
+    """Mean KL(p ‖ q) in nats of log-probabilities."""
+    return F.kl_div(q, p, reduction="batchmean", log_target=True)
+
+
+@dataclass(frozen=True)
+class LogitKd:
+    """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep their size."""
+
+    divergence: str
+    temperature: float
+
+    def __call__(self, batch: LossBatch) -> LossValue:
+        assert batch.teacher_logits is not None
+        student = self._log_probabilities(batch.student_logits, batch.valid)
+        teacher = self._log_probabilities(batch.teacher_logits, batch.valid)
+        if self.divergence == "forward-kl":
+            value = _kl(teacher, student)
+        elif self.divergence == "reverse-kl":
+            value = _kl(student, teacher)
+        else:
+            middle = torch.logaddexp(student, teacher) - torch.log(student.new_tensor(2.0))
+            value = (_kl(teacher, middle) + _kl(student, middle)) / 2
+        return LossValue(value * self.temperature**2)
+
+    def _log_probabilities(
+        self, logits: Float[Tensor, "N P V"], valid: Bool[Tensor, "N P"]
+    ) -> Float[Tensor, "M V"]:
+        return F.log_softmax(logits[valid].float() / self.temperature, dim=-1)
+
+
+def hidden_mse(batch: LossBatch) -> LossValue:
+    """Mean over patches and channels of (projected student hidden − teacher hidden)²."""
+    assert batch.teacher_hidden is not None
+    return LossValue(F.mse_loss(batch.student_hidden.float(), batch.teacher_hidden.float()))
