@@ -88,8 +88,8 @@ def test_the_options_of_one(run):
     result = run(GOOD, "backbone", "gru")
     lines = result.stdout.splitlines()
     assert lines[0] == "backbone gru (picogen-gru 0.1.0): A mixer."
-    assert lines[2].split() == "layers int, >= 1 2 Stacked [GRU] layers.".split()
-    assert lines[3].split() == "sizes list[int] required Sizes.".split()
+    assert lines[2].split() == ["layers", "int,", ">=", "1", "2", "Stacked", "[GRU]", "layers."]
+    assert lines[3].split() == ["sizes", "list[int]", "required", "Sizes."]
 
 
 def test_a_metric_shows_its_unit_direction_and_needs(run):
@@ -127,7 +127,8 @@ def test_the_options_of_one_as_json(run):
 def test_failures_are_shown_and_only_check_minds(run):
     shown = run(FAILED)
     assert shown.exit_code == 0
-    assert shown.stdout.splitlines()[-1].split() == "foo picogen-foo 0.3 OSError: [disk]".split()
+    last = shown.stdout.splitlines()[-1].split()
+    assert last == ["foo", "picogen-foo", "0.3", "OSError:", "[disk]"]
     checked = run(FAILED, "--check", "--json")
     assert checked.exit_code == 1
     assert json.loads(checked.stdout)["failures"][0]["reason"] == "OSError: [disk]"

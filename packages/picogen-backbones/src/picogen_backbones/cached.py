@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 
 
 class RowCache(Cache):
-    """What the attention layers of one call see of the state: they write, then read, through `update`."""
+    """The state as the attention layers of one call see it: `update` writes, then reads."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class CachedDecoder(nn.Module):
     def __init__(self, model: PreTrainedModel, layers: int, kv_heads: int, head_size: int) -> None:
         super().__init__()
         self.model = model
+        self.model.set_attn_implementation("sdpa")
         self.cache_shape = layers, kv_heads, head_size
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
@@ -98,9 +99,7 @@ class CachedDecoder(nn.Module):
         hidden = self._extend(x, positions, valid, patches, fresh)
         return hidden[torch.arange(rows, device=x.device), lengths - 1], fresh
 
-    def step(
-        self, x: Float[Tensor, "B D"], state: State
-    ) -> tuple[Float[Tensor, "B D"], State]:
+    def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
         """Raises `ValueError` if a row has used up the `max_patches` of its state."""
         length = state["length"]
         filled = int(length.max()) + 1

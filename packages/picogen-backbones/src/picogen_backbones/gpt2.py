@@ -1,18 +1,19 @@
 """GPT-2: transformers' `GPT2Model` fed with patch embeddings; NotaGen's patch decoder.
 
 Radford et al. 2019. Learned positions, LayerNorm (eps 1e-5) before each branch, `gelu_new`, dropout
-after the embedding, on the attention weights and after each branch. Below `model.` the tensors have
-the names and shapes of NotaGen's `patch_level_decoder.base.` (Conv1D weights are [in, out]), without
-its unused `wte`.
+after the embedding, on the attention weights and after each branch. Below `model.` the tensors
+have the names and shapes of NotaGen's `patch_level_decoder.base.` (Conv1D weights are [in, out]),
+without its unused `wte`.
 """
 
 import torch
 from jaxtyping import Float
-from picogen_backbones.cached import CachedDecoder, State
-from picogen_backbones.options import Gpt2Options, gpt2_heads
 from picogen_core import ConfigError
 from torch import Tensor
 from transformers import GPT2Config, GPT2Model
+
+from picogen_backbones.cached import CachedDecoder, State
+from picogen_backbones.options import Gpt2Options, gpt2_heads
 
 
 class Gpt2(CachedDecoder):
@@ -35,10 +36,9 @@ class Gpt2(CachedDecoder):
             resid_pdrop=options.dropout,
             bos_token_id=None,
             eos_token_id=None,
-            attn_implementation="sdpa",
         )
         model = GPT2Model(config)
-        model.wte = None  # patches come in embedded: it would never get a gradient
+        del model.wte  # patches come in embedded: it would never get a gradient
         super().__init__(model, options.layers, heads, d_model // heads)
         self.max_patches = options.max_patches
 
@@ -55,6 +55,6 @@ class Gpt2(CachedDecoder):
     def _check_positions(self, patches: int) -> None:
         if patches > self.max_patches:
             raise ConfigError(
-                f"{patches} patches are more than the {self.max_patches} positions of backbone 'gpt2'. "
-                f"Use at most {self.max_patches}, or train with --set backbone.max_patches={patches}."
+                f"{patches} patches are too many for backbone 'gpt2' with {self.max_patches}. "
+                f"Use fewer, or train with --set backbone.max_patches={patches}."
             )

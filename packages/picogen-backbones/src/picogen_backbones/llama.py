@@ -6,11 +6,12 @@ Touvron et al. 2023, arXiv:2302.13971. Rotary positions, RMSNorm before each bra
 from collections.abc import Callable
 
 import torch
-from picogen_backbones.cached import CachedDecoder
-from picogen_backbones.options import LlamaOptions, llama_sizes
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from picogen_backbones.cached import CachedDecoder
+from picogen_backbones.options import LlamaOptions, llama_sizes
 
 
 class Llama(CachedDecoder):
@@ -33,18 +34,18 @@ class Llama(CachedDecoder):
             attention_dropout=options.dropout,
             bos_token_id=None,
             eos_token_id=None,
-            attn_implementation="sdpa",
         )
         model = LlamaModel(config)
-        model.embed_tokens = None  # patches come in embedded: it would never get a gradient
+        del model.embed_tokens  # patches come in embedded: it would never get a gradient
         super().__init__(model, options.layers, kv_heads, d_model // heads)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Llama":
         """Keep the rotary frequencies in float32: in bfloat16 they are 0.4 % off, a whole turn
         after a few hundred patches."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         rope = self.model.rotary_emb
         assert isinstance(rope, LlamaRotaryEmbedding)
         exact, _ = rope.compute_default_rope_parameters(rope.config)
-        rope.inv_freq = exact.to(device=rope.inv_freq.device, dtype=torch.float32)
+        exact = exact.to(device=rope.inv_freq.device, dtype=torch.float32)
+        rope.register_buffer("inv_freq", exact, persistent=False)
         return self

@@ -1,8 +1,9 @@
-"""Options of the backbones, and the checks that need the model's width. Nothing here loads torch."""
+"""Options of the backbones, and the checks that need the model's width. Loads no torch."""
 
-from picogen_backbones import __version__
 from picogen_core import ConfigError, Options
 from pydantic import Field
+
+from picogen_backbones import __version__
 
 HEAD_SIZE = 64
 
@@ -13,14 +14,23 @@ class LlamaOptions(Options):
         None, ge=1, description="Query heads; left out, one for every 64 channels of d_model."
     )
     kv_heads: int | None = Field(
-        None, ge=1, description="Heads of keys and values (grouped queries); left out, as many as heads."
+        None,
+        ge=1,
+        description="Heads of keys and values (grouped queries); left out, as many as heads.",
     )
     ffn: int | None = Field(
-        None, ge=1, description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32."
+        None,
+        ge=1,
+        description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32.",
     )
-    rope_theta: float = Field(10_000.0, gt=0, description="Base of the rotary position frequencies.")
+    rope_theta: float = Field(
+        10_000.0, gt=0, description="Base of the rotary position frequencies."
+    )
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Dropout of the attention weights, the only place Llama has one."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Dropout of the attention weights, the only place Llama has one.",
     )
 
 
@@ -60,7 +70,11 @@ def llama_sizes(d_model: int, options: LlamaOptions) -> tuple[int, int, int]:
     kv_heads = options.kv_heads or heads
     if heads % kv_heads:
         raise _fault(
-            "llama", f"heads={heads} is not a multiple of", "kv_heads", kv_heads, _divisor(heads, kv_heads)
+            "llama",
+            f"heads={heads} is not a multiple of",
+            "kv_heads",
+            kv_heads,
+            _divisor(heads, kv_heads),
         )
     return heads, kv_heads, options.ffn or -(-8 * d_model // (3 * 32)) * 32
 
@@ -90,8 +104,8 @@ def _whole_heads(backbone: str, d_model: int, heads: int | None, even: bool = Fa
         )
     if even and d_model // heads % 2:
         raise ConfigError(
-            f"d_model={d_model} in {heads} heads leaves an odd {d_model // heads} channels a head, and "
-            f"rotary positions turn pairs ({_where(backbone)}). "
+            f"d_model={d_model} / backbone.heads={heads} is {d_model // heads} channels a head; "
+            f"rotary positions need an even number ({_where(backbone)}). "
             f"Try another d_model, or --set backbone.heads=N."
         )
     return heads

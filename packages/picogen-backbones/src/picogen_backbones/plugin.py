@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from picogen_backbones.options import Gpt2Options, LlamaOptions, RwkvOptions
 from picogen_core import BackboneSpec, hookimpl
+
+from picogen_backbones.options import Gpt2Options, LlamaOptions, RwkvOptions
 
 if TYPE_CHECKING:
     from picogen_backbones.gpt2 import Gpt2

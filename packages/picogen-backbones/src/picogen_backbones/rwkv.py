@@ -1,10 +1,11 @@
 """RWKV-7 "Goose" (x070) in plain torch: trained in chunks, run as a recurrence.
 
-Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution", arXiv:2503.14456. Names and
-shapes of the tensors are those of the official checkpoints, without `emb` and `head`, and so is the
+Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution", arXiv:2503.14456. Names
+and shapes of the tensors are those of the official checkpoints, without `emb` and `head`; so is the
 initialisation (RWKV-LM, RWKV-v7/train_temp).
 
-B rows  S patches  D width  H heads  K channels a head (D = H·K)  C patches a chunk  N chunks (S = N·C)
+B rows  S patches  D width  H heads  K channels a head (D = H·K)  L layers
+C patches a chunk  N chunks (S = N·C)
 r receptance  w decay in (0, 1)  k key  v value  S state [K of v, K of k], one a head
 κ key to remove, of length 1  η how much of it is replaced ("in-context learning rate"), in (0, 1)
 a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t.
@@ -15,12 +16,17 @@ import math
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from picogen_backbones.options import RwkvOptions, rwkv_heads
 from torch import Tensor, nn
 
+from picogen_backbones.options import RwkvOptions, rwkv_heads
+
 State = dict[str, Tensor]
+Patches = Float[Tensor, "B S D"]
+Vectors = Float[Tensor, "B D"]
 Heads = Float[Tensor, "B S H K"]
 Memory = Float[Tensor, "B H K K"]
+Lengths = Int[Tensor, " B"]
+Valid = Bool[Tensor, "B S"]
 
 MAX_DECAY = -math.exp(-0.5)  # log w lies between this and 0
 
@@ -41,10 +47,10 @@ def wkv_loop(
 def wkv_chunked(
     r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
 ) -> tuple[Heads, Memory]:
-    """`wkv_loop` with a loop over chunks instead of patches (WY form of the product of transitions).
+    """`wkv_loop` with a loop over chunks, not patches (WY form of the product of transitions).
 
-    With W_t the product of the decays of the chunk up to t, rows of ã are a_t·W_{t−1} and of r̃ r_t·W_t,
-    rows of b̄ and k̄ are b_t / W_t and k_t / W_t. What the removals write, U, depends on the removals
+    With W_t the product of the decays of the chunk up to t, rows of ã are a_t·W_{t−1}, of r̃
+    r_t·W_t, of b̄ and k̄ b_t / W_t and k_t / W_t. What the removals write, U, depends on the removals
     before it in the chunk: (I − tril₋₁(ã b̄ᵀ)) U = ã S₀ᵀ + tril₋₁(ã k̄ᵀ) v, a unit triangular system.
     Then o = r̃ S₀ᵀ + tril(r̃ b̄ᵀ) U + tril(r̃ k̄ᵀ) v, and S_C = (S₀ + Uᵀ b̄ + vᵀ k̄) diag(W_C).
     Stable in float32 for chunks of at most 64, since 1 / W is at most e^(0.61 · 64) = 7e16.
@@ -56,7 +62,7 @@ def wkv_chunked(
     def in_chunks(x: Heads) -> Float[Tensor, "B H N C K"]:
         if missing:  # log w = k = v = a = b = 0 leave the state as it is
             x = F.pad(x, (0, 0, 0, 0, 0, missing))
-        return x.unflatten(1, (-1, chunk)).permute(0, 3, 1, 2, 4).contiguous()
+        return x.reshape(rows, -1, chunk, heads, size).permute(0, 3, 1, 2, 4).contiguous()
 
     r, log_w, k, v, a, b = (in_chunks(x) for x in (r, log_w, k, v, a, b))
     log_decay = log_w.cumsum(-2)
@@ -64,17 +70,14 @@ def wkv_chunked(
     reads = torch.cat([a * (log_decay - log_w).exp(), r * decay], -2)  # ã over r̃
     writes = torch.cat([b * inverse, k * inverse], -2)  # b̄ over k̄
     before = torch.ones(chunk, chunk, dtype=torch.bool, device=r.device).tril(-1)
-    upto = before | torch.eye(chunk, dtype=torch.bool, device=r.device)
-    hidden = ~torch.cat([before, upto]).tile(1, 2)
+    hidden = ~torch.cat([before, before | before.new_ones(chunk).diag()]).tile(1, 2)
     scores = (reads @ writes.transpose(-1, -2)).masked_fill(hidden, 0)  # [B, H, N, 2C, 2C]
 
     # U = solved_a S₀ᵀ + solved_v whatever S₀ is, so that all chunks are solved at once.
-    solved_a, solved_v = torch.linalg.solve_triangular(
-        torch.eye(chunk, device=r.device) - scores[..., :chunk, :chunk],
-        torch.cat([reads[..., :chunk, :], scores[..., :chunk, chunk:] @ v], -1),
-        upper=False,
-        unitriangular=True,
-    ).split(size, -1)
+    system = torch.eye(chunk, device=r.device) - scores[..., :chunk, :chunk]
+    known = torch.cat([reads[..., :chunk, :], scores[..., :chunk, chunk:] @ v], -1)
+    solved = torch.linalg.solve_triangular(system, known, upper=False, unitriangular=True)
+    solved_a, solved_v = solved.split(size, -1)
     kept = torch.eye(size, device=r.device) + solved_a.transpose(-1, -2) @ writes[..., :chunk, :]
     added = torch.cat([solved_v, v], -2).transpose(-1, -2) @ writes
     whole = decay[..., -1:, :]
@@ -85,14 +88,14 @@ def wkv_chunked(
     for chunk_kept, chunk_added in zip(*per_chunk, strict=True):
         starts.append(state)
         state = torch.baddbmm(chunk_added, state, chunk_kept)
-    start = torch.stack(starts, 1).unflatten(0, (rows, heads)).transpose(-1, -2)
+    start = torch.stack(starts, 1).view(rows, heads, -1, size, size).transpose(-1, -2)
     removals = solved_a @ start + solved_v
     outputs = reads[..., chunk:, :] @ start + scores[..., chunk:, :] @ torch.cat([removals, v], -2)
     outputs = outputs.permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :patches]
-    return outputs, state.unflatten(0, (rows, heads))
+    return outputs, state.view(rows, heads, size, size)
 
 
-def shifted(x: Float[Tensor, "B S D"], last: Float[Tensor, "B D"]) -> Float[Tensor, "B S D"]:
+def shifted(x: Patches, last: Vectors) -> Patches:
     """What x was one patch earlier, minus x; `last` is what came before the first."""
     return torch.cat([last[:, None].to(x.dtype), x[:, :-1]], 1) - x
 
@@ -102,43 +105,41 @@ class TimeMix(nn.Module):
 
     def __init__(self, d_model: int, heads: int, layer: int, layers: int, chunk: int) -> None:
         super().__init__()
-        self.heads, self.size, self.layer, self.chunk = heads, d_model // heads, layer, chunk
+        self.heads, self.size, self.chunk = heads, d_model // heads, chunk
         left = 1 - layer / layers
         channel = torch.arange(d_model) / d_model
-        for name, power in (("r", 0.2), ("w", 0.9), ("k", 0.7), ("v", 0.7), ("a", 0.9), ("g", 0.2)):
-            self.register_parameter(f"x_{name}", _row(1 - channel ** (power * left)))
+
+        def share(power: float) -> nn.Parameter:
+            return _row(1 - channel ** (power * left))
+
+        self.x_r, self.x_w, self.x_k = share(0.2), share(0.9), share(0.7)
+        self.x_v, self.x_a, self.x_g = share(0.7), share(0.9), share(0.2)
 
         linear = torch.arange(d_model) / (d_model - 1) - 0.5
         within = torch.arange(d_model) % self.size / ((self.size - 1) / 2) - 1
         zigzag = within * within.abs()
         depth = layer / max(1, layers - 1)
-        decay = -6 + 6 * (linear + 0.5) ** (1 + depth**0.3)
-        self.w0 = _row(decay + 0.5 + 2.5 * zigzag)
+        self.w0 = _row(-5.5 + 6 * (linear + 0.5) ** (1 + depth**0.3) + 2.5 * zigzag)
         self.w1, self.w2 = _low_rank(d_model, 2.5)
         self.a0 = _row(-0.19 + 0.3 * zigzag + 0.4 * linear)
         self.a1, self.a2 = _low_rank(d_model, 2.5)
         if layer:  # the first layer is the one whose values the others mix in
             self.v0 = _row(0.73 - 0.4 * linear)
             self.v1, self.v2 = _low_rank(d_model, 1.7)
-        self.g1, self.g2 = _low_rank(d_model, 5)
+        self.g1, self.g2 = _low_rank(d_model, 5.0)
         self.k_k = _row(0.71 - 0.1 * linear)
         self.k_a = _row(torch.full((d_model,), 1.02))
         self.r_k = nn.Parameter(torch.full((heads, self.size), -0.04))
         self.receptance = _linear(d_model, d_model, 0.5)
         self.key = _linear(d_model, d_model, 0.05)
         self.value = _linear(d_model, d_model, 0.5)
-        self.output = _linear(d_model, d_model, 0)
+        self.output = _linear(d_model, d_model, 0.0)
         self.ln_x = nn.GroupNorm(heads, d_model, eps=64e-5)
         nn.init.constant_(self.ln_x.weight, ((1 + layer) / layers) ** 0.7)
 
     def forward(
-        self,
-        x: Float[Tensor, "B S D"],
-        last: Float[Tensor, "B D"],
-        state: Memory,
-        first_v: Float[Tensor, "B S D"] | None,
-        valid: Bool[Tensor, "B S"] | None,
-    ) -> tuple[Float[Tensor, "B S D"], Memory, Float[Tensor, "B S D"]]:
+        self, x: Patches, last: Vectors, state: Memory, first_v: Patches | None, valid: Valid | None
+    ) -> tuple[Patches, Memory, Patches]:
         """Output, the state after the last valid patch, and the first layer's values."""
         change = shifted(x, last)
         x_r, x_w, x_k, x_v, x_a, x_g = (
@@ -154,30 +155,25 @@ class TimeMix(nn.Module):
         else:
             share = torch.sigmoid(self.v0 + (x_v @ self.v1) @ self.v2)
             v = v + (first_v - v) * share
-        kappa = F.normalize((k * self.k_k).unflatten(-1, (self.heads, -1)).float(), dim=-1)
+
+        def by_head(y: Patches) -> Heads:
+            return y.view(*y.shape[:2], self.heads, self.size).float()
+
+        kappa = F.normalize(by_head(k * self.k_k), dim=-1)
         k = k * torch.addcmul(1 - self.k_a, eta, self.k_a)
-        r, log_w, k, v, eta = (
-            y.unflatten(-1, (self.heads, -1)).float() for y in (r, log_w, k, v, eta)
-        )
+        r, log_w, k, v, eta = (by_head(y) for y in (r, log_w, k, v, eta))
         if valid is not None:
             padding = ~valid[:, :, None, None]
             log_w, k, v, kappa = (y.masked_fill(padding, 0) for y in (log_w, k, v, kappa))
         with torch.autocast(x.device.type, enabled=False):
-            mixed, state = self._wkv(r, log_w, k, v, -kappa, kappa * eta, state.float())
-            mixed = F.group_norm(
-                mixed.flatten(0, 1).flatten(1),
-                self.heads,
-                self.ln_x.weight.float(),
-                self.ln_x.bias.float(),
-                self.ln_x.eps,
-            ).view(mixed.shape)
+            streams = r, log_w, k, v, -kappa, kappa * eta, state.float()
+            single = x.shape[1] == 1
+            mixed, state = wkv_loop(*streams) if single else wkv_chunked(*streams, self.chunk)
+            weight, bias = self.ln_x.weight.float(), self.ln_x.bias.float()
+            flat = mixed.flatten(0, 1).flatten(1)
+            mixed = F.group_norm(flat, self.heads, weight, bias, self.ln_x.eps).view(r.shape)
             mixed = mixed + (r * k * self.r_k.float()).sum(-1, keepdim=True) * v
         return self.output(mixed.flatten(2).to(gate.dtype) * gate), state, first_v
-
-    def _wkv(self, *streams: Tensor) -> tuple[Heads, Memory]:
-        if streams[0].shape[1] == 1:
-            return wkv_loop(*streams)
-        return wkv_chunked(*streams, chunk=self.chunk)
 
 
 class ChannelMix(nn.Module):
@@ -188,11 +184,9 @@ class ChannelMix(nn.Module):
         channel = torch.arange(d_model) / d_model
         self.x_k = _row(1 - channel ** ((1 - layer / layers) ** 4))
         self.key = _linear(d_model, ffn, 0.5)
-        self.value = _linear(ffn, d_model, 0)
+        self.value = _linear(ffn, d_model, 0.0)
 
-    def forward(
-        self, x: Float[Tensor, "B S D"], last: Float[Tensor, "B D"]
-    ) -> Float[Tensor, "B S D"]:
+    def forward(self, x: Patches, last: Vectors) -> Patches:
         mixed = torch.addcmul(x, shifted(x, last), self.x_k)
         return self.value(F.relu(self.key(mixed)).square())  # type: ignore[no-any-return]
 
@@ -200,11 +194,28 @@ class ChannelMix(nn.Module):
 class Block(nn.Module):
     def __init__(self, d_model: int, options: RwkvOptions, heads: int, layer: int) -> None:
         super().__init__()
-        if layer == 0:
-            self.ln0 = nn.LayerNorm(d_model)
+        self.ln0 = nn.LayerNorm(d_model) if layer == 0 else None
         self.ln1, self.ln2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.att = TimeMix(d_model, heads, layer, options.layers, options.chunk)
         self.ffn = ChannelMix(d_model, options.ffn or 4 * d_model, layer, options.layers)
+
+    def forward(
+        self,
+        x: Patches,
+        state: State,
+        first_v: Patches | None,
+        lengths: Lengths,
+        valid: Valid | None,
+    ) -> tuple[Patches, State, Patches]:
+        """Output, this layer's state (no axis L) at `lengths`, the first layer's values."""
+        if self.ln0 is not None:
+            x = self.ln0(x)
+        att = self.ln1(x)
+        mixed, wkv, first_v = self.att(att, state["att"], state["wkv"], first_v, valid)
+        x = x + mixed
+        ffn = self.ln2(x)
+        x = x + self.ffn(ffn, state["ffn"])
+        return x, {"att": _at_end(att, lengths), "wkv": wkv, "ffn": _at_end(ffn, lengths)}, first_v
 
 
 class Rwkv(nn.Module):
@@ -225,7 +236,7 @@ class Rwkv(nn.Module):
         )
         self.ln_out = nn.LayerNorm(d_model)
 
-    def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
+    def forward(self, x: Patches) -> Patches:
         return self._run(x, self.initial_state(len(x), 0, x.device, x.dtype))[0]
 
     def initial_state(
@@ -233,52 +244,40 @@ class Rwkv(nn.Module):
     ) -> State:
         layers, heads, size = self.state_shape
         vectors = torch.zeros(batch, layers, heads * size, device=device, dtype=dtype)
-        memory = torch.zeros(batch, layers, heads, size, size, device=device)
+        memory = torch.zeros(batch, layers, heads, size, size, device=device, dtype=torch.float32)
         return {"att": vectors, "wkv": memory, "ffn": vectors.clone()}
 
-    def prefill(
-        self, x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"], state: State
-    ) -> tuple[Float[Tensor, "B D"], State]:
+    def prefill(self, x: Patches, lengths: Lengths, state: State) -> tuple[Vectors, State]:
         """1 ≤ lengths ≤ S, from the empty `state`, which is left as it is."""
-        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        hidden, state = self._run(x.masked_fill(~valid[:, :, None], 0), state, lengths)
+        hidden, state = self._run(x, state, lengths)
         return _at_end(hidden, lengths), state
 
-    def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
+    def step(self, x: Vectors, state: State) -> tuple[Vectors, State]:
         hidden, state = self._run(x[:, None], state)
         return hidden[:, 0], state
 
     def _run(
-        self, x: Float[Tensor, "B S D"], state: State, lengths: Int[Tensor, " B"] | None = None
-    ) -> tuple[Float[Tensor, "B S D"], State]:
-        patches = x.shape[1]
+        self, x: Patches, state: State, lengths: Lengths | None = None
+    ) -> tuple[Patches, State]:
         valid = None
         if lengths is None:
-            lengths = torch.full((len(x),), patches, device=x.device)
+            lengths = torch.full((len(x),), x.shape[1], device=x.device)
         else:
-            valid = torch.arange(patches, device=x.device) < lengths[:, None]
-        x, first_v = self.blocks[0].ln0(x), None
-        att, wkv, ffn = [], [], []
+            valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+            x = x.masked_fill(~valid[:, :, None], 0)
+        first_v, states = None, []
         for layer, block in enumerate(self.blocks):
-            inner = block.ln1(x)
-            out, memory, first_v = block.att(
-                inner, state["att"][:, layer], state["wkv"][:, layer], first_v, valid
-            )
-            x = x + out
-            att.append(_at_end(inner, lengths))
-            wkv.append(memory)
-            inner = block.ln2(x)
-            x = x + block.ffn(inner, state["ffn"][:, layer])
-            ffn.append(_at_end(inner, lengths))
-        hidden = self.ln_out(x)
-        return hidden, {
-            "att": torch.stack(att, 1).to(state["att"].dtype),
-            "wkv": torch.stack(wkv, 1),
-            "ffn": torch.stack(ffn, 1).to(state["ffn"].dtype),
+            before = {name: part[:, layer] for name, part in state.items()}
+            x, after, first_v = block(x, before, first_v, lengths, valid)
+            states.append(after)
+        stacked = {
+            name: torch.stack([after[name] for after in states], 1).to(part.dtype)
+            for name, part in state.items()
         }
+        return self.ln_out(x), stacked
 
 
-def _at_end(x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+def _at_end(x: Patches, lengths: Lengths) -> Vectors:
     return x[torch.arange(len(x), device=x.device), lengths - 1]
 
 
@@ -288,8 +287,7 @@ def _row(values: Float[Tensor, " D"]) -> nn.Parameter:
 
 def _linear(fan_in: int, fan_out: int, scale: float) -> nn.Linear:
     linear = nn.Linear(fan_in, fan_out, bias=False)
-    bound = scale / math.sqrt(fan_in)
-    nn.init.uniform_(linear.weight, -bound, bound)
+    nn.init.uniform_(linear.weight, -scale / math.sqrt(fan_in), scale / math.sqrt(fan_in))
     return linear
 
 

@@ -43,7 +43,7 @@ class Entry(Generic[S_co]):
 
     @property
     def address(self) -> str:
-        """The name that stays unambiguous: `gru@picogen-gru`."""
+        """The name that stays unambiguous: `lstm@picogen-foo`."""
         return f"{self.spec.name}@{self.distribution}"
 
     @property
@@ -82,6 +82,8 @@ class Entry(Generic[S_co]):
         except ImportError as error:
             raise PluginError(f"{self.where} lacks a module: {error}.") from error
         except ConfigError as error:
+            if f"{self.kind} {self.name!r}" in str(error):
+                raise
             raise ConfigError(f"{self.where}: {error}") from error
 
 
@@ -126,7 +128,7 @@ class Registry:
     @overload
     def get(self, kind: str, name: str) -> Entry[Any]: ...
     def get(self, kind: str, name: str) -> Entry[Any]:
-        """The entry of that name, `gru` or `gru@picogen-gru`.
+        """The entry of that name, `lstm` or `lstm@picogen-foo`.
 
         Raises:
             UnknownName: nobody brings it, or two do and the name does not say which.

@@ -82,7 +82,7 @@ def unit_length(value: str) -> Fraction | None:
 
 
 def default_unit(meter: str) -> Fraction:
-    """The unit length where no L: is given: 1/16 for meters under 3/4, else 1/8 (ABC 2.1, 3.1.7)."""
+    """The unit length where no L: is given: 1/16 below 3/4, else 1/8 (ABC 2.1, 3.1.7)."""
     length = meter_length(meter)
     return Fraction(1, 16) if length is not None and length < Fraction(3, 4) else Fraction(1, 8)
 

@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
-from picogen_core.abc.keys import (
-    ALTERATION,
-    default_unit,
-    is_compound,
-    key_signature,
-    meter_length,
-    octave_shift,
-    unit_length,
-)
-from picogen_core.abc.lexer import Token, lex, parse_length
+from picogen_core.abc.reader import read_voices
+from picogen_core.abc.voices import Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,190 +39,37 @@ class Note:
     chord: int = 0
 
 
-_LINE = re.compile(r"[^\r\n]+")
-_FIELD_LINE = re.compile(r"(?![A-Ga-gxz]:[|:])[A-Za-z+]:")
-_KEY_LINE = re.compile(r"^K:", re.M)
-_VOICE = re.compile(r"\[V:")
-_TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of …; 5, 7, 9 ask the meter
-
-
 def read_notes(text: str) -> dict[str, tuple[Note, ...]]:
     """The notes and rests of every voice of one tune, in the order of the text.
 
-    Voices come in the order in which they first sound; a tune without V: has the voice "1", and
+    Voices come in the order in which they are named; a tune without V: has the voice "1", and
     what follows a `&` is voice "1&2". Repeats are not expanded, grace notes are dropped, an
     accidental holds for its letter and octave to the end of the bar. What cannot be read is
-    skipped; a length of zero or out of all proportion counts as one unit.
+    skipped; a length of zero or out of all proportion counts as one unit. In the interleaved form
+    all voices start together on each line, so a voice left out of a line has rested.
     """
-    reader = _Reader(interleaved=_is_interleaved(text))
-    has_key = _KEY_LINE.search(text) is not None
-    in_block = False
-    for match in _LINE.finditer(text):
-        line, start = match.group(), match.start()
-        if in_block or line.startswith("%"):
-            in_block = line.startswith("%%begin") or (in_block and not line.startswith("%%end"))
-        elif _FIELD_LINE.match(line):
-            reader.read_field(line[0], line[2:])
-        elif reader.in_body or not has_key or line.startswith(("[V:", "[r:")):
-            reader.read_line(line, start)
-    return {name: notes for name, voice in reader.voices.items() if (notes := voice.notes())}
+    voices = read_voices(text)
+    return {name: tuple(map(_finish, v.drafts)) for name, v in voices.items() if v.drafts}
 
 
-def _is_interleaved(text: str) -> bool:
-    """One line holds a bar of several voices: what tells that all start together on each line."""
-    lines = (match.group() for match in _LINE.finditer(text))
-    return any(line.startswith("[r:") or len(_VOICE.findall(line)) > 1 for line in lines)
+def read_bars(text: str) -> list[dict[str, list[Fraction]]]:
+    """Quarters of every bar by voice: one entry a line of the interleaved form, else one in all.
+
+    Overlays are left out, and so are voices that are not in the line. `Z4` is four bars.
+    """
+    lines: dict[int, dict[str, list[Fraction]]] = {}
+    for name, voice in read_voices(text).items():
+        for line, quarters in voice.bars if "&" not in name else ():
+            lines.setdefault(line, {}).setdefault(name, []).append(quarters)
+    return [lines[line] for line in sorted(lines)]
 
 
-class _Reader:
-    def __init__(self, interleaved: bool) -> None:
-        self.interleaved = interleaved
-        self.voices: dict[str, VoiceState] = {}
-        self.in_body = False
-        self.name: str | None = None  # the voice that V: chose; overlays do not change it
-        self.voice: VoiceState | None = None
-        self.overlays = 1
-        self.meter, self.unit = "4/4", None  # type: str, Fraction | None
-        self.key: dict[str, int] = {}
-        self.shift = 0
-        self.shifts: dict[str, int] = {}
-        self.line_start = Fraction(0)
-        self.touched: list[VoiceState] = []  # voices of this line
-
-    def read_field(self, letter: str, value: str) -> None:
-        """K:, M:, L: and V:, on a line of their own or inline; all others say nothing of notes."""
-        value = value.split("%", 1)[0].strip()
-        if letter == "V":
-            self._read_voice(value)
-        elif letter == "K":
-            self.in_body = True
-            key, shift = key_signature(value), octave_shift(value)
-            target = self.voice or self
-            target.key = target.key if key is None else key
-            target.shift = target.shift if shift is None else shift
-        elif letter == "M":
-            (self.voice or self).meter = value
-        elif letter == "L" and (unit := unit_length(value)) is not None:
-            (self.voice or self).unit = unit
-
-    def _read_voice(self, value: str) -> None:
-        name = value.split(maxsplit=1)[0] if value else "1"
-        shift = octave_shift(value[len(name) :])
-        if shift is not None:
-            self.shifts[name] = shift
-        if self.in_body:
-            self._choose(name)
-            if shift is not None and self.voice is not None:
-                self.voice.shift = shift
-
-    def _choose(self, name: str) -> VoiceState:
-        self.name, self.overlays = name, 1
-        self.voice = self._open(name)
-        return self.voice
-
-    def _open(self, name: str) -> VoiceState:
-        voice = self.voices.get(name)
-        if voice is None:
-            unit = self.unit or default_unit(self.meter)
-            voice = VoiceState(self.meter, unit, self.key, self.shifts.get(name, self.shift))
-            self.voices[name] = voice
-        if self.interleaved and all(voice is not other for other in self.touched[-8:]):
-            voice.time = max(voice.time, self.line_start)
-            voice.start_bar()
-            self.touched.append(voice)
-        return voice
-
-    def read_line(self, line: str, start: int) -> None:
-        """One line of music, whose first character is text[start]."""
-        self.in_body = True
-        if self.interleaved and line.startswith(("[V:", "[r:")):
-            ends = [voice.time for voice in self.touched]
-            self.line_start = max([self.line_start, *ends])
-            self.touched = []
-        for token in lex(line):
-            if token.kind == "field":
-                self.read_field(token.text[1], token.text[3:-1])
-            elif token.kind in _HANDLERS:
-                voice = self.voice or self._choose("1")
-                _HANDLERS[token.kind](self, voice, token, start + token.start)
-
-    def _note(self, voice: VoiceState, token: Token, at: int) -> None:
-        match = TONE.match(token.text)
-        if match is not None:
-            voice.add([voice.tone(match, at, 0)], read_length(match.group(4)))
-
-    def _chord(self, voice: VoiceState, token: Token, at: int) -> None:
-        inside, _, outer = token.text.rpartition("]")
-        # Decorations may hold letters: blank them out, keeping the places of the rest.
-        inside = re.sub(r"![^!]*!", lambda match: " " * len(match.group()), inside)
-        matches = list(TONE.finditer(inside))
-        sounding = [match for match in matches if match.group(2)]
-        tones = [voice.tone(match, at, count + 1) for count, match in enumerate(sounding)]
-        tones = [tone for tone in tones if tone.pitch is not None] or tones[:1] or [_rest(at)]
-        units = (matches[0].group(4) or matches[0].group(7) or "") if matches else ""
-        voice.add(tones, read_length(units) * read_length(outer))
-
-    def _rest(self, voice: VoiceState, token: Token, at: int) -> None:
-        units = read_length(token.text[1:])
-        if token.text[0] in "ZX":
-            units *= (meter_length(voice.meter) or Fraction(1)) / voice.unit
-        voice.add([_rest(at)], units)
-
-    def _broken(self, voice: VoiceState, token: Token, at: int) -> None:
-        if not voice.last or voice.broken is not None:
-            return
-        short = Fraction(1, 2 ** min(len(token.text), _MAX_BROKEN))
-        first, voice.broken = (2 - short, short) if token.text[0] == ">" else (short, 2 - short)
-        for tone in voice.last:
-            tone.duration *= first
-        voice.time = voice.last[0].onset + voice.last[0].duration
-
-    def _tie(self, voice: VoiceState, token: Token, at: int) -> None:
-        for tone in voice.last:
-            voice.tie(tone)
-
-    def _tuplet(self, voice: VoiceState, token: Token, at: int) -> None:
-        # (p:q:r puts p notes into the time of q for the next r notes (ABC 2.1, 4.13).
-        given = [int(number[:4]) if number else 0 for number in token.text[1:].split(":")]
-        notes, time, count = (*given, 0, 0)[:3]
-        time = time or _TUPLET_TIME.get(notes, 3 if is_compound(voice.meter) else 2)
-        if 0 < notes <= _MAX_TUPLET and time <= _MAX_TUPLET:
-            voice.tuplet, voice.tuplet_left = Fraction(time, notes), count or notes
-
-    def _bar(self, voice: VoiceState, token: Token, at: int) -> None:
-        if self.overlays > 1 and self.name is not None:
-            voice = self._choose(self.name)
-        voice.start_bar()
-
-    def _overlay(self, voice: VoiceState, token: Token, at: int) -> None:
-        if self.name is None:
-            return
-        main = self._open(self.name)
-        self.overlays += 1
-        layer = self.voice = self._open(f"{self.name}&{self.overlays}")
-        layer.meter, layer.unit, layer.key, layer.shift = main.meter, main.unit, main.key, main.shift
-        layer.time = main.bar_start
-        layer.start_bar()
-
-
-def _rest(at: int) -> Draft:
-    return Draft(None, 0, Fraction(0), Fraction(0), at)
-
-
-_HANDLERS = {
-    "note": _Reader._note,
-    "chord": _Reader._chord,
-    "rest": _Reader._rest,
-    "broken": _Reader._broken,
-    "tie": _Reader._tie,
-    "tuplet": _Reader._tuplet,
-    "bar": _Reader._bar,
-    "overlay": _Reader._overlay,
-}
+def _finish(d: Draft) -> Note:
+    return Note(d.pitch, d.step, d.onset, d.duration, d.start, d.octave, d.tied, d.chord)
 
 
 def melody(notes: Iterable[Note]) -> list[int]:
-    """MIDI pitches of one voice: rests dropped, top note of a chord, ties to the same pitch merged."""
+    """MIDI pitches of one voice: no rests, top note of a chord, ties to the same pitch merged."""
     return [top.pitch for top in _line(notes) if top.pitch is not None]
 
 
@@ -268,7 +106,7 @@ _TUNE = re.compile(r"^X:[ \t]*\d*", re.M)
 def split_tunes(book: str) -> list[str]:
     """The tunes of an ABC book, each from its X: line; a text without X: is one tune.
 
-    Prose between tunes goes: after a blank line, what has neither a barline nor a field is no music.
+    Prose between tunes goes: a paragraph that has neither a barline nor a field is no music.
     """
     book = book.replace("\r\n", "\n").replace("\r", "\n")
     starts = [match.start() for match in _TUNE.finditer(book)] or [0]

@@ -41,9 +41,7 @@ def cut_bars(tokens: Sequence[Token]) -> tuple[list[Token], list[tuple[list[Toke
     begun = False
     for token in tokens:
         ended = bool(bars and bars[-1][1])
-        if token.kind == "bar" and begun:
-            bars[-1][1].append(token)
-        elif token.kind == "space" and ended:
+        if (token.kind == "bar" and begun) or (token.kind == "space" and ended):
             bars[-1][1].append(token)
         elif not bars and token.kind in ("bar", "space"):
             left.append(token)
@@ -71,7 +69,9 @@ def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> s
     if not present or all(voice in present for voice in symbols):
         return line
     cut = {voice: cut_bars(list(lex(text))) for voice, text in present.items()}
-    model = max(cut.values(), key=lambda bars: len(bars[1]))
+    counts = Counter(len(bars) for _, bars in cut.values())
+    count = max(counts, key=counts.__getitem__)
+    model = next(bars for bars in cut.values() if len(bars[1]) == count)
     rests = []
     for i, (_, right) in enumerate(model[1]):
         here = [bars[i][0] for _, bars in cut.values() if i < len(bars)]

@@ -1,4 +1,4 @@
-"""The state of one voice while it is read: time, key, accidentals, and notes still in the making."""
+"""The state of one voice while it is read: time, key, accidentals, and unfinished notes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 
 # Bounds that keep hostile text cheap: onsets add up, so denominators have to stay small.
 _MAX_LENGTH, _MAX_DENOMINATOR = 10**4, 1024
+MAX_TUPLET, MAX_BROKEN, MAX_RESTS = 99, 4, 64
 
 TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|([xz])([\d/]*)")
 """One note or rest: accidental, letter, octave marks, length, tie; or rest and its length."""
@@ -22,6 +23,7 @@ TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|
 
 @lru_cache(maxsize=4096)
 def read_length(text: str) -> Fraction:
+    """A length in units; 1 where it is zero, unreadable or out of all proportion."""
     try:
         length = parse_length(text)
     except ValueError:
@@ -46,7 +48,18 @@ class Draft:
 
 @dataclass(slots=True)
 class VoiceState:
-    """Where one voice stands. `last` holds the tones of its last note, chord or rest."""
+    """Where one voice stands.
+
+    key:         alterations by letter of the key signature.
+    shift:       octaves that the clef adds.
+    time:        quarters since the start of the piece; `bar_start` is that of the bar.
+    drafts:      all notes so far; `last` are the tones of the last note, chord or rest.
+    accidentals: alterations by step in force to the end of the bar.
+    tied:        pitches by step that a tie holds over to the next note.
+    tuplet:      factor of the next `tuplet_left` notes; `broken` that of the next one.
+    line:        the last line of the interleaved form that this voice was in.
+    bars:        line and quarters of every bar that has ended.
+    """
 
     meter: str
     unit: Fraction
@@ -62,10 +75,20 @@ class VoiceState:
     tuplet_left: int = 0
     broken: Fraction | None = None
     line: int = 0
+    bars: list[tuple[int, Fraction]] = field(default_factory=list)
 
-    def start_bar(self) -> None:
+    def end_bar(self) -> None:
+        """A barline at the present time: accidentals end."""
+        if self.time > self.bar_start:
+            self.bars.append((self.line, self.time - self.bar_start))
         self.bar_start = self.time
         self.accidentals.clear()
+
+    def split_bar(self, count: int) -> None:
+        """Make `count` equal bars of the present one, the last still open: a `Z4` is four."""
+        quarters = (self.time - self.bar_start) / count
+        self.bars += [(self.line, quarters)] * (count - 1)
+        self.bar_start = self.time - quarters
 
     def add(self, tones: list[Draft], units: Fraction) -> None:
         """Append one note, chord or rest of `units` unit lengths and move on in time."""
@@ -86,6 +109,7 @@ class VoiceState:
         self.time += duration
 
     def tie(self, tone: Draft) -> None:
+        """Bind a tone of the last note or chord to what follows."""
         if tone.pitch is not None:
             tone.tied = True
             self.tied[tone.step] = tone.pitch

@@ -91,7 +91,7 @@ def generate(
         for i, draft in enumerate(active):
             codes = patch[i].numpy().astype(np.uint8)
             draft.patches += 1
-            draft.complete = codes[0] == BOS
+            draft.complete = bool(codes[0] == BOS)
             draft.text += patch_text(codes)
             draft.in_body |= draft.text.rfind("[r:") >= 0
             if not draft.complete and draft.patches < max_patches:

@@ -49,7 +49,7 @@ class TrainConfig(Options):
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     eval_every: int = Field(1, ge=1, description="Epochs between evaluations and checkpoints.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 is autocast; auto takes it where the machine computes in it."
+        "auto", description="bf16 is autocast; auto takes it on CUDA, fp32 elsewhere."
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
     seed: int = Field(0, ge=0, description="Of weights, order, crops and dropout.")

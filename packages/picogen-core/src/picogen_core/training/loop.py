@@ -245,12 +245,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def autocast(precision: str, device: torch.device) -> Any:
-    """A reusable bf16 autocast, or nothing. `auto` takes bf16 where the hardware multiplies in it."""
+    """A reusable bf16 autocast, or nothing. `auto` takes bf16 on CUDA alone: on a CPU without
+    bf16 matrix units it was measured at 0.7 to 0.8 times the speed of fp32."""
     if precision == "auto":
-        able = device.type == "cuda" or (
-            device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
-        precision = "bf16" if able else "fp32"
+        precision = "bf16" if device.type == "cuda" else "fp32"
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from picogen_core.abc.header import normal_key, normal_meter, normal_unit
 from picogen_core.abc.repair.draft import Draft, Log
@@ -11,7 +12,9 @@ MAX_TEXT = 200
 _ORDER = ("X:", "T:", "C:", "%%score", "L:", "Q:", "M:", "K:", "V:")
 _METER = re.compile(r"\d{1,2}(?:\+\d{1,2})*/(?:1|2|4|8|16|32|64)|C\|?|none")
 _UNIT = re.compile(r"1/(?:1|2|4|8|16|32|64)")
-_TEMPO = re.compile(r'(?:"[^"]*"\s*)?(?:\d{1,2}/\d{1,2}\s*=\s*\d{1,4}(?:\.\d{1,3})?)?(?:\s*"[^"]*")?')
+_TEMPO = re.compile(
+    r'(?:"[^"]*"\s*)?(?:\d{1,2}/\d{1,2}\s*=\s*\d{1,4}(?:\.\d{1,3})?)?(?:\s*"[^"]*")?'
+)
 _KEY = re.compile(
     r"(?:none|([A-G])([#b]?) ?(|m|min|minor|maj|major|dor|phr|lyd|mix|loc|aeo|ion)(?![a-z]))"
     r"((?: +[\w=+\-]+)*)"
@@ -136,6 +139,23 @@ def _score_voices(text: str) -> list[str] | None:
         last = name or sign or last
     whole = end == len(text) and not open_groups and voices
     return voices if whole and len(set(voices)) == len(voices) else None
+
+
+def rename_stray_voices(draft: Draft, log: Log) -> None:
+    """Take a voice that the header lacks, in few lines, for the one that its place is of."""
+    defined = [line[2:].split()[0] for line in draft.header if line.startswith("V:")]
+    counts = Counter(voice for line in draft.lines for voice in line)
+    stray = {v for v, n in counts.items() if v not in defined and n * 4 <= len(draft.lines)}
+    for line in draft.lines if defined and stray else ():
+        names = list(line)
+        for i, voice in enumerate(names):
+            place = defined.index(names[i - 1]) + 1 if i and names[i - 1] in defined else i
+            if voice in stray and defined[place : place + 1] and defined[place] not in names:
+                log.append(f"{voice} for {defined[place]}")
+                names[i] = defined[place]
+        renamed = dict(zip(names, list(line.values()), strict=True))
+        line.clear()
+        line.update(renamed)
 
 
 def define_voices(draft: Draft, log: Log) -> None:

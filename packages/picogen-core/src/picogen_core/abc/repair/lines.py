@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from unidecode import unidecode
 
@@ -96,14 +97,12 @@ def drop_long_lines(body: list[str], log: Log) -> list[str]:
     return [line for line in body if len(line) <= MAX_LINE]
 
 
-def drop_cut_off_line(body: list[str], log: Log, ended: bool) -> list[str]:
+def drop_cut_off_line(body: list[str], log: Log) -> list[str]:
     """Drop a last line that stops before its barline, where the writer ran out of room.
 
-    `ended` says that the text ends with a line end; such a line is whole.
+    For texts without a line end at their end; the only line is never dropped.
     """
-    if ended or len(body) < 2 or _BAR_END.search(body[-1]):
-        return body
-    if not _BAR_END.search(body[-2]):
+    if len(body) < 2 or _BAR_END.search(body[-1]) or not _BAR_END.search(body[-2]):
         return body
     log.append(body[-1][-40:])
     return body[:-1]
@@ -123,14 +122,18 @@ def split_joined_lines(body: list[str], log: Log) -> list[str]:
                 starts.append(i)
         log.extend(line[marks[i].start() :][:40] for i in starts[1:])
         edges = [marks[i].start() for i in starts] + [len(line)]
-        lines += [line[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        lines += [line[a:b] for a, b in pairwise(edges)]
     return lines
 
 
-def drop_stray_brackets(line: str, log: Log) -> str:
+def drop_stray_brackets(body: list[str], log: Log) -> list[str]:
     """Take out `[` and `]` that belong to no chord, field, barline or ending."""
+    return [_without_stray_brackets(line, log) for line in body]
+
+
+def _without_stray_brackets(line: str, log: Log) -> str:
     marks = "".join(match.group() for match in VOICE_MARK.finditer(line))
-    if line.count("[") == line.count("]") == marks.count("["):
+    if line.count("[") == line.count("]") == marks.count("[") and VOICE_MARK.match(line):
         return line
     parts = []
     for voice, text in split_line(line):

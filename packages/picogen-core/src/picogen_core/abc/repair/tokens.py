@@ -14,11 +14,15 @@ from picogen_core.abc.timing import read_tuplet, split_length
 
 MAX_LENGTH = 128
 _NO_MUSIC = frozenset({"bad", "comment", "continuation", "beam", "newline"})
+_TIED = SOUNDING | {"broken"}
 _SHORT = frozenset(".~HLMOPSTuv")
 _DECORATION = re.compile(r"!\+!|([!+])[\w.<>()^/~=\-]{1,24}\1")
 _IN_GRACE = TIMED | {"slur", "tie", "space", "decoration", "short"}
 _BARLINE = re.compile(r"(\.?[|:\[\]]*?)(\[?\d[\d,.\-]*)?")
-_CORES = frozenset("| || |] [| |: :| :: :|: :||: :|] :|| .| [|]".split())
+_CORES = frozenset(
+    ["|", "||", "|]", "[|", "|:", ":|", "::", ":|:", ":||:", ":|]", ":||", ".|", "[|]"]
+)
+_OCTAVES = re.compile(r"(?<=[A-Ga-g])[,']+")
 _ENDING = re.compile(r"\[?\d{1,2}(?:[,\-]\d{1,2})*")
 
 
@@ -97,6 +101,25 @@ def _is_length(text: str) -> bool:
     return under & (under - 1) == 0 and under <= 64 and length <= MAX_LENGTH
 
 
+def mend_pitches(tokens: list[Token], log: Log) -> list[Token]:
+    """Spell pitches as the converter reads them: marks of one direction, no quarter tones."""
+    kept = []
+    for token in tokens:
+        if token.kind not in SOUNDING | {"grace"}:
+            kept.append(token)
+            continue
+        text = re.sub(r"([_^])/(?=[A-Ga-g])", r"\1", token.text)
+        text = _OCTAVES.sub(lambda marks: marks.group()[0] * min(4, _same_marks(marks)), text)
+        if text != token.text:
+            log.append(token.text[:20])
+        kept.append(Token(token.kind, text, token.start))
+    return kept
+
+
+def _same_marks(marks: re.Match[str]) -> int:
+    return marks.group().count(marks.group()[0])
+
+
 def mend_lengths(tokens: list[Token], log: Log) -> list[Token]:
     """Take out lengths that are zero, absurd, or no half of a half: `C0`, `C9999`, `C/7`."""
     kept = []
@@ -108,7 +131,9 @@ def mend_lengths(tokens: list[Token], log: Log) -> list[Token]:
         stem, spelt = split_length(token)
         if token.kind == "chord":
             tones = "".join(
-                split_length(t)[0] if t.kind in ("note", "rest") and not _length_is_legal(t) else t.text
+                split_length(t)[0]
+                if t.kind in ("note", "rest") and not _length_is_legal(t)
+                else t.text
                 for t in lex(stem[1:-1])
             )
             stem = f"[{tones}]"
@@ -121,7 +146,9 @@ def mend_barlines(tokens: list[Token], log: Log) -> list[Token]:
     kept: list[Token] = []
     for token in tokens:
         if token.kind == "ending":
-            before = next((t.kind for t in reversed(kept) if t.kind not in ("space", "field")), "bar")
+            before = next(
+                (t.kind for t in reversed(kept) if t.kind not in ("space", "field")), "bar"
+            )
             if before != "bar" or not (token.text == "[" or _ENDING.fullmatch(token.text)):
                 log.append(token.text[:20])
                 continue
@@ -224,7 +251,7 @@ def drop_stray_ties(tokens: list[Token], log: Log) -> list[Token]:
     for token in tokens:
         if token.kind == "tie":
             before = next((t for t in reversed(kept) if t.kind != "space"), None)
-            if before is None or not (before.kind in SOUNDING or before.text == ")"):
+            if before is None or not (before.kind in _TIED or before.text == ")"):
                 log.append(token.text)
                 continue
         kept.append(token)
@@ -237,6 +264,7 @@ TOKEN_REPAIRS = (
     drop_bad_decorations,
     drop_bad_graces,
     drop_overlays,
+    mend_pitches,
     mend_lengths,
     mend_barlines,
     drop_short_tuplets,

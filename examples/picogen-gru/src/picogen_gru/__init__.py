@@ -1,0 +1,1 @@
+"""A GRU backbone for PiCo-Gen."""

@@ -1,0 +1,38 @@
+"""`picogen demo`: the whole way on two cores, from real tunes to measured scores."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from picogen_cli.options import Json, print_json
+from picogen_cli.reporter import make_reporter
+
+
+def demo(
+    output_dir: Annotated[
+        Path | None, typer.Option(help="A new folder; left out, picogen-demo/ and the time.")
+    ] = None,
+    train_seconds: Annotated[
+        float, typer.Option(min=3, help="Training time of the three models together.")
+    ] = 216.0,
+    samples: Annotated[int, typer.Option(min=20, help="Pieces to write.")] = 32,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a small NotaGen on O'Neill's tunes, distil it, write scores, measure them."""
+    from picogen_core.files import prepare_output_dir
+
+    from picogen_cli.demo_run import print_table, run_demo
+
+    folder = output_dir or Path("picogen-demo") / time.strftime("%Y%m%d-%H%M%S")
+    prepare_output_dir(folder, force=False)
+    with make_reporter() as reporter:
+        report = run_demo(folder, train_seconds, samples, seed, reporter)
+    if as_json:
+        print_json(report)
+    else:
+        print_table(report)

@@ -1,0 +1,153 @@
+"""`picogen train` and `picogen distill`: one loop, without a teacher and with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from picogen_cli.defaults import dated_name, default_data, shipped_teacher
+from picogen_cli.options import Config, Device, Force, Json, Seed, Sets, print_json, show
+from picogen_cli.reporter import make_reporter
+from picogen_cli.settings import resolve
+
+Backbone = Annotated[str | None, typer.Option(help="Sequence mixer: see picogen plugins backbone.")]
+Head = Annotated[str | None, typer.Option(help="Character model: see picogen plugins head.")]
+ExpName = Annotated[str | None, typer.Option(help="Name of the run; left out, made from the date.")]
+OutputDir = Annotated[Path | None, typer.Option(help="Folder that holds the runs [checkpoints].")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Prepared folder or JSONL index; left out, tune books from music21."),
+]
+EvalData = Annotated[
+    Path | None, typer.Option(help="Held-out folder or index; left out, the data's own split.")
+]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step [16].")]
+Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
+MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of steps.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
+
+
+def train(
+    backbone: Backbone = None,
+    head: Head = None,
+    exp_name: ExpName = None,
+    data: Data = None,
+    eval_data: EvalData = None,
+    output_dir: OutputDir = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    epochs: Epochs = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = None,
+    device: Device = None,
+    config: Config = None,
+    sets: Sets = None,
+    resume: Resume = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model on scores."""
+    flags = _flags(locals())
+    _run("train", flags, {}, config, sets or [], resume, force, as_json)
+
+
+def distill(
+    backbone: Backbone = None,
+    head: Head = None,
+    exp_name: ExpName = None,
+    data: Data = None,
+    eval_data: EvalData = None,
+    output_dir: OutputDir = None,
+    teacher_ckpt: Annotated[
+        Path | None,
+        typer.Option(help="NotaGen .pth, run or checkpoint folder; left out, the shipped teacher."),
+    ] = None,
+    alpha_kd: Annotated[
+        float | None, typer.Option(min=0, help="Weight of logit-kd and hidden-mse [1.0].")
+    ] = None,
+    beta_phy: Annotated[float | None, typer.Option(min=0, help="Weight of physics [0.3].")] = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    epochs: Epochs = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = None,
+    device: Device = None,
+    config: Config = None,
+    sets: Sets = None,
+    resume: Resume = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train a small student to follow a teacher."""
+    flags = _flags(locals()) | {
+        "teacher_ckpt": teacher_ckpt,
+        "loss.logit-kd.weight": alpha_kd,
+        "loss.hidden-mse.weight": alpha_kd,
+        "loss.physics.weight": beta_phy,
+    }
+    _run("distill", flags, distill_losses(), config, sets or [], resume, force, as_json)
+
+
+def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, Any]:
+    """The loss table of a distillation."""
+    return {
+        "loss": {
+            "logit-kd": {"weight": alpha_kd},
+            "hidden-mse": {"weight": alpha_kd},
+            "physics": {"weight": beta_phy},
+        }
+    }
+
+
+def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that both commands have, by their key in the configuration."""
+    keys = ("exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs")
+    keys += ("max_seconds", "seed", "device")
+    return {key: given[key] for key in keys} | {
+        "backbone.name": given["backbone"],
+        "head.name": given["head"],
+    }
+
+
+def _run(
+    command: str,
+    flags: dict[str, Any],
+    defaults: Mapping[str, Any],
+    config_file: Path | None,
+    sets: list[str],
+    resume: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    config = resolve(config_file, flags, sets, defaults)
+    from picogen_core.training.check import check_config
+
+    check_config(config)
+    updates: dict[str, Any] = {}
+    if "exp_name" not in config.model_fields_set:
+        updates["exp_name"] = dated_name(command, config.backbone["name"])
+    if command == "distill" and config.teacher_ckpt is None:
+        updates["teacher_ckpt"] = shipped_teacher()
+    with make_reporter() as reporter:
+        if config.data is None:
+            updates["data"] = default_data(reporter)
+        from picogen_core.training.loop import run_training
+
+        result = run_training(
+            config.model_copy(update=updates), resume=resume, force=force, reporter=reporter
+        )
+    if as_json:
+        print_json(asdict(result))
+        return
+    typer.echo(
+        f"{result.run_dir}: {result.parameters:,} parameters, {result.steps} steps "
+        f"({result.epochs:.1f} epochs) in {result.seconds:.0f} s; "
+        f"{show(result.bits_per_character)} bits per character on "
+        f"{result.bits_per_character.n} held-out pieces. "
+        f"Write music with: picogen generate --weights-path {result.run_dir}"
+    )

@@ -1,0 +1,54 @@
+"""Scores just written -> MusicXML, SVG, MIDI beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from picogen_core import ConfigError, PicogenError
+from picogen_core.files import write_atomic
+from picogen_core.generation.output import Score
+from picogen_core.progress import Reporter
+from picogen_core.score.convert import TARGETS, convert_text
+from picogen_core.score.helper import Converter
+from picogen_core.suggest import did_you_mean
+
+
+def convert_scores(
+    scores: Sequence[Score], targets: Sequence[str], folder: Path, reporter: Reporter
+) -> dict[str, dict[str, Any]]:
+    """For each score the files written, or the `error` that kept it from being converted."""
+    workers = min(os.cpu_count() or 1, 4)
+    reporter.start("Converting", float(len(scores)), "pieces")
+    outcomes: dict[str, dict[str, Any]] = {}
+    with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
+
+        def convert(score: Score) -> dict[str, Any]:
+            try:
+                done = convert_text(score.abc, targets, converter)
+                for suffix, data in done.files.items():
+                    write_atomic(folder / f"{score.name}{suffix}", data)
+            except PicogenError as error:
+                return {"error": str(error)}
+            return {"files": [score.name + suffix for suffix in done.files], "warnings": done.warnings}
+
+        for score, outcome in zip(scores, pool.map(convert, scores), strict=True):
+            outcomes[score.name] = outcome
+            reporter.advance(len(outcomes))
+    reporter.finish()
+    return outcomes
+
+
+def parse_targets(text: str) -> tuple[str, ...]:
+    """`musicxml,svg` as targets. Raises `ConfigError` for one that does not exist."""
+    targets = tuple(part.strip() for part in text.split(",") if part.strip())
+    for target in targets:
+        if target not in TARGETS:
+            raise ConfigError(
+                f"--to {target}: no such format.{did_you_mean(target, TARGETS)} "
+                f"Known: {', '.join(TARGETS)}."
+            )
+    return targets

@@ -1,0 +1,42 @@
+"""What a command takes when it is told nothing: data and a name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from picogen_core.progress import Reporter
+
+DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
+FORMAT = "v1"
+
+
+def cache_dir() -> Path:
+    """`$PICOGEN_CACHE`, or `picogen` in the user's cache folder."""
+    own = os.environ.get("PICOGEN_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(own) if own else Path(base) / "picogen"
+
+
+def default_data(reporter: Reporter) -> Path:
+    """O'Neill, Ryan and Aird from the installed music21, prepared once into the cache."""
+    from picogen_core.data.prepare import prepare
+
+    from picogen_cli.sources import open_sources
+
+    folder = cache_dir() / f"tunes-{FORMAT}"
+    if not (folder / "index.jsonl").is_file():
+        reporter.message(f"No --data given: building the default set of tune books in {folder}.")
+        prepare(open_sources(DEFAULT_SOURCES), folder, reporter=reporter)
+    return folder
+
+
+def dated_name(command: str, backbone: str) -> str:
+    """`distill-rwkv-20261122-1407`."""
+    return f"{command}-{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def shipped_teacher() -> Path:
+    """The small NotaGen-format teacher inside this package; its card lies beside it."""
+    return Path(__file__).parent / "teacher"

@@ -1,0 +1,167 @@
+"""The five stages of the demo. Each is what a command of its own does; nothing here is special."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from picogen_core import Value
+from picogen_core.data.index import open_data
+from picogen_core.data.prepare import prepare
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.model.checkpoint import load_model
+from picogen_core.model.notagen import write_notagen
+from picogen_core.progress import Reporter
+from picogen_core.scoring import dataset_pieces, score_folder, score_pieces
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.evaluate import bigram_likelihood, evaluate
+from picogen_core.training.loop import run_training
+from rich.console import Console
+from rich.table import Table
+
+from picogen_cli.commands.train import distill_losses
+from picogen_cli.converting import convert_scores
+from picogen_cli.options import show
+from picogen_cli.sources import open_sources
+
+SOURCE = "music21:oneills"
+MAX_PATCHES = 160
+ENGRAVED = 8
+SHARES = {"teacher": 0.4, "distilled": 0.3, "alone": 0.3}  # of the training time
+SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+TEACHER = {
+    "d_model": 256,
+    "backbone": {"name": "gpt2", "layers": 4, "heads": 4, "max_patches": MAX_PATCHES},
+    "head": {"name": "char-transformer", "layers": 2, "heads": 4},
+}
+STUDENT = {
+    "d_model": 192,
+    "backbone": {"name": "rwkv", "layers": 3},
+    "head": {"name": "char-gru"},
+}
+
+
+def run_demo(
+    folder: Path, train_seconds: float, samples: int, seed: int, reporter: Reporter
+) -> dict[str, Any]:
+    """All five stages into `folder`; what they measured, as it also lies in demo.json."""
+    begun = time.monotonic()
+    data = folder / "data"
+    prepare(open_sources([SOURCE]), data, seed=seed, reporter=reporter)
+    train, held_out = (open_data(data).split(name) for name in ("train", "eval"))
+
+    common = {
+        "output_dir": folder / "models",
+        "data": data,
+        "max_patches": MAX_PATCHES,
+        "seed": seed,
+        "epochs": 1000,
+        "eval_every": 1000,  # once, when the time is over
+    }
+    seconds = {name: share * train_seconds for name, share in SHARES.items()}
+    teacher = run_training(
+        TrainConfig(**common, **TEACHER, exp_name="teacher", max_seconds=seconds["teacher"]),
+        reporter=reporter,
+    )
+    teacher_ckpt = folder / "models" / "teacher" / _notagen_name()
+    write_notagen(teacher_ckpt, load_model(teacher.run_dir))
+    distilled = run_training(
+        TrainConfig(
+            **common, **STUDENT, **distill_losses(1.0, 0.3), exp_name="rwkv-distilled",
+            teacher_ckpt=teacher_ckpt, max_seconds=seconds["distilled"],
+        ),
+        reporter=reporter,
+    )  # fmt: skip
+    alone = run_training(
+        TrainConfig(**common, **STUDENT, exp_name="rwkv-alone", max_seconds=seconds["alone"]),
+        reporter=reporter,
+    )
+
+    scores_dir = folder / "scores"
+    request = GenerateRequest(
+        weights_path=distilled.run_dir, count=samples, sampling=SAMPLING, batch_size=samples, seed=seed
+    )
+    scores = [score for score in write_scores(request, scores_dir, reporter) if score.abc]
+    chosen = [score for score in scores if score.record["complete"]][:ENGRAVED]
+    outcomes = convert_scores(chosen, ("musicxml", "svg"), folder / "engraved", reporter)
+
+    metrics = ["powerlaw", "alignment"]
+    music = {
+        "generated": score_folder(scores_dir, metrics, data, seed, reporter),
+        "held-out": score_pieces(
+            dataset_pieces(held_out), metrics, dataset_pieces(train), seed, reporter
+        ),
+    }
+    teacher_bits = evaluate(load_model(teacher_ckpt), held_out, 16, MAX_PATCHES).value(seed)
+    report = {
+        "folder": str(folder),
+        "seconds": round(time.monotonic() - begun, 1),
+        "tunes": len(train) + len(held_out),
+        "bits_per_character": {
+            "character bigram": asdict(bigram_likelihood(train, held_out, MAX_PATCHES).value(seed)),
+            "student, no teacher": asdict(alone.bits_per_character),
+            "student, distilled": asdict(distilled.bits_per_character),
+            "teacher": asdict(teacher_bits),
+        },
+        "models": {
+            name: {"parameters": run.parameters, "epochs": run.epochs, "seconds": run.seconds}
+            for name, run in (
+                ("student, no teacher", alone),
+                ("student, distilled", distilled),
+                ("teacher", teacher),
+            )
+        },
+        "sampling": SAMPLING.model_dump(),
+        "written": len(scores),
+        "asked": samples,
+        "complete": sum(bool(score.record["complete"]) for score in scores),
+        "engraved": outcomes,
+        "music": {name: asdict(result) for name, result in music.items()},
+    }
+    (folder / "demo.json").write_text(json.dumps(report, indent=1, default=str) + "\n")
+    return report
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """The end of the demo: who predicts best, how the music measures, where it lies."""
+    console = Console()
+    table = Table(title="Held-out tunes: bits per character (lower is better)", box=None)
+    for column in ("model", "bits/char [95 %]", "n", "parameters", "epochs seen", "seconds"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for name, value in report["bits_per_character"].items():
+        run = report["models"].get(name)
+        facts = (f"{run['parameters']:,}", f"{run['epochs']:.1f}", f"{run['seconds']:.0f}") if run else ()
+        table.add_row(name, show(Value(**value)), str(value["n"]), *facts)
+    console.print(table)
+    sampling = ", ".join(f"{name} {value}" for name, value in report["sampling"].items())
+    music = Table(title=f"Music, against the training tunes ({sampling})", box=None)
+    rows = {name: result["metrics"]["powerlaw"]["values"] for name, result in report["music"].items()}
+    for column in ("", *rows):
+        music.add_column(column, justify="left" if not column else "right")
+    for key in ("beta", "rep", "powerlaw_distance"):
+        cells = [f"{show(Value(**v[key]))} n={v[key]['n']}" if key in v else "" for v in rows.values()]
+        music.add_row(key, *cells)
+    console.print(music)
+    engraved = [outcome for outcome in report["engraved"].values() if "files" in outcome]
+    folder = Path(report["folder"])
+    typer.echo(
+        f"{report['written']} of {report['asked']} pieces written ({report['complete']} closed by the "
+        f"model) in {folder / 'scores'}; {len(engraved)} of {len(report['engraved'])} as MusicXML and "
+        f"SVG in {folder / 'engraved'}; figures in {folder / 'demo.json'}. "
+        f"{report['seconds']:.0f} s."
+    )
+
+
+def _notagen_name() -> str:
+    """As NotaGen's trainer names its files."""
+    backbone: Any = TEACHER["backbone"]
+    head: Any = TEACHER["head"]
+    return (
+        f"weights_notagen_pretrain_p_size_16_p_length_{MAX_PATCHES}_p_layers_{backbone['layers']}"
+        f"_c_layers_{head['layers']}_h_size_{TEACHER['d_model']}.pth"
+    )

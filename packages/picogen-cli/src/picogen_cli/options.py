@@ -1,0 +1,45 @@
+"""Options that several commands share, and the two ways to print a result."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from picogen_core import Value
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, all else on stderr.")]
+Force = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
+Config = Annotated[
+    Path | None, typer.Option(help="TOML file of settings; picogen.toml beside you is read unasked.")
+]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting, such as backbone.layers=4. Repeatable.")
+]
+
+
+def show(value: Value) -> str:
+    """`1.354 [1.324, 1.377]`."""
+    if math.isnan(value.value):
+        return "undefined"
+    interval = "" if value.low is None or value.high is None else f" [{value.low:.3f}, {value.high:.3f}]"
+    return f"{value.value:.3f}{interval}"
+
+
+def print_json(data: Any) -> None:
+    """Data alone on stdout; what is not a number is null."""
+    typer.echo(json.dumps(_plain(data), indent=1))
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_plain(item) for item in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    return str(data) if isinstance(data, Path) else data

@@ -1,0 +1,124 @@
+"""Progress on stderr: a bar with ETA and rate in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 10.0
+
+
+def make_reporter() -> TerminalReporter | PlainReporter:
+    """The one that fits stderr. Use it as a context manager."""
+    return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
+
+
+class TerminalReporter:
+    """One live line a stage."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[values]}"),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+        self._unit, self._begun = "", 0.0
+
+    def __enter__(self) -> TerminalReporter:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, title: str, total: float | None, unit: str) -> None:
+        self.finish()
+        self._unit, self._begun = unit, time.monotonic()
+        self._task = self._progress.add_task(title, total=total, values="")
+
+    def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
+        if self._task is not None:
+            shown = _figures(values, done, self._unit, self._begun)
+            self._progress.update(self._task, completed=done, values=shown)
+
+    def finish(self) -> None:
+        if self._task is not None:
+            task = self._progress.tasks[-1]
+            self._progress.update(self._task, completed=task.total or task.completed)
+            self._task = None
+
+    def message(self, text: str) -> None:
+        self._progress.console.print(text, highlight=False, markup=False)
+
+
+class PlainReporter:
+    """A line at the start, every ten seconds, and at the end of a stage."""
+
+    def __init__(self) -> None:
+        self._title, self._unit = "", ""
+        self._total: float | None = None
+        self._begun = self._said = 0.0
+        self._last: tuple[float, Mapping[str, str] | None] | None = None
+
+    def __enter__(self) -> PlainReporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def start(self, title: str, total: float | None, unit: str) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._begun = self._said = time.monotonic()
+        self._last = None
+        self.message(f"{title} …")
+
+    def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
+        self._last = (done, values)
+        if time.monotonic() - self._said > PLAIN_SECONDS:
+            self._say(done, values)
+
+    def _say(self, done: float, values: Mapping[str, str] | None) -> None:
+        now = time.monotonic()
+        self._said = now
+        share = ""
+        if self._total and done:
+            left = (now - self._begun) * (self._total - done) / done
+            share = f" {100 * done / self._total:.0f} %, ETA {_clock(left)}"
+        self.message(f"{self._title}:{share} {_figures(values, done, self._unit, self._begun)}".rstrip())
+
+    def finish(self) -> None:
+        if self._last is not None:
+            values = _figures(self._last[1], self._last[0], self._unit, self._begun)
+            elapsed = _clock(time.monotonic() - self._begun)
+            self.message(f"{self._title}: done in {elapsed} {values}".rstrip())
+            self._last = None
+
+    def message(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _figures(values: Mapping[str, str] | None, done: float, unit: str, begun: float) -> str:
+    figures = [f"{name} {value}" for name, value in (values or {}).items()]
+    seconds = time.monotonic() - begun
+    if unit != "run" and done and seconds > 0:
+        figures.insert(0, f"{done:g} {unit}, {done / seconds:.1f}/s")
+    return "  ".join(figures)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

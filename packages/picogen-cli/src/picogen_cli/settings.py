@@ -1,0 +1,85 @@
+"""Options from files, flags and `--set`, each above the one before."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from picogen_core import BadInput, ConfigError
+from picogen_core.options import parse_options
+from picogen_core.training.config import TrainConfig
+
+UNASKED = Path("picogen.toml")
+
+
+def resolve(
+    config: Path | None,
+    flags: Mapping[str, Any],
+    sets: Sequence[str],
+    defaults: Mapping[str, Any] | None = None,
+) -> TrainConfig:
+    """`defaults`, then picogen.toml beside the user, `--config`, flags that were given, `--set`.
+
+    Keys of `flags` may be dotted (`backbone.name`); None means not given.
+
+    Raises:
+        ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
+    """
+    values: dict[str, Any] = {}
+    _merge(values, dict(defaults or {}))
+    files = [UNASKED] if UNASKED.is_file() else []
+    for file in [*files, *([config] if config else [])]:
+        table = _read(file)
+        parse_options(TrainConfig, table, str(file))
+        _merge(values, table)
+    for key, value in flags.items():
+        if value is not None:
+            _put(values, key.split("."), value)
+    for item in sets:
+        key, value = _assignment(item)
+        _put(values, key.split("."), value)
+    return parse_options(TrainConfig, values, "configuration")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{file}: there is no such configuration file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: not TOML ({error}).") from None
+
+
+def _assignment(item: str) -> tuple[str, Any]:
+    """`backbone.layers=4` as key and TOML value; what is no TOML value is a string."""
+    key, separator, text = item.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"--set {item!r}: write it as key=value, such as backbone.layers=4.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), text
+
+
+def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for part in path[:-1]:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {'.'.join(path)}: {part} is no table.")
+        values = inner
+    values[path[-1]] = value
+
+
+def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        old = values.get(key)
+        if key in ("backbone", "head") and isinstance(old, dict) and "name" in value:
+            if value["name"] != old.get("name"):
+                values[key] = dict(value)  # options of one backbone mean nothing to another
+                continue
+        if isinstance(value, Mapping) and isinstance(old, dict):
+            _merge(old, value)
+        else:
+            values[key] = dict(value) if isinstance(value, Mapping) else value

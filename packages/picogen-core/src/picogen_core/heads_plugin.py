@@ -1,0 +1,96 @@
+"""The heads of picogen-core as specs. Their modules load torch, so they are imported when built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from picogen_core.errors import ConfigError
+from picogen_core.options import Options
+from picogen_core.specs import HeadSpec
+
+if TYPE_CHECKING:
+    from picogen_core.model.heads.char_gru import CharGru
+    from picogen_core.model.heads.char_transformer import CharTransformer
+    from picogen_core.model.heads.parallel import Parallel
+
+
+class CharTransformerOptions(Options):
+    layers: int = Field(2, ge=1, description="Decoder layers over the characters of a patch.")
+    heads: int | None = Field(
+        None, ge=1, description="Attention heads; left out, one for every 64 channels of width."
+    )
+    width: int | None = Field(
+        None, ge=1, description="Channels of the head; left out, d_model. Less is faster."
+    )
+    dropout: float = Field(
+        0.1, ge=0, lt=1, description="Dropout of inputs, attention weights and residual branches."
+    )
+
+
+class CharGruOptions(Options):
+    width: int | None = Field(
+        None, ge=1, description="Channels of the recurrent cell; left out, d_model."
+    )
+
+
+class ParallelOptions(Options):
+    """None: one linear layer has nothing to choose."""
+
+
+def char_transformer_sizes(d_model: int, options: CharTransformerOptions) -> tuple[int, int]:
+    """(width, heads) as they will be built. Raises `ConfigError` if heads do not divide width."""
+    width = options.width or d_model
+    heads = options.heads or max(1, width // 64)
+    if width % heads:
+        fitting = next(n for n in range(min(heads, width), 0, -1) if width % n == 0)
+        raise ConfigError(
+            f"head.width={width} is not a multiple of head.heads={heads} "
+            f"(head 'char-transformer', picogen-core {version('picogen-core')}). "
+            f"Try --set head.width={-(-width // heads) * heads}, or --set head.heads={fitting}."
+        )
+    return width, heads
+
+
+def _char_transformer(options: CharTransformerOptions, d_model: int) -> CharTransformer:
+    from picogen_core.model.heads.char_transformer import CharTransformer
+
+    width, heads = char_transformer_sizes(d_model, options)
+    return CharTransformer(d_model, width, options.layers, heads, options.dropout)
+
+
+def _char_gru(options: CharGruOptions, d_model: int) -> CharGru:
+    from picogen_core.model.heads.char_gru import CharGru
+
+    return CharGru(d_model, options.width or d_model)
+
+
+def _parallel(options: ParallelOptions, d_model: int) -> Parallel:
+    from picogen_core.model.heads.parallel import Parallel
+
+    return Parallel(d_model)
+
+
+def head_specs() -> Iterator[HeadSpec]:
+    """`char-transformer`, `char-gru` and `parallel`."""
+    yield HeadSpec(
+        name="char-transformer",
+        summary="NotaGen's: a small GPT-2 over the 16 characters of a patch",
+        config=lambda: CharTransformerOptions,
+        build=_char_transformer,
+    )
+    yield HeadSpec(
+        name="char-gru",
+        summary="a GRU cell over the characters: cheap, a few times faster to draw from",
+        config=lambda: CharGruOptions,
+        build=_char_gru,
+    )
+    yield HeadSpec(
+        name="parallel",
+        summary="16 independent guesses: blind to its own characters, a baseline to beat",
+        config=lambda: ParallelOptions,
+        build=_parallel,
+    )

@@ -1,0 +1,38 @@
+"""The first PiCo-Gen's head: the 16 characters of a patch, each guessed without the others.
+
+N patches  D width of the model  P = 16 characters a patch  V = 128 codes
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+PATCH_SIZE = 16
+CODES = 128
+
+State = dict[str, Tensor]
+
+
+class Parallel(nn.Module):
+    """The state is a dict: logits [N, P, V] of the whole patch, and position [N], the last told."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.readout = nn.Linear(d_model, PATCH_SIZE * CODES)
+
+    def forward(
+        self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
+    ) -> Float[Tensor, "N P V"]:
+        """The logits; the characters in `patch` are not looked at."""
+        return self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))  # type: ignore[no-any-return]
+
+    def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
+        logits = self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))
+        position = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device)
+        return logits[:, 0], {"logits": logits, "position": position}
+
+    def step(self, chars: Int[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N V"], State]:
+        """At most 15 steps after `begin`: `IndexError` past the end of the patch."""
+        position = state["position"] + 1
+        rows = torch.arange(len(position), device=position.device)
+        return state["logits"][rows, position], {**state, "position": position}

@@ -1,0 +1,62 @@
+"""What a text may ask of the converters, and what a converter may ask of the machine."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+from picogen_core.errors import PicogenError
+
+MAX_TEXT = 256 * 1024  # a repaired text has grown by the rests that it left out
+MAX_LINE = 8 * 1024
+MAX_BAR_RESTS = 64  # `Z99999999`, 9 characters, takes over a minute and 450 MB
+MAX_XML = 32 * 1024 * 1024
+CPU_SECONDS = 10
+WALL_SECONDS = 20
+MEMORY_BYTES = 2 << 30
+
+_BAR_REST = re.compile(r"[ZX]\s*(\d+)")
+
+
+class ConversionError(PicogenError):
+    """A score that could not be converted; the message says why in one line."""
+
+
+def safe_abc(abc: str) -> str:
+    """The text as abc2xml may see it: without the lines that make it open files.
+
+    Raises:
+        ConversionError: it is too long, or rests too long.
+    """
+    if len(abc) > MAX_TEXT:
+        raise ConversionError(f"the text has {len(abc):,} characters; at most {MAX_TEXT:,}")
+    lines = []
+    for line in abc.splitlines():
+        start = line.strip()
+        if len(line) > MAX_LINE:
+            raise ConversionError(f"a line has {len(line):,} characters; at most {MAX_LINE:,}")
+        if start.startswith(("%", "I:")) and not start.startswith("%%score"):
+            continue
+        lines.append("".join(c for c in line if c >= " " and c != "\x7f"))
+    text = "\n".join(line for line in lines if line.strip()) + "\n"
+    text = re.sub(r"\[\s*I\s*:[^\]\n]*\]?", "", text)
+    for rest in _BAR_REST.finditer(text):
+        if len(rest.group(1)) > 2 or int(rest.group(1)) > MAX_BAR_RESTS:
+            raise ConversionError(f"{rest.group()[:12]!r} rests over {MAX_BAR_RESTS} bars")
+    return text
+
+
+def limit_process() -> None:
+    """Cap CPU time and memory of this process, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows: the wall clock alone limits it
+        return
+    caps = (
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    )
+    for kind, value in caps:
+        with suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
+            resource.setrlimit(kind, (value, value))

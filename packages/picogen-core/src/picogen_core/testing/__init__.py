@@ -1,0 +1,116 @@
+"""The conformance kit: whether a plugin keeps the contracts, in three lines.
+
+    from picogen_core.testing import backbone_checks
+
+    @backbone_checks("gru", options={"layers": 2})
+    def test_gru(check):
+        check()
+
+pytest runs one test a property, on the CPU and, where there is one, on CUDA. `what` is an installed
+name or a spec. A property that is given up on purpose is named, with the reason, in
+`expected_failures={"is_causal": "it looks ahead by design"}`; if it then holds, the test fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec
+from picogen_core.testing.kit import devices, parametrise, resolve
+
+if TYPE_CHECKING:
+    import pytest
+
+    from picogen_core.pieces import Piece
+
+Reasons = Mapping[str, str]
+
+
+def backbone_checks(
+    what: str | BackboneSpec,
+    *,
+    options: Mapping[str, Any] | None = None,
+    d_model: int = 64,
+    expected_failures: Reasons | None = None,
+) -> pytest.MarkDecorator:
+    """The properties of a backbone; see `picogen_core.testing.backbones` for each."""
+    from picogen_core.testing.backbones import CHECKS, BackboneSubject
+
+    return parametrise(
+        CHECKS,
+        lambda device: BackboneSubject(resolve("backbone", what), options or {}, d_model, device),
+        expected_failures,
+        devices(),
+    )
+
+
+def head_checks(
+    what: str | HeadSpec,
+    *,
+    options: Mapping[str, Any] | None = None,
+    d_model: int = 64,
+    expected_failures: Reasons | None = None,
+) -> pytest.MarkDecorator:
+    """The properties of a head; see `picogen_core.testing.heads` for each.
+
+    A head whose guesses are independent expects `uses_earlier_characters` to fail.
+    """
+    from picogen_core.testing.heads import CHECKS, HeadSubject
+
+    return parametrise(
+        CHECKS,
+        lambda device: HeadSubject(resolve("head", what), options or {}, d_model, device),
+        expected_failures,
+        devices(),
+    )
+
+
+def loss_checks(
+    what: str | LossSpec,
+    *,
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Reasons | None = None,
+) -> pytest.MarkDecorator:
+    """The properties of a loss; see `picogen_core.testing.losses` for each."""
+    from picogen_core.testing.losses import CHECKS, LossSubject
+
+    return parametrise(
+        CHECKS,
+        lambda device: LossSubject(resolve("loss", what), options or {}, device),
+        expected_failures,
+        devices(),
+    )
+
+
+def metric_checks(
+    what: str | MetricSpec,
+    *,
+    options: Mapping[str, Any] | None = None,
+    pieces: Sequence[Piece] | None = None,
+    expected_failures: Reasons | None = None,
+) -> pytest.MarkDecorator:
+    """The properties of a metric; see `picogen_core.testing.metrics` for each.
+
+    `pieces` are two or more that the metric is defined on; left out, made-up melodies.
+    """
+    from picogen_core.testing.metrics import CHECKS, MetricSubject
+    from picogen_core.testing.samples import sample_pieces
+
+    chosen = tuple(pieces) if pieces is not None else sample_pieces(12)
+    return parametrise(
+        CHECKS,
+        lambda device: MetricSubject(resolve("metric", what), options or {}, chosen),
+        expected_failures,
+    )
+
+
+def plugin_checks(what: str, *, expected_failures: Reasons | None = None) -> pytest.MarkDecorator:
+    """The properties of a plugin, given as a distribution (`"picogen-foo"`) or a module
+    (`"picogen_foo.plugin"`); see `picogen_core.testing.plugins` for each."""
+    from picogen_core.testing.plugins import CHECKS, PluginSubject
+
+    return parametrise(CHECKS, lambda device: PluginSubject(what), expected_failures)
+
+
+__all__ = ["backbone_checks", "head_checks", "loss_checks", "metric_checks", "plugin_checks"]

@@ -1,0 +1,43 @@
+"""Properties of options, the same for every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import pytest
+
+from picogen_core.errors import ConfigError
+from picogen_core.options import option_faults, parse_options
+from picogen_core.registry import Entry
+
+
+class Configured(Protocol):
+    """A subject that has options."""
+
+    @property
+    def entry(self) -> Entry[Any]: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+def config_round_trips(subject: Configured) -> None:
+    """Options written as JSON, as a checkpoint does, come back equal."""
+    config = subject.entry.options(subject.options)
+    written = json.dumps(config.model_dump(mode="json"), allow_nan=False)
+    back = subject.entry.options(json.loads(written))
+    assert back == config, f"{config} came back from JSON as {back}"
+
+
+def config_forbids_unknown_keys(subject: Configured) -> None:
+    """Options are frozen, closed and described, and an unknown one is an error that names it."""
+    cls = subject.entry.config()
+    faults = option_faults(cls)
+    assert not faults, f"{cls.__name__} {'; '.join(faults)}"
+    with pytest.raises(ConfigError, match="no_such_option"):
+        parse_options(cls, {**subject.options, "no_such_option": 1}, subject.entry.where)
+
+
+CONFIG_CHECKS = (config_round_trips, config_forbids_unknown_keys)

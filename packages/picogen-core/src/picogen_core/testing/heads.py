@@ -1,0 +1,177 @@
+"""The properties of a head.
+
+Glossary: N patches, P = 16 characters of a patch, V = 128 character codes, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from picogen_core.testing.kit import Check
+from picogen_core.testing.modules import (
+    MODULE_CHECKS,
+    ModuleSubject,
+    assert_batch_first,
+    assert_changed,
+    assert_same,
+    clone,
+    module_check,
+)
+from picogen_core.trees import merge_states, select_rows
+
+N, P, V = 6, 16, 128
+PRINTABLE = (32, 127)  # the codes that text is made of
+PATCH_STEPS = 300
+
+
+class HeadSubject(ModuleSubject):
+    """A head, its options and the width of the hidden states it reads."""
+
+    def inputs(self, seed: int) -> tuple[Tensor, ...]:
+        generator = torch.Generator().manual_seed(seed)
+        patch = torch.randint(*PRINTABLE, (N, P), generator=generator).to(self.device)
+        return self.noise(N, self.d_model, seed=seed), patch
+
+    def loss(self, module: Any, seed: int) -> Tensor:
+        hidden, patch = self.inputs(seed)
+        return nn.functional.cross_entropy(module(hidden, patch).flatten(0, 1), patch.flatten())
+
+    def walk(self, module: Any, dtype: torch.dtype) -> list[Tensor]:
+        hidden, patch = self.inputs(seed=1)
+        hidden = hidden.to(dtype)
+        return [module(hidden, patch), self.stepped(module, hidden, patch)]
+
+    def stepped(
+        self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
+    ) -> Float[Tensor, "N P V"]:
+        """The logits of a patch, one character after another."""
+        with torch.no_grad():
+            logits, state = module.begin(hidden)
+            all_logits = [logits]
+            for j in range(P - 1):
+                logits, state = module.step(patch[:, j], state)
+                all_logits.append(logits)
+        return torch.stack(all_logits, dim=1)
+
+
+@module_check
+def keeps_shape(subject: HeadSubject) -> None:
+    """[N, D], [N, P] -> finite logits [N, P, V], for a single patch too."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    for rows in (N, 1):
+        logits = module(hidden[:rows], patch[:rows])
+        assert logits.shape == (rows, P, V), f"logits are {tuple(logits.shape)}"
+        assert logits.isfinite().all(), "a logit is not finite"
+
+
+@module_check
+def is_causal(subject: HeadSubject) -> None:
+    """The logits of position j do not change when characters from j on do."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    _, other = subject.inputs(seed=2)
+    with torch.no_grad():
+        before = module(hidden, patch)
+        for j in range(P):
+            after = module(hidden, torch.cat([patch[:, :j], other[:, j:]], dim=1))
+            what = f"logits up to position {j} when the characters from there on change"
+            assert_same(after[:, : j + 1], before[:, : j + 1], what)
+
+
+@module_check
+def uses_earlier_characters(subject: HeadSubject) -> None:
+    """Each character changes the logits of the next."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    _, other = subject.inputs(seed=2)
+    with torch.no_grad():
+        before = module(hidden, patch)
+        for j in range(P - 1):
+            changed = patch.clone()
+            changed[:, j] = other[:, j]
+            after = module(hidden, changed)[:, j + 1]
+            assert_changed(after, before[:, j + 1], f"position {j + 1} does not see character {j}")
+
+
+@module_check
+def uses_the_hidden_state(subject: HeadSubject) -> None:
+    """The logits of every position change with the hidden state."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    other, _ = subject.inputs(seed=2)
+    with torch.no_grad():
+        before, after = module(hidden, patch), module(other, patch)
+    for j in range(P):
+        what = f"position {j} does not depend on the hidden state"
+        assert_changed(after[:, j], before[:, j], what)
+
+
+@module_check
+def step_equals_call(subject: HeadSubject) -> None:
+    """`begin` and then a step a character give the logits of a call."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    with torch.no_grad():
+        expected = module(hidden, patch)
+    stepped = subject.stepped(module, hidden, patch)
+    for j in range(P):
+        assert_same(stepped[:, j], expected[:, j], f"the logits of position {j}")
+
+
+@module_check
+def states_can_be_selected_and_merged(subject: HeadSubject) -> None:
+    """A state has the batch first: rows go, come, move and double without touching one another."""
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    with torch.no_grad():
+        _, state = module.begin(hidden)
+        assert_batch_first(state, N)
+        _, state = module.step(patch[:, 0], state)
+        assert_batch_first(state, N)
+        expected, following = module.step(patch[:, 1], clone(state))
+        second, _ = module.step(patch[:, 2], following)
+        order = [4, 0, 0, 5, 1]
+        first = select_rows(state, torch.tensor(order[:2], device=hidden.device))
+        rest = select_rows(state, torch.tensor(order[2:], device=hidden.device))
+        output, merged = module.step(patch[order, 1], merge_states([first, rest]))
+        assert_same(output, expected[order], "a step after selecting and merging rows")
+        output, _ = module.step(patch[order, 2], merged)
+        assert_same(output, second[order], "the second step after selecting and merging rows")
+
+
+@module_check
+def learns_patches_by_heart(subject: HeadSubject) -> None:
+    """Trained for seconds on 6 pairs of hidden state and patch, it knows them.
+
+    Cross-entropy starts near ln 128 = 4.85 nat and has to fall below a quarter of it. A head
+    without trainable parameters is passed over.
+    """
+    module, (hidden, patch) = subject.build().train(), subject.inputs(seed=1)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not parameters:
+        return
+    optimiser = torch.optim.AdamW(parameters, lr=3e-3)
+    goal, loss = math.log(V) / 4, math.inf
+    for _ in range(PATCH_STEPS):
+        logits = module(hidden, patch)
+        cross_entropy = nn.functional.cross_entropy(logits.flatten(0, 1), patch.flatten())
+        loss = cross_entropy.item()
+        if loss < goal:
+            return
+        optimiser.zero_grad()
+        cross_entropy.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    raise AssertionError(f"after {PATCH_STEPS} steps cross-entropy is {loss:.2f}, not {goal:.2f}")
+
+
+CHECKS: Sequence[Check] = (
+    keeps_shape,
+    is_causal,
+    uses_earlier_characters,
+    uses_the_hidden_state,
+    step_equals_call,
+    states_can_be_selected_and_merged,
+    *MODULE_CHECKS,
+    learns_patches_by_heart,
+)

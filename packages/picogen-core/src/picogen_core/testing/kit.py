@@ -1,0 +1,82 @@
+"""How checks become pytest's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from picogen_core.registry import Entry, registry
+from picogen_core.specs import Spec
+from picogen_core.suggest import did_you_mean
+
+Check = Callable[[Any], None]
+"""A property: raises `AssertionError` if the subject lacks it. Its docstring says what it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One check of one subject, which is made when the test runs, not when it is collected."""
+
+    check: Check
+    subject: Callable[[], Any]
+    expected_failure: str | None
+
+    def __call__(self) -> None:
+        """Run it; a failure that was expected is reported as pytest's xfail."""
+        if self.expected_failure is None:
+            self.check(self.subject())
+            return
+        subject = self.subject()
+        try:
+            self.check(subject)
+        except Exception:
+            pytest.xfail(self.expected_failure)
+        pytest.fail(
+            f"{self.check.__name__} was expected to fail ({self.expected_failure}) and passed: "
+            "take it out of expected_failures",
+            pytrace=False,
+        )
+
+
+def parametrise(
+    checks: Sequence[Check],
+    subject: Callable[[str], Any],
+    expected_failures: Mapping[str, str] | None,
+    devices: Sequence[str] = ("cpu",),
+) -> pytest.MarkDecorator:
+    """A decorator that runs a test with `check` bound to each check on each device.
+
+    Raises:
+        ValueError: an expected failure that is the name of no check.
+    """
+    expected = dict(expected_failures or {})
+    known = [check.__name__ for check in checks]
+    for name in expected.keys() - set(known):
+        hint = did_you_mean(name, known)
+        raise ValueError(f"there is no check {name!r}.{hint} Checks: {', '.join(known)}.")
+    cases = [
+        pytest.param(
+            Case(check, lambda device=device: subject(device), expected.get(check.__name__)),  # type: ignore[misc]
+            id=check.__name__ if device == "cpu" else f"{check.__name__}-{device}",
+        )
+        for device in devices
+        for check in checks
+    ]
+    return pytest.mark.parametrize("check", cases)
+
+
+def resolve(kind: str, what: str | Spec) -> Entry[Any]:
+    """An installed name, or a spec that need not be installed."""
+    if isinstance(what, str):
+        return registry().get(kind, what)
+    return Entry(kind, what, "not installed", "0")
+
+
+def devices() -> tuple[str, ...]:
+    """The CPU, and CUDA where there is one."""
+    import torch
+
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)

@@ -1,0 +1,15 @@
+"""What can be found wrong with a run before torch is loaded."""
+
+from __future__ import annotations
+
+from picogen_core.registry import registry
+from picogen_core.training.config import TrainConfig
+
+
+def check_config(config: TrainConfig) -> None:
+    """Raises `UnknownName` or `ConfigError` for a part that is not installed or its options."""
+    model = config.model_config_for(None)
+    registry().get("backbone", model.backbone).options(model.backbone_options)
+    registry().get("head", model.head).options(model.head_options)
+    for name in config.loss:
+        registry().get("loss", name)

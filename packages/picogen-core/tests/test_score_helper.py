@@ -1,0 +1,201 @@
+"""The worker process: limits, crashes, timeouts, and what it may not do."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from picogen_core.score import helper as helper_module
+from picogen_core.score import worker
+from picogen_core.score.helper import Converter, Helper
+from picogen_core.score.limits import ConversionError, safe_abc
+
+TUNE = "X:1\nL:1/8\nM:4/4\nK:C\nCDEF GABc|c8|]\n"
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+class Bent:
+    """`Libraries` with a conversion of the test's own."""
+
+    def __init__(self, run):
+        self._run = run
+
+    def run(self, op, text):
+        return self._run(text)
+
+
+def test_a_killed_worker_is_replaced():
+    with Converter() as converter:
+        first = converter.to_musicxml(TUNE)
+        helper = converter._all[0]
+        dead = helper.pid
+        os.kill(dead, signal.SIGKILL)
+        assert converter.to_musicxml(TUNE) == first
+        assert helper.pid != dead
+
+
+def test_a_worker_killed_midway_is_replaced(monkeypatch):
+    """The worker is killed while it waits for work that never comes; the request is asked anew."""
+    helper = Helper()
+    exchange = Helper._exchange
+    killed = []
+
+    def killing(self, request):
+        if not killed and self.pid:
+            timer = threading.Timer(0.05, os.kill, (self.pid, signal.SIGKILL))
+            os.kill(self.pid, signal.SIGSTOP)
+            timer.start()
+            killed.append(self.pid)
+        return exchange(self, request)
+
+    monkeypatch.setattr(Helper, "_exchange", killing)
+    try:
+        first = helper.ask("musicxml", TUNE)
+        assert helper.ask("musicxml", TUNE) == first
+        assert helper.pid not in killed and len(killed) == 1
+    finally:
+        helper.close()
+
+
+def test_a_worker_that_hangs_is_ended(monkeypatch):
+    helper = Helper()
+    try:
+        helper.ask("musicxml", TUNE)
+        monkeypatch.setattr(helper_module, "WALL_SECONDS", 0.1)
+        monkeypatch.setattr(helper_module, "_START_SECONDS", 0.1)
+        os.kill(helper.pid, signal.SIGSTOP)
+        with pytest.raises(ConversionError, match="took longer"):
+            helper.ask("musicxml", TUNE)
+        assert helper.pid is None
+    finally:
+        helper.close()
+
+
+def test_closing_ends_the_processes():
+    converter = Converter()
+    converter.to_musicxml(TUNE)
+    process = converter._all[0]._process
+    converter.close()
+    assert process.poll() is not None
+
+
+def test_threads_get_each_their_own_answer():
+    tunes = [TUNE.replace("c8", f"c{n} z{8 - n}") for n in range(1, 8)]
+    with Converter(workers=2) as converter, ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(converter.to_musicxml, tunes))
+        alone = [converter.to_musicxml(tune) for tune in tunes]
+    assert together == alone
+    assert len(set(together)) == len(tunes)
+
+
+def test_warnings_are_handed_on():
+    with Converter() as converter:
+        answer = converter.ask("musicxml", TUNE.replace("c8", "c4 -c4"))
+        assert converter.ask("musicxml", TUNE).warnings == ()
+        assert answer.warnings == () or "misplaced" in answer.warnings[0]
+        odd = converter.ask("musicxml", TUNE.replace("c8", "!nonesuch!c8"))
+    assert odd.warnings == ("unhandled note decorations: ['nonesuch']",)
+
+
+def test_a_text_that_does_not_parse_gives_a_reason():
+    with Converter() as converter, pytest.raises(ConversionError, match="abc2xml: ") as failed:
+        converter.to_musicxml("X:1\nK:C\n[U:z]C|\n")
+    assert "\n" not in str(failed.value)
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (lambda text: os.kill(os.getpid(), signal.SIGSEGV), r"crashed \(SIGSEGV\)"),
+        (lambda text: os.abort(), r"crashed \(SIGABRT\)"),
+        (lambda text: os.kill(os.getpid(), signal.SIGXCPU), "10 s of CPU time"),
+        (lambda text: os._exit(3), "ended without an answer"),
+        (lambda text: bytearray(3 << 30), "more memory"),
+        (lambda text: (lambda f: f(f))(lambda f: f(f)), "nested too deep"),
+    ],
+    ids=["segfault", "abort", "cpu", "exit", "memory", "recursion"],
+)
+def test_what_a_fork_does_stays_in_it(run, reason):
+    code = (
+        "import sys, pickle; from picogen_core.score import worker; import test_score_helper as t;"
+    )
+    assert code
+    reply = worker.convert_in_fork(Bent(run), "musicxml", TUNE)
+    pytest.importorskip("resource")
+    assert "error" in reply
+    import re
+
+    assert re.search(reason, reply["error"])
+
+
+@needs_fork
+def test_a_fork_that_takes_too_long_is_ended(monkeypatch):
+    import time
+
+    monkeypatch.setattr(worker, "WALL_SECONDS", 0.2)
+    reply = worker.convert_in_fork(Bent(lambda text: time.sleep(60)), "musicxml", TUNE)
+    assert reply == {"error": "it took longer than 0.2 s"}
+
+
+def test_what_prints_on_stdout_does_not_reach_the_answers():
+    code = (
+        "from picogen_core.score import worker;"
+        "worker.convert_in_fork = worker.convert = lambda *a: (print('noise'), {'ok': [a[2]], 'warnings': []})[1];"
+        "worker.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=b'{"op": "musicxml", "text": "hi"}\n',
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b'{"ok": ["hi"], "warnings": []}\n'
+
+
+def test_lines_that_open_files_are_taken_out():
+    text = safe_abc("X:1\n%%abc-include a\n  I:abc-include b\n%%score 1\nK:C\nC[I:abc-include c]D|")
+    assert text == "X:1\n%%score 1\nK:C\nCD|\n"
+
+
+@pytest.mark.parametrize(
+    ("abc", "reason"),
+    [
+        ("K:C\n" + "C" * 9000, "a line has 9,000 characters"),
+        ("K:C\n" * 100_000, "the text has 400,000 characters"),
+        ("K:C\nX65|", "over 64 bars"),
+        ("K:C\nZ  999|", "over 64 bars"),
+    ],
+)
+def test_texts_over_the_limits(abc, reason):
+    with pytest.raises(ConversionError, match=reason):
+        safe_abc(abc)
+
+
+def test_the_worker_goes_when_its_parent_does():
+    code = (
+        "from picogen_core.score.helper import Helper; h = Helper();"
+        f"h.ask('musicxml', {TUNE!r}); print(h.pid, flush=True); import os; os._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    pid = int(done.stdout)
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if _is_zombie(pid):
+            return
+        threading.Event().wait(0.05)
+    pytest.fail("the worker outlived its parent")
+
+
+def _is_zombie(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Set up and run PiCo-Gen with nothing but Python: `python3 run.py demo`, `python3 run.py test`.
+
+The first call makes `.venv` and installs the workspace into it with one pip call; later calls skip
+that as long as what is installed has not changed. Anything else is passed on to `picogen`.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ENV = ROOT / ".venv"
+PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = ENV / "installed.sha256"
+PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli")
+DEVELOPMENT = (
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "ruff==0.17.6",
+    "mypy==2.4.1",
+    "beartype>=0.19",
+    "hatchling>=1.25",
+    "rwkv>=0.8.30",
+)
+
+
+def fingerprint() -> str:
+    """Of all that decides what is installed."""
+    parts = [sys.version, str(ROOT), *DEVELOPMENT, (ROOT / "constraints.txt").read_text()]
+    parts += [(ROOT / "packages" / name / "pyproject.toml").read_text() for name in PACKAGES]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def set_up() -> None:
+    """One virtual environment, one pip call."""
+    if STAMP.is_file() and STAMP.read_text() == fingerprint():
+        return
+    print("Setting up .venv; this takes a few minutes once.", file=sys.stderr, flush=True)
+    venv.create(ENV, with_pip=True, clear=ENV.exists() and not PYTHON.exists())
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["-c", str(ROOT / "constraints.txt"), *DEVELOPMENT]
+    for name in PACKAGES:
+        command += ["-e", str(ROOT / "packages" / name)]
+    subprocess.run(command, check=True)
+    STAMP.write_text(fingerprint())
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):
+        print("PiCo-Gen needs Python 3.11 or newer.", file=sys.stderr)
+        return 2
+    arguments = sys.argv[1:] or ["--help"]
+    try:
+        set_up()
+    except subprocess.CalledProcessError as error:
+        print(f"pip failed (exit {error.returncode}); its messages are above.", file=sys.stderr)
+        return 2
+    if arguments[0] == "test":
+        environment = {"OMP_NUM_THREADS": "1", **os.environ}
+        command = [str(PYTHON), "-m", "pytest", *arguments[1:]]
+        return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    try:
+        return subprocess.run([str(PYTHON), "-m", "picogen_cli", *arguments]).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

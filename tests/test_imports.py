@@ -1,0 +1,67 @@
+"""The arrows between the packages: backbones, metrics and cli import core, and that is all."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parent.parent / "packages"
+ALLOWED = {
+    "picogen_core": set(),
+    "picogen_backbones": {"picogen_core"},
+    "picogen_metrics": {"picogen_core"},
+    "picogen_cli": {"picogen_core"},
+}
+
+
+def imported(source: str) -> Iterator[str]:
+    """Every module that the source imports, at the top or inside a function, by name or by
+    `import_module`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+        elif isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            target = node.args[0]
+            if name in {"import_module", "__import__"} and isinstance(target, ast.Constant):
+                yield str(target.value)
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((PACKAGES / package.replace("_", "-") / "src").rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_arrows(package):
+    forbidden = ALLOWED.keys() - ALLOWED[package] - {package}
+    assert sources(package)
+    for path in sources(package):
+        roots = {module.partition(".")[0] for module in imported(path.read_text())}
+        assert not roots & forbidden, f"{path} imports {roots & forbidden}"
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_nothing_imports_click(package):
+    """typer carries its own since 0.29; the two do not mix."""
+    for path in sources(package):
+        assert "click" not in {name.partition(".")[0] for name in imported(path.read_text())}, path
+
+
+def test_every_package_is_walked():
+    assert {path.name.replace("-", "_") for path in PACKAGES.iterdir()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import picogen_metrics.plugin",
+        "from picogen_metrics import x",
+        "def f():\n    from picogen_metrics.a.b import x",
+        "import importlib\nimportlib.import_module('picogen_metrics.plugin')",
+    ],
+)
+def test_the_walk_sees_every_way_to_import(source):
+    assert any(name.startswith("picogen_metrics") for name in imported(source))
