@@ -41,7 +41,9 @@ def test_real_tunes_come_back_as_they_were():
     pieces = [interleave(tune) for tune in tunes]
     changed = [repair(piece) for piece in pieces if repair(piece).text != piece]
     assert len(changed) <= 3
-    assert all(names(repaired).keys() <= {"balance slurs", "mend broken rhythms"} for repaired in changed)
+    assert all(
+        names(repaired).keys() <= {"balance slurs", "mend broken rhythms"} for repaired in changed
+    )
 
 
 def test_a_real_chorale_comes_back_as_it_was(tmp_path):
@@ -81,7 +83,7 @@ def test_rests_come_back():
         ("[V:1]C4 [CE4|\n", "[V:1]C4 CE4|\n", "drop stray brackets"),
         ("[V:1]C4 E]4|\n", "[V:1]C4 E4|\n", "drop stray brackets"),
         ("[V:1]C4 {de E4|\n", "[V:1]C4 de E4|\n", "drop bad symbols"),
-        ("[V:1]C4 {d2\"x\"} E4|\n", "[V:1]C4  E4|\n", "drop bad graces"),
+        ('[V:1]C4 {d2"x"} E4|\n', "[V:1]C4  E4|\n", "drop bad graces"),
         ("[V:1](C4 E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
         ("[V:1]C4) E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
         ("[V:1]C0 E99999|\n", "[V:1]C E|\n", "mend lengths"),
@@ -118,7 +120,10 @@ def test_one_voice(body, after, repair_name):
     [
         ("[V:1]C4 D4|[V:2]E6|\n", "[V:1]C4 D4|[V:2]E6z2|\n"),
         ("[V:1]C4 D4|[V:2]E6 F4|\n", "[V:1]C4 D4|[V:2]E6z2|\n"),
-        ("[V:1]C4 D4|[V:2]E6 (F4|\n[V:1]C8|[V:2]E8)|\n", "[V:1]C4 D4|[V:2]E6z2|\n[V:1]C8|[V:2]E8|\n"),
+        (
+            "[V:1]C4 D4|[V:2]E6 (F4|\n[V:1]C8|[V:2]E8)|\n",
+            "[V:1]C4 D4|[V:2]E6z2|\n[V:1]C8|[V:2]E8|\n",
+        ),
         ("[V:1]C4|[V:2]|\n", "[V:1]C4|[V:2]z4|\n"),
         ("[V:1]C4|[V:2]E2|E2|\n", "[V:1]C4|[V:2]E2E2|\n"),
         ("[V:1]C4:|[V:2]E4|\n", "[V:1]C4:|[V:2]E4:|\n"),
@@ -147,7 +152,7 @@ def test_a_body_alone_gets_a_header():
 def test_the_header_keeps_what_is_legal_and_drops_the_rest():
     header = (
         "%Baroque\n%end\nX:1\nT:Été 50%\nC:Me\nR:reel\n%%MIDI program 1\n%%score ( 1 2\n"
-        "L:1/7\nQ:fast\nM:4/4\nM:3/4\nK:G#maj\nV:1 treble nm=\"A\"\nV:1 bass\nV:2 bass\n"
+        'L:1/7\nQ:fast\nM:4/4\nM:3/4\nK:G#maj\nV:1 treble nm="A"\nV:1 bass\nV:2 bass\n'
     )
     repaired = repair(header + "[V:1]C4|[V:2]E4|\n")
     assert repaired.text.split("[V:1]")[0] == (
@@ -168,7 +173,14 @@ def test_nothing_is_ever_included():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n\n", "[V:1]|\n", "no music at all", (NASTY / "header_only.abc").read_text(), "[V:1]%C4|\n"],
+    [
+        "",
+        "\n\n",
+        "[V:1]|\n",
+        "no music at all",
+        (NASTY / "header_only.abc").read_text(),
+        "[V:1]%C4|\n",
+    ],
 )
 def test_music_is_never_invented(text):
     with pytest.raises(BadInput, match="no music"):

@@ -1,11 +1,15 @@
 """The worker process: limits, crashes, timeouts, and what it may not do."""
 
+import faulthandler
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from picogen_core.score import helper as helper_module
@@ -24,6 +28,7 @@ class Bent:
         self._run = run
 
     def run(self, op, text):
+        faulthandler.disable()  # pytest's, which would tell of a crash that is meant
         return self._run(text)
 
 
@@ -93,16 +98,14 @@ def test_threads_get_each_their_own_answer():
 
 def test_warnings_are_handed_on():
     with Converter() as converter:
-        answer = converter.ask("musicxml", TUNE.replace("c8", "c4 -c4"))
         assert converter.ask("musicxml", TUNE).warnings == ()
-        assert answer.warnings == () or "misplaced" in answer.warnings[0]
         odd = converter.ask("musicxml", TUNE.replace("c8", "!nonesuch!c8"))
     assert odd.warnings == ("unhandled note decorations: ['nonesuch']",)
 
 
 def test_a_text_that_does_not_parse_gives_a_reason():
     with Converter() as converter, pytest.raises(ConversionError, match="abc2xml: ") as failed:
-        converter.to_musicxml("X:1\nK:C\n[U:z]C|\n")
+        converter.to_musicxml("X:1\n%%score (\nK:C\nC|\n")
     assert "\n" not in str(failed.value)
 
 
@@ -120,22 +123,12 @@ def test_a_text_that_does_not_parse_gives_a_reason():
     ids=["segfault", "abort", "cpu", "exit", "memory", "recursion"],
 )
 def test_what_a_fork_does_stays_in_it(run, reason):
-    code = (
-        "import sys, pickle; from picogen_core.score import worker; import test_score_helper as t;"
-    )
-    assert code
     reply = worker.convert_in_fork(Bent(run), "musicxml", TUNE)
-    pytest.importorskip("resource")
-    assert "error" in reply
-    import re
-
     assert re.search(reason, reply["error"])
 
 
 @needs_fork
 def test_a_fork_that_takes_too_long_is_ended(monkeypatch):
-    import time
-
     monkeypatch.setattr(worker, "WALL_SECONDS", 0.2)
     reply = worker.convert_in_fork(Bent(lambda text: time.sleep(60)), "musicxml", TUNE)
     assert reply == {"error": "it took longer than 0.2 s"}
@@ -143,8 +136,11 @@ def test_a_fork_that_takes_too_long_is_ended(monkeypatch):
 
 def test_what_prints_on_stdout_does_not_reach_the_answers():
     code = (
-        "from picogen_core.score import worker;"
-        "worker.convert_in_fork = worker.convert = lambda *a: (print('noise'), {'ok': [a[2]], 'warnings': []})[1];"
+        "from picogen_core.score import worker\n"
+        "def noisy(libraries, op, text):\n"
+        "    print('noise')\n"
+        "    return {'ok': [text], 'warnings': []}\n"
+        "worker.convert_in_fork = worker.convert = noisy\n"
         "worker.main()"
     )
     done = subprocess.run(
@@ -195,7 +191,6 @@ def test_the_worker_goes_when_its_parent_does():
 
 def _is_zombie(pid):
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
         return True

@@ -35,14 +35,16 @@ ENGRAVED = 8
 SHARES = {"teacher": 0.4, "distilled": 0.3, "alone": 0.3}  # of the training time
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 TEACHER = {
-    "d_model": 256,
-    "backbone": {"name": "gpt2", "layers": 4, "heads": 4, "max_patches": MAX_PATCHES},
-    "head": {"name": "char-transformer", "layers": 2, "heads": 4},
+    "d_model": 128,
+    "backbone": {"name": "gpt2", "layers": 4, "heads": 2, "max_patches": MAX_PATCHES},
+    "head": {"name": "char-transformer", "layers": 1, "heads": 2},
+    "lr": 2e-3,
 }
 STUDENT = {
-    "d_model": 192,
-    "backbone": {"name": "rwkv", "layers": 3},
+    "d_model": 128,
+    "backbone": {"name": "rwkv", "layers": 2},
     "head": {"name": "char-gru"},
+    "lr": 3e-3,
 }
 
 
@@ -59,6 +61,7 @@ def run_demo(
         "output_dir": folder / "models",
         "data": data,
         "max_patches": MAX_PATCHES,
+        "batch_size": 4,
         "seed": seed,
         "epochs": 1000,
         "eval_every": 1000,  # once, when the time is over

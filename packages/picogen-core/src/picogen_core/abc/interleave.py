@@ -160,6 +160,8 @@ def _cut_voices(header: Header, body: list[str]) -> dict[str, _VoiceBars]:
         if found:
             line = _inline(found.group(1), found.group(2))
         elif line.startswith("%"):
+            if line.startswith("%%score"):
+                header.score = line[7:].strip()
             continue
         for token in lex(line):
             if token.kind == "field" and token.text.startswith("[V:"):

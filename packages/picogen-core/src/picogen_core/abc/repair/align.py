@@ -45,7 +45,7 @@ def drop_leading_barlines(draft: Draft, log: Log) -> None:
         if not tokens or tokens[first].kind != "bar":
             continue
         text = tokens[first].text
-        if not (text.startswith(("|:", "[|:")) or text[-1].isdigit() or text in ("|", "[|")):
+        if not text.startswith(("|:", "[|:")) and text.rstrip("0123456789,-[") not in ("|", ""):
             log.append(text)
             del tokens[first]
 

@@ -23,19 +23,21 @@ _CORES = frozenset(
     ["|", "||", "|]", "[|", "|:", ":|", "::", ":|:", ":||:", ":|]", ":||", ".|", "[|]"]
 )
 _OCTAVES = re.compile(r"(?<=[A-Ga-g])[,']+")
-_ENDING = re.compile(r"\[?\d{1,2}(?:[,\-]\d{1,2})*")
+_ENDING = re.compile(r"\[?[1-9]\d?(?:[,\-][1-9]\d?)*")
 
 
 def drop_bad_symbols(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out characters that are no music, comments, and `%`, which hides the rest of a line."""
+    """Take out characters that are no music, comments, and what reads as one within quotes.
+
+    A `%` hides the rest of its line even there, and `[V:` begins a voice.
+    """
     kept = []
     for token in tokens:
         if token.kind in _NO_MUSIC or (token.kind == "short" and token.text not in _SHORT):
             log.append(token.text[:20])
-        elif "%" in token.text:
+        elif "%" in token.text or (token.kind == "quote" and re.search(r"[\[\]]", token.text)):
             log.append(token.text[:20])
-            text = token.text.replace("%", "")
-            kept.append(Token(token.kind, text, token.start))
+            kept.append(Token(token.kind, re.sub(r"[%\[\]]", "", token.text), token.start))
         else:
             kept.append(token)
     return kept
@@ -144,7 +146,7 @@ def mend_lengths(tokens: list[Token], log: Log) -> list[Token]:
 def mend_barlines(tokens: list[Token], log: Log) -> list[Token]:
     """Spell odd barlines as the nearest real one; take out endings that no barline precedes."""
     kept: list[Token] = []
-    for token in tokens:
+    for i, token in enumerate(tokens):
         if token.kind == "ending":
             before = next(
                 (t.kind for t in reversed(kept) if t.kind not in ("space", "field")), "bar"
@@ -153,7 +155,8 @@ def mend_barlines(tokens: list[Token], log: Log) -> list[Token]:
                 log.append(token.text[:20])
                 continue
         elif token.kind == "bar":
-            text = _mend_barline(token.text)
+            after = next((t.kind for t in tokens[i + 1 :] if t.kind != "space"), "note")
+            text = _mend_barline(token.text, more=after != "bar")
             if text != token.text:
                 log.append(token.text[:20])
                 token = Token("bar", text, token.start)
@@ -161,11 +164,13 @@ def mend_barlines(tokens: list[Token], log: Log) -> list[Token]:
     return kept
 
 
-def _mend_barline(text: str) -> str:
+def _mend_barline(text: str, more: bool) -> str:
+    """The nearest real barline; an ending stays where music follows it (`more`)."""
     match = _BARLINE.fullmatch(text)
     core, ending = (match.group(1), match.group(2) or "") if match else (text, "")
     core = core if core in _CORES else merge_barlines([core])
-    return core + (ending if _ENDING.fullmatch(ending) else "")
+    keeps = more and not core.endswith("]") and _ENDING.fullmatch(ending)
+    return core + (ending if keeps else "")
 
 
 def drop_overlays(tokens: list[Token], log: Log) -> list[Token]:

@@ -1,0 +1,123 @@
+"""`picogen convert` on files, folders, books and broken texts."""
+
+import json
+
+import pytest
+import typer
+from lxml import etree
+from picogen_cli.commands.convert import convert, find_scores
+from picogen_core import BadInput, ConfigError
+from typer.testing import CliRunner
+
+TUNE = "X:1\nT:One\nL:1/8\nM:4/4\nK:C\nCDEF GABc|c8|]\n"
+PIECE = "L:1/8\nM:4/4\nK:C\nV:1 treble\nV:2 bass\n[V:1]C4 E(4|[V:2]z8|\n[V:1]c8|]\n"
+BROKEN = "X:1\nT:Nothing\nK:C\n"
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    app.command()(convert)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def scores(tmp_path):
+    folder = tmp_path / "scores"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "tune.abc").write_text(TUNE)
+    (folder / "deep" / "tune.abc").write_text(PIECE)
+    return folder
+
+
+def test_a_folder_keeps_its_shape(run, scores, tmp_path):
+    out = tmp_path / "out"
+    result = run(scores, "--output-dir", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"2 of 2 converted, in {out}.\n"
+    written = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+    endings = (".mid", ".musicxml", ".svg")
+    assert written == [f"{name}{end}" for name in ("deep/tune", "tune") for end in endings]
+    score = etree.fromstring((out / "deep" / "tune.musicxml").read_bytes())
+    assert [len(part.findall("measure")) for part in score.findall("part")] == [2, 2]
+
+
+def test_json_alone_on_stdout(run, scores, tmp_path):
+    result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml", "--json")
+    told = json.loads(result.stdout)
+    assert (told["converted"], told["failed"]) == (2, 0)
+    deep = next(file for file in told["files"] if file["name"] == "deep/tune")
+    assert deep["input"] == str(scores / "deep" / "tune.abc")
+    assert deep["outputs"] == [str(tmp_path / "out" / "deep" / "tune.musicxml")]
+    assert [repair["name"] for repair in deep["repairs"]] == [
+        "drop short tuplets",
+        "complete rests",
+        "align bars",
+    ]
+
+
+def test_a_failure_is_told_and_the_rest_goes_on(run, scores, tmp_path):
+    (scores / "broken.abc").write_text(BROKEN)
+    result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["converted"], told["failed"]) == (2, 1)
+    assert f"{scores / 'broken.abc'}: the tune has no note" in result.stderr
+
+
+def test_a_full_folder_needs_force_and_loses_nothing(run, scores, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    (out / "tune.musicxml").write_text("old")
+    refused = run(scores, "--output-dir", out, "--to", "musicxml")
+    assert isinstance(refused.exception, BadInput)
+    assert str(refused.exception).endswith("is not empty. Choose another or add --force.")
+    assert (out / "tune.musicxml").read_text() == "old"
+    assert run(scores, "--output-dir", out, "--to", "musicxml", "--force").exit_code == 0
+    assert (out / "mine.txt").read_text() == "mine"
+    assert (out / "tune.musicxml").read_text().startswith("<?xml")
+
+
+def test_a_book_is_numbered(run, tmp_path):
+    (tmp_path / "book.abc").write_text(
+        TUNE + "\n" + TUNE.replace("X:1", "X:2").replace("One", "Two")
+    )
+    out = tmp_path / "out"
+    assert run(tmp_path / "book.abc", "--output-dir", out, "--to", "musicxml").exit_code == 0
+    titles = {
+        path.name: etree.fromstring(path.read_bytes()).findtext("work/work-title")
+        for path in out.iterdir()
+    }
+    assert titles == {"book_001.musicxml": "One", "book_002.musicxml": "Two"}
+
+
+def test_musicxml_is_engraved(run, scores, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(scores / "tune.abc", "--output-dir", first)
+    result = run(first / "tune.musicxml", "--output-dir", second, "--to", "svg,midi")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in second.iterdir()) == ["tune.mid", "tune.svg"]
+    assert (second / "tune.mid").read_bytes() == (first / "tune.mid").read_bytes()
+
+
+def test_abc_goes_before_its_own_musicxml(scores):
+    (scores / "tune.musicxml").touch()
+    assert find_scores([scores])["tune"] == scores / "tune.abc"
+
+
+def test_inputs_that_cannot_be(run, scores, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for path, fault in [
+        (tmp_path / "nowhere.abc", "does not exist"),
+        (tmp_path / "empty", "holds no .abc"),
+        (tmp_path / "notes.txt", "is no score"),
+    ]:
+        with pytest.raises(BadInput, match=fault):
+            find_scores([path])
+    with pytest.raises(BadInput, match="would both be written as tune"):
+        find_scores([scores / "tune.abc", scores / "deep" / "tune.abc"])
+    unknown = run(scores, "--output-dir", tmp_path / "out", "--to", "pdf")
+    assert isinstance(unknown.exception, ConfigError)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from picogen_core import BadInput, ConfigError
+from picogen_core.generation.decode import Draft, generate
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.output import finish
+from picogen_core.generation.prompt import place_prompt
+from picogen_core.generation.sampling import sample
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
+
+
+def frequencies(logits: list[float], **options: float) -> np.ndarray:
+    uniforms = (torch.arange(20_000) + 0.5) / 20_000
+    rows = torch.tensor(logits).expand(20_000, -1)
+    drawn = sample(rows, uniforms, SamplingOptions(**{"top_k": 0, "top_p": 0, **options}))
+    return np.bincount(drawn.numpy(), minlength=len(logits)) / 20_000
+
+
+def test_sampling_draws_the_distribution():
+    p = np.array([0.5, 0.1, 0.3, 0.1])
+    np.testing.assert_allclose(frequencies(np.log(p).tolist()), p, atol=1e-3)
+
+
+def test_order_is_top_k_then_top_p_then_temperature():
+    p = np.array([0.4, 0.3, 0.2, 0.1])
+    logits = np.log(p).tolist()
+    kept = p[:3] / 0.9  # top-k 3 renormalises to 0.444, 0.333, 0.222
+    np.testing.assert_allclose(frequencies(logits, top_k=3)[:3], kept, atol=1e-3)
+    # 0.444 + 0.333 crosses 0.75 with the second: two are left, and then flattened
+    flat = p[:2] ** 0.5 / (p[:2] ** 0.5).sum()
+    got = frequencies(logits, top_k=3, top_p=0.75, temperature=2.0)
+    np.testing.assert_allclose(got, [*flat, 0, 0], atol=1e-3)
+    assert frequencies(logits, temperature=0)[0] == 1
+    assert frequencies([0.0, -float("inf")])[1] == 0
+
+
+@pytest.fixture(scope="module")
+def model() -> GenericStudent:
+    torch.manual_seed(0)
+    config = ModelConfig(d_model=64, backbone="rwkv", backbone_options={"layers": 1})
+    return GenericStudent(config).eval()
+
+
+def write(model: GenericStudent, numbers: list[int], max_patches: int = 12) -> list[Draft]:
+    return generate(
+        model, "L:1/8\nM:4/4\nK:C\nV:1 treble\n", seed=5, numbers=numbers,
+        max_patches=max_patches, sampling=SamplingOptions(),
+    )  # fmt: skip
+
+
+def test_a_piece_does_not_depend_on_its_batch(model: GenericStudent):
+    together = {draft.number: draft.text for draft in write(model, [1, 2, 3, 4])}
+    assert write(model, [3])[0].text == together[3]
+    assert len(set(together.values())) == 4
+
+
+def test_length_counts_the_prompt(model: GenericStudent):
+    drafts = write(model, [1, 2], max_patches=9)
+    assert all(draft.patches <= 9 for draft in drafts)
+    with pytest.raises(ConfigError, match="the prompt fills 5 patches"):
+        write(model, [1], max_patches=5)
+
+
+def test_forced_characters_and_the_first_counter(model: GenericStudent):
+    drafts = generate(
+        model, "K:C\nV:1 treble\n[r:0/9][V:1]CDE", seed=0, numbers=[1, 2], max_patches=6,
+        sampling=SamplingOptions(),
+    )  # fmt: skip
+    assert all(draft.text.startswith("K:C\nV:1 treble\n[r:0/9][V:1]CDE") for draft in drafts)
+
+
+def test_not_finite_logits_stop(model: GenericStudent):
+    broken = GenericStudent(model.config).eval()
+    torch.nn.init.constant_(broken.head.readout.bias, float("nan"))
+    with pytest.raises(BadInput, match="not finite"):
+        write(broken, [1])
+
+
+def test_the_first_pico_gens_prompt():
+    placed = place_prompt(r"X:1\nT:My Song\nM:4/4\nK:C\n")
+    assert placed.titles == ("X:1", "T:My Song")
+    assert placed.text == "L:1/8\nM:4/4\nK:C\nV:1 treble\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("", ""),
+        ("%Baroque\n%Bach, J. S.\n%Keyboard\n", "%Baroque\n%Bach, J. S.\n%Keyboard\n"),
+        ("M:6/8\n", "L:1/8\nM:6/8\n"),
+        ("K:D dorian", "L:1/8\nM:4/4\nK:Ddor\nV:1 treble\n"),
+        ("K:G\nQ:1/4=90\nM:C\nL:1/16", "L:1/16\nQ:1/4=90\nM:4/4\nK:G\nV:1 treble\n"),
+        ("K:C\nCDEF|G", "L:1/8\nM:4/4\nK:C\nV:1 treble\n[r:0/15][V:1]CDEF|G"),
+    ],
+)
+def test_prompts_are_placed_as_in_training(prompt: str, text: str):
+    assert place_prompt(prompt).text == text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [("K:H", "cannot be read"), ("Y:2\n", "no part of the model's headers"), ("K:C\n\"é\"A|", "line 5")],
+)
+def test_bad_prompts(prompt: str, message: str):
+    with pytest.raises(BadInput, match=message):
+        place_prompt(prompt)
+
+
+def test_finish_strips_marks_and_sets_metadata_apart():
+    text = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[r:0/2][V:1]C8|\n[r:1/1][V:1]D8|\n[r:2/0][V:1]E"
+    score = finish(Draft(3, text, 9), ("X:4", "T:Air"), {"seed": 1})
+    assert score.abc == "X:4\nT:Air\nL:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]C8|\n[V:1]D8|\n"
+    assert score.record["metadata"] == ["L:1/8", "M:4/4", "K:C", "V:1 treble"]
+    assert score.record["body"] == ["[V:1]C8|", "[V:1]D8|"]
+    assert score.record["complete"] is False and score.name == "0003"
+
+
+def test_a_draft_without_music_is_told(capsys: pytest.CaptureFixture[str]):
+    score = finish(Draft(1, "L:1/8\nK:C\n", 3), (), {})
+    assert score.abc == "" and score.reason
