@@ -90,3 +90,36 @@ def test_no_package_knows_the_plugin():
     for package in PACKAGES:
         for path in (package / "src").rglob("*.py"):
             assert "picogen_gru" not in path.read_text(), path
+
+
+def test_the_backbone_is_distilled_into(third_party_env, tmp_path):
+    """`picogen distill --backbone gru`, from a NotaGen file, where only wheels are installed."""
+    notagen = ROOT / "packages/picogen-core/tests/data/notagen"
+    text = json.loads((notagen / "expected.json").read_text())["case"]["abc"]
+    (tmp_path / "tune.abc").write_text(text)
+    (tmp_path / "train.jsonl").write_text('{"path": "tune.abc"}\n' * 8)
+    (tmp_path / "eval.jsonl").write_text('{"path": "tune.abc"}\n')
+    arguments = ("distill", "--backbone", "gru", "--teacher-ckpt", next(notagen.glob("*.pth")))
+    arguments += ("--data", "train.jsonl", "--eval-data", "eval.jsonl", "--exp-name", "mine")
+    arguments += ("--epochs", "2", "--batch-size", "4", "--set", "d_model=64", "--json")
+    arguments += ("--set", "max_patches=64", "--set", "backbone.layers=1")
+    printed = run(third_party_env, "-m", "picogen_cli", *arguments, cwd=tmp_path)
+    assert json.loads(printed)["steps"] == 4
+    manifest = json.loads((tmp_path / "checkpoints/mine/best/manifest.json").read_text())
+    assert manifest["components"]["backbone"] == {
+        "name": "gru",
+        "distribution": "picogen-gru",
+        "version": "0.1.0",
+    }
+    generate = ("generate", "--weights-path", "checkpoints/mine", "--backbone", "gru")
+    generate += (
+        "--num-samples",
+        "1",
+        "--max-length",
+        "12",
+        "--prompt",
+        r"K:C\nCDEF|GABc|",
+        "--json",
+    )
+    shown = json.loads(run(third_party_env, "-m", "picogen_cli", *generate, cwd=tmp_path))
+    assert shown["written"] == ["0001"]

@@ -101,7 +101,11 @@ def test_prompts_are_placed_as_in_training(prompt: str, text: str):
 
 @pytest.mark.parametrize(
     ("prompt", "message"),
-    [("K:H", "cannot be read"), ("Y:2\n", "no part of the model's headers"), ("K:C\n\"é\"A|", "line 5")],
+    [
+        ("K:H", "cannot be read"),
+        ("Y:2\n", "no part of the model's headers"),
+        ('K:C\n"é"A|', "line 5"),
+    ],
 )
 def test_bad_prompts(prompt: str, message: str):
     with pytest.raises(BadInput, match=message):

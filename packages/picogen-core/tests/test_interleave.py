@@ -36,7 +36,7 @@ def test_tune_book_tune():
 
 
 def test_two_voices():
-    tune = "X:1\nM:C\nK:Am\n%%score (a b)\nV:a name=\"Flute\"\nc4|d4|\nV:b clef=bass\nz4|C,4|\n"
+    tune = 'X:1\nM:C\nK:Am\n%%score (a b)\nV:a name="Flute"\nc4|d4|\nV:b clef=bass\nz4|C,4|\n'
     assert interleave(tune).splitlines() == [
         "%%score ( 1 2 )",
         "L:1/8",

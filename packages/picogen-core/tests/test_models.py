@@ -174,7 +174,9 @@ def test_decoding_steps_equal_the_parallel_call(backbone: str, head: str):
         parameter.add_(0.02 * torch.randn_like(parameter))
     patches, lengths = torch.randint(3, 127, (3, 9, 16)), torch.tensor([9, 6, 4])
     output = model(patches, lengths)
-    hidden, state = model.prefill(patches[:, :4], torch.tensor([4, 3, 2]), model.initial_state(3, 9))
+    hidden, state = model.prefill(
+        patches[:, :4], torch.tensor([4, 3, 2]), model.initial_state(3, 9)
+    )
     for row, place in ((0, 4), (1, 3), (2, 2)):
         expected = output.hidden[(output.row == row) & (output.patch == place)][0]
         torch.testing.assert_close(hidden[row], expected, atol=1e-5, rtol=1e-5)

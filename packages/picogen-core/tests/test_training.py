@@ -108,7 +108,9 @@ def test_distillation_follows_the_teacher(data: Path, tmp_path: Path):
     teacher = run_training(config(data, tmp_path, exp_name="teacher", epochs=8, d_model=96))
     losses = {"logit-kd": {"weight": 1.0}, "hidden-mse": {"weight": 0.5, "schedule": "linear"}}
     run_training(
-        config(data, tmp_path, exp_name="student", teacher_ckpt=teacher.run_dir, loss=losses, epochs=6)
+        config(
+            data, tmp_path, exp_name="student", teacher_ckpt=teacher.run_dir, loss=losses, epochs=6
+        )
     )
     log = (tmp_path / "student" / "metrics.jsonl").read_text().splitlines()
     rows = [row for row in map(json.loads, log) if "loss" in row]
@@ -127,7 +129,9 @@ def test_faults_are_found_before_the_first_step(data: Path, tmp_path: Path):
     assert (tmp_path / "run" / "kept.txt").read_text() == "kept"
     with pytest.raises(ConfigError, match="compares with a teacher"):
         run_training(config(data, tmp_path, exp_name="x", loss={"logit-kd": {}}))
-    with pytest.raises(ConfigError, match="there is no option 'temprature'. Did you mean 'temperature'"):
+    with pytest.raises(
+        ConfigError, match="there is no option 'temprature'. Did you mean 'temperature'"
+    ):
         build_objective({"logit-kd": {"temprature": 2}}, has_teacher=True)
     with pytest.raises(BadInput, match="no splits"):
         run_training(config(data, tmp_path, exp_name="x", data=data / "eval.jsonl", eval_data=None))
@@ -144,9 +148,7 @@ def test_shared_pieces_are_warned_of(data: Path, tmp_path: Path):
         def message(self, text: str):
             self.said.append(text)
 
-    run_training(
-        config(data, tmp_path, data=data / "eval.jsonl", epochs=1), reporter=Listener()
-    )
+    run_training(config(data, tmp_path, data=data / "eval.jsonl", epochs=1), reporter=Listener())
     assert "1 pieces" in Listener.said[0] and "unseen" in Listener.said[0]
 
 

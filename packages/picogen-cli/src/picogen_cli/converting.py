@@ -33,7 +33,10 @@ def convert_scores(
                     write_atomic(folder / f"{score.name}{suffix}", data)
             except PicogenError as error:
                 return {"error": str(error)}
-            return {"files": [score.name + suffix for suffix in done.files], "warnings": done.warnings}
+            return {
+                "files": [score.name + suffix for suffix in done.files],
+                "warnings": done.warnings,
+            }
 
         for score, outcome in zip(scores, pool.map(convert, scores), strict=True):
             outcomes[score.name] = outcome

@@ -32,7 +32,7 @@ from picogen_cli.sources import open_sources
 SOURCE = "music21:oneills"
 MAX_PATCHES = 160
 ENGRAVED = 8
-SHARES = {"teacher": 0.4, "distilled": 0.3, "alone": 0.3}  # of the training time
+SHARES = {"teacher": 0.5, "distilled": 0.25, "alone": 0.25}  # of the training time
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 TEACHER = {
     "d_model": 128,
@@ -87,7 +87,11 @@ def run_demo(
 
     scores_dir = folder / "scores"
     request = GenerateRequest(
-        weights_path=distilled.run_dir, count=samples, sampling=SAMPLING, batch_size=samples, seed=seed
+        weights_path=distilled.run_dir,
+        count=samples,
+        sampling=SAMPLING,
+        batch_size=samples,
+        seed=seed,
     )
     scores = [score for score in write_scores(request, scores_dir, reporter) if score.abc]
     chosen = [score for score in scores if score.record["complete"]][:ENGRAVED]
@@ -138,16 +142,24 @@ def print_table(report: dict[str, Any]) -> None:
         table.add_column(column, justify="left" if column == "model" else "right")
     for name, value in report["bits_per_character"].items():
         run = report["models"].get(name)
-        facts = (f"{run['parameters']:,}", f"{run['epochs']:.1f}", f"{run['seconds']:.0f}") if run else ()
+        facts = (
+            (f"{run['parameters']:,}", f"{run['epochs']:.1f}", f"{run['seconds']:.0f}")
+            if run
+            else ()
+        )
         table.add_row(name, show(Value(**value)), str(value["n"]), *facts)
     console.print(table)
     sampling = ", ".join(f"{name} {value}" for name, value in report["sampling"].items())
     music = Table(title=f"Music, against the training tunes ({sampling})", box=None)
-    rows = {name: result["metrics"]["powerlaw"]["values"] for name, result in report["music"].items()}
+    rows = {
+        name: result["metrics"]["powerlaw"]["values"] for name, result in report["music"].items()
+    }
     for column in ("", *rows):
         music.add_column(column, justify="left" if not column else "right")
     for key in ("beta", "rep", "powerlaw_distance"):
-        cells = [f"{show(Value(**v[key]))} n={v[key]['n']}" if key in v else "" for v in rows.values()]
+        cells = [
+            f"{show(Value(**v[key]))} n={v[key]['n']}" if key in v else "" for v in rows.values()
+        ]
         music.add_row(key, *cells)
     console.print(music)
     engraved = [outcome for outcome in report["engraved"].values() if "files" in outcome]

@@ -15,10 +15,12 @@ Force = Annotated[bool, typer.Option("--force", help="Write into a folder that i
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Config = Annotated[
-    Path | None, typer.Option(help="TOML file of settings; picogen.toml beside you is read unasked.")
+    Path | None,
+    typer.Option(help="TOML file of settings; picogen.toml beside you is read unasked."),
 ]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, such as backbone.layers=4. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", help="One setting, such as backbone.layers=4. Repeatable."),
 ]
 
 
@@ -26,7 +28,9 @@ def show(value: Value) -> str:
     """`1.354 [1.324, 1.377]`."""
     if math.isnan(value.value):
         return "undefined"
-    interval = "" if value.low is None or value.high is None else f" [{value.low:.3f}, {value.high:.3f}]"
+    interval = (
+        "" if value.low is None or value.high is None else f" [{value.low:.3f}, {value.high:.3f}]"
+    )
     return f"{value.value:.3f}{interval}"
 
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 PLAIN_SECONDS = 10.0
 
@@ -40,7 +47,10 @@ class TerminalReporter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
 
@@ -77,7 +87,10 @@ class PlainReporter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         pass
 
@@ -99,7 +112,9 @@ class PlainReporter:
         if self._total and done:
             left = (now - self._begun) * (self._total - done) / done
             share = f" {100 * done / self._total:.0f} %, ETA {_clock(left)}"
-        self.message(f"{self._title}:{share} {_figures(values, done, self._unit, self._begun)}".rstrip())
+        self.message(
+            f"{self._title}:{share} {_figures(values, done, self._unit, self._begun)}".rstrip()
+        )
 
     def finish(self) -> None:
         if self._last is not None:

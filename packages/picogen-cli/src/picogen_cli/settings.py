@@ -27,8 +27,8 @@ def resolve(
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
-    values: dict[str, Any] = {}
-    _merge(values, dict(defaults or {}))
+    values: dict[str, Any] = {"backbone": {"name": "rwkv"}, "head": {"name": "char-gru"}}
+    _merge(values, defaults or {})
     files = [UNASKED] if UNASKED.is_file() else []
     for file in [*files, *([config] if config else [])]:
         table = _read(file)
@@ -36,7 +36,10 @@ def resolve(
         _merge(values, table)
     for key, value in flags.items():
         if value is not None:
-            _put(values, key.split("."), value)
+            nested = value
+            for part in reversed(key.split(".")):
+                nested = {part: nested}
+            _merge(values, nested)
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)

@@ -35,6 +35,8 @@ def _open(name: str) -> Iterator[SourcePiece]:
         raise BadInput(f"source {name!r}: no such file or folder, and no NAME:WHICH of a source.")
     if not claims:
         suffixes = sorted({s for entry in registry().all("source") for s in entry.spec.suffixes})
-        raise BadInput(f"source {name!r}: nothing reads {path.suffix!r}. Known: {', '.join(suffixes)}.")
+        raise BadInput(
+            f"source {name!r}: nothing reads {path.suffix!r}. Known: {', '.join(suffixes)}."
+        )
     for entry in claims:
         yield from entry.build({})(name)

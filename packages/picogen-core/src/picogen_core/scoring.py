@@ -43,6 +43,8 @@ def score_folder(
         BadInput: no piece could be read, there or in the reference.
         ConfigError: a metric that needs a reference, without one.
     """
+    for name in metrics:
+        registry().get("metric", name)
     known = None if reference is None else open_reference(reference)
     return score_pieces(read_pieces(folder), metrics, known, seed, reporter, where=str(folder))
 
@@ -60,14 +62,18 @@ def score_pieces(
     entries = [registry().get("metric", name) for name in metrics]
     for entry in entries:
         if "reference" in entry.spec.needs and reference is None:
-            raise ConfigError(f"metric {entry.name!r} compares with real music. Add --reference DIR.")
+            raise ConfigError(
+                f"metric {entry.name!r} compares with real music. Add --reference DIR."
+            )
     built: dict[str, Metric] = {entry.name: entry.build({}) for entry in entries}
     rows, unused, count, unreadable = _measure(pieces, built, reporter, "Measuring")
     if not count:
         raise BadInput(f"{where}: no piece could be read ({_why(unreadable)}).")
     reference_rows: dict[str, list[Row]] = {}
     if reference is not None:
-        reference_rows, _, number, bad = _measure(reference, built, reporter, "Measuring the reference")
+        reference_rows, _, number, bad = _measure(
+            reference, built, reporter, "Measuring the reference"
+        )
         if not number:
             raise BadInput(f"the reference has no piece that can be read ({_why(bad)}).")
     summaries = {}
@@ -120,4 +126,6 @@ def _measure(
 
 
 def _why(unreadable: dict[str, Any]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:3]) or "empty"
+    return (
+        "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:3]) or "empty"
+    )

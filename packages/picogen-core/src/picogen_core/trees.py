@@ -16,7 +16,9 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if isinstance(tree, dict):
         return {k: tree_map(function, v, *(o[k] for o in others)) for k, v in tree.items()}  # type: ignore[return-value,index]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(tree_map(function, *items) for items in zip(tree, *others, strict=True)))  # type: ignore[return-value,call-overload]
+        return type(tree)(
+            *(tree_map(function, *items) for items in zip(tree, *others, strict=True))
+        )  # type: ignore[return-value,call-overload]
     if isinstance(tree, (list, tuple)):
         return type(tree)(tree_map(function, *items) for items in zip(tree, *others, strict=True))  # type: ignore[return-value,call-arg,arg-type]
     return function(tree, *others)  # type: ignore[no-any-return]

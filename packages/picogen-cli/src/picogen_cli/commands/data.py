@@ -80,5 +80,7 @@ def _info(folders: list[str], as_json: bool) -> None:
         print_json(facts)
         return
     for name, value in facts.items():
-        shown = ", ".join(f"{k} × {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        shown = (
+            ", ".join(f"{k} × {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        )
         typer.echo(f"{name}: {shown}")

@@ -20,7 +20,8 @@ def evaluate(
         list[str] | None, typer.Option(help="Name of a metric; repeatable. Left out: all.")
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Folder of scores, prepared data, or index of the same genre.")
+        Path | None,
+        typer.Option(help="Folder of scores, prepared data, or index of the same genre."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: Json = False,

@@ -30,7 +30,9 @@ def generate(
     prompt: Annotated[
         str, typer.Option(help=r"Header, or header and music; \n is a newline.")
     ] = "",
-    to: Annotated[str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi.")] = "",
+    to: Annotated[
+        str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi.")
+    ] = "",
     output_dir: Annotated[Path, typer.Option(help="Where the scores go.")] = Path("out"),
     batch_size: Annotated[int, typer.Option(min=1, help="Pieces written at once.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Piece k depends on (seed, k) alone.")] = 0,

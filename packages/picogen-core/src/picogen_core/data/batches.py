@@ -118,4 +118,6 @@ def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[B
     """Every piece once, in order of length, cropped at its head."""
     order = np.argsort(data.lengths(), kind="stable")
     for start in range(0, len(order), batch_size):
-        yield collate([crop(data[int(i)], max_patches, None) for i in order[start : start + batch_size]])
+        yield collate(
+            [crop(data[int(i)], max_patches, None) for i in order[start : start + batch_size]]
+        )

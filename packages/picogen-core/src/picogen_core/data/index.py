@@ -35,7 +35,9 @@ def open_data(path: Path) -> Dataset:
         try:
             text = file.read_text(encoding="utf-8")
             if not split_body(text)[1]:
-                raise BadInput("it has no line that starts with [V:, so no music in NotaGen's form.")
+                raise BadInput(
+                    "it has no line that starts with [V:, so no music in NotaGen's form."
+                )
             pieces.append(encode_piece(text))
         except (BadInput, UnicodeDecodeError) as error:
             raise BadInput(f"{path}, row {number}: {file}: {error}") from None
@@ -44,7 +46,7 @@ def open_data(path: Path) -> Dataset:
 
 def _locate(index: Path, number: int, row: dict[str, Any]) -> Path:
     if not isinstance(row.get("path"), str):
-        raise BadInput(f"{index}, row {number}: it has no \"path\".")
+        raise BadInput(f'{index}, row {number}: it has no "path".')
     name = Path(row["path"])
     tried = [base / name for base in (index.parent, Path())]
     if isinstance(row.get("key"), str):

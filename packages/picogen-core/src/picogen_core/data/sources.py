@@ -18,7 +18,10 @@ from picogen_core.suggest import did_you_mean
 BOOKS = {
     "oneills": ("oneills1850", "O'Neill's Music of Ireland (1903), as transcribed in music21"),
     "ryans": ("ryansMammoth", "Ryan's Mammoth Collection (1883), as transcribed in music21"),
-    "airds": ("airdsAirs", "Aird's Selection of Scotch, English, Irish and Foreign Airs (1782-), music21"),
+    "airds": (
+        "airdsAirs",
+        "Aird's Selection of Scotch, English, Irish and Foreign Airs (1782-), music21",
+    ),
 }
 BOOK_LICENCE = "old book in the public domain; transcribers named in the files, no licence stated"
 

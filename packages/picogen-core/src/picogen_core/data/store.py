@@ -1,10 +1,10 @@
 """Prepared data on disk: an index of pieces, patch shards and note shards in memory maps.
 
-    index.jsonl   one JSON row a piece: path, key, cluster, split, provenance, licence, counts
-    patches.npy   [all patches, 16] uint8;  patch_offsets.npy  [pieces + 1] int64
-    notes.npy     [all notes, 4] int32: flat character position in the piece (patch · 16 + j),
-                  voice, diatonic step, octave mark;  note_offsets.npy  [pieces + 1] int64
-    report.json   counts, and a reason for every rejected tune
+index.jsonl   one JSON row a piece: path, key, cluster, split, provenance, licence, counts
+patches.npy   [all patches, 16] uint8;  patch_offsets.npy  [pieces + 1] int64
+notes.npy     [all notes, 4] int32: flat character position in the piece (patch · 16 + j),
+              voice, diatonic step, octave mark;  note_offsets.npy  [pieces + 1] int64
+report.json   counts, and a reason for every rejected tune
 """
 
 from __future__ import annotations
@@ -123,14 +123,18 @@ def read_dataset(folder: Path) -> Dataset:
         try:
             array: NDArray[Any] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise BadInput(f"{folder / name}: cannot be read ({error}). Prepare it again.") from None
+            raise BadInput(
+                f"{folder / name}: cannot be read ({error}). Prepare it again."
+            ) from None
         return array
 
     rows = read_rows(folder / "index.jsonl")
     patches, patch_offsets = load("patches.npy"), load("patch_offsets.npy")
     notes, note_offsets = load("notes.npy"), load("note_offsets.npy")
     if not len(rows) + 1 == len(patch_offsets) == len(note_offsets):
-        raise BadInput(f"{folder}: the index and its shards have different counts. Prepare it again.")
+        raise BadInput(
+            f"{folder}: the index and its shards have different counts. Prepare it again."
+        )
     return Dataset(rows, patches, patch_offsets, notes, note_offsets)
 
 
@@ -141,7 +145,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         BadInput: no such file, or the line that is no JSON object.
     """
     if not path.is_file():
-        raise BadInput(f"{path}: there is no such index. Make one with: picogen data SOURCE --output-dir DIR")
+        raise BadInput(
+            f"{path}: there is no such index. Make one with: picogen data SOURCE --output-dir DIR"
+        )
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():

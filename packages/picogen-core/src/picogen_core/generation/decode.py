@@ -120,7 +120,9 @@ def _next_patches(
     again = [
         i
         for i, draft in enumerate(drafts)
-        if not draft.in_body and (text := _text(patch[i])).startswith("[r:") and text[:5] != FIRST_COUNTER
+        if not draft.in_body
+        and (text := _text(patch[i])).startswith("[r:")
+        and text[:5] != FIRST_COUNTER
     ]
     if again:
         forced = [FIRST_COUNTER] * len(again)

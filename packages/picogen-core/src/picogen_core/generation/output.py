@@ -63,4 +63,6 @@ def write_score(folder: Path, score: Score) -> None:
     """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON."""
     if score.abc:
         write_atomic(folder / f"{score.name}.abc", score.abc.encode())
-    write_atomic(folder / f"{score.name}.json", (json.dumps(score.record, indent=1) + "\n").encode())
+    write_atomic(
+        folder / f"{score.name}.json", (json.dumps(score.record, indent=1) + "\n").encode()
+    )

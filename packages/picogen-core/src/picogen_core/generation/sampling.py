@@ -18,7 +18,9 @@ def sample(
     """
     if options.temperature == 0:
         return logits.argmax(-1)
-    ordered, codes = torch.softmax(logits.double(), dim=-1).sort(dim=-1, descending=True, stable=True)
+    ordered, codes = torch.softmax(logits.double(), dim=-1).sort(
+        dim=-1, descending=True, stable=True
+    )
     if options.top_k:
         ordered = ordered[:, : options.top_k]
     ordered = ordered / ordered.sum(-1, keepdim=True)

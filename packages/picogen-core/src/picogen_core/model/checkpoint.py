@@ -96,14 +96,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent
     return model.to(device).eval()
 
 
-def check_tensors(
-    model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path
-) -> None:
+def check_tensors(model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path) -> None:
     """Raises `BadCheckpoint` for the first tensor that is missing, extra or of another shape."""
     wanted = model.state_dict()
     for name, tensor in wanted.items():
         if name not in tensors:
-            raise BadCheckpoint(f"{source}: tensor {name} is missing. Is it a checkpoint of this model?")
+            raise BadCheckpoint(
+                f"{source}: tensor {name} is missing. Is it a checkpoint of this model?"
+            )
         if tensors[name].shape != tensor.shape:
             raise BadCheckpoint(
                 f"{source}: tensor {name} has shape {list(tensors[name].shape)}, "
@@ -111,7 +111,9 @@ def check_tensors(
             )
     extra = sorted(set(tensors) - set(wanted))
     if extra:
-        raise BadCheckpoint(f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}.")
+        raise BadCheckpoint(
+            f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}."
+        )
 
 
 def digest(path: Path) -> str:

@@ -79,11 +79,15 @@ BACKBONE_PREFIX = "backbone.model."
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     wanted = "A NotaGen checkpoint is a .pth file with a 'model' in it."
     try:
-        stored: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        stored: Any = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     except FileNotFoundError:
         raise BadCheckpoint(f"{path}: there is no such file. {wanted}") from None
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        reason = (
+            str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        )
         raise BadCheckpoint(f"{path}: not a file of plain tensors ({reason}). {wanted}") from None
     model = stored.get("model") if isinstance(stored, Mapping) else None
     if not isinstance(model, Mapping) or not all(isinstance(t, Tensor) for t in model.values()):
@@ -111,7 +115,9 @@ def _renamed(stored: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
                 "patch_level_decoder.* and char_level_decoder.*."
             )
         if not torch.isfinite(tensor).all():
-            raise BadCheckpoint(f"{path}: tensor {name} holds NaN or infinity. Fetch the file again.")
+            raise BadCheckpoint(
+                f"{path}: tensor {name} holds NaN or infinity. Fetch the file again."
+            )
     return tensors
 
 

@@ -62,7 +62,9 @@ class GenericStudent(nn.Module):
         head = registry().get("head", config.head)
         self.config = config.model_copy(
             update={
-                "backbone_options": backbone.options(config.backbone_options).model_dump(mode="json"),
+                "backbone_options": backbone.options(config.backbone_options).model_dump(
+                    mode="json"
+                ),
                 "head_options": head.options(config.head_options).model_dump(mode="json"),
             }
         )
@@ -117,9 +119,7 @@ class GenericStudent(nn.Module):
         hidden, state = self.backbone.prefill(self.patch_embedding(patches), lengths, state)
         return hidden, state
 
-    def step(
-        self, patch: Int[Tensor, "B P"], state: Any
-    ) -> tuple[Float[Tensor, "B D"], Any]:
+    def step(self, patch: Int[Tensor, "B P"], state: Any) -> tuple[Float[Tensor, "B D"], Any]:
         """Read one more patch for every row."""
         hidden, state = self.backbone.step(self.patch_embedding(patch), state)
         return hidden, state

@@ -63,7 +63,9 @@ def evaluate(model: GenericStudent, data: Dataset, batch_size: int, max_patches:
         per_patch = (losses * output.valid).sum(1).double()
         nats += torch.zeros(rows).double().index_add_(0, output.row.cpu(), per_patch.cpu()).tolist()
         per_patch_count = output.valid.sum(1)
-        counts += torch.zeros(rows).long().index_add_(0, output.row.cpu(), per_patch_count.cpu()).tolist()
+        counts += (
+            torch.zeros(rows).long().index_add_(0, output.row.cpu(), per_patch_count.cpu()).tolist()
+        )
     model.train(training)
     return Likelihood(tuple(nats), tuple(counts))
 

@@ -29,7 +29,13 @@ from picogen_core.toml import dump_toml
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import Likelihood, evaluate
 from picogen_core.training.objective import Objective, build_objective
-from picogen_core.training.state import STATE, Progress, make_optimizer, pack_optimizer, unpack_optimizer
+from picogen_core.training.state import (
+    STATE,
+    Progress,
+    make_optimizer,
+    pack_optimizer,
+    unpack_optimizer,
+)
 
 REPORT_SECONDS = 1.0
 
@@ -125,7 +131,9 @@ class _Run:
     @property
     def fraction(self) -> float:
         """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
-        by_clock = self.progress.seconds / self.config.max_seconds if self.config.max_seconds else 0.0
+        by_clock = (
+            self.progress.seconds / self.config.max_seconds if self.config.max_seconds else 0.0
+        )
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
     def train(self) -> None:
@@ -203,7 +211,9 @@ class _Run:
         self.save("last")
         if better:
             self.save("best")
-        self.reporter.advance(self.fraction, {"held-out bits/char": f"{score.bits_per_character:.3f}"})
+        self.reporter.advance(
+            self.fraction, {"held-out bits/char": f"{score.bits_per_character:.3f}"}
+        )
         return score
 
     def log(self, values: dict[str, Any]) -> None:
@@ -239,7 +249,9 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"device={name!r}: use auto, cpu, cuda or mps.") from None
-    if (device.type == "cuda" and not torch.cuda.is_available()) or (device.type == "mps" and not mps):
+    if (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not mps
+    ):
         raise ConfigError(f"device={name!r}: this machine has none. Use --device cpu.")
     return device
 
