@@ -50,7 +50,7 @@ def set_up() -> None:
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (run by whatever Python there is)
         print("PiCo-Gen needs Python 3.11 or newer.", file=sys.stderr)
         return 2
     arguments = sys.argv[1:] or ["--help"]

@@ -57,7 +57,7 @@ def test_split_bars(line, cuts):
 
 def test_odd_text_is_never_lost():
     rng = np.random.default_rng(0)
-    pool = list('abV:[]|\n r1/9"') + ["[V:1]", "[r:", "||", ":|"]
+    pool = [*'abV:[]|\n r1/9"', "[V:1]", "[r:", "||", ":|"]
     for _ in range(300):
         text = "".join(rng.choice(pool, size=60))
         assert strip_marks(decode(encode(text))) == strip_marks(text)

@@ -124,13 +124,13 @@ def test_distillation_follows_the_teacher(data: Path, tmp_path: Path):
 def test_faults_are_found_before_the_first_step(data: Path, tmp_path: Path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "kept.txt").write_text("kept")
-    with pytest.raises(BadInput, match="not empty.*--resume"):
+    with pytest.raises(BadInput, match=r"not empty.*--resume"):
         run_training(config(data, tmp_path))
     assert (tmp_path / "run" / "kept.txt").read_text() == "kept"
     with pytest.raises(ConfigError, match="compares with a teacher"):
         run_training(config(data, tmp_path, exp_name="x", loss={"logit-kd": {}}))
     with pytest.raises(
-        ConfigError, match="there is no option 'temprature'. Did you mean 'temperature'"
+        ConfigError, match=r"there is no option 'temprature'\. Did you mean 'temperature'"
     ):
         build_objective({"logit-kd": {"temprature": 2}}, has_teacher=True)
     with pytest.raises(BadInput, match="no splits"):
@@ -140,7 +140,8 @@ def test_faults_are_found_before_the_first_step(data: Path, tmp_path: Path):
 
 def test_shared_pieces_are_warned_of(data: Path, tmp_path: Path):
     class Listener:
-        said: list[str] = []
+        def __init__(self):
+            self.said: list[str] = []
 
         def start(self, *_): ...
         def advance(self, *_): ...
@@ -148,8 +149,9 @@ def test_shared_pieces_are_warned_of(data: Path, tmp_path: Path):
         def message(self, text: str):
             self.said.append(text)
 
-    run_training(config(data, tmp_path, data=data / "eval.jsonl", epochs=1), reporter=Listener())
-    assert "1 pieces" in Listener.said[0] and "unseen" in Listener.said[0]
+    listener = Listener()
+    run_training(config(data, tmp_path, data=data / "eval.jsonl", epochs=1), reporter=listener)
+    assert "1 pieces" in listener.said[0] and "unseen" in listener.said[0]
 
 
 def test_padding_does_not_count(data: Path):

@@ -34,13 +34,13 @@ MAX_PATCHES = 160
 ENGRAVED = 8
 SHARES = {"teacher": 0.5, "distilled": 0.25, "alone": 0.25}  # of the training time
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
-TEACHER = {
+TEACHER: dict[str, Any] = {
     "d_model": 128,
     "backbone": {"name": "gpt2", "layers": 4, "heads": 2, "max_patches": MAX_PATCHES},
     "head": {"name": "char-transformer", "layers": 1, "heads": 2},
     "lr": 2e-3,
 }
-STUDENT = {
+STUDENT: dict[str, Any] = {
     "d_model": 128,
     "backbone": {"name": "rwkv", "layers": 2},
     "head": {"name": "char-gru"},
@@ -57,7 +57,7 @@ def run_demo(
     prepare(open_sources([SOURCE]), data, seed=seed, reporter=reporter)
     train, held_out = (open_data(data).split(name) for name in ("train", "eval"))
 
-    common = {
+    common: dict[str, Any] = {
         "output_dir": folder / "models",
         "data": data,
         "max_patches": MAX_PATCHES,
@@ -165,17 +165,16 @@ def print_table(report: dict[str, Any]) -> None:
     engraved = [outcome for outcome in report["engraved"].values() if "files" in outcome]
     folder = Path(report["folder"])
     typer.echo(
-        f"{report['written']} of {report['asked']} pieces written ({report['complete']} closed by the "
-        f"model) in {folder / 'scores'}; {len(engraved)} of {len(report['engraved'])} as MusicXML and "
-        f"SVG in {folder / 'engraved'}; figures in {folder / 'demo.json'}. "
+        f"{report['written']} of {report['asked']} pieces written ({report['complete']} closed by "
+        f"the model) in {folder / 'scores'}; {len(engraved)} of {len(report['engraved'])} as "
+        f"MusicXML and SVG in {folder / 'engraved'}; figures in {folder / 'demo.json'}. "
         f"{report['seconds']:.0f} s."
     )
 
 
 def _notagen_name() -> str:
     """As NotaGen's trainer names its files."""
-    backbone: Any = TEACHER["backbone"]
-    head: Any = TEACHER["head"]
+    backbone, head = TEACHER["backbone"], TEACHER["head"]
     return (
         f"weights_notagen_pretrain_p_size_16_p_length_{MAX_PATCHES}_p_layers_{backbone['layers']}"
         f"_c_layers_{head['layers']}_h_size_{TEACHER['d_model']}.pth"

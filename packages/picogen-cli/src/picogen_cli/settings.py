@@ -79,9 +79,8 @@ def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         old = values.get(key)
         if key in ("backbone", "head") and isinstance(old, dict) and "name" in value:
-            if value["name"] != old.get("name"):
-                values[key] = dict(value)  # options of one backbone mean nothing to another
-                continue
+            other = value["name"] != old.get("name")
+            old = None if other else old  # options of one backbone mean nothing to another
         if isinstance(value, Mapping) and isinstance(old, dict):
             _merge(old, value)
         else:

@@ -16,7 +16,7 @@ Better = Literal["higher", "lower", "closer"]
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
-    """A sequence mixer. `build(config, d_model)` returns a `torch.nn.Module` that is a `Backbone`."""
+    """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`."""
 
     name: str
     summary: str
@@ -26,7 +26,7 @@ class BackboneSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadSpec:
-    """A character model. `build(config, d_model)` returns a `torch.nn.Module` that is a `Head`."""
+    """A character model. `build(config, d_model)` returns a module that is a `Head`."""
 
     name: str
     summary: str

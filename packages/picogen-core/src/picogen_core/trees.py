@@ -18,9 +18,9 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(
             *(tree_map(function, *items) for items in zip(tree, *others, strict=True))
-        )  # type: ignore[return-value,call-overload]
+        )
     if isinstance(tree, (list, tuple)):
-        return type(tree)(tree_map(function, *items) for items in zip(tree, *others, strict=True))  # type: ignore[return-value,call-arg,arg-type]
+        return type(tree)(tree_map(function, *items) for items in zip(tree, *others, strict=True))
     return function(tree, *others)  # type: ignore[no-any-return]
 
 

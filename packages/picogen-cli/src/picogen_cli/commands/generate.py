@@ -44,6 +44,7 @@ def generate(
     from picogen_core import BadInput
     from picogen_core.files import prepare_output_dir
     from picogen_core.generation.options import SamplingOptions
+
     from picogen_cli.converting import parse_targets
 
     targets = parse_targets(to) if to else ()

@@ -106,7 +106,8 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
-    keys = "exp_name data eval_data output_dir batch_size lr epochs max_seconds seed device".split()
+    keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
+    keys += ["max_seconds", "seed", "device"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],

@@ -125,8 +125,8 @@ def check_characters(text: str) -> None:
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
         raise BadInput(
-            f"line {line}, column {column}: {match.group()!r} (code {ord(match.group())}) is outside "
-            "the model's vocabulary of ASCII characters. Replace it, or transliterate the text."
+            f"line {line}, column {column}: {match.group()!r} (code {ord(match.group())}) is "
+            "outside the model's vocabulary, ASCII. Replace it, or transliterate the text."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
+from itertools import pairwise
 
 SHINGLE = 10
 THRESHOLD = 0.5
@@ -12,7 +13,7 @@ THRESHOLD = 0.5
 
 def shingles(pitches: Sequence[int]) -> frozenset[tuple[int, ...]]:
     """All runs of 10 signed intervals; a shorter tune is one shingle. Transposition-invariant."""
-    steps = tuple(b - a for a, b in zip(pitches, pitches[1:], strict=False))
+    steps = tuple(b - a for a, b in pairwise(pitches))
     if len(steps) <= SHINGLE:
         return frozenset({steps})
     return frozenset(steps[i : i + SHINGLE] for i in range(len(steps) - SHINGLE + 1))

@@ -56,7 +56,8 @@ def _locate(index: Path, number: int, row: dict[str, Any]) -> Path:
         if file.is_file():
             return file
     raise BadInput(
-        f"{index}, row {number}: no file {tried[-1]}. Restore the file, or take the row out of the index."
+        f"{index}, row {number}: no file {tried[-1]}. Restore the file, "
+        "or take the row out of the index."
     )
 
 

@@ -29,6 +29,7 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(PATCH_SIZE * VOCABULARY, d_model))
         self.bias = nn.Parameter(torch.zeros(d_model))
+        self.offsets: Tensor
         self.register_buffer("offsets", torch.arange(PATCH_SIZE) * VOCABULARY, persistent=False)
         nn.init.normal_(self.weight, std=0.02)
 

@@ -1,4 +1,4 @@
-"""The training loop, top to bottom. Losses are nats per character inside, bits per character shown."""
+"""The training loop, top to bottom. Losses are nats per character inside, bits are shown."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class _Run:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU. Raises `ConfigError` for a device that is not here."""
+    """`auto` takes CUDA, then MPS, then the CPU. Raises `ConfigError` for one that is not here."""
     mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
@@ -267,8 +267,8 @@ def autocast(precision: str, device: torch.device) -> Any:
 def _claim(run_dir: Path, resume: bool, force: bool) -> None:
     if run_dir.exists() and any(run_dir.iterdir()) and not (resume or force):
         raise BadInput(
-            f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with --resume, "
-            "or start over it with --force."
+            f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
+            "--resume, or start over it with --force."
         )
     if force and not resume:
         (run_dir / "metrics.jsonl").unlink(missing_ok=True)

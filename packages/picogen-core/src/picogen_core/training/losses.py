@@ -29,7 +29,7 @@ def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class LogitKd:
-    """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep their size."""
+    """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep size."""
 
     divergence: str
     temperature: float

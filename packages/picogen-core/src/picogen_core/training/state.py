@@ -16,7 +16,7 @@ STATE = "training.safetensors"
 
 @dataclass
 class Progress:
-    """Where a run stands: completed steps, epochs, batches of the epoch begun, seconds, best loss."""
+    """Where a run stands: steps, epochs and batches of the epoch done, seconds, best loss."""
 
     step: int = 0
     epoch: int = 0
