@@ -36,8 +36,14 @@ SHARES = {"teacher": 0.5, "distilled": 0.25, "alone": 0.25}  # of the training t
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 TEACHER: dict[str, Any] = {
     "d_model": 128,
-    "backbone": {"name": "gpt2", "layers": 4, "heads": 2, "max_patches": MAX_PATCHES},
-    "head": {"name": "char-transformer", "layers": 1, "heads": 2},
+    "backbone": {
+        "name": "gpt2",
+        "layers": 4,
+        "heads": 2,
+        "max_patches": MAX_PATCHES,
+        "dropout": 0.0,
+    },
+    "head": {"name": "char-transformer", "layers": 1, "heads": 2, "dropout": 0.0},
     "lr": 2e-3,
 }
 STUDENT: dict[str, Any] = {

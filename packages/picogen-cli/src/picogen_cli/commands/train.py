@@ -25,7 +25,7 @@ Data = Annotated[
 EvalData = Annotated[
     Path | None, typer.Option(help="Held-out folder or index; left out, the data's own split.")
 ]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step [16].")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step [4].")]
 Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
 MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of steps.")]

@@ -24,8 +24,8 @@ class TrainConfig(Options):
     eval_data: Path | None = Field(
         None, description="The same for evaluation; left out, the split `eval` of `data`."
     )
-    d_model: int = Field(256, ge=8, description="Width of the hidden state of a patch.")
-    max_patches: int = Field(512, ge=8, description="Longer pieces are cropped to so many patches.")
+    d_model: int = Field(128, ge=8, description="Width of the hidden state of a patch.")
+    max_patches: int = Field(256, ge=8, description="Longer pieces are cropped to so many patches.")
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
     )
@@ -42,7 +42,7 @@ class TrainConfig(Options):
     max_seconds: float | None = Field(
         None, gt=0, description="Stop after so much time; the learning rate follows the clock."
     )
-    batch_size: int = Field(16, ge=1, description="Pieces a step.")
+    batch_size: int = Field(4, ge=1, description="Pieces a step.")
     lr: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
     weight_decay: float = Field(0.1, ge=0, description="Of matrices; vectors have none.")
