@@ -1,0 +1,71 @@
+"""What the README shows is run."""
+
+import re
+import shlex
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from picogen_cli.main import main
+from picogen_core.testing import backbone_checks
+
+ROOT = Path(__file__).parent.parent
+README, CHINESE = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def commands() -> list[list[str]]:
+    lines = "".join(blocks(README, "sh")).splitlines()
+    lines += re.findall(r"^\| `(picogen [^`]*)`", README, re.M)
+    return [shlex.split(line)[1:] for line in lines if line.startswith("picogen ")]
+
+
+def shown_backbone() -> types.ModuleType:
+    """The module of "Write a backbone in 20 lines"."""
+    source = next(block for block in blocks(README, "python") if "picogen_backbones" in block)
+    assert sum(bool(line.strip()) for line in source.splitlines()) <= 20
+    module = types.ModuleType("readme_backbone")
+    sys.modules[module.__name__] = module
+    exec(source, module.__dict__)
+    return module
+
+
+SPEC = next(iter(shown_backbone().picogen_backbones()))
+
+
+@backbone_checks(SPEC)
+def test_the_backbone_in_20_lines(check):
+    check()
+
+
+def test_the_test_in_three_lines():
+    source = next(block for block in blocks(README, "python") if "@backbone_checks" in block)
+    shown: dict[str, object] = {}
+    exec(source.replace('"my-gru"', "SPEC"), {"SPEC": SPEC}, shown)
+    assert callable(shown["test_my_gru"])
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_and_option_exists(command: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main([command[0], "--help"])
+    assert not end.value.code
+    help_text = capsys.readouterr().out
+    for word in command:
+        if word.startswith("--"):
+            assert f"{word} " in help_text, word
+
+
+def test_both_languages_show_the_same_code():
+    for language in ("sh", "python", "toml"):
+        assert blocks(README, language) == blocks(CHINESE, language)
+
+
+def test_links_lead_somewhere():
+    for text in (README, CHINESE):
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            assert target.startswith("https://") or (ROOT / target).exists(), target
