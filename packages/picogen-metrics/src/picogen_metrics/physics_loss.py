@@ -159,7 +159,7 @@ def log_psd(x: Float[Tensor, "T M"], lengths: list[int]) -> Float[Tensor, "T bin
 
 
 @lru_cache(maxsize=2048)
-def _bin_averages(count: int) -> Float[np.ndarray, "2K bins"]:
+def _bin_averages(count: int) -> Float[np.ndarray, "twice_K bins"]:
     """From squared real and imaginary parts (alternating) to mean power in the filled bins."""
     k = np.arange(count // 2 + 1)
     inside = (k >= 1) & (k <= (count - 1) // 2)
