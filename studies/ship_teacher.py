@@ -21,7 +21,7 @@ from picogen_core.training.evaluate import bigram_likelihood, evaluate
 
 def main(run: Path, target: Path) -> None:
     manifest = json.loads((find_checkpoint(run) / MANIFEST).read_text())
-    kept = ("picogen", "progress", "components", "parameters", "seed", "pieces")
+    kept = ("picogen", "progress", "components", "parameters", "seed")
     manifest = {name: manifest[name] for name in kept}
     manifest["data"] = "O'Neill, Ryan and Aird from music21, split train, original keys"
     save_checkpoint(target, load_model(run).half(), manifest)

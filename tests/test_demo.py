@@ -17,7 +17,12 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixtu
     report = json.loads((folder / "demo.json").read_text())
     assert report["tunes"] >= 600
     bits = {name: value["value"] for name, value in report["bits_per_character"].items()}
-    assert list(bits) == ["character bigram", "student, no teacher", "student, distilled", "teacher"]
+    assert list(bits) == [
+        "character bigram",
+        "student, no teacher",
+        "student, distilled",
+        "teacher",
+    ]
     for name, value in bits.items():
         assert name in table and f"{value:.3f}" in table
     music = report["music"]["held-out"]["metrics"]["powerlaw"]["values"]

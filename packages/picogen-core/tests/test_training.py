@@ -1,5 +1,6 @@
 import json
 import math
+import signal
 import tomllib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
-from picogen_core.training.loop import run_training
+from picogen_core.training.loop import finish_step_on_interrupt, run_training
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, Term, build_objective, loss_batch
 
@@ -102,6 +103,17 @@ def test_an_interrupted_run_goes_on_exactly(data: Path, tmp_path: Path, monkeypa
     assert result.steps == 15
     whole, cut = weights(tmp_path / "whole" / "last"), weights(tmp_path / "cut" / "last")
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
+
+
+def test_ctrl_c_ends_the_step_first():
+    with finish_step_on_interrupt() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_distillation_follows_the_teacher(data: Path, tmp_path: Path):

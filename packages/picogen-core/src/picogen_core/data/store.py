@@ -9,6 +9,7 @@ report.json   counts, and a reason for every rejected tune
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ class Dataset:
     def lengths(self) -> NDArray[np.int64]:
         """[pieces] patches of each piece."""
         return np.diff(self._patch_offsets)
+
+    def digest(self) -> str:
+        """sha256 of all patches, in order."""
+        return hashlib.sha256(np.ascontiguousarray(self._patches).data.cast("B")).hexdigest()
 
     def split(self, name: str) -> Dataset:
         """The pieces whose row says `split: name`."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import signal
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -83,14 +86,21 @@ def run_training(
     if resume and (run_dir / "last").is_dir():
         progress = _restore(run_dir / "last", model, optimizer)
     run = _Run(config, model, teacher, objective, optimizer, progress, train, held_out, reporter)
+    if force and not resume:
+        _clear(run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     write_atomic(run_dir / "config.toml", dump_toml(config.model_dump(mode="json")).encode())
-    try:
-        run.train()
-    except KeyboardInterrupt:
-        run.save("last")
-        reporter.message(f"Interrupted after {progress.step} steps. Go on with: --resume")
-        raise
+    with finish_step_on_interrupt() as stop:
+        try:
+            run.train(stop)
+        except KeyboardInterrupt:
+            run.save("last")
+            config_file = run_dir / "config.toml"
+            reporter.message(
+                f"Interrupted after {progress.step} steps; all of them are saved. "
+                f"Go on with: picogen train --config {config_file} --resume"
+            )
+            raise
     best = load_model(run_dir / "best", device)
     score = evaluate(best, held_out, config.batch_size, config.max_patches)
     return RunResult(
@@ -121,6 +131,12 @@ class _Run:
         self.total_steps = config.epochs * self.steps_per_epoch
         self.device = model.device
         self.autocast = autocast(config.precision, self.device)
+        self.origin = {
+            "teacher": {"path": str(config.teacher_ckpt), "sha256": digest(config.teacher_ckpt)}
+            if config.teacher_ckpt
+            else None,
+            "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
+        }
         self.evaluated_step = -1
         self.last_report = 0.0
 
@@ -136,12 +152,15 @@ class _Run:
         )
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
-    def train(self) -> None:
+    def train(self, stop: Callable[[], bool]) -> None:
+        """All epochs that are left. Raises `KeyboardInterrupt` after a step if `stop` says so."""
         kind = "Distilling" if self.teacher else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
         while self.progress.epoch < self.config.epochs and self.fraction < 1:
             for batch in self._batches():
                 self.step(batch.to(self.device))
+                if stop():
+                    raise KeyboardInterrupt
                 if self.fraction >= 1:
                     break
             else:
@@ -230,14 +249,30 @@ class _Run:
             "components": components(self.model.config),
             "parameters": self.model.parameter_count(),
             "seed": config.seed,
-            "teacher": {"path": str(config.teacher_ckpt), "sha256": digest(config.teacher_ckpt)}
-            if config.teacher_ckpt
-            else None,
-            "data": str(config.data),
-            "pieces": len(self.data),
+            **self.origin,
         }
         extra = {STATE: pack_optimizer(self.optimizer)} if name == "last" else None
         save_checkpoint(config.run_dir / name, self.model, manifest, extra)
+
+
+@contextmanager
+def finish_step_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Within it Ctrl-C only makes the given function true; a second Ctrl-C interrupts at once."""
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def pick_device(name: str) -> torch.device:
@@ -270,8 +305,13 @@ def _claim(run_dir: Path, resume: bool, force: bool) -> None:
             f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
             "--resume, or start over it with --force."
         )
-    if force and not resume:
-        (run_dir / "metrics.jsonl").unlink(missing_ok=True)
+
+
+def _clear(run_dir: Path) -> None:
+    """Take away an older run's own files, and no others."""
+    for name in ("last", "best"):
+        shutil.rmtree(run_dir / name, ignore_errors=True)
+    (run_dir / "metrics.jsonl").unlink(missing_ok=True)
 
 
 def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Dataset]:
