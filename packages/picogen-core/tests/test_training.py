@@ -16,7 +16,8 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
-from picogen_core.training.loop import finish_step_on_interrupt, run_training
+from picogen_core.training.interrupt import finish_step_on_interrupt
+from picogen_core.training.loop import run_training
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, Term, build_objective, loss_batch
 

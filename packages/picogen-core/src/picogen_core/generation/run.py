@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from picogen_core.devices import pick_device
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import generate
 from picogen_core.generation.options import SamplingOptions
@@ -13,7 +14,6 @@ from picogen_core.generation.output import Score, finish, write_score
 from picogen_core.generation.prompt import place_prompt
 from picogen_core.model.checkpoint import digest, load_model
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.training.loop import pick_device
 
 
 @dataclass(frozen=True)
