@@ -4,11 +4,13 @@
 
 For each piece of a corpus of music21 the converter's ABC (the book's own text, or what xml2abc
 makes of MusicXML) and its interleaved form are read by the one reader of notes and compared per
-voice: bar by bar, onset in the bar, duration, pitch. Two rhythms of the same piece can differ in
-absolute onset where a voice of the source has a bar too short or too long, since the interleaved
-form starts all voices of a line together; those pieces are counted apart, with `aligned` telling
-how many have no such bar. `--detour N` compares the native path of N seeded tunes a book with the
-way over MusicXML (abc2xml, then xml2abc, then the same interleaving).
+voice: onset, duration, pitch. Where a voice of the source has a bar that is longer or shorter than
+that of the others, all its later onsets are out of step with them in the source and in step in the
+interleaved form, whose lines start all voices together. Such pieces are compared after the lines
+have been separated into voices again and counted as `same by bar`.
+
+`--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (abc2xml,
+then xml2abc, then the same interleaving).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 from picogen_core import BadInput, PicogenError
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.notes import Note, read_notes
+from picogen_core.abc.separate import separate
 from picogen_core.data.corpora import read_corpus
 from picogen_core.data.files.reader import FileReader
 
@@ -46,20 +49,12 @@ def voices_of(text: str) -> Counter[tuple[Any, ...]]:
     return Counter(voice for voice in voices if voice)
 
 
-def without_onsets(voices: Counter[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
-    """Durations and pitches alone, in order."""
-    made: Counter[tuple[Any, ...]] = Counter()
-    for voice, count in voices.items():
-        made[tuple(note[1:] for note in voice)] += count
-    return made
-
-
 def compare(source: str, made: str) -> str:
-    """`same`, `onsets` (all notes there, some later or earlier) or `differs`."""
-    a, b = voices_of(source), voices_of(made)
-    if a == b:
+    """`same`, `same by bar` or `differs`."""
+    wanted = voices_of(source)
+    if wanted == voices_of(made):
         return "same"
-    return "onsets" if without_onsets(a) == without_onsets(b) else "differs"
+    return "same by bar" if wanted == voices_of(separate(made)) else "differs"
 
 
 def study(which: str) -> dict[str, Any]:

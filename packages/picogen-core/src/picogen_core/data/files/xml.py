@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,7 +48,8 @@ def musicxml_to_abc(data: bytes) -> str:
     except Exception as error:  # whatever it raises, the file is at fault and its name the reason
         reason = str(error).split("\n")[0][:120]
         raise BadInput(f"xml2abc: {type(error).__name__}: {reason}") from None
-    abc = str(output.outfile.getvalue())
+    # A name may hold breaks that are a new line to Python but not to ABC.
+    abc = re.sub(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", output.outfile.getvalue())
     if not abc:
         raise BadInput("it has no notes")
     return abc
