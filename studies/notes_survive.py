@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from picogen_core import BadInput, PicogenError
+from picogen_core import BadInput
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.notes import Note, read_notes
 from picogen_core.abc.separate import separate

@@ -56,8 +56,9 @@ def _rows_by_time(
     voices, ends = list(voices), list(ends)
     for v, times in enumerate(ends):
         if times[-1] < last:
-            voices[v], ends[v] = _lengthened(voices[v], times, voices[longest], ends[longest],
-                                             rests[v], unit)
+            voices[v], ends[v] = _lengthened(
+                voices[v], times, voices[longest], ends[longest], rests[v], unit
+            )
     shared = sorted(set(ends[0]).intersection(*ends[1:]))
     cells = [_cells(bars, times, shared) for bars, times in zip(voices, ends, strict=True)]
     if any(len(cell) > MAX_BARS_A_ROW for column in cells for cell in column):

@@ -104,7 +104,9 @@ class VoiceCutter:
         if self._timed:
             self._end_bar(merge_barlines(self._barlines))
         elif not self.bars:
-            self.left = merge_barlines([self.left, *self._barlines] if self.left else self._barlines)
+            self.left = merge_barlines(
+                [self.left, *self._barlines] if self.left else self._barlines
+            )
         else:
             last = self.bars[-1]
             right = merge_barlines([last.right, *self._barlines])
@@ -194,6 +196,7 @@ def _whole_rest(letter: str, meter: str, unit: Fraction) -> str:
 def refuse_long_rests(token: Token) -> None:
     """Raises `BadInput` for a rest of more bars than any part has: `Z99999999`."""
     digits = token.text[1:]
-    if token.kind == "rest" and token.text[0] in "ZX" and digits:
-        if not digits.isdigit() or len(digits) > 3 or int(digits) > MAX_BAR_RESTS:
-            raise BadInput(f"{token.text[:12]!r} rests over {MAX_BAR_RESTS} bars")
+    if token.kind != "rest" or token.text[0] not in "ZX" or not digits:
+        return
+    if not digits.isdigit() or len(digits) > 3 or int(digits) > MAX_BAR_RESTS:
+        raise BadInput(f"{token.text[:12]!r} rests over {MAX_BAR_RESTS} bars")

@@ -53,6 +53,10 @@ class Header:
     tags: list[str] = field(default_factory=list)
     voices: dict[str, Voice] = field(default_factory=dict)
 
+    def unit_length(self) -> Fraction:
+        """Whole notes in a unit length."""
+        return Fraction(self.unit or default_unit(self.meter))
+
     def lines(self) -> list[str]:
         """The header of an interleaved piece, voices numbered from 1."""
         head = [*self.tags]

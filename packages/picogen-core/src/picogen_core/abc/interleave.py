@@ -12,7 +12,6 @@ from picogen_core.abc.cut import VoiceCutter, merge_barlines, refuse_long_rests
 from picogen_core.abc.header import (
     Header,
     Voice,
-    default_unit,
     normal_clef,
     normal_key,
     normal_meter,
@@ -20,7 +19,7 @@ from picogen_core.abc.header import (
     normal_unit,
     normal_voice,
 )
-from picogen_core.abc.keys import octave_shift, unit_length
+from picogen_core.abc.keys import octave_shift
 from picogen_core.abc.lexer import SOUNDING, Token, lex
 from picogen_core.abc.rests import rest_symbols
 from picogen_core.errors import BadInput
@@ -44,12 +43,14 @@ def interleave(tune: str) -> str:
     reader = _TuneReader()
     reader.read(tune)
     header, voices = reader.header, reader.finish()
-    if not any(SOUNDING & {t.kind for t in lex(bar.text)} for v in voices.values() for bar in v.bars):
+    if not any(
+        SOUNDING & {t.kind for t in lex(bar.text)} for v in voices.values() for bar in v.bars
+    ):
         raise BadInput("the tune has no note")
     header.voices = {name: reader.voice(name) for name in voices}
     header.score = renumber(header.score, list(voices))
     symbols = rest_symbols(header.score or "", [str(n) for n in range(1, len(voices) + 1)])
-    unit = unit_length(header.unit or default_unit(header.meter))
+    unit = header.unit_length()
     rows = align([voice.bars for voice in voices.values()], list(symbols.values()), unit)
     lefts = [voice.left for voice in voices.values()]
     lines = header.lines()
@@ -76,7 +77,7 @@ class _TuneReader:
         in_block = False  # %%begintext … %%endtext
         for line in tune.splitlines():
             if line.startswith("%"):
-                in_block = line.startswith("%%begin") or (in_block and not line[2:5] == "end")
+                in_block = line.startswith("%%begin") or (in_block and line[2:5] != "end")
                 if line.startswith("%%score"):
                     self.header.score = line[7:].strip()
             elif in_block:
@@ -153,7 +154,7 @@ class _TuneReader:
         if cutter is None:
             voice = self.header.voices.get(self.current)
             shift = self._shift if voice is None or voice.shift is None else voice.shift
-            unit = unit_length(self.header.unit or default_unit(self.header.meter))
+            unit = self.header.unit_length()
             cutter = self.cutters[self.current] = VoiceCutter(self.header.meter, unit, shift)
         return cutter
 

@@ -12,7 +12,9 @@ from picogen_core.errors import BadInput
 from picogen_core.suggest import did_you_mean
 
 _OLD_BOOK = "old book in the public domain; transcribers named in the files, no licence stated"
-_MUSIC21 = "old music in the public domain; encoding under the terms of music21's corpus/license.txt"
+_MUSIC21 = (
+    "old music in the public domain; encoding under the terms of music21's corpus/license.txt"
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ CORPORA = {
     "essen": Corpus(
         ("essenFolksong",),
         "Essen folksong database, in music21",
-        "legal status unclear; non-commercial distribution and use permitted (essenFolksong/license.txt)",
+        "legal status unclear; non-commercial use permitted (essenFolksong/license.txt)",
     ),
 }  # fmt: skip
 """Folders that are not named here can be asked for by their own names (`music21:josquin`)."""
@@ -80,7 +82,9 @@ def corpus_files(which: str) -> tuple[Corpus, list[tuple[str, Path]]]:
         BadInput: there is no such corpus, or music21 was installed without it.
     """
     spec = importlib.util.find_spec("music21")
-    roots = [Path(path) / "corpus" for path in (spec.submodule_search_locations or [])] if spec else []
+    roots = (
+        [Path(path) / "corpus" for path in (spec.submodule_search_locations or [])] if spec else []
+    )
     corpus = CORPORA.get(which)
     if corpus is None and which.isidentifier() and any((root / which).is_dir() for root in roots):
         corpus = Corpus((which,), f"music21's corpus/{which}")

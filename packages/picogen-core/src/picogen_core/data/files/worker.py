@@ -70,7 +70,7 @@ def read_in_fork(path: Path) -> Reply:
         try:
             os.close(reader)
             limit_process()
-            with open(writer, "wb") as pipe:
+            with os.fdopen(writer, "wb") as pipe:
                 pipe.write(json.dumps(read_file(path)).encode())
         finally:
             os._exit(0)

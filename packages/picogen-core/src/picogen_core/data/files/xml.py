@@ -15,7 +15,7 @@ from picogen_core.errors import BadInput
 from picogen_core.xml_notes import unzip_mxl
 
 # NotaGen's call is `xml2abc -d 8 -c 6 -x`; the others are its defaults.
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "u": None, "m": 0, "c": 6, "d": 8, "n": 0, "b": 0, "o": "", "v": 0, "x": True, "p": [],
     "j": None, "t": None, "s": None, "v1": None, "ped": True, "stm": False, "i": None,
 }  # fmt: skip
