@@ -17,18 +17,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from picogen_core import BadInput
+from picogen_core import BadInput, PicogenError
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.notes import Note, read_notes
 from picogen_core.abc.separate import separate
 from picogen_core.data.corpora import read_corpus
 from picogen_core.data.files.reader import FileReader
+from picogen_core.score.helper import Converter
 
 BOOKS = ("oneills", "ryans", "airds")
 SCORES = ("bach", "quartets", "beethoven", "monteverdi")
@@ -83,21 +86,54 @@ def study(which: str) -> dict[str, Any]:
     return {**counts, "odd": odd}
 
 
+def detour(which: str, count: int, seed: int) -> dict[str, Any]:
+    """Of `count` seeded tunes of a book: how many have the same notes over MusicXML."""
+    pieces = random.Random(seed).sample(list(read_corpus(which)), count)
+    counts: Counter[str] = Counter()
+    odd: dict[str, str] = {}
+    with FileReader() as reader, Converter() as converter, TemporaryDirectory() as folder:
+        for piece in pieces:
+            file = Path(folder) / "tune.musicxml"
+            try:
+                file.write_bytes(converter.to_musicxml(piece.abc))
+                abc = reader.read(file).abc
+                equal = voices_of(interleave(piece.abc)) == voices_of(interleave(abc))
+                verdict = "same" if equal else "differs"
+            except PicogenError as error:
+                verdict = "not converted"
+                odd[piece.name] = str(error)
+            counts[verdict] += 1
+            if verdict != "same":
+                odd.setdefault(piece.name, verdict)
+    return {"tunes": count, **counts, "odd": odd}
+
+
 def main() -> None:
     """Print the counts of each corpus."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpora", default=",".join((*BOOKS, *SCORES)))
+    parser.add_argument("--detour", type=int, default=0, metavar="N", help="seeded tunes a book")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = {}
-    for which in options.corpora.split(","):
-        results[which] = result = study(which)
-        shown = {name: value for name, value in result.items() if name != "odd"}
-        print(which, shown, flush=True)
-        for name, reason in list(result["odd"].items())[:12]:
-            print(f"  {name}: {reason}", file=sys.stderr)
+    for which in filter(None, options.corpora.split(",")):
+        results[which] = study(which)
+        show(which, results[which])
+    for which in BOOKS if options.detour else ():
+        name = f"{which} over MusicXML"
+        results[name] = detour(which, options.detour, options.seed)
+        show(name, results[name])
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    """Counts on stdout, the first of the odd pieces on stderr."""
+    counts = {key: value for key, value in result.items() if key != "odd"}
+    print(name, counts, flush=True)
+    for piece, reason in list(result["odd"].items())[:12]:
+        print(f"  {piece}: {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from picogen_core.abc.header import (
     normal_tempo,
     normal_unit,
 )
-from picogen_core.abc.keys import meter_length, octave_shift, unit_length
+from picogen_core.abc.keys import is_compound, meter_length, octave_shift, unit_length
 from picogen_core.abc.lexer import TIMED, Token, format_length
 from picogen_core.abc.timing import bar_length
 from picogen_core.abc.voices import read_length
@@ -144,6 +144,8 @@ class VoiceCutter:
             return "{" + _NOT_GRACE.sub("", text[1:-1]) + "}"
         if kind == "ending" and not text[1:2].isdigit():
             return ""
+        if kind == "tuplet" and text in ("(5", "(7", "(9") and is_compound(self.meter):
+            return f"{text}:3:{text[1]}"  # converters take it for the 2 of other meters
         if kind == "rest" and text[0] in "ZX":
             return _whole_rest(text[0].lower(), self.meter, self.unit)
         return unidecode(text)
