@@ -44,7 +44,7 @@ def test_a_key_keeps_its_pitches(key, kept):
     ("line", "header"),
     [
         ("V:1 treble-8", "V:1 treble-8"),
-        ("V:1 clef=treble+8 nm=\"Flute\"", 'V:1 treble+8 nm="Flute"'),
+        ('V:1 clef=treble+8 nm="Flute"', 'V:1 treble+8 nm="Flute"'),
         ("V:1 bass octave=-1", "V:1 bass-8"),
         ("V:1 octave=2", "V:1 octave=2"),
         ("V:1 perc", "V:1 perc"),

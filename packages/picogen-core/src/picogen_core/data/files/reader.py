@@ -49,8 +49,17 @@ class FileReader:
         self.close()
 
     def read(self, path: Path) -> ReadFile:
-        """Raises `BadInput` with the reason in one line."""
-        line = self._exchange(json.dumps({"path": str(path.resolve())}).encode() + b"\n")
+        """One file; a worker that died meanwhile is replaced and asked once more.
+
+        Raises:
+            BadInput: the reason, in one line.
+        """
+        request = json.dumps({"path": str(path.resolve())}).encode() + b"\n"
+        fresh = self._process is None
+        line = self._exchange(request)
+        if not line:
+            self.close()
+            line = b"" if fresh else self._exchange(request)
         if not line:
             self.close()
             raise BadInput("the converter crashed or took too long")
