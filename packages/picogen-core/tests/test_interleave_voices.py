@@ -1,4 +1,4 @@
-"""Interleaving keeps every note: keys with accidentals, clefs, overlays, uneven voices, long rests."""
+"""Interleaving keeps every note: keys, clefs, overlays, uneven voices, long rests."""
 
 from collections import Counter
 

@@ -14,38 +14,43 @@ MAX_BARS_A_ROW = 12
 """Voices whose barlines agree more rarely are matched bar by bar."""
 
 
-def align(voices: Sequence[Sequence[Bar]], rests: Sequence[str], unit: Fraction) -> list[list[str]]:
+def align(
+    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
+) -> list[list[str]]:
     """Rows of one cell a voice, each cell a bar with its barline, or several bars.
 
     Voices with equally many bars are matched bar by bar. Else a row ends where all voices have a
-    barline at the same time. A voice that ends early gets rests, spelt `rests[v]` in units.
+    barline at the same time. A voice that ends early gets rests, spelt `rests[v]` and
+    measured in the `units[v]` of its end.
     """
     if len({len(bars) for bars in voices}) > 1:
-        rows = _rows_by_time(voices, rests, unit)
+        rows = _rows_by_time(voices, rests, units)
         if rows is not None:
             return rows
-    return _rows_by_count(voices, rests, unit)
+    return _rows_by_count(voices, rests, units)
 
 
 def _rows_by_count(
-    voices: Sequence[Sequence[Bar]], rests: Sequence[str], unit: Fraction
+    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]]:
     rows = []
     for i in range(max(len(bars) for bars in voices)):
         present = [bars[i] for bars in voices if i < len(bars)]
         length = common_length([bar.length for bar in present]) or Fraction(4)
-        rest = format_length(length / 4 / unit) + present[0].right
+        right = present[0].right
         rows.append(
             [
-                bars[i].text + bars[i].right if i < len(bars) else symbol + rest
-                for bars, symbol in zip(voices, rests, strict=True)
+                bars[i].text + bars[i].right
+                if i < len(bars)
+                else symbol + format_length(length / 4 / unit) + right
+                for bars, symbol, unit in zip(voices, rests, units, strict=True)
             ]
         )
     return rows
 
 
 def _rows_by_time(
-    voices: Sequence[Sequence[Bar]], rests: Sequence[str], unit: Fraction
+    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]] | None:
     """None if a bar's length cannot be told or shared barlines are too rare."""
     if any(bar.length is None for bars in voices for bar in bars):
@@ -57,7 +62,7 @@ def _rows_by_time(
     for v, times in enumerate(ends):
         if times[-1] < last:
             voices[v], ends[v] = _lengthened(
-                voices[v], times, voices[longest], ends[longest], rests[v], unit
+                voices[v], times, voices[longest], ends[longest], rests[v], units[v]
             )
     shared = sorted(set(ends[0]).intersection(*ends[1:]))
     cells = [_cells(bars, times, shared) for bars, times in zip(voices, ends, strict=True)]

@@ -50,8 +50,8 @@ def interleave(tune: str) -> str:
     header.voices = {name: reader.voice(name) for name in voices}
     header.score = renumber(header.score, list(voices))
     symbols = rest_symbols(header.score or "", [str(n) for n in range(1, len(voices) + 1)])
-    unit = header.unit_length()
-    rows = align([voice.bars for voice in voices.values()], list(symbols.values()), unit)
+    units = [voice.unit for voice in voices.values()]
+    rows = align([voice.bars for voice in voices.values()], list(symbols.values()), units)
     lefts = [voice.left for voice in voices.values()]
     lines = header.lines()
     for i, row in enumerate(rows):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -25,6 +27,7 @@ from picogen_core.abc.patches import Patches
 from picogen_core.data.files.reader import FileReader
 from picogen_core.data.piece import Made, Rejected, Task, make
 from picogen_core.data.store import Notes
+from picogen_core.errors import BadInput
 from picogen_core.files import write_atomic
 
 FORMAT = "1"
@@ -65,7 +68,11 @@ def cut_parts(tasks: Iterable[Task], settings: Settings, folder: Path) -> Iterat
 
 
 def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
-    """Make the parts that are not there yet, `jobs` at a time; they come in their order."""
+    """Make the parts that are not there yet, `jobs` at a time; they come in their order.
+
+    Raises:
+        BadInput: a worker was killed from outside.
+    """
     if jobs == 1:
         with FileReader() as reader:
             for part in parts:
@@ -75,7 +82,7 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
         return
     context = get_context("spawn")  # a fork would share the parent's threads and locks
     waiting: deque[tuple[Part, Future[None] | None]] = deque()
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts) as pool:
         try:
             for part in parts:
                 done = part.path.is_file()
@@ -84,6 +91,11 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
                     yield _finished(*waiting.popleft())
             while waiting:
                 yield _finished(*waiting.popleft())
+        except BrokenProcessPool:
+            raise BadInput(
+                "a worker was killed, perhaps for want of memory. Fewer --jobs need less; "
+                "--resume goes on with what is there."
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -144,6 +156,11 @@ def _finished(part: Part, future: Future[None] | None) -> Part:
     if future is not None:
         future.result()
     return part
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent ends the workers in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ _TOLERANCE = Fraction(1, 96)
 
 @dataclass(frozen=True)
 class Moved:
-    """Notes of a MIDI file, and those whose onset or duration the grid changed."""
+    """Notes of a MIDI file, and those whose onset or end the grid or the next note changed."""
 
     notes: int
     moved: int
@@ -89,36 +89,62 @@ def _export(music21: Any, score: Any) -> bytes:
         raise BadInput(f"music21 to MusicXML: {type(error).__name__}: {reason}") from None
 
 
+@dataclass
+class _Tone:
+    """A pitch on the grid, and whether that changed it."""
+
+    end: Fraction
+    moved: bool
+
+
 def _quantise_part(music21: Any, part: Any) -> tuple[Any, Moved]:
     """The part on the grid, or None if it has no notes."""
-    onsets: dict[Fraction, dict[int, Fraction]] = {}  # onset -> pitch -> end
-    notes = moved = 0
     flat = part.flatten()
-    for element in flat.notes:
-        if not hasattr(element, "pitches"):
-            continue  # drums without pitch
-        start = Fraction(element.offset).limit_denominator(10_000)
-        end = start + Fraction(element.quarterLength).limit_denominator(10_000)
-        first = nearest(start)
-        last = max(nearest(end), first + GRID[0])
-        changed = max(abs(first - start), abs(last - end)) > _TOLERANCE
-        for pitch in element.pitches:
-            notes, moved = notes + 1, moved + changed
-            sounding = onsets.setdefault(first, {})
-            sounding[pitch.midi] = max(last, sounding.get(pitch.midi, last))
+    onsets, merged = _tones(flat)
     if not onsets:
         return None, Moved(0, 0)
     made = music21.stream.Part()
     made.partName = part.partName
     for kind in ("TimeSignature", "KeySignature", "MetronomeMark"):
         for element in flat.getElementsByClass(kind):
-            made.insert(nearest(Fraction(element.offset).limit_denominator(10_000)), element)
+            made.insert(nearest(_exact(element.offset)), element)
     times = sorted(onsets)
     for time, following in zip(times, [*times[1:], None], strict=True):
-        pitches = onsets[time]
-        end = max(pitches.values()) if following is None else min(max(pitches.values()), following)
-        ordered = sorted(pitches)
-        tone = music21.note.Note(ordered[0]) if len(ordered) == 1 else music21.chord.Chord(ordered)
-        tone.quarterLength = end - time
-        made.insert(time, tone)
-    return made, Moved(notes, moved)
+        tones = onsets[time]
+        end = max(tone.end for tone in tones.values())
+        end = end if following is None else min(end, following)
+        for tone in tones.values():
+            tone.moved |= tone.end != end
+        pitches = sorted(tones)
+        made_of = (
+            music21.note.Note(pitches[0]) if len(pitches) == 1 else music21.chord.Chord(pitches)
+        )
+        made_of.quarterLength = end - time
+        made.insert(time, made_of)
+    moved = merged + sum(tone.moved for tones in onsets.values() for tone in tones.values())
+    return made, Moved(merged + sum(map(len, onsets.values())), moved)
+
+
+def _tones(flat: Any) -> tuple[dict[Fraction, dict[int, _Tone]], int]:
+    """Onset -> pitch -> tone; and how many notes fell on another of their pitch."""
+    onsets: dict[Fraction, dict[int, _Tone]] = {}
+    merged = 0
+    for element in flat.notes:
+        if not hasattr(element, "pitches"):
+            continue  # drums without pitch
+        start = _exact(element.offset)
+        end = start + _exact(element.quarterLength)
+        first = nearest(start)
+        last = max(nearest(end), first + GRID[0])
+        moved = max(abs(first - start), abs(last - end)) > _TOLERANCE
+        tones = onsets.setdefault(first, {})
+        for pitch in element.pitches:
+            if pitch.midi in tones:
+                merged += 1
+                last = max(last, tones[pitch.midi].end)
+            tones[pitch.midi] = _Tone(last, moved)
+    return onsets, merged
+
+
+def _exact(quarters: Any) -> Fraction:
+    return Fraction(quarters).limit_denominator(10_000)
