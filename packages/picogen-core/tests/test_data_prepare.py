@@ -213,3 +213,34 @@ def test_info_counts_pieces_and_rows(tmp_path: Path):
     lengths = facts["lengths"]
     assert lengths["shortest"] <= lengths["median"] <= lengths["95th percentile"]
     assert sum(facts["licences"].values()) == 10
+
+
+HEAD = "X:1\nL:1/8\nM:4/4\nK:C\n"
+
+
+@pytest.mark.parametrize(
+    ("tune", "reason"),
+    [
+        (HEAD + "Z99999999|abcdefgab|", "'Z99999999' rests over 999 bars"),
+        (HEAD + "Z999|\n" * 21 + "abcdefgab|", "a voice has more than 20,000 bars"),
+        (HEAD + "[" + "ceg" * 17_000 + "]4|abcdefgab|", "a line has 51,014 characters"),
+        (HEAD + "[" * 30_000 + "abc" + "]" * 30_000 + "|", "a line has 60,004 characters"),
+        (HEAD + "abcd|" * 20_000, "a line has 100,000 characters"),
+        (HEAD + "abc\n" * 1_000_001, "it has 4,000,024 characters"),
+        (HEAD, "the tune has no note"),
+        ("X:1\nT:no key\n", "it has no K: line, so no body"),
+        (HEAD + "abcd[efg|\n" + "\\\n{", "only 7 notes"),
+    ],
+)
+def test_hostile_tunes_are_refused_and_the_others_go_on(tmp_path: Path, tune, reason):
+    report = prepare([SourcePiece("bad", tune, "", ""), *tunes(1)], tmp_path).report
+    assert report["pieces"] == 1
+    assert report["rejected"][0]["reason"].startswith(reason)
+
+
+def test_no_file_that_a_tune_names_is_read(tmp_path: Path):
+    secret = tmp_path / "secret.abc"
+    secret.write_text("ABABABABAB|\n")
+    tune = f"%%abc-include {secret}\nX:1\nI:abc-include {secret}\nL:1/8\nK:C\n" + "cdefgabc|" * 2
+    data = prepare([SourcePiece("a", tune, "", "")], tmp_path / "data").dataset
+    assert "ABAB" not in decode(data[0].patches) and data.rows[0]["notes"] == 16

@@ -23,6 +23,7 @@ from picogen_core.errors import BadInput
 
 MAX_ANNOTATION = 40
 MAX_BAR_RESTS = 999
+MAX_BARS = 20_000
 
 _BARLINE = re.compile(r"(\.?[|:\[\]]*?)(\[?\d[\d,.\-]*)?$")
 _KEPT_SHORT = frozenset(".~HLMOPSTuv")
@@ -125,6 +126,8 @@ class VoiceCutter:
             self.bars.append(Bar(rest, right, quarters))
         else:
             self.bars.append(Bar(text, right, length))
+        if len(self.bars) > MAX_BARS:
+            raise BadInput(f"a voice has more than {MAX_BARS:,} bars")
         self._text, self._timed, self._whole_bars = "", False, 0
 
     def _clean(self, token: Token) -> str:

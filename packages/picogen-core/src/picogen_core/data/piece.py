@@ -16,6 +16,7 @@ from picogen_core.errors import BadInput
 
 MIN_NOTES = 8
 MAX_TUNE = 4_000_000
+MAX_LINE = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejecte
 
 def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
-    if len(read.abc) > MAX_TUNE:
-        raise BadInput(f"it has {len(read.abc):,} characters; at most {MAX_TUNE:,}")
+    _check_size(read.abc)
     text = to_interleaved(read.abc)
     if task.tags and not text.startswith("%"):
         text = task.tags + text
@@ -82,6 +82,15 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
         midi = (read.notes, read.moved)
         row["approximate"] = f"{read.moved} of {read.notes} notes moved to the grid"
     return Made(piece.name, text, row, pitches, versions, left_out, midi)
+
+
+def _check_size(abc: str) -> None:
+    """Raises `BadInput` for what no piece has and would take minutes."""
+    if len(abc) > MAX_TUNE:
+        raise BadInput(f"it has {len(abc):,} characters; at most {MAX_TUNE:,}")
+    longest = max(map(len, abc.splitlines()), default=0)
+    if longest > MAX_LINE:
+        raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
 
 
 def to_interleaved(abc: str) -> str:
