@@ -71,7 +71,7 @@ def test_adjacent_barlines_are_one(barlines, merged):
         ("X:1\nT:x\n", "no K: line"),
         ("X:1\nK:C\n% nothing\n", "no note"),
         ("X:1\nK:H\nabc|\n", "key"),
-        ("X:1\nK:C\nV:1\na|b|\nV:2\nc|\n", "different numbers of bars"),
+        ("X:1\nK:C\nab|Z99999999|\n", "rests over 999 bars"),
     ],
 )
 def test_refusals(tune, reason):

@@ -25,17 +25,17 @@ MAX_BYTES = 10_000_000
 _MAX_DIVISIONS, _MAX_CHANGES, _MAX_DURATION = 1_000_000, 64, 10**9
 
 
-def unzip_mxl(data: bytes) -> bytes:
+def unzip_mxl(data: bytes, most: int = MAX_BYTES) -> bytes:
     """The score inside a compressed MusicXML file.
 
     Raises:
-        BadInput: no zip, no score in it, encrypted, or larger than `MAX_BYTES` when expanded.
+        BadInput: no zip, no score in it, encrypted, or more than `most` bytes when expanded.
     """
     try:
         with ZipFile(BytesIO(data)) as archive:
-            container = _parse(_expand(archive, "META-INF/container.xml"))
+            container = _parse(_expand(archive, "META-INF/container.xml", most))
             name = next(container.iter("{*}rootfile")).get("full-path", "")
-            return _expand(archive, name)
+            return _expand(archive, name, most)
     except (
         BadZipFile,
         KeyError,
@@ -47,11 +47,11 @@ def unzip_mxl(data: bytes) -> bytes:
         raise BadInput(f"not a compressed MusicXML file ({type(error).__name__})") from None
 
 
-def _expand(archive: ZipFile, name: str) -> bytes:
+def _expand(archive: ZipFile, name: str, most: int) -> bytes:
     with archive.open(name) as member:
-        data = member.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise BadInput(f"{name} expands to more than {MAX_BYTES // 10**6} MB")
+        data = member.read(most + 1)
+    if len(data) > most:
+        raise BadInput(f"{name} expands to more than {most // 10**6} MB")
     return data
 
 

@@ -1,10 +1,10 @@
-"""`picogen data`: tunes to patches."""
+"""`picogen data`: music to patches."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,13 +16,31 @@ from picogen_cli.sources import open_sources
 def data(
     sources: Annotated[
         list[str],
-        typer.Argument(help="ABC files, folders, or music21:oneills|ryans|airds; or: info DIR."),
+        typer.Argument(
+            help="ABC, MusicXML, **kern or MIDI files, folders of them, or music21:oneills|ryans|"
+            "airds|bach|quartets|beethoven|monteverdi|…; or: info DIR."
+        ),
     ],
     output_dir: Annotated[Path | None, typer.Option(help="Where the data goes.")] = None,
+    keys: Annotated[
+        str,
+        typer.Option(help="original, all (NotaGen's 15), or how many: the original and others."),
+    ] = "original",
+    tags: Annotated[
+        str | None,
+        typer.Option(
+            help="NotaGen's %Period, %Composer and %Instrumentation: a CSV with the columns path, "
+            "period, composer, instrumentation; or: folders (Period/Composer/Instrumentation/…)."
+        ),
+    ] = None,
     eval_ratio: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Share of pieces held out, by cluster.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of drawn keys.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that work at once.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a preparation that was interrupted.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -30,27 +48,51 @@ def data(
     if sources[0] == "info" and output_dir is None:
         _info(sources[1:], as_json)
         return
-    from picogen_core import ConfigError
-    from picogen_core.data.prepare import prepare
+    from picogen_core import BadInput, ConfigError
+    from picogen_core.data.keys import check_keys
+    from picogen_core.data.prepare import PARTS, prepare
+    from picogen_core.data.tags import read_tags
     from picogen_core.files import prepare_output_dir
 
     if output_dir is None:
         raise ConfigError("where should the data go? Add --output-dir DIR.")
-    prepare_output_dir(output_dir, force)
+    check_keys(keys)
+    if resume and (output_dir / "index.jsonl").is_file() and not (output_dir / PARTS).is_dir():
+        raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
+    prepare_output_dir(output_dir, force or resume)
     with make_reporter() as reporter:
         report = prepare(
-            open_sources(sources), output_dir, eval_ratio=eval_ratio, seed=seed, reporter=reporter
+            open_sources(sources),
+            output_dir,
+            eval_ratio=eval_ratio,
+            seed=seed,
+            keys=keys,
+            tags=read_tags(tags),
+            jobs=jobs,
+            reporter=reporter,
         ).report
     if as_json:
         print_json(report)
-        return
-    reasons = Counter(_kind(entry["reason"]) for entry in report["rejected"])
+    else:
+        _tell(report, output_dir)
+
+
+def _tell(report: dict[str, Any], folder: Path) -> None:
+    rows = f", {report['rows']} with their keys" if report["rows"] > report["pieces"] else ""
     typer.echo(
-        f"{report['pieces']} pieces in {report['clusters']} clusters ({report['splits']}), "
-        f"{report['notes']} notes, {report['patches']} patches, in {output_dir}."
+        f"{report['pieces']} pieces{rows} in {report['clusters']} clusters ({report['splits']}), "
+        f"{report['notes']} notes, {report['patches']} patches, in {folder}."
     )
+    if midi := report.get("midi"):
+        typer.echo(
+            f"MIDI is an approximation: {midi['moved']} of {midi['notes']} notes in "
+            f"{midi['files']} files moved to the grid of 1/16 and triplets."
+        )
+    for reason, count in report["keys_left_out"].items():
+        typer.echo(f"keys left out: {count} × {reason}")
+    reasons = Counter(_kind(entry["reason"]) for entry in report["rejected"])
     for reason, count in reasons.most_common():
-        typer.echo(f"left out: {count} × {reason} (each one in {output_dir / 'report.json'})")
+        typer.echo(f"left out: {count} × {reason} (each one in {folder / 'report.json'})")
 
 
 def _kind(reason: str) -> str:
@@ -60,27 +102,19 @@ def _kind(reason: str) -> str:
 def _info(folders: list[str], as_json: bool) -> None:
     from picogen_core import ConfigError
     from picogen_core.data.index import open_data
+    from picogen_core.data.info import describe
 
     if len(folders) != 1:
         raise ConfigError("picogen data info takes one prepared folder or index.")
-    dataset = open_data(Path(folders[0]))
-
-    def counted(field: str) -> dict[str, int]:
-        return dict(Counter(str(row.get(field, "unknown")) for row in dataset.rows).most_common())
-
-    lengths = dataset.lengths()
-    facts = {
-        "pieces": len(dataset),
-        "patches": int(lengths.sum()),
-        "longest": int(lengths.max()),
-        **{f"{name}s": counted(name) for name in ("split", "key", "meter", "licence")},
-        "voices": counted("voices"),
-    }
+    facts = describe(open_data(Path(folders[0])))
     if as_json:
         print_json(facts)
         return
     for name, value in facts.items():
+        separator = " × " if name != "lengths" else " "
         shown = (
-            ", ".join(f"{k} × {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            ", ".join(f"{key}{separator}{count}" for key, count in value.items())
+            if isinstance(value, dict)
+            else value
         )
         typer.echo(f"{name}: {shown}")

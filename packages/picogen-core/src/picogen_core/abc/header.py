@@ -8,13 +8,16 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
-_KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
+from picogen_core.abc.keys import key_accidentals, octave_shift
+
+_KEY = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
 _MODE_NAMES = {"maj": "", "ion": "", "m": "min", "aeo": "min", **{mode: mode for mode in _MODES}}
 _METER = re.compile(r"(\d{1,2}(?:\+\d{1,2})*)/(1|2|4|8|16|32|64)")
+_METER_IN = re.compile(r"\(?(\d{1,2}(?:\+\d{1,2})*)\)?/(1|2|4|8|16|32|64)(?!\d)")
 _LENGTH = re.compile(r"1/(1|2|4|8|16|32|64)")
 _TEMPO = re.compile(r"\d+/\d+\s*=\s*\d+")
-_CLEF = re.compile(r"\b(treble|bass|alto|tenor|perc)(?:\s*(?:[+-]8))?\b")
+_CLEF = re.compile(r"\b(?:clef=)?(treble|bass|alto|tenor|perc)\d?([+-](?:8|15))?")
 _NAME = re.compile(r'\b(?:name|nm)\s*=\s*"([^"\n]*)"')
 
 ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
@@ -22,15 +25,20 @@ ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
 
 @dataclass
 class Voice:
-    """A voice as its `V:` line tells: its name in the source, its clef and what it is called."""
+    """A voice as its `V:` line tells: its name in the source, its clef and what it is called.
+
+    shift: octaves that clef or `octave=` add to what is written, None where neither is named.
+    """
 
     source: str
-    clef: str = "treble"
+    clef: str = ""
     title: str = ""
+    shift: int | None = None
 
     def line(self, number: int) -> str:
         """`V:1 treble nm="Violin"`."""
-        return f"V:{number} {self.clef}" + (f' nm="{self.title}"' if self.title else "")
+        clef = self.clef or "treble"
+        return f"V:{number} {clef}" + (f' nm="{self.title}"' if self.title else "")
 
 
 @dataclass
@@ -44,6 +52,10 @@ class Header:
     score: str | None = None
     tags: list[str] = field(default_factory=list)
     voices: dict[str, Voice] = field(default_factory=dict)
+
+    def unit_length(self) -> Fraction:
+        """Whole notes in a unit length."""
+        return Fraction(self.unit or default_unit(self.meter))
 
     def lines(self) -> list[str]:
         """The header of an interleaved piece, voices numbered from 1."""
@@ -59,28 +71,46 @@ class Header:
 
 
 def normal_key(value: str) -> str | None:
-    """`G minor` -> `Gmin`, `D mixolydian` -> `Dmix`; None if it is no key that NotaGen has."""
-    value = value.strip()
+    """`G minor` -> `Gmin`, `D mixolydian` -> `Dmix`, `A exp =g` as it is; None if it is no key."""
+    value = value.split("%", 1)[0].strip()
+    added = "".join(f" {accidental}" for accidental in key_accidentals(value))
     if value.lower().startswith("none"):
-        return "none"
+        return "none" + added
     if value[:2] in ("HP", "Hp"):
-        return "D"
+        return "D" + added
     found = _KEY.match(value)
     if not found:
-        return None
+        explicit = not value or value.lower().startswith("exp") or added
+        return ("C exp" + added if added else "C") if explicit else None
     letter, accidental, word = found.groups()
+    accidental = {"♯": "#", "♭": "b"}.get(accidental, accidental)
     word = word.lower()
+    if word.startswith("exp"):
+        return f"{letter}{accidental} exp" + added
     mode = _MODE_NAMES.get(word if word == "m" else word[:3], "")
-    return letter + accidental + mode
+    return letter + accidental + mode + added
+
+
+def normal_clef(value: str) -> str:
+    """The clef in a K: or V: field with the octaves that it adds: `bass`, `treble-8`; or ""."""
+    found, shift = _CLEF.search(value), octave_shift(value)
+    clef = found.group(1) if found else ""
+    if not shift:
+        return clef
+    marks = {1: "+8", -1: "-8", 2: "+15", -2: "-15"}
+    if clef in ("", "perc") or shift not in marks:
+        return f"{clef} octave={shift}".strip()
+    return clef + marks[shift]
 
 
 def normal_meter(value: str) -> str | None:
     """`C|` -> `2/2`; None if it is no meter."""
-    value = value.strip().replace(" ", "").strip("()")
+    value = value.split("%", 1)[0].replace(" ", "")
     value = {"C": "4/4", "C|": "2/2", "c": "4/4", "c|": "2/2"}.get(value, value)
     if value.lower() == "none":
         return "none"
-    return value if _METER.fullmatch(value) else None
+    found = _METER_IN.search(value)
+    return f"{found.group(1)}/{found.group(2)}" if found else None
 
 
 def normal_unit(value: str) -> str | None:
@@ -97,10 +127,12 @@ def normal_tempo(value: str) -> str | None:
 
 def normal_voice(value: str) -> Voice:
     """The content of a `V:` line."""
-    clef, title = _CLEF.search(value), _NAME.search(value)
-    words = value.split()
+    words = value.split(maxsplit=1)
+    name, rest = (words[0] if words else "1"), "".join(words[1:])
+    title = _NAME.search(rest)
     text = unidecode(title.group(1)).replace("|", "/").strip()[:40] if title else ""
-    return Voice(words[0] if words else "1", clef.group(1) if clef else "treble", text)
+    rest = re.sub(r'"[^"\n]*"', "", rest)
+    return Voice(name, normal_clef(rest), text.replace('"', "'"), octave_shift(rest))
 
 
 def default_unit(meter: str) -> str:

@@ -54,6 +54,11 @@ def key_signature(value: str) -> dict[str, int] | None:
     return signature | added
 
 
+def key_accidentals(value: str) -> list[str]:
+    """The accidentals that a K: field adds to its key: `D exp _b ^c` -> [`_b`, `^c`]."""
+    return [sign + letter for sign, letter in _EXPLICIT.findall(value.split("%", 1)[0])]
+
+
 def meter_length(value: str) -> Fraction | None:
     """Whole notes in a bar of an M: field (`C`, `C|`, `6/8`, `2+3/8`); None if it is free."""
     value = value.split("%", 1)[0].strip()

@@ -1,23 +1,25 @@
-"""From sources to prepared data: interleave, encode, cluster, split, write."""
+"""From sources to prepared data: interleave, transpose, encode, cluster, split, write."""
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import melody, read_notes
-from picogen_core.abc.patches import check_characters, split_body, strip_marks
 from picogen_core.data.clusters import cluster, shingles, split_clusters
-from picogen_core.data.store import Dataset, Encoded, encode_piece, from_encoded, write_dataset
+from picogen_core.data.keys import ORIGINAL, check_keys
+from picogen_core.data.parts import Part, Settings, cut_parts, make_parts, read_facts, read_part
+from picogen_core.data.piece import Task
+from picogen_core.data.store import Dataset, Encoded, read_dataset, write_shards
+from picogen_core.data.tags import Tags
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.progress import Quiet, Reporter
 
-MIN_NOTES = 8
+PARTS = "parts"
 
 
 @dataclass(frozen=True)
@@ -34,83 +36,118 @@ def prepare(
     *,
     eval_ratio: float = 0.1,
     seed: int = 0,
+    keys: str = ORIGINAL,
+    tags: Tags | None = None,
+    jobs: int = 1,
     reporter: Reporter | None = None,
 ) -> Prepared:
-    """Interleave and encode tunes, split them by cluster of near-duplicates, write to `folder`.
+    """Read, interleave and encode pieces, split them by cluster of near-duplicates, write them.
 
-    A tune that cannot be used is left out and its reason stands in the report. A tune whose text
-    equals that of an earlier one is left out as a copy.
+    A piece that cannot be used is left out and its reason stands in the report; a piece whose
+    text equals that of an earlier one is left out as a copy. `keys` gives a row for each key that
+    passes its check (`original`, `all`, or how many); the rows of a piece share its cluster and
+    its split. What is made of the pieces lies in `folder`/parts until the end: prepared again
+    after an interruption, parts that are there are not made again. The result depends neither on
+    `jobs` nor on interruptions.
 
     Raises:
-        BadInput: no tune could be used.
+        BadInput: no piece could be used.
+        ConfigError: `keys` is none of the three.
     """
     reporter = reporter or Quiet()
     reporter.start("Preparing music", None, "tunes")
-    rows: list[dict[str, Any]] = []
-    encoded: list[Encoded] = []
-    sets = []
-    seen: dict[str, str] = {}
-    rejected: list[dict[str, str]] = []
-    for count, piece in enumerate(pieces, 1):
-        try:
-            text = to_interleaved(piece.abc)
-            if text in seen:
-                raise BadInput(f"a copy of {seen[text]}")
-            notes = read_notes(text)
-            pitches = [pitch for voice in notes.values() for pitch in melody(voice)]
-            if len(pitches) < MIN_NOTES:
-                raise BadInput(f"only {len(pitches)} notes")
-        except BadInput as error:
-            rejected.append({"path": piece.name, "reason": str(error)})
-            continue
-        seen[text] = piece.name
-        encoded.append(encode_piece(text))
-        sets.append(shingles(pitches))
-        rows.append(_row(piece, text, len(pitches), len(encoded[-1].patches)))
+    settings = Settings(check_keys(keys), seed)
+    tasks = (Task(piece, (tags or Tags()).lines(piece)) for piece in _unique_names(pieces))
+    parts: list[Part] = []
+    count = 0
+    for part in make_parts(cut_parts(tasks, settings, folder / PARTS), jobs):
+        parts.append(part)
+        count += len(part.tasks)
         reporter.advance(count)
-    if not rows:
+    plan = _plan(parts, eval_ratio, seed)
+    report = write_shards(
+        folder, plan.rows, _shards(parts, plan), plan.report(eval_ratio, seed, keys)
+    )
+    shutil.rmtree(folder / PARTS)
+    reporter.finish()
+    return Prepared(read_dataset(folder), report)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What goes into the data. `chosen[part]` are the places of its shards, in order."""
+
+    rows: list[dict[str, Any]]
+    chosen: list[list[int]]
+    rejected: list[dict[str, str]]
+    left_out: Counter[str]
+    midi: Counter[str]
+    pieces: int
+
+    def report(self, eval_ratio: float, seed: int, keys: str) -> dict[str, Any]:
+        originals = [row for row in self.rows if row["original"]]
+        report: dict[str, Any] = {
+            "pieces": self.pieces,
+            "rows": len(self.rows),
+            "clusters": len({row["cluster"] for row in self.rows}),
+            "splits": dict(Counter(row["split"] for row in originals)),
+            "notes": sum(row["notes"] for row in originals),
+            "eval_ratio": eval_ratio,
+            "seed": seed,
+            "keys": keys,
+            "licences": dict(Counter(row["licence"] for row in originals)),
+        }
+        report["keys_left_out"] = dict(self.left_out)
+        if self.midi:
+            report["midi"] = dict(self.midi)
+        return report | {"rejected": self.rejected}
+
+
+def _plan(parts: list[Part], eval_ratio: float, seed: int) -> _Plan:
+    kept: list[tuple[int, dict[str, Any]]] = []
+    rejected: list[dict[str, str]] = []
+    seen: dict[str, str] = {}
+    for number, part in enumerate(parts):
+        for fact in read_facts(part.path):
+            if "reason" not in fact and fact["text"] in seen:
+                fact["reason"] = f"a copy of {seen[fact['text']]}"
+            if "reason" in fact:
+                rejected.append({"path": fact["name"], "reason": fact["reason"]})
+                continue
+            seen[fact["text"]] = fact["name"]
+            kept.append((number, fact))
+    if not kept:
         reasons = Counter(entry["reason"] for entry in rejected).most_common(1)
         raise BadInput(f"no tune could be used{f' ({reasons[0][0]})' if reasons else ''}.")
-    clusters = cluster(sets)
+    clusters = cluster([shingles(fact["pitches"]) for _, fact in kept])
     splits = split_clusters(clusters, eval_ratio, seed)
-    for row, name, split in zip(rows, clusters, splits, strict=True):
-        row |= {"cluster": name, "split": split}
-    report = {
-        "pieces": len(rows),
-        "clusters": len(set(clusters)),
-        "splits": dict(Counter(splits)),
-        "notes": sum(row["notes"] for row in rows),
-        "patches": sum(row["patches"] for row in rows),
-        "eval_ratio": eval_ratio,
-        "seed": seed,
-        "licences": dict(Counter(row["licence"] for row in rows)),
-        "rejected": rejected,
-    }
-    dataset = from_encoded(rows, encoded)
-    write_dataset(folder, dataset, report)
-    reporter.finish()
-    return Prepared(dataset, report)
+    plan = _Plan([], [[] for _ in parts], rejected, Counter(), Counter(), len(kept))
+    for (number, fact), name, split in zip(kept, clusters, splits, strict=True):
+        for place, (key, semitones) in enumerate(fact["keys"]):
+            row = {"key": key, "original": place == 0, "semitones": semitones}
+            plan.rows.append(fact["row"] | row | {"cluster": name, "split": split})
+            plan.chosen[number].append(fact["first"] + place)
+        plan.left_out.update(fact["left_out"].values())
+        if fact["midi"]:
+            notes, moved = fact["midi"]
+            plan.midi.update({"files": 1, "notes": notes, "moved": moved})
+    return plan
 
 
-def to_interleaved(abc: str) -> str:
-    """NotaGen's form of a tune; a text that has it already passes, without its counters."""
-    header, body = split_body(abc)
-    already = bool(body) and "\nK:" in "\n" + header and not header.startswith("X:")
-    text = strip_marks(abc) if already else interleave(abc)
-    check_characters(text)
-    return text
+def _shards(parts: list[Part], plan: _Plan) -> Iterator[Encoded]:
+    for part, chosen in zip(parts, plan.chosen, strict=True):
+        read = read_part(part.path)
+        for place in chosen:
+            yield Encoded(read.patches[place], read.notes[place])
 
 
-def _row(piece: SourcePiece, text: str, notes: int, patches: int) -> dict[str, Any]:
-    fields = dict(line.split(":", 1) for line in text.splitlines() if line[1:2] == ":")
-    return {
-        "path": piece.name,
-        "key": fields.get("K", ""),
-        "meter": fields.get("M", ""),
-        "voices": text.count("\nV:"),
-        "bars": text.count("\n[V:"),
-        "notes": notes,
-        "patches": patches,
-        "provenance": piece.provenance,
-        "licence": piece.licence,
-    }
+def _unique_names(pieces: Iterable[SourcePiece]) -> Iterator[SourcePiece]:
+    """Two sources may call their pieces alike; the second `movement1` is `movement1~2`."""
+    seen: set[str] = set()
+    for piece in pieces:
+        name, number = piece.name, 1
+        while name in seen:
+            number += 1
+            name = f"{piece.name}~{number}"
+        seen.add(name)
+        yield piece if name == piece.name else replace(piece, name=name)

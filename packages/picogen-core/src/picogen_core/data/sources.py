@@ -1,92 +1,102 @@
-"""Where tunes come from: ABC files and folders, and the tune books inside music21."""
+"""Where tunes come from: ABC files, scores of other kinds, folders, and the corpora of music21."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
 from picogen_core.abc.notes import split_tunes
+from picogen_core.data.corpora import CORPORA, read_corpus
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.options import Options
 from picogen_core.specs import SourceSpec
-from picogen_core.suggest import did_you_mean
 
-BOOKS = {
-    "oneills": ("oneills1850", "O'Neill's Music of Ireland (1903), as transcribed in music21"),
-    "ryans": ("ryansMammoth", "Ryan's Mammoth Collection (1883), as transcribed in music21"),
-    "airds": (
-        "airdsAirs",
-        "Aird's Selection of Scotch, English, Irish and Foreign Airs (1782-), music21",
-    ),
-}
-BOOK_LICENCE = "old book in the public domain; transcribers named in the files, no licence stated"
+ABC = (".abc",)
+MUSICXML = (".musicxml", ".mxl", ".xml")
+KERN = (".krn",)
+MIDI = (".mid", ".midi")
 
 
-class AbcOptions(Options):
-    """Options of the source `abc`."""
+class FileOptions(Options):
+    """Options of the sources that are files and folders."""
 
-    licence: str = Field("unknown", description="What to record as the licence of each tune.")
+    licence: str = Field("unknown", description="What to record as the licence of each piece.")
 
 
 class Music21Options(Options):
     """Options of the source `music21`."""
 
 
-def read_abc(which: str, options: AbcOptions) -> Iterator[SourcePiece]:
-    """Every tune of an ABC file, or of all `.abc` files below a folder, sorted by path."""
+def read_path(which: str, suffixes: tuple[str, ...], options: FileOptions) -> Iterator[SourcePiece]:
+    """Every piece of a file, or of all files below a folder with these suffixes, sorted by path.
+
+    Raises:
+        BadInput: there is no such file or folder, or nothing in it.
+    """
     root = Path(which)
     if not root.exists():
-        raise BadInput(f"{root}: there is no such file or folder. Give an ABC file or a folder.")
-    files = sorted(root.rglob("*.abc")) if root.is_dir() else [root]
+        raise BadInput(f"{root}: there is no such file or folder. Give a score or a folder.")
+    files = sorted(_below(root, suffixes)) if root.is_dir() else [root]
     if not files:
-        raise BadInput(f"{root}: no .abc file below it.")
+        raise BadInput(f"{root}: no {' or '.join(suffixes)} file below it.")
     base = root if root.is_dir() else root.parent
     for file in files:
-        yield from _tunes(file, file.relative_to(base).as_posix(), str(file), options.licence)
+        yield from read_file(file, file.relative_to(base).as_posix(), str(file), options.licence)
 
 
 def read_music21(which: str, options: Music21Options) -> Iterator[SourcePiece]:
-    """Every tune of one of the `BOOKS` in the installed music21; the package is not imported."""
-    if which not in BOOKS:
-        raise BadInput(
-            f"music21:{which}: no such tune book.{did_you_mean(which, BOOKS)}"
-            f" Known: {', '.join(sorted(BOOKS))}."
-        )
-    folder, title = BOOKS[which]
-    spec = importlib.util.find_spec("music21")
-    roots = [Path(path) for path in (spec.submodule_search_locations or [])] if spec else []
-    files = sorted(file for root in roots for file in (root / "corpus" / folder).glob("*.abc"))
-    if not files:
-        raise BadInput(
-            f"music21:{which}: the installed music21 has no corpus/{folder}. "
-            "Install music21 with its corpus: pip install --force-reinstall music21."
-        )
-    for file in files:
-        yield from _tunes(file, f"{folder}/{file.name}", title, BOOK_LICENCE)
+    """Every piece of a corpus of the installed music21 (`CORPORA`, or a folder's own name)."""
+    return read_corpus(which)
 
 
-def _tunes(file: Path, name: str, provenance: str, licence: str) -> Iterator[SourcePiece]:
-    text = file.read_text(encoding="utf-8", errors="replace")
+def read_file(file: Path, name: str, provenance: str, licence: str) -> Iterator[SourcePiece]:
+    """The tunes of an ABC file, `name#1`, `name#2`, …; of another score one piece, still unread."""
+    if file.suffix.lower() not in ABC:
+        yield SourcePiece(name, "", provenance, licence, file)
+        return
+    text = _decode(file.read_bytes())
     for number, tune in enumerate(split_tunes(text) or [text], 1):
         yield SourcePiece(f"{name}#{number}", tune, provenance, licence)
 
 
+def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    return (f for f in folder.rglob("*") if f.suffix.lower() in suffixes and f.is_file())
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")  # old tune books
+
+
 def source_specs() -> Iterator[SourceSpec]:
     """The sources of the core."""
-    yield SourceSpec(
-        name="abc",
-        summary="ABC files and folders of them, tune books included.",
-        config=lambda: AbcOptions,
-        build=lambda options: lambda which: read_abc(which, options),
-        suffixes=(".abc",),
-    )
+    kinds = {
+        "abc": (ABC, "ABC files and folders of them, tune books included."),
+        "musicxml": (MUSICXML, "MusicXML files, compressed or not, and folders of them."),
+        "kern": (KERN, "Humdrum **kern files and folders of them, through music21."),
+        "midi": (
+            MIDI,
+            "MIDI files and folders of them: an approximation, on a grid of 1/16 and triplets.",
+        ),
+    }
+    for name, (suffixes, summary) in kinds.items():
+        yield SourceSpec(
+            name=name,
+            summary=summary,
+            config=lambda: FileOptions,
+            build=lambda options, suffixes=suffixes: (  # type: ignore[misc]
+                lambda which: read_path(which, suffixes, options)
+            ),
+            suffixes=suffixes,
+        )
     yield SourceSpec(
         name="music21",
-        summary=f"Tune books inside the installed music21: {', '.join(sorted(BOOKS))}.",
+        summary=f"Corpora inside the installed music21: {', '.join(sorted(CORPORA))}.",
         config=lambda: Music21Options,
         build=lambda options: lambda which: read_music21(which, options),
     )

@@ -1,6 +1,7 @@
 """Prepared data on disk: an index of pieces, patch shards and note shards in memory maps.
 
-index.jsonl   one JSON row a piece: path, key, cluster, split, provenance, licence, counts
+index.jsonl   one JSON row a piece and key: path, key, original (its own key), semitones from that,
+              cluster, split, provenance, licence, counts
 patches.npy   [all patches, 16] uint8;  patch_offsets.npy  [pieces + 1] int64
 notes.npy     [all notes, 4] int32: flat character position in the piece (patch · 16 + j),
               voice, diatonic step, octave mark;  note_offsets.npy  [pieces + 1] int64
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.notes import read_notes
+from picogen_core.abc.notes import Note, read_notes
 from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, Patches, encode
 from picogen_core.errors import BadInput
+from picogen_core.files import write_atomic
 
 Notes = NDArray[np.int32]
 """[M, 4]: flat character position, voice, diatonic step, octave mark."""
@@ -37,18 +40,23 @@ class Encoded:
 
 def encode_piece(text: str) -> Encoded:
     """Patches, and the index of notes made by the one reader of notes from the same characters."""
+    return encode_and_read(text)[0]
+
+
+def encode_and_read(text: str) -> tuple[Encoded, dict[str, tuple[Note, ...]]]:
+    """`encode_piece`, and the notes that were read for it."""
     patches = encode(text)
     flat = patches.reshape(-1)
     places = np.flatnonzero((flat != PAD) & (flat != BOS) & (flat != EOS))
     stream = flat[places].tobytes().decode("ascii")
+    voices = read_notes(stream)
     rows = [
         (places[note.start], voice, note.step, int(note.octave))
-        for voice, notes in enumerate(read_notes(stream).values())
+        for voice, notes in enumerate(voices.values())
         for note in notes
         if note.pitch is not None
     ]
-    notes = np.array(sorted(rows), dtype=np.int32).reshape(-1, 4)
-    return Encoded(patches, notes)
+    return Encoded(patches, np.array(sorted(rows), dtype=np.int32).reshape(-1, 4)), voices
 
 
 class Dataset:
@@ -105,20 +113,53 @@ def from_encoded(rows: Sequence[dict[str, Any]], pieces: Sequence[Encoded]) -> D
     )
 
 
-def write_dataset(folder: Path, dataset: Dataset, report: dict[str, Any]) -> None:
-    """Write shards first and the index last, so that an index always has its shards."""
+def write_shards(
+    folder: Path,
+    rows: Sequence[dict[str, Any]],
+    pieces: Iterable[Encoded],
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    """Write a piece for each row, one after the other, and the index last, so that an index always
+    has its shards. Each row is given the number of its `patches`; the report, which is returned,
+    their sum."""
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "patches.npy", dataset._patches)
-    np.save(folder / "patch_offsets.npy", dataset._patch_offsets)
-    np.save(folder / "notes.npy", dataset._notes)
-    np.save(folder / "note_offsets.npy", dataset._note_offsets)
+    counts: dict[str, list[int]] = {"patches": [], "notes": []}
+    with (
+        (folder / "patches.raw").open("wb") as patches,
+        (folder / "notes.raw").open("wb") as notes,
+    ):
+        for piece in pieces:
+            counts["patches"].append(len(piece.patches))
+            counts["notes"].append(len(piece.notes))
+            patches.write(np.ascontiguousarray(piece.patches, np.uint8).data)
+            notes.write(np.ascontiguousarray(piece.notes, np.int32).data)
+    _finish_shard(folder, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, counts["patches"])
+    _finish_shard(folder, "note", "notes", np.dtype(np.int32), 4, counts["notes"])
+    rows = [row | {"patches": n} for row, n in zip(rows, counts["patches"], strict=True)]
+    report = report | {"patches": sum(counts["patches"])}
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    lines = "".join(json.dumps(row) + "\n" for row in dataset.rows)
-    (folder / "index.jsonl").write_text(lines, encoding="utf-8")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomic(folder / "index.jsonl", lines.encode())
+    return report
+
+
+def _finish_shard(
+    folder: Path, one: str, name: str, dtype: np.dtype[Any], width: int, counts: list[int]
+) -> None:
+    """The raw file as .npy, and its offsets."""
+    raw = folder / f"{name}.raw"
+    with (folder / f"{name}.npy").open("wb") as file:
+        header = {"descr": dtype.str, "fortran_order": False, "shape": (sum(counts), width)}
+        np.lib.format.write_array_header_1_0(file, header)
+        with raw.open("rb") as data:
+            shutil.copyfileobj(data, file, 1 << 20)
+    raw.unlink()
+    offsets = np.cumsum([0, *counts], dtype=np.int64)
+    np.save(folder / f"{one}_offsets.npy", offsets)
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Open what `write_dataset` wrote; the shards stay on disk.
+    """Open what `write_shards` wrote; the shards stay on disk.
 
     Raises:
         BadInput: a file is missing or does not fit the index.

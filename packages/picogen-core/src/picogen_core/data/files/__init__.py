@@ -1,0 +1,1 @@
+"""Score files that are not ABC, read into ABC in a process of their own."""

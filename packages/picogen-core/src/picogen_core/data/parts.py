@@ -1,0 +1,217 @@
+"""Preparation in parts: runs of consecutive pieces, each made once and kept aside until all are.
+
+A part's file carries a digest of its pieces and settings in its name, so that a preparation that
+was interrupted goes on with what is there and a change of either makes the part anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.abc.patches import Patches
+from picogen_core.data.files.reader import FileReader
+from picogen_core.data.piece import Made, Rejected, Task, make
+from picogen_core.data.store import Notes
+from picogen_core.errors import BadInput
+from picogen_core.files import write_atomic
+
+FORMAT = "1"
+_WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight
+_FILE_WEIGHT = 8
+_AHEAD = 3  # parts waiting for each worker
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the making of a piece depends on."""
+
+    keys: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive pieces and where what is made of them goes."""
+
+    tasks: list[Task]
+    settings: Settings
+    path: Path
+
+
+def cut_parts(tasks: Iterable[Task], settings: Settings, folder: Path) -> Iterator[Part]:
+    """Parts in the order of the pieces."""
+    waiting: list[Task] = []
+    weight = number = 0
+    for task in tasks:
+        waiting.append(task)
+        weight += _FILE_WEIGHT if task.piece.file else 1
+        if weight >= _WEIGHT:
+            yield _part(waiting, settings, folder, number)
+            waiting, weight, number = [], 0, number + 1
+    if waiting:
+        yield _part(waiting, settings, folder, number)
+
+
+def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
+    """Make the parts that are not there yet, `jobs` at a time; they come in their order.
+
+    Raises:
+        BadInput: a worker was killed from outside.
+    """
+    if jobs == 1:
+        with FileReader() as reader:
+            for part in parts:
+                if not part.path.is_file():
+                    _make_part(part, reader)
+                yield part
+        return
+    context = get_context("spawn")  # a fork would share the parent's threads and locks
+    waiting: deque[tuple[Part, Future[None] | None]] = deque()
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts) as pool:
+        try:
+            for part in parts:
+                done = part.path.is_file()
+                waiting.append((part, None if done else pool.submit(_make_in_worker, part)))
+                while len(waiting) > _AHEAD * jobs:
+                    yield _finished(*waiting.popleft())
+            while waiting:
+                yield _finished(*waiting.popleft())
+        except BrokenProcessPool:
+            raise BadInput(
+                "a worker was killed, perhaps for want of memory. Fewer --jobs need less; "
+                "--resume goes on with what is there."
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A part that was made: what there is to know of its pieces, and their shards.
+
+    pieces:  for each piece `Made` or `Rejected` as a mapping; `first` is the place of a made
+             piece's first key in the shards, `keys` its keys, `pitches` its melody.
+    """
+
+    pieces: list[dict[str, Any]]
+    patches: list[Patches]
+    notes: list[Notes]
+
+
+def read_facts(path: Path) -> list[dict[str, Any]]:
+    """The pieces of a part without their shards."""
+    with np.load(path, allow_pickle=False) as shards:
+        return _facts(shards)
+
+
+def read_part(path: Path) -> Read:
+    """A whole part."""
+    with np.load(path, allow_pickle=False) as shards:
+        return Read(
+            _facts(shards),
+            _split(shards["patches"], shards["patch_counts"]),
+            _split(shards["notes"], shards["note_counts"]),
+        )
+
+
+def _facts(shards: Any) -> list[dict[str, Any]]:
+    pieces: list[dict[str, Any]] = json.loads(shards["facts"].tobytes())
+    pitches = iter(_split(shards["pitches"], shards["pitch_counts"]))
+    for piece in pieces:
+        if "reason" not in piece:
+            piece["pitches"] = next(pitches).tolist()
+    return pieces
+
+
+def _split(values: NDArray[Any], counts: NDArray[np.int64]) -> list[NDArray[Any]]:
+    return np.split(values, np.cumsum(counts)[:-1]) if len(counts) else []
+
+
+def _part(tasks: list[Task], settings: Settings, folder: Path, number: int) -> Part:
+    digest = hashlib.sha256(f"{FORMAT}\n{settings}\n".encode())
+    for task in tasks:
+        piece = task.piece
+        file = hashlib.sha256(piece.file.read_bytes()).hexdigest() if piece.file else ""
+        told = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, file]
+        digest.update(json.dumps(told).encode())
+    return Part(tasks, settings, folder / f"{number:06d}-{digest.hexdigest()[:20]}.npz")
+
+
+def _finished(part: Part, future: Future[None] | None) -> Part:
+    if future is not None:
+        future.result()
+    return part
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent ends the workers in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@lru_cache(maxsize=1)
+def _worker_reader() -> FileReader:
+    return FileReader()
+
+
+def _make_in_worker(part: Part) -> None:
+    _make_part(part, _worker_reader())
+
+
+def _make_part(part: Part, reader: FileReader) -> None:
+    keys, seed = part.settings.keys, part.settings.seed
+    pieces: list[dict[str, Any]] = []
+    made: list[Made] = []
+    shards = 0
+    for task in part.tasks:
+        result = make(task, keys, seed, reader)
+        if isinstance(result, Rejected):
+            pieces.append(asdict(result))
+            continue
+        made.append(result)
+        pieces.append(
+            {
+                "name": result.name,
+                "text": hashlib.sha256(result.text.encode()).hexdigest(),
+                "row": result.row,
+                "first": shards,
+                "keys": [(version.key, version.semitones) for version in result.keys],
+                "left_out": result.left_out,
+                "midi": result.midi,
+            }
+        )
+        shards += len(result.keys)
+    _write(part.path, pieces, made)
+
+
+def _write(path: Path, pieces: list[dict[str, Any]], made: list[Made]) -> None:
+    versions = [version.encoded for piece in made for version in piece.keys]
+    patches = [version.patches for version in versions]
+    notes = [version.notes for version in versions]
+    pitches = [np.array(piece.pitches, np.int16) for piece in made]
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        facts=np.frombuffer(json.dumps(pieces).encode(), np.uint8),
+        patches=np.concatenate([np.zeros((0, 16), np.uint8), *patches]),
+        patch_counts=np.array([len(array) for array in patches], np.int64),
+        notes=np.concatenate([np.zeros((0, 4), np.int32), *notes]),
+        note_counts=np.array([len(array) for array in notes], np.int64),
+        pitches=np.concatenate([np.zeros(0, np.int16), *pitches]),
+        pitch_counts=np.array([len(array) for array in pitches], np.int64),
+    )
+    write_atomic(path, buffer.getvalue())

@@ -1,0 +1,118 @@
+"""One piece of a source made ready: read, interleaved, checked, in its keys. Runs in workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from picogen_core.abc.interleave import interleave
+from picogen_core.abc.notes import melody, read_notes
+from picogen_core.abc.patches import check_characters, split_body, strip_marks
+from picogen_core.abc.reduce import leave_out_rests
+from picogen_core.data.files.reader import FileReader, ReadFile
+from picogen_core.data.keys import InKey, in_keys
+from picogen_core.data.types import SourcePiece
+from picogen_core.errors import BadInput
+
+MIN_NOTES = 8
+MAX_TUNE = 4_000_000
+MAX_LINE = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece to make, with its tag lines."""
+
+    piece: SourcePiece
+    tags: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A piece in its keys.
+
+    text:     the interleaved piece in its own key.
+    row:      what the index says of it in every key.
+    pitches:  the melodies of its voices, one after the other.
+    left_out: keys that failed their check, and why.
+    """
+
+    name: str
+    text: str
+    row: dict[str, Any]
+    pitches: list[int]
+    keys: list[InKey]
+    left_out: dict[str, str]
+    midi: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A piece that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejected:
+    """One piece; whatever is wrong with it, the run goes on."""
+    piece = task.piece
+    try:
+        read = reader.read(piece.file) if piece.file else ReadFile(piece.abc)
+        return _make(task, read, keys, seed)
+    except BadInput as error:
+        return Rejected(piece.name, str(error))
+    except Exception as error:  # a fault of ours costs one piece and is told, not the whole run
+        return Rejected(piece.name, f"{type(error).__name__}: {str(error)[:120]}")
+
+
+def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
+    piece = task.piece
+    _check_size(read.abc)
+    text = to_interleaved(read.abc)
+    if task.tags and not text.startswith("%"):
+        text = task.tags + text
+    pitches = [pitch for voice in read_notes(text).values() for pitch in melody(voice)]
+    if len(pitches) < MIN_NOTES:
+        raise BadInput(f"only {len(pitches)} notes")
+    versions, left_out = in_keys(text, keys, f"{seed}:{piece.name}")
+    row = _row(piece, text, len(pitches))
+    midi = None
+    if read.notes is not None and read.moved is not None:
+        midi = (read.notes, read.moved)
+        row["approximate"] = f"{read.moved} of {read.notes} notes moved to the grid"
+    return Made(piece.name, text, row, pitches, versions, left_out, midi)
+
+
+def _check_size(abc: str) -> None:
+    """Raises `BadInput` for what no piece has and would take minutes."""
+    if len(abc) > MAX_TUNE:
+        raise BadInput(f"it has {len(abc):,} characters; at most {MAX_TUNE:,}")
+    longest = max(map(len, abc.splitlines()), default=0)
+    if longest > MAX_LINE:
+        raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
+
+
+def to_interleaved(abc: str) -> str:
+    """NotaGen's form of a tune: a line a bar without the voices that only rest.
+
+    A text that has this form already passes, without its counters.
+    """
+    header, body = split_body(abc)
+    already = bool(body) and "\nK:" in "\n" + header and not header.startswith("X:")
+    text = strip_marks(abc) if already else leave_out_rests(interleave(abc))
+    check_characters(text)
+    return text
+
+
+def _row(piece: SourcePiece, text: str, notes: int) -> dict[str, Any]:
+    fields = dict(line.split(":", 1) for line in text.splitlines() if line[1:2] == ":")
+    return {
+        "path": piece.name,
+        "meter": fields.get("M", ""),
+        "voices": text.count("\nV:"),
+        "bars": text.count("\n[V:"),
+        "notes": notes,
+        "provenance": piece.provenance,
+        "licence": piece.licence,
+    }

@@ -1,0 +1,140 @@
+"""Whether every note of every piece survives its way into the interleaved form.
+
+    python studies/notes_survive.py [--corpora oneills,bach,…] [--detour 100] [--json OUT]
+
+For each piece of a corpus of music21 the converter's ABC (the book's own text, or what xml2abc
+makes of MusicXML) and its interleaved form are read by the one reader of notes and compared per
+voice: onset, duration, pitch. Where a voice of the source has a bar that is longer or shorter than
+that of the others, all its later onsets are out of step with them in the source and in step in the
+interleaved form, whose lines start all voices together. Such pieces are compared after the lines
+have been separated into voices again and counted as `same by bar`.
+
+`--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (abc2xml,
+then xml2abc, then the same interleaving).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from picogen_core import BadInput, PicogenError
+from picogen_core.abc.interleave import interleave
+from picogen_core.abc.notes import Note, read_notes
+from picogen_core.abc.separate import separate
+from picogen_core.data.corpora import read_corpus
+from picogen_core.data.files.reader import FileReader
+from picogen_core.score.helper import Converter
+
+BOOKS = ("oneills", "ryans", "airds")
+SCORES = ("bach", "quartets", "beethoven", "monteverdi")
+
+Sounds = list[tuple[Fraction, Fraction, int]]
+"""Onset, duration and pitch of the notes of one voice."""
+
+
+def sounds(notes: tuple[Note, ...]) -> Sounds:
+    """What a voice sounds, without its rests."""
+    return [(n.onset, n.duration, n.pitch) for n in notes if n.pitch is not None]
+
+
+def voices_of(text: str) -> Counter[tuple[Any, ...]]:
+    """The voices as they sound, in no order: the interleaved form gives them other names."""
+    voices = (tuple(sorted(sounds(notes))) for notes in read_notes(text).values())
+    return Counter(voice for voice in voices if voice)
+
+
+def compare(source: str, made: str) -> str:
+    """`same`, `same by bar` or `differs`."""
+    wanted = voices_of(source)
+    if wanted == voices_of(made):
+        return "same"
+    return "same by bar" if wanted == voices_of(separate(made)) else "differs"
+
+
+def study(which: str) -> dict[str, Any]:
+    """Counts of one corpus, and the names of the pieces that are not the same."""
+    counts: Counter[str] = Counter()
+    odd: dict[str, str] = {}
+    with FileReader() as reader:
+        for piece in read_corpus(which):
+            counts["pieces"] += 1
+            try:
+                abc = piece.abc or reader.read(piece.file).abc if piece.file else piece.abc
+            except BadInput as error:
+                counts["unread"] += 1
+                odd[piece.name] = f"not read: {error}"
+                continue
+            try:
+                made = interleave(abc)
+            except BadInput as error:
+                counts["refused"] += 1
+                odd[piece.name] = f"refused: {error}"
+                continue
+            verdict = compare(abc, made)
+            counts[verdict] += 1
+            counts["notes"] += sum(len(v) * n for v, n in voices_of(abc).items())
+            if verdict != "same":
+                odd[piece.name] = verdict
+    return {**counts, "odd": odd}
+
+
+def detour(which: str, count: int, seed: int) -> dict[str, Any]:
+    """Of `count` seeded tunes of a book: how many have the same notes over MusicXML."""
+    pieces = random.Random(seed).sample(list(read_corpus(which)), count)
+    counts: Counter[str] = Counter()
+    odd: dict[str, str] = {}
+    with FileReader() as reader, Converter() as converter, TemporaryDirectory() as folder:
+        for piece in pieces:
+            file = Path(folder) / "tune.musicxml"
+            try:
+                file.write_bytes(converter.to_musicxml(piece.abc))
+                abc = reader.read(file).abc
+                equal = voices_of(interleave(piece.abc)) == voices_of(interleave(abc))
+                verdict = "same" if equal else "differs"
+            except PicogenError as error:
+                verdict = "not converted"
+                odd[piece.name] = str(error)
+            counts[verdict] += 1
+            if verdict != "same":
+                odd.setdefault(piece.name, verdict)
+    return {"tunes": count, **counts, "odd": odd}
+
+
+def main() -> None:
+    """Print the counts of each corpus."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpora", default=",".join((*BOOKS, *SCORES)))
+    parser.add_argument("--detour", type=int, default=0, metavar="N", help="seeded tunes a book")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results = {}
+    for which in filter(None, options.corpora.split(",")):
+        results[which] = study(which)
+        show(which, results[which])
+    for which in BOOKS if options.detour else ():
+        name = f"{which} over MusicXML"
+        results[name] = detour(which, options.detour, options.seed)
+        show(name, results[name])
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    """Counts on stdout, the first of the odd pieces on stderr."""
+    counts = {key: value for key, value in result.items() if key != "odd"}
+    print(name, counts, flush=True)
+    for piece, reason in list(result["odd"].items())[:12]:
+        print(f"  {piece}: {reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
