@@ -21,7 +21,7 @@ from picogen_core.errors import BadInput
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError
 
-TARGETS = ("musicxml", "svg", "midi")
+TARGETS = ("musicxml", "svg", "midi", "png", "wav")
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,18 @@ def engraved(xml: bytes, targets: Sequence[str], converter: Converter) -> dict[s
         raise BadInput(f"there is no format {unknown[0]!r}. Choose from {', '.join(TARGETS)}.")
     parse_parts(xml)
     files = {".musicxml": xml} if "musicxml" in targets else {}
-    if "svg" in targets:
-        for number, page in enumerate(converter.to_svg(xml), 1):
-            files[".svg" if number == 1 else f"-{number}.svg"] = page
+    pages = converter.to_svg(xml) if {"svg", "png"} & set(targets) else []
+    for number, page in enumerate(pages, 1):
+        end = "" if number == 1 else f"-{number}"
+        if "svg" in targets:
+            files[f"{end}.svg"] = page
+        if "png" in targets:
+            files[f"{end}.png"] = converter.to_png(page)
+    midi = converter.to_midi(xml) if {"midi", "wav"} & set(targets) else b""
     if "midi" in targets:
-        files[".mid"] = converter.to_midi(xml)
+        files[".mid"] = midi
+    if "wav" in targets:
+        files[".wav"] = converter.to_wav(midi)
     return files
 
 

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 from picogen_core.errors import PicogenError
 
-MAX_TEXT = 256 * 1024  # a repaired text has grown by the rests that it left out
+MAX_TEXT = 384 * 1024  # a repaired text has grown by the rests that it left out
 MAX_LINE = 8 * 1024
 MAX_BAR_RESTS = 64  # `Z99999999`, 9 characters, takes over a minute and 450 MB
 MAX_XML = 32 * 1024 * 1024
 CPU_SECONDS = 10
 WALL_SECONDS = 20
+_ABC_A_SECOND, _XML_A_SECOND = 4096, 400_000  # a third of what real scores reach on one core
 MEMORY_BYTES = 2 << 30
 
 _BAR_REST = re.compile(r"[ZX]\s*(\d+)")
@@ -46,14 +47,19 @@ def safe_abc(abc: str) -> str:
     return text
 
 
-def limit_process() -> None:
+def extra_seconds(op: str, size: int) -> int:
+    """CPU time beyond `CPU_SECONDS` for long scores: a string quartet takes 13 s."""
+    return size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
+
+
+def limit_process(extra: int = 0) -> None:
     """Cap CPU time and memory of this process, where the system can."""
     try:
         import resource
     except ImportError:  # Windows: the wall clock alone limits it
         return
     caps = (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CPU, CPU_SECONDS + extra),
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),
     )

@@ -16,7 +16,7 @@ from picogen_core.abc.repair.slurs import balance_slurs
 from picogen_core.abc.repair.tokens import TOKEN_REPAIRS
 from picogen_core.errors import BadInput
 
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 256 * 1024  # Beethoven's opus 132 has 145,000 characters
 _PASSES = 4
 
 _TEXT_REPAIRS = (
@@ -66,7 +66,7 @@ def repair(text: str) -> Repaired:
     """Mend NotaGen's interleaved ABC.
 
     Raises:
-        BadInput: over 64 KiB, or no voice with a note or rest: music is never invented.
+        BadInput: over 256 KiB, or no voice with a note or rest: music is never invented.
     """
     if len(text) > MAX_TEXT:
         raise BadInput(
