@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from pathlib import Path
 
 from picogen_core.abc.notes import Note, read_notes
 from picogen_core.abc.repair import repair
@@ -56,7 +57,9 @@ def load(every: int = 1) -> dict[str, list[Source]]:
     }
 
 
-def plan(pieces: dict[str, list[Source]], count: int, seed: int) -> Iterator[tuple[Source, str, int]]:
+def plan(
+    pieces: dict[str, list[Source]], count: int, seed: int
+) -> Iterator[tuple[Source, str, int]]:
     """(piece, kind, seed) of each mutant: all kinds equally often, groups by their share."""
     groups = [name for name, share in GROUPS for _ in range(share) if pieces[name]]
     kinds = list(MUTATIONS)
@@ -97,7 +100,9 @@ def untouched(text: str, edits: list[Edit]) -> dict[str, list[Note]]:
             note
             for note in notes
             if note.pitch is not None
-            and not any(a <= ends.get(note.start, note.start) and note.start <= b for a, b in touched)
+            and not any(
+                a <= ends.get(note.start, note.start) and note.start <= b for a, b in touched
+            )
         ]
         for voice, notes in read_notes(text).items()
     }
@@ -128,7 +133,10 @@ def table(outcomes: Iterable[Outcome]) -> str:
     for outcome in outcomes:
         by_kind[outcome.kind].append(outcome)
         by_kind["all"].append(outcome)
-    rows = ["| damage | n | valid | polyphonic n | valid | notes kept |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| damage | n | valid | polyphonic n | valid | notes kept |",
+        "|---|---|---|---|---|---|",
+    ]
     for kind in [*MUTATIONS, "all"]:
         some = by_kind[kind]
         poly = [o for o in some if o.polyphonic]
@@ -183,8 +191,7 @@ def main() -> None:
     for fault, count in Counter(re.sub(r"\d+", "#", o.fault) for o in outcomes if o.fault).items():
         print(f"{count:5d}  {fault[:150]}")
     if given.json:
-        with open(given.json, "w") as file:
-            file.writelines(json.dumps(vars(outcome)) + "\n" for outcome in outcomes)
+        Path(given.json).write_text("".join(json.dumps(vars(o)) + "\n" for o in outcomes))
 
 
 if __name__ == "__main__":

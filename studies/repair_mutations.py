@@ -89,15 +89,17 @@ def cut_bars(text: str, chance: random.Random) -> list[Edit]:
 
 def joined_lines(text: str, chance: random.Random) -> list[Edit]:
     ends = list(re.compile(r"\n(?!$)").finditer(text, _body(text)))
-    joined = [(m.start(), m.end(), "") for m in _choose(ends, chance, 3)] if ends else []
+    joined = [(m.start(), m.end(), "") for m in _choose(ends, chance, 3)]
     cut = chance.randrange(_body(text), len(text))
     return sorted({*joined, (cut, cut, "\n")})
 
 
 def unbalanced_brackets(text: str, chance: random.Random) -> list[Edit]:
-    brackets = [m for m in re.compile(r"[\[\](){}\"!]").finditer(text, _body(text))]
+    brackets = list(re.compile(r"[\[\](){}\"!]").finditer(text, _body(text)))
     lost = [(m.start(), m.end(), "") for m in _choose(brackets, chance, 3)]
-    added = [(i, i, chance.choice('[](){}"!') * chance.randint(1, 3)) for i in _places(text, chance)]
+    added = [
+        (i, i, chance.choice('[](){}"!') * chance.randint(1, 3)) for i in _places(text, chance)
+    ]
     taken = {start for start, _, _ in lost}
     return sorted([*lost, *(edit for edit in added if edit[0] not in taken)])
 
@@ -120,9 +122,7 @@ def huge_lines(text: str, chance: random.Random) -> list[Edit]:
 
 def broken_tuplets(text: str, chance: random.Random) -> list[Edit]:
     there = list(re.compile(r"\(\d(?::\d*)*").finditer(text, _body(text)))
-    broken = [
-        (m.start(), m.end(), chance.choice(_TUPLETS)) for m in (_choose(there, chance, 3) if there else [])
-    ]
+    broken = [(m.start(), m.end(), chance.choice(_TUPLETS)) for m in _choose(there, chance, 3)]
     added = [(i, i, chance.choice(_TUPLETS)) for i in _places(text, chance, 3)]
     spans = [range(start, end + 1) for start, end, _ in broken]
     return sorted([*broken, *(e for e in added if not any(e[0] in span for span in spans))])
@@ -142,9 +142,7 @@ def lost_voices(text: str, chance: random.Random) -> list[Edit]:
 def broken_voice_marks(text: str, chance: random.Random) -> list[Edit]:
     forms = ("[V{0}]", "[V:{0}", "V:{0}]", "[V:99]", "[V:]", "[{0}]", "[v:{0}]", "")
     marks = _choose(list(_MARK.finditer(text, _body(text))), chance, 4)
-    return [
-        (m.start(), m.end(), chance.choice(forms).format(m.group()[3:-1])) for m in marks
-    ]
+    return [(m.start(), m.end(), chance.choice(forms).format(m.group()[3:-1])) for m in marks]
 
 
 def absurd_lengths(text: str, chance: random.Random) -> list[Edit]:

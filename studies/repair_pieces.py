@@ -71,6 +71,16 @@ def _xml2abc(file: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "score.xml"
         plain.write_bytes(unzip_mxl(file.read_bytes()))
-        command = [sys.executable, "-m", "abctoolkit.xml2abc", "-d", "8", "-c", "6", "-x", "score.xml"]
+        command = [
+            sys.executable,
+            "-m",
+            "abctoolkit.xml2abc",
+            "-d",
+            "8",
+            "-c",
+            "6",
+            "-x",
+            "score.xml",
+        ]
         done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
     return done.stdout.decode("utf-8", errors="replace")

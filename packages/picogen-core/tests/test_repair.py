@@ -33,17 +33,14 @@ def test_a_clean_piece_comes_back_as_it_was(name):
 
 
 def test_real_tunes_come_back_as_they_were():
-    """Tunes from music21's own corpus; the rest have slurs that never end."""
+    """Tunes from music21's own corpus; slurs that never end are left alone."""
     from music21 import corpus
 
     book = Path(next(p for p in corpus.getPaths() if p.match("oneills1850/*0101-0200.abc")))
     tunes = ["X:" + tune for tune in book.read_text(encoding="utf-8").split("\nX:")[1:51]]
     pieces = [interleave(tune) for tune in tunes]
     changed = [repair(piece) for piece in pieces if repair(piece).text != piece]
-    assert len(changed) <= 3
-    assert all(
-        names(repaired).keys() <= {"balance slurs", "mend broken rhythms"} for repaired in changed
-    )
+    assert changed == []
 
 
 def test_a_real_chorale_comes_back_as_it_was(tmp_path):
@@ -84,8 +81,9 @@ def test_rests_come_back():
         ("[V:1]C4 E]4|\n", "[V:1]C4 E4|\n", "drop stray brackets"),
         ("[V:1]C4 {de E4|\n", "[V:1]C4 de E4|\n", "drop bad symbols"),
         ('[V:1]C4 {d2"x"} E4|\n', "[V:1]C4  E4|\n", "drop bad graces"),
-        ("[V:1](C4 E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
-        ("[V:1]C4) E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
+        ("[V:1]C4 |E4)|)\n", "[V:1]C4 |E4)|\n", "balance slurs"),
+        ("[V:1]((((((((C4 E4|\n", "[V:1]((((((C4 E4|\n", "balance slurs"),
+        ("[V:1]C4 ZE|\n", "[V:1]C4 zE|\n", "mend bar rests"),
         ("[V:1]C0 E99999|\n", "[V:1]C E|\n", "mend lengths"),
         ("[V:1]C/7 E/0 [C999E]2|\n", "[V:1]C E [CE]2|\n", "mend lengths"),
         ("[V:1]B,'' ^/c|\n", "[V:1]B, ^c|\n", "mend pitches"),
@@ -188,8 +186,8 @@ def test_music_is_never_invented(text):
 
 
 def test_a_text_that_is_too_long_is_refused():
-    with pytest.raises(BadInput, match="100,005 characters"):
-        repair("[V:1]" + "C" * 100_000)
+    with pytest.raises(BadInput, match="300,005 characters"):
+        repair("[V:1]" + "C" * 300_000)
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,7 @@ def engrave(toolkit: Any, xml: str) -> None:
 
 
 def svg_pages(toolkit: Any, xml: str) -> list[str]:
-    """One SVG a page, first page first."""
-    engrave(toolkit, xml)
+    """One SVG a page, first page first, of the score that `engrave` loaded from `xml`."""
     pages = int(toolkit.getPageCount())
     if pages > MAX_PAGES:
         raise ConversionError(f"the score has {pages} pages; at most {MAX_PAGES} are drawn")
@@ -89,9 +88,8 @@ def with_credits(svg: str, xml: str) -> str:
     return str(etree.tostring(page, encoding="unicode"))
 
 
-def midi_base64(toolkit: Any, xml: str) -> str:
-    """A standard MIDI file in base64."""
-    engrave(toolkit, xml)
+def midi_base64(toolkit: Any) -> str:
+    """A standard MIDI file in base64, of the score that `engrave` loaded."""
     midi = str(toolkit.renderToMIDI())
     if base64.b64decode(midi)[:4] != b"MThd":
         raise ConversionError("verovio made no MIDI file of this MusicXML")

@@ -22,7 +22,8 @@ from picogen_core.score.limits import (
     extra_seconds,
 )
 
-Op = Literal["musicxml", "svg", "midi", "png", "wav"]
+# midi+svg: the MIDI first, then the pages; png is of an SVG page, wav of a MIDI file in base64.
+Op = Literal["musicxml", "svg", "midi", "midi+svg", "png", "wav"]
 _START_SECONDS = 30  # importing the libraries on a busy machine
 
 

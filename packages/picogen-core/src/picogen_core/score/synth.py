@@ -37,7 +37,9 @@ def midi_to_wav(midi: bytes) -> bytes:
     if not sounds:
         raise ConversionError("there is no note to hear in it")
     if end > MAX_SECONDS:
-        raise ConversionError(f"it lasts {end / 60:.0f} min; at most {MAX_SECONDS // 60} are played")
+        raise ConversionError(
+            f"it lasts {end / 60:.0f} min; at most {MAX_SECONDS // 60} are played"
+        )
     samples = mix(sounds)
     samples *= _PEAK * 32767 / max(float(np.abs(samples).max()), 1e-9)
     file = io.BytesIO()

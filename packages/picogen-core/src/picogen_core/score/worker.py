@@ -1,6 +1,6 @@
 """`python -m picogen_core.score.worker`: answers conversions on stdin with results on stdout.
 
-One JSON object a line: `{"op": "musicxml" | "svg" | "midi" | "png" | "wav", "text": …}` is answered by
+One JSON object a line: `{"op": …, "text": …}`, the operations as in `helper.Op`, is answered by
 `{"ok": [part, …], "warnings": […]}` or `{"error": reason}`. The libraries are imported once; each
 conversion runs in a fork of its own under CPU and memory limits. Where there is no fork it runs
 here, and the other side ends the process when time is up.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -43,8 +44,8 @@ class Libraries:
 
             load_abc2xml()
         elif op == "wav":
-            import picogen_core.score.synth
-        elif op in ("svg", "midi") and self._toolkit is None:
+            importlib.import_module("picogen_core.score.synth")
+        elif op in ("svg", "midi", "midi+svg") and self._toolkit is None:
             from picogen_core.score.engrave import load_verovio
 
             self._toolkit = load_verovio()
@@ -65,11 +66,12 @@ class Libraries:
 
             wav = midi_to_wav(base64.b64decode(text))
             return {"ok": [base64.b64encode(wav).decode()], "warnings": []}
-        from picogen_core.score.engrave import midi_base64, svg_pages
+        from picogen_core.score.engrave import engrave, midi_base64, svg_pages
 
-        if op == "svg":
-            return {"ok": svg_pages(self._toolkit, text), "warnings": []}
-        return {"ok": [midi_base64(self._toolkit, text)], "warnings": []}
+        engrave(self._toolkit, text)
+        midi = [] if op == "svg" else [midi_base64(self._toolkit)]
+        pages = [] if op == "midi" else svg_pages(self._toolkit, text)
+        return {"ok": [*midi, *pages], "warnings": []}
 
 
 def convert(libraries: Libraries, op: str, text: str) -> Reply:
