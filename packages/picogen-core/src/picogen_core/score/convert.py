@@ -19,10 +19,11 @@ from picogen_core.abc.repair.lines import (
 from picogen_core.abc.rests import VOICE_MARK
 from picogen_core.errors import BadInput
 from picogen_core.score.helper import Converter
-from picogen_core.score.limits import ConversionError
+from picogen_core.score.limits import ConversionError, refuse_long_rests
 from picogen_core.score.validity import parse_parts, unequal_measures, validity_faults
 from picogen_core.xml_notes import unzip_mxl
 
+MAX_TUNE_LINE = 16 * 1024
 TARGETS = ("musicxml", "svg", "midi", "png", "wav")
 
 
@@ -95,13 +96,24 @@ def _engrave(
 
 
 def as_interleaved(abc: str) -> str:
-    """The text, interleaved if people wrote it; its title and composer stay."""
+    """The text, interleaved if people wrote it; its title and composer stay.
+
+    Raises:
+        BadInput: it is too long, a line of it is, or it cannot be interleaved.
+        ConversionError: it rests over 64 bars at a time.
+    """
     marked = strip_training_marks(abc, [])
     if any(VOICE_MARK.match(line.lstrip()) for line in marked.splitlines()):
         return abc
     if len(abc) > MAX_TEXT:
         raise BadInput(f"the text has {len(abc):,} characters; at most {MAX_TEXT:,} are read.")
     plain = drop_directives(drop_illegal_characters(abc, []), [])
+    for number, line in enumerate(plain.splitlines(), 1):
+        if len(line) > MAX_TUNE_LINE:
+            raise BadInput(
+                f"line {number} has {len(line):,} characters; at most {MAX_TUNE_LINE:,}"
+            )
+    refuse_long_rests(plain)
     credits = [line for line in plain.splitlines() if re.match(r"[TC]:\s*\S", line)]
     return "\n".join([*credits[:4], interleave(plain)])
 
