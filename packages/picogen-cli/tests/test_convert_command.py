@@ -105,9 +105,7 @@ def test_musicxml_is_engraved(run, scores, tmp_path):
 def test_compressed_musicxml_is_read(run, scores, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     run(scores / "tune.abc", "--output-dir", first)
-    container = (
-        '<container><rootfiles><rootfile full-path="score.xml"/></rootfiles></container>'
-    )
+    container = '<container><rootfiles><rootfile full-path="score.xml"/></rootfiles></container>'
     with zipfile.ZipFile(tmp_path / "tune.mxl", "w") as archive:
         archive.writestr("META-INF/container.xml", container)
         archive.writestr("score.xml", (first / "tune.musicxml").read_bytes().decode())

@@ -8,7 +8,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from picogen_core.abc.lexer import lex
 from picogen_core.abc.notes import read_notes
-from picogen_core.abc.patches import decode, encode, encode_prompt, split_bars, split_body, strip_marks
+from picogen_core.abc.patches import (
+    decode,
+    encode,
+    encode_prompt,
+    split_bars,
+    split_body,
+    strip_marks,
+)
 from picogen_core.abc.repair import repair
 from picogen_core.errors import BadInput
 
@@ -23,12 +30,104 @@ bounded = settings(
 )
 
 # Pieces of ABC, whole and broken, so that random joins come near to music.
-_SCRAPS = (
-    "C D E2 F/ G// A3/2 ^c _d' =B,, z z4 x2 Z Z9 y | || |] |: :| :: [| |1 :|2 [1 [2 [V:1] [V:2] "
-    "[V:3] [V: V:1] [r:0/9] [r: [K:G] [K:H] [M:3/4] [M:0/4] [L:1/16] [Q:1/4=99] [CEG] [CE [C4E2]3 "
-    "] [ (3 (3:2:4 (9 ( ) .( { } {d} {/ef} > < >> - .- ! !f! !trill! !a + \" \"Am\" \"^x\" % %% & "
-    "`\t ~ . T u v J $ \\ ' , / // 0 99999999 * ? # é \x00 \x1f [I:abc-include w:la T:x K: \r"
-).split(" ")
+_SCRAPS = [
+    "C",
+    "D",
+    "E2",
+    "F/",
+    "G//",
+    "A3/2",
+    "^c",
+    "_d'",
+    "=B,,",
+    "z",
+    "z4",
+    "x2",
+    "Z",
+    "Z9",
+    "y",
+    "|",
+    "||",
+    "|]",
+    "|:",
+    ":|",
+    "::",
+    "[|",
+    "|1",
+    ":|2",
+    "[1",
+    "[2",
+    "[V:1]",
+    "[V:2]",
+    "[V:3]",
+    "[V:",
+    "V:1]",
+    "[r:0/9]",
+    "[r:",
+    "[K:G]",
+    "[K:H]",
+    "[M:3/4]",
+    "[M:0/4]",
+    "[L:1/16]",
+    "[Q:1/4=99]",
+    "[CEG]",
+    "[CE",
+    "[C4E2]3",
+    "]",
+    "[",
+    "(3",
+    "(3:2:4",
+    "(9",
+    "(",
+    ")",
+    ".(",
+    "{",
+    "}",
+    "{d}",
+    "{/ef}",
+    ">",
+    "<",
+    ">>",
+    "-",
+    ".-",
+    "!",
+    "!f!",
+    "!trill!",
+    "!a",
+    "+",
+    '"',
+    '"Am"',
+    '"^x"',
+    "%",
+    "%%",
+    "&",
+    "`\t",
+    "~",
+    ".",
+    "T",
+    "u",
+    "v",
+    "J",
+    "$",
+    "\\",
+    "'",
+    ",",
+    "/",
+    "//",
+    "0",
+    "99999999",
+    "*",
+    "?",
+    "#",
+    "é",
+    "\x00",
+    "\x1f",
+    "[I:abc-include",
+    "w:la",
+    "T:x",
+    "K:",
+    "\r",
+]
 scraps = st.lists(st.sampled_from([*_SCRAPS, " ", "\n", "\n[V:1]", "|\n[V:1]"]), max_size=60)
 texts = st.one_of(
     st.text(max_size=200),
@@ -92,9 +191,7 @@ def test_patches_are_the_cuts_of_split_bars(text):
     cuts = re.findall(r"[^\n]*\n|[^\n]+", header)
     for i, line in enumerate(lines):
         cuts += split_bars(f"[r:{i}/{len(lines) - 1 - i}]{line}")
-    rows = b"".join(
-        cut.encode() + (b"\x02" + bytes(15))[: -len(cut) % 16] for cut in cuts
-    )
+    rows = b"".join(cut.encode() + (b"\x02" + bytes(15))[: -len(cut) % 16] for cut in cuts)
     assert encode(text)[1:-1].tobytes() == rows
 
 

@@ -122,6 +122,7 @@ def test_one_voice(body, after, repair_name):
             "[V:1]C4 D4|[V:2]E6 (F4|\n[V:1]C8|[V:2]E8)|\n",
             "[V:1]C4 D4|[V:2]E6z2|\n[V:1]C8|[V:2]E8|\n",
         ),
+        ("[V:1]C4E4|[V:2]C4[L:1/16]E4|\n", "[V:1]C4E4|[V:2]C4E4|\n"),
         ("[V:1]C4|[V:2]|\n", "[V:1]C4|[V:2]z4|\n"),
         ("[V:1]C4|[V:2]E2|E2|\n", "[V:1]C4|[V:2]E2E2|\n"),
         ("[V:1]C4:|[V:2]E4|\n", "[V:1]C4:|[V:2]E4:|\n"),
@@ -133,6 +134,17 @@ def test_one_voice(body, after, repair_name):
 )
 def test_two_voices(body, after):
     assert mended(body, TWO)[0] == after
+
+
+def test_a_unit_that_only_lengthens_bars_goes_and_one_that_fits_stays():
+    lines = "[V:1]C8|[V:2]{}E8|\n[V:1]C8|[V:2]E8|\n"
+    repaired = repair(TWO + lines.format("[L:1/16]"))
+    assert repaired.text == TWO + lines.format("")
+    assert names(repaired) == {"drop stray units": 1}
+    alone = HEADER + "[V:1]C4[L:1/16]E4|\n"
+    assert repair(alone).text == alone
+    fits = TWO + "[V:1]C8|[V:2][L:1/16]E16|\n[V:1]C8|[V:2]E16|\n"
+    assert repair(fits).text == fits
 
 
 def test_the_majority_is_the_reference():

@@ -110,9 +110,7 @@ def as_interleaved(abc: str) -> str:
     plain = drop_directives(drop_illegal_characters(abc, []), [])
     for number, line in enumerate(plain.splitlines(), 1):
         if len(line) > MAX_TUNE_LINE:
-            raise BadInput(
-                f"line {number} has {len(line):,} characters; at most {MAX_TUNE_LINE:,}"
-            )
+            raise BadInput(f"line {number} has {len(line):,} characters; at most {MAX_TUNE_LINE:,}")
     refuse_long_rests(plain)
     credits = [line for line in plain.splitlines() if re.match(r"[TC]:\s*\S", line)]
     return "\n".join([*credits[:4], interleave(plain)])
