@@ -1,6 +1,7 @@
 """`picogen convert` on files, folders, books and broken texts."""
 
 import json
+import zipfile
 
 import pytest
 import typer
@@ -99,6 +100,56 @@ def test_musicxml_is_engraved(run, scores, tmp_path):
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in second.iterdir()) == ["tune.mid", "tune.svg"]
     assert (second / "tune.mid").read_bytes() == (first / "tune.mid").read_bytes()
+
+
+def test_compressed_musicxml_is_read(run, scores, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(scores / "tune.abc", "--output-dir", first)
+    container = '<container><rootfiles><rootfile full-path="score.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(tmp_path / "tune.mxl", "w") as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("score.xml", (first / "tune.musicxml").read_bytes().decode())
+    (tmp_path / "bad.mxl").write_bytes(b"PK no archive")
+    result = run(
+        tmp_path / "tune.mxl",
+        tmp_path / "bad.mxl",
+        "--output-dir",
+        second,
+        "--to",
+        "musicxml,midi",
+        "--check",
+    )
+    assert result.exit_code == 1
+    assert "bad.mxl: not a compressed MusicXML file" in result.stderr
+    assert (second / "tune.mid").read_bytes() == (first / "tune.mid").read_bytes()
+    score = etree.fromstring((second / "tune.musicxml").read_bytes())
+    assert score.findtext("work/work-title") == "One"
+
+
+def test_what_was_mended_is_told_file_by_file(run, scores, tmp_path):
+    result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml")
+    deep = scores / "deep" / "tune.abc"
+    mended = "drop short tuplets (1), complete rests (1), align bars (1)"
+    assert f"{deep}: mended: {mended}" in result.stderr.replace("\n", " ")
+    assert f"{scores / 'tune.abc'}: mended" not in result.stderr
+
+
+def test_check_fails_what_the_schema_refuses(run, scores, tmp_path):
+    first = tmp_path / "first"
+    assert run(scores, "--output-dir", first, "--to", "musicxml", "--check").exit_code == 0
+    bad = tmp_path / "bad.musicxml"
+    bad.write_bytes((first / "tune.musicxml").read_bytes().replace(b"<step>C<", b"<step>H<", 1))
+    result = run(bad, "--output-dir", tmp_path / "second", "--to", "musicxml", "--check", "--json")
+    assert result.exit_code == 1
+    assert "The value 'H' is not an element" in json.loads(result.stdout)["files"][0]["error"]
+
+
+def test_pictures_and_sound(run, scores, tmp_path):
+    out = tmp_path / "out"
+    result = run(scores / "tune.abc", "--output-dir", out, "--to", "png,wav")
+    assert result.exit_code == 0, result.output
+    assert (out / "tune.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "tune.wav").read_bytes().startswith(b"RIFF")
 
 
 def test_abc_goes_before_its_own_musicxml(scores):

@@ -133,7 +133,7 @@ def test_a_faulty_file_is_reported_and_the_rest_is_read(tmp_path: Path) -> None:
     ]
     assert [piece.reason for piece in found[:3] if isinstance(piece, Unreadable)][1:] == [
         "not a compressed MusicXML file (BadZipFile)",
-        "larger than 10 MB",
+        "larger than 32 MB",
     ]
 
 
@@ -172,7 +172,7 @@ def test_entities_are_not_expanded(tmp_path: Path) -> None:
 def test_a_zip_bomb_is_not_unpacked() -> None:
     bomb = zipped(b" " * (MAX_BYTES + 1))
     assert len(bomb) < 100_000
-    with pytest.raises(BadInput, match="expands to more than 10 MB"):
+    with pytest.raises(BadInput, match="expands to more than 32 MB"):
         unzip_mxl(bomb)
 
 

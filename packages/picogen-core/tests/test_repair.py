@@ -33,17 +33,14 @@ def test_a_clean_piece_comes_back_as_it_was(name):
 
 
 def test_real_tunes_come_back_as_they_were():
-    """Tunes from music21's own corpus; the rest have slurs that never end."""
+    """Tunes from music21's own corpus; slurs that never end are left alone."""
     from music21 import corpus
 
     book = Path(next(p for p in corpus.getPaths() if p.match("oneills1850/*0101-0200.abc")))
     tunes = ["X:" + tune for tune in book.read_text(encoding="utf-8").split("\nX:")[1:51]]
     pieces = [interleave(tune) for tune in tunes]
     changed = [repair(piece) for piece in pieces if repair(piece).text != piece]
-    assert len(changed) <= 3
-    assert all(
-        names(repaired).keys() <= {"balance slurs", "mend broken rhythms"} for repaired in changed
-    )
+    assert changed == []
 
 
 def test_a_real_chorale_comes_back_as_it_was(tmp_path):
@@ -84,8 +81,9 @@ def test_rests_come_back():
         ("[V:1]C4 E]4|\n", "[V:1]C4 E4|\n", "drop stray brackets"),
         ("[V:1]C4 {de E4|\n", "[V:1]C4 de E4|\n", "drop bad symbols"),
         ('[V:1]C4 {d2"x"} E4|\n', "[V:1]C4  E4|\n", "drop bad graces"),
-        ("[V:1](C4 E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
-        ("[V:1]C4) E4|\n", "[V:1]C4 E4|\n", "balance slurs"),
+        ("[V:1]C4 |E4)|)\n", "[V:1]C4 |E4)|\n", "balance slurs"),
+        ("[V:1]((((((((C4 E4|\n", "[V:1]((((((C4 E4|\n", "balance slurs"),
+        ("[V:1]C4 ZE|\n", "[V:1]C4 zE|\n", "mend bar rests"),
         ("[V:1]C0 E99999|\n", "[V:1]C E|\n", "mend lengths"),
         ("[V:1]C/7 E/0 [C999E]2|\n", "[V:1]C E [CE]2|\n", "mend lengths"),
         ("[V:1]B,'' ^/c|\n", "[V:1]B, ^c|\n", "mend pitches"),
@@ -124,6 +122,7 @@ def test_one_voice(body, after, repair_name):
             "[V:1]C4 D4|[V:2]E6 (F4|\n[V:1]C8|[V:2]E8)|\n",
             "[V:1]C4 D4|[V:2]E6z2|\n[V:1]C8|[V:2]E8|\n",
         ),
+        ("[V:1]C4E4|[V:2]C4[L:1/16]E4|\n", "[V:1]C4E4|[V:2]C4E4|\n"),
         ("[V:1]C4|[V:2]|\n", "[V:1]C4|[V:2]z4|\n"),
         ("[V:1]C4|[V:2]E2|E2|\n", "[V:1]C4|[V:2]E2E2|\n"),
         ("[V:1]C4:|[V:2]E4|\n", "[V:1]C4:|[V:2]E4:|\n"),
@@ -135,6 +134,17 @@ def test_one_voice(body, after, repair_name):
 )
 def test_two_voices(body, after):
     assert mended(body, TWO)[0] == after
+
+
+def test_a_unit_that_only_lengthens_bars_goes_and_one_that_fits_stays():
+    lines = "[V:1]C8|[V:2]{}E8|\n[V:1]C8|[V:2]E8|\n"
+    repaired = repair(TWO + lines.format("[L:1/16]"))
+    assert repaired.text == TWO + lines.format("")
+    assert names(repaired) == {"drop stray units": 1}
+    alone = HEADER + "[V:1]C4[L:1/16]E4|\n"
+    assert repair(alone).text == alone
+    fits = TWO + "[V:1]C8|[V:2][L:1/16]E16|\n[V:1]C8|[V:2]E16|\n"
+    assert repair(fits).text == fits
 
 
 def test_the_majority_is_the_reference():
@@ -188,8 +198,8 @@ def test_music_is_never_invented(text):
 
 
 def test_a_text_that_is_too_long_is_refused():
-    with pytest.raises(BadInput, match="100,005 characters"):
-        repair("[V:1]" + "C" * 100_000)
+    with pytest.raises(BadInput, match="300,005 characters"):
+        repair("[V:1]" + "C" * 300_000)
 
 
 @pytest.mark.parametrize(

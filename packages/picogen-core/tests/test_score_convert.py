@@ -11,9 +11,10 @@ import pytest
 from lxml import etree
 from picogen_core.abc.repair import repair
 from picogen_core.errors import BadInput, PicogenError
-from picogen_core.score.convert import check_musicxml, convert_text, engraved
+from picogen_core.score.convert import convert_text, engraved
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError
+from picogen_core.score.validity import check_musicxml
 
 NASTY = Path(__file__).parent / "data" / "nasty"
 ONEILL = """X:7

@@ -48,13 +48,13 @@ def test_a_worker_killed_midway_is_replaced(monkeypatch):
     exchange = Helper._exchange
     killed = []
 
-    def killing(self, request):
+    def killing(self, request, seconds):
         if not killed and self.pid:
             timer = threading.Timer(0.05, os.kill, (self.pid, signal.SIGKILL))
             os.kill(self.pid, signal.SIGSTOP)
             timer.start()
             killed.append(self.pid)
-        return exchange(self, request)
+        return exchange(self, request, seconds)
 
     monkeypatch.setattr(Helper, "_exchange", killing)
     try:

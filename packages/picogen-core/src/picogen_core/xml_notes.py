@@ -18,7 +18,7 @@ from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES
 from picogen_core.errors import BadInput
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 32_000_000
 """Of a file, and of what an .mxl expands to."""
 
 # Onsets add up fractions; a hostile file could make their denominators grow without end.

@@ -1,4 +1,4 @@
-"""`picogen convert`: ABC and MusicXML files to scores that other programs open."""
+"""`picogen convert`: ABC and MusicXML files to scores, pictures and sound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from picogen_core.score.helper import Converter
 
 _ABC = ".abc"
-_MUSICXML = (".musicxml", ".xml")
+_MUSICXML = (".musicxml", ".mxl", ".xml")
 
 
 def convert(
@@ -26,12 +26,18 @@ def convert(
     ],
     output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
     to: Annotated[
-        str, typer.Option(help="Comma-separated: musicxml,svg,midi.")
+        str, typer.Option(help="Comma-separated: musicxml,svg,midi,png,wav.")
     ] = "musicxml,svg,midi",
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail what is not valid MusicXML 4.0 with equal bars.")
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Repair ABC and write MusicXML, SVG (NAME.svg, NAME-2.svg, …) and MIDI of each tune."""
+    """Repair ABC and write MusicXML, SVG (NAME.svg, NAME-2.svg, …), MIDI, PNG or WAV of each tune.
+
+    What was repaired is told on stderr, file by file, and in --json.
+    """
     from picogen_core.files import prepare_output_dir
 
     from picogen_cli.converting import parse_targets
@@ -40,10 +46,11 @@ def convert(
     scores = find_scores(paths)
     prepare_output_dir(output_dir, force)
     with make_reporter() as reporter:
-        outcomes = _convert_all(scores, targets, output_dir, reporter)
+        outcomes = _convert_all(scores, targets, output_dir, check, reporter)
         failed = [outcome for outcome in outcomes if "error" in outcome]
-        for outcome in failed:
-            reporter.message(f"{outcome['input']}: {outcome['error']}")
+        for outcome in outcomes:
+            if told := outcome.get("error") or _mended(outcome["repairs"]):
+                reporter.message(f"{outcome['input']}: {told}")
     counts = {"converted": len(outcomes) - len(failed), "failed": len(failed)}
     if as_json:
         print_json({"output_dir": output_dir, **counts, "files": outcomes})
@@ -72,11 +79,13 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
             for file in files:
                 named.setdefault(file.relative_to(path).with_suffix("").as_posix(), file)
             if not named:
-                raise BadInput(f"{path} holds no .abc, .musicxml or .xml file.")
+                raise BadInput(f"{path} holds no .abc, .musicxml, .mxl or .xml file.")
         elif not path.is_file():
             raise BadInput(f"{path} does not exist.")
         elif path.suffix not in (_ABC, *_MUSICXML):
-            raise BadInput(f"{path} is no score. Give .abc, .musicxml or .xml files, or folders.")
+            raise BadInput(
+                f"{path} is no score. Give .abc, .musicxml, .mxl or .xml files, or folders."
+            )
         else:
             named = {path.stem: path}
         for name, file in named.items():
@@ -86,14 +95,20 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
     return scores
 
 
+def _mended(repairs: Sequence[dict[str, Any]]) -> str:
+    """`mended: complete rests (5), balance slurs (1)`; "" for a text that needed nothing."""
+    steps = [f"{step['name']} ({step['count']})" for step in repairs]
+    return f"mended: {', '.join(steps)}" if steps else ""
+
+
 def _convert_all(
-    scores: dict[str, Path], targets: Sequence[str], folder: Path, reporter: Reporter
+    scores: dict[str, Path], targets: Sequence[str], folder: Path, check: bool, reporter: Reporter
 ) -> list[dict[str, Any]]:
     """For each tune its input and outputs, or the `error` that kept it from being converted."""
     import os
     from concurrent.futures import ThreadPoolExecutor
 
-    from picogen_core import BadInput
+    from picogen_core import PicogenError
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
@@ -102,11 +117,13 @@ def _convert_all(
     for name, path in scores.items():
         try:
             tunes += [(name + end, path, text) for end, text in _read(path)]
-        except BadInput as error:
+        except PicogenError as error:
             outcomes.append({"input": str(path), "error": str(error)})
     reporter.start("Converting", float(len(tunes)), "pieces")
     with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
-        for outcome in pool.map(lambda tune: _convert_one(tune, targets, folder, converter), tunes):
+        for outcome in pool.map(
+            lambda tune: _convert_one(tune, targets, folder, check, converter), tunes
+        ):
             outcomes.append(outcome)
             reporter.advance(len(outcomes))
     reporter.finish()
@@ -118,13 +135,16 @@ def _read(path: Path) -> list[tuple[str, str]]:
     import re
 
     from picogen_core import BadInput
+    from picogen_core.score.convert import read_musicxml
 
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"it cannot be read: {error.strerror}") from None
-    tunes = re.split(r"^(?=X:)", text, flags=re.M) if path.suffix == _ABC else [text]
-    preamble, books = tunes[0], tunes[1:]
+    if path.suffix != _ABC:
+        return [("", read_musicxml(data).decode())]
+    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+    preamble, *books = re.split(r"^(?=X:)", text, flags=re.M)
     if len(books) < 2:
         return [("", text)]
     if "K:" in preamble:
@@ -133,17 +153,25 @@ def _read(path: Path) -> list[tuple[str, str]]:
 
 
 def _convert_one(
-    tune: tuple[str, Path, str], targets: Sequence[str], folder: Path, converter: Converter
+    tune: tuple[str, Path, str],
+    targets: Sequence[str],
+    folder: Path,
+    check: bool,
+    converter: Converter,
 ) -> dict[str, Any]:
     from picogen_core import PicogenError
     from picogen_core.files import write_atomic
     from picogen_core.score.convert import Converted, convert_text, engraved
+    from picogen_core.score.limits import ConversionError
+    from picogen_core.score.validity import validity_faults
 
     name, path, text = tune
     try:
         if path.suffix == _ABC:
-            done = convert_text(text, targets, converter)
+            done = convert_text(text, targets, converter, check)
         else:
+            if check and (faults := validity_faults(text.encode())):
+                raise ConversionError(faults[0])
             done = Converted(engraved(text.encode(), targets, converter))
         outputs = [folder / f"{name}{suffix}" for suffix in done.files]
         for output, data in zip(outputs, done.files.values(), strict=True):

@@ -25,7 +25,25 @@ EOS_PATCH = bytes([BOS] + [EOS] * (PATCH_SIZE - 1))
 Patches = NDArray[np.uint8]
 """[S, 16] character codes."""
 
+# What closes a cut, by its length modulo 16: EOS and padding, or nothing.
+_CLOSE = [b"", *(bytes([EOS, *[PAD] * (PATCH_SIZE - 1 - n)]) for n in range(1, PATCH_SIZE))]
+
+# One match is one cut of `split_bars`: barlines, what follows them up to the next one, and at the
+# end of its line a last piece that has no V in it. Possessive, so that it is linear.
+_BARS = rb"(?:\|[:|\]]?|:[:|]|\[\|)"
+_TEXT = rb"(?:[^|:\[\n%s]++|:(?![:|])|\[(?!\|))"
+_CUT = re.compile(
+    rb"(?:%s*+%s++\n?|%s++\n?|\n)(?:(?<!\n)%s++%s*+(?:\n|\Z))?"
+    % (_BARS, _TEXT % b"", _BARS, _BARS, _TEXT % b"V")
+)
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BARLINE = re.compile(r"(?:\|:|::|:\||\[\||\|\||\|\]|\|)")
+_OPEN_BARLINE = re.compile(_BARLINE.pattern + r"|(?<!\[[A-Za-z]):$")  # `:` may become `:|`
+_ONLY_BARLINE = re.compile(r"[|:\[\]\s]+")
+_ONLY_MARKS = re.compile(r"(?:\[[rV]:[^\]\n]*\])+")
+_HEADER_VOICE = re.compile(r"^V:\s*(\w+)", re.M)
+_BODY_VOICE = re.compile(r"\[V:(\w+)\]")
+_OUTSIDE = re.compile(r"[^\x03-\x7f]")
 _BODY_START = re.compile(r"^\[[Vr]:", re.M)
 _MARK = re.compile(r"\[r:[^\]\n]*\]")
 _SPECIAL = bytes([PAD, BOS, EOS])
@@ -48,7 +66,7 @@ def split_body(text: str) -> tuple[str, str]:
 
 def strip_marks(text: str) -> str:
     """Without the training counters `[r:i/n]`."""
-    return _MARK.sub("", text)
+    return _MARK.sub("", text) if "[r:" in text else text
 
 
 def encode(text: str) -> Patches:
@@ -59,12 +77,19 @@ def encode(text: str) -> Patches:
     """
     check_characters(text)
     header, body = split_body(strip_marks(text))
-    lines = body.splitlines(keepends=True)
+    lines = _lines(body)
     last = len(lines) - 1
-    cuts = header.splitlines(keepends=True)
-    for i, line in enumerate(lines):
-        cuts += split_bars(f"[r:{i}/{last - i}]{line}")
-    return _rows(BOS_PATCH + b"".join(map(_close, cuts)) + EOS_PATCH)
+    counted = "".join([f"[r:{i}/{last - i}]{line}" for i, line in enumerate(lines)])
+    cuts = _LINE.findall(header.encode("ascii")) + _CUT.findall(counted.encode("ascii"))
+    rows = b"".join([cut + _CLOSE[len(cut) % PATCH_SIZE] for cut in cuts])
+    return _rows(b"".join((BOS_PATCH, rows, EOS_PATCH)))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends; only `\\n` ends one."""
+    *whole, rest = text.split("\n")
+    lines = [line + "\n" for line in whole]
+    return [*lines, rest] if rest else lines
 
 
 def encode_prompt(text: str) -> Prompt:
@@ -78,12 +103,17 @@ def encode_prompt(text: str) -> Prompt:
     """
     check_characters(text)
     header, body = split_body(text)
-    cuts = header.splitlines(keepends=True)
-    for line in body.splitlines(keepends=True):
+    cuts = _lines(header)
+    lines = _lines(body)
+    for line in lines[:-1] if not body.endswith("\n") else lines:
         cuts += split_bars(line)
+    if body and not body.endswith("\n"):
+        cuts += _split_open(lines[-1], header)
     tail = cuts.pop() if cuts and (body or not text.endswith("\n")) else ""
     whole = len(tail) // PATCH_SIZE * PATCH_SIZE
-    stream = BOS_PATCH + b"".join(map(_close, cuts)) + tail[:whole].encode("ascii")
+    raw = [cut.encode("ascii") for cut in cuts]
+    closed = b"".join([cut + _CLOSE[len(cut) % PATCH_SIZE] for cut in raw])
+    stream = BOS_PATCH + closed + tail[:whole].encode("ascii")
     return Prompt(_rows(stream), tail[whole:])
 
 
@@ -106,22 +136,41 @@ def split_bars(line: str) -> list[str]:
 
     The pieces joined are the line. `[V:1]C2|[V:2]z4|\\n` -> `[V:1]C2`, `|[V:2]z4|\\n`.
     """
-    cuts: list[str] = []
-    start = covered = 0
-    for barline in _BARLINE.finditer(line):
-        if barline.start() > covered:
-            cuts.append(line[start : barline.start()])
-            start = barline.start()
-        covered = barline.end()
-    cuts.append(line[start:])
+    cuts = _cut_at(_BARLINE, line)
     if len(cuts) > 1 and "V" not in cuts[-1]:
         cuts[-2:] = [cuts[-2] + cuts[-1]]
     return cuts
 
 
+def _split_open(line: str, header: str) -> list[str]:
+    """The same for a line that goes on, cut as the whole line will be.
+
+    A barline at its end is the last piece of the line, and joined, only behind the last voice;
+    one right behind `[V:1]` begins a bar.
+    """
+    cuts = _cut_at(_OPEN_BARLINE, line)
+    if len(cuts) > 1 and _ONLY_BARLINE.fullmatch(cuts[-1]) and not _ONLY_MARKS.fullmatch(cuts[-2]):
+        defined = _HEADER_VOICE.findall(header)
+        named = _BODY_VOICE.findall(line)
+        if not defined or named[-1:] == defined[-1:]:
+            cuts[-2:] = [cuts[-2] + cuts[-1]]
+    return cuts
+
+
+def _cut_at(barline: re.Pattern[str], line: str) -> list[str]:
+    cuts: list[str] = []
+    start = covered = 0
+    for match in barline.finditer(line):
+        if match.start() > covered:
+            cuts.append(line[start : match.start()])
+            start = match.start()
+        covered = match.end()
+    return [*cuts, line[start:]]
+
+
 def check_characters(text: str) -> None:
     """Raises `BadInput` for a code that is no character of the vocabulary (over 127, or 0 … 2)."""
-    for match in re.finditer(r"[^\x03-\x7f]", text):
+    for match in _OUTSIDE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
         raise BadInput(
@@ -130,11 +179,13 @@ def check_characters(text: str) -> None:
         )
 
 
-def _close(cut: str) -> bytes:
-    raw = cut.encode("ascii")
-    short = -len(raw) % PATCH_SIZE
-    return raw + (b"\x02" + b"\0" * (short - 1) if short else b"")
-
-
 def _rows(stream: bytes) -> Patches:
     return np.frombuffer(stream, dtype=np.uint8).reshape(-1, PATCH_SIZE)
+
+
+class Patchilizer:
+    """This module's three functions under the name that NotaGen gives them; it has no state."""
+
+    encode = staticmethod(encode)
+    encode_prompt = staticmethod(encode_prompt)
+    decode = staticmethod(decode)

@@ -1,1 +1,1 @@
-"""ABC to MusicXML, SVG and MIDI. The converters run in worker processes under limits."""
+"""ABC to MusicXML, SVG, MIDI, PNG and WAV. The converters run in worker processes under limits."""

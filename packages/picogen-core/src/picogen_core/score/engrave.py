@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from lxml import etree
+
 from picogen_core.score.limits import ConversionError
 
 MAX_PAGES = 200
@@ -52,17 +54,42 @@ def engrave(toolkit: Any, xml: str) -> None:
 
 
 def svg_pages(toolkit: Any, xml: str) -> list[str]:
-    """One SVG a page, first page first."""
-    engrave(toolkit, xml)
+    """One SVG a page, first page first, of the score that `engrave` loaded from `xml`."""
     pages = int(toolkit.getPageCount())
     if pages > MAX_PAGES:
         raise ConversionError(f"the score has {pages} pages; at most {MAX_PAGES} are drawn")
-    return [str(toolkit.renderToSVG(page)) for page in range(1, pages + 1)]
+    drawn = [str(toolkit.renderToSVG(page)) for page in range(1, pages + 1)]
+    drawn[0] = with_credits(drawn[0], xml)
+    return drawn
 
 
-def midi_base64(toolkit: Any, xml: str) -> str:
-    """A standard MIDI file in base64."""
-    engrave(toolkit, xml)
+def with_credits(svg: str, xml: str) -> str:
+    """The first page with its title in plain words, and the composer, whom verovio leaves out.
+
+    Verovio nests its title in five elements, which only browsers place in the middle.
+    """
+    parser = etree.XMLParser(resolve_entities=False, huge_tree=True)
+    page = etree.fromstring(svg.encode(), parser)
+    head = next((g for g in page.iter("{*}g") if "pgHead" in g.get("class", "")), None)
+    if head is None:
+        return svg
+    score = etree.fromstring(xml.encode(), parser)
+    title = score.findtext("work/work-title") or score.findtext("movement-title") or ""
+    composer = score.findtext("identification/creator[@type='composer']") or ""
+    for child in list(head):
+        head.remove(child)
+    tag = f"{{{etree.QName(page).namespace}}}text"
+    for text, x, y, anchor, size in (
+        (title, 10_000, 417, "middle", 607),
+        (composer, 20_000, 800, "end", 360),
+    ):
+        place = {"x": str(x), "y": str(y), "text-anchor": anchor, "font-size": f"{size}px"}
+        etree.SubElement(head, tag, place).text = text
+    return str(etree.tostring(page, encoding="unicode"))
+
+
+def midi_base64(toolkit: Any) -> str:
+    """A standard MIDI file in base64, of the score that `engrave` loaded."""
     midi = str(toolkit.renderToMIDI())
     if base64.b64decode(midi)[:4] != b"MThd":
         raise ConversionError("verovio made no MIDI file of this MusicXML")

@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from picogen_core.score.limits import MAX_TEXT, MAX_XML, WALL_SECONDS, ConversionError
+from picogen_core.score.limits import (
+    MAX_TEXT,
+    MAX_XML,
+    WALL_SECONDS,
+    ConversionError,
+    extra_seconds,
+)
 
-Op = Literal["musicxml", "svg", "midi"]
+# midi+svg: the MIDI first, then the pages; png is of an SVG page, wav of a MIDI file in base64.
+Op = Literal["musicxml", "svg", "midi", "midi+svg", "png", "wav"]
 _START_SECONDS = 30  # importing the libraries on a busy machine
 
 
@@ -47,7 +54,9 @@ class Helper:
         """
         for attempt in range(2):
             fresh = self._process is None
-            line, expired = self._exchange(json.dumps({"op": op, "text": text}).encode() + b"\n")
+            request = json.dumps({"op": op, "text": text}).encode() + b"\n"
+            seconds = WALL_SECONDS + 2 * extra_seconds(op, len(text))
+            line, expired = self._exchange(request, seconds + _START_SECONDS)
             if line:
                 reply = json.loads(line)
                 if "error" in reply:
@@ -55,12 +64,12 @@ class Helper:
                 return Answer(tuple(reply["ok"]), tuple(reply["warnings"]))
             self.close()
             if expired:
-                raise ConversionError(f"it took longer than {WALL_SECONDS} s")
+                raise ConversionError(f"it took longer than {seconds} s")
             if fresh or attempt:
                 break
         raise ConversionError("the converter crashed")
 
-    def _exchange(self, request: bytes) -> tuple[bytes, bool]:
+    def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
         """(the answer's line, or nothing if the worker died; whether time ran out)."""
         process = self._process = self._process or _start()
         assert process.stdin and process.stdout
@@ -70,7 +79,7 @@ class Helper:
             expired.set()
             process.kill()
 
-        timer = threading.Timer(WALL_SECONDS + _START_SECONDS, expire)
+        timer = threading.Timer(seconds, expire)
         timer.start()
         line = b""
         with contextlib.suppress(OSError):
@@ -104,7 +113,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 class Converter:
-    """ABC to MusicXML, and MusicXML to SVG and MIDI, in worker processes.
+    """ABC to MusicXML, that to SVG and MIDI, SVG to PNG and MIDI to WAV, in worker processes.
 
     Threads may share it; up to `workers` conversions run at once. Workers start when needed:
 
@@ -160,3 +169,11 @@ class Converter:
     def to_midi(self, musicxml: bytes) -> bytes:
         """A standard MIDI file. Raises `ConversionError`."""
         return base64.b64decode(self.ask("midi", musicxml.decode()).parts[0])
+
+    def to_png(self, svg: bytes) -> bytes:
+        """A page as a picture. Raises `ConversionError`."""
+        return base64.b64decode(self.ask("png", svg.decode()).parts[0])
+
+    def to_wav(self, midi: bytes) -> bytes:
+        """A MIDI file as sound. Raises `ConversionError`."""
+        return base64.b64decode(self.ask("wav", base64.b64encode(midi).decode()).parts[0])

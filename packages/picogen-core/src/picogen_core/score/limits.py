@@ -7,15 +7,17 @@ from contextlib import suppress
 
 from picogen_core.errors import PicogenError
 
-MAX_TEXT = 256 * 1024  # a repaired text has grown by the rests that it left out
+MAX_TEXT = 384 * 1024  # a repaired text has grown by the rests that it left out
 MAX_LINE = 8 * 1024
 MAX_BAR_RESTS = 64  # `Z99999999`, 9 characters, takes over a minute and 450 MB
 MAX_XML = 32 * 1024 * 1024
 CPU_SECONDS = 10
 WALL_SECONDS = 20
+_ABC_A_SECOND, _XML_A_SECOND = 4096, 400_000  # a third of what real scores reach on one core
 MEMORY_BYTES = 2 << 30
 
-_BAR_REST = re.compile(r"[ZX]\s*(\d+)")
+_FIELD_LINE = re.compile(r"[A-Za-z]:|%")
+_BAR_REST = re.compile(r'"[^"\n]*"|[ZX]\s*(\d+)')
 
 
 class ConversionError(PicogenError):
@@ -40,20 +42,32 @@ def safe_abc(abc: str) -> str:
         lines.append("".join(c for c in line if c >= " " and c != "\x7f"))
     text = "\n".join(line for line in lines if line.strip()) + "\n"
     text = re.sub(r"\[\s*I\s*:[^\]\n]*\]?", "", text)
-    for rest in _BAR_REST.finditer(text):
-        if len(rest.group(1)) > 2 or int(rest.group(1)) > MAX_BAR_RESTS:
-            raise ConversionError(f"{rest.group()[:12]!r} rests over {MAX_BAR_RESTS} bars")
+    refuse_long_rests(text)
     return text
 
 
-def limit_process() -> None:
+def refuse_long_rests(abc: str) -> None:
+    """Raises `ConversionError` for a `Z` of over 64 bars in a line of music."""
+    for line in abc.splitlines():
+        for rest in _BAR_REST.finditer(line) if not _FIELD_LINE.match(line) else ():
+            bars = rest.group(1) or "0"  # text in quotes
+            if len(bars) > 2 or int(bars) > MAX_BAR_RESTS:
+                raise ConversionError(f"{rest.group()[:12]!r} rests over {MAX_BAR_RESTS} bars")
+
+
+def extra_seconds(op: str, size: int) -> int:
+    """CPU time beyond `CPU_SECONDS` for long scores: a string quartet takes 13 s."""
+    return size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
+
+
+def limit_process(extra: int = 0) -> None:
     """Cap CPU time and memory of this process, where the system can."""
     try:
         import resource
     except ImportError:  # Windows: the wall clock alone limits it
         return
     caps = (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CPU, CPU_SECONDS + extra),
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CORE, 0),
     )

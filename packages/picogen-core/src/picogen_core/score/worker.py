@@ -1,6 +1,6 @@
 """`python -m picogen_core.score.worker`: answers conversions on stdin with results on stdout.
 
-One JSON object a line: `{"op": "musicxml" | "svg" | "midi", "text": …}` is answered by
+One JSON object a line: `{"op": …, "text": …}`, the operations as in `helper.Op`, is answered by
 `{"ok": [part, …], "warnings": […]}` or `{"error": reason}`. The libraries are imported once; each
 conversion runs in a fork of its own under CPU and memory limits. Where there is no fork it runs
 here, and the other side ends the process when time is up.
@@ -8,7 +8,9 @@ here, and the other side ends the process when time is up.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -21,6 +23,7 @@ from picogen_core.score.limits import (
     CPU_SECONDS,
     WALL_SECONDS,
     ConversionError,
+    extra_seconds,
     limit_process,
 )
 
@@ -40,7 +43,9 @@ class Libraries:
             from picogen_core.score.musicxml import load_abc2xml
 
             load_abc2xml()
-        elif self._toolkit is None:
+        elif op == "wav":
+            importlib.import_module("picogen_core.score.synth")
+        elif op in ("svg", "midi", "midi+svg") and self._toolkit is None:
             from picogen_core.score.engrave import load_verovio
 
             self._toolkit = load_verovio()
@@ -52,11 +57,21 @@ class Libraries:
 
             xml, warnings = abc_to_musicxml(text)
             return {"ok": [xml], "warnings": warnings}
-        from picogen_core.score.engrave import midi_base64, svg_pages
+        if op == "png":
+            from picogen_core.score.raster import png_page
 
-        if op == "svg":
-            return {"ok": svg_pages(self._toolkit, text), "warnings": []}
-        return {"ok": [midi_base64(self._toolkit, text)], "warnings": []}
+            return {"ok": [base64.b64encode(png_page(text)).decode()], "warnings": []}
+        if op == "wav":
+            from picogen_core.score.synth import midi_to_wav
+
+            wav = midi_to_wav(base64.b64decode(text))
+            return {"ok": [base64.b64encode(wav).decode()], "warnings": []}
+        from picogen_core.score.engrave import engrave, midi_base64, svg_pages
+
+        engrave(self._toolkit, text)
+        midi = [] if op == "svg" else [midi_base64(self._toolkit)]
+        pages = [] if op == "midi" else svg_pages(self._toolkit, text)
+        return {"ok": [*midi, *pages], "warnings": []}
 
 
 def convert(libraries: Libraries, op: str, text: str) -> Reply:
@@ -78,7 +93,8 @@ def convert_in_fork(libraries: Libraries, op: str, text: str) -> Reply:
     if child == 0:
         _answer_and_exit(libraries, op, text, reader, writer)
     os.close(writer)
-    answer, end = bytearray(), time.monotonic() + WALL_SECONDS
+    extra = extra_seconds(op, len(text))
+    answer, end = bytearray(), time.monotonic() + WALL_SECONDS + 2 * extra
     in_time = True
     while in_time:
         ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
@@ -92,17 +108,17 @@ def convert_in_fork(libraries: Libraries, op: str, text: str) -> Reply:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if not in_time:
-        return {"error": f"it took longer than {WALL_SECONDS} s"}
+        return {"error": f"it took longer than {WALL_SECONDS + 2 * extra} s"}
     with contextlib.suppress(ValueError):
         return dict(json.loads(answer))
-    return {"error": _reason(status)}
+    return {"error": _reason(status, CPU_SECONDS + extra)}
 
 
 def _answer_and_exit(libraries: Libraries, op: str, text: str, reader: int, writer: int) -> None:
     """The fork's whole life; it never returns into the worker's loop."""
     try:
         os.close(reader)
-        limit_process()
+        limit_process(extra_seconds(op, len(text)))
         reply = json.dumps(convert(libraries, op, text)).encode()
         with open(writer, "wb") as pipe:
             pipe.write(reply)
@@ -110,12 +126,12 @@ def _answer_and_exit(libraries: Libraries, op: str, text: str, reader: int, writ
         os._exit(0)
 
 
-def _reason(status: int) -> str:
+def _reason(status: int, seconds: int) -> str:
     if not os.WIFSIGNALED(status):
         return "the converter ended without an answer"
     number = os.WTERMSIG(status)
     if number == signal.SIGXCPU or number == signal.SIGKILL:
-        return f"it needs more than {CPU_SECONDS} s of CPU time"
+        return f"it needs more than {seconds} s of CPU time"
     return f"the converter crashed ({signal.Signals(number).name})"
 
 

@@ -14,9 +14,10 @@ from picogen_core.abc.repair.align import align_bars, complete_rests, drop_leadi
 from picogen_core.abc.repair.draft import Draft, Log, read_line
 from picogen_core.abc.repair.slurs import balance_slurs
 from picogen_core.abc.repair.tokens import TOKEN_REPAIRS
+from picogen_core.abc.repair.units import drop_late_units, drop_stray_units
 from picogen_core.errors import BadInput
 
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 256 * 1024  # Beethoven's opus 132 has 145,000 characters
 _PASSES = 4
 
 _TEXT_REPAIRS = (
@@ -40,6 +41,8 @@ _DRAFT_REPAIRS = (
     header.mend_score_line,
     header.complete_header,
     drop_leading_barlines,
+    drop_late_units,
+    drop_stray_units,
     complete_rests,
     align_bars,
 )
@@ -66,7 +69,7 @@ def repair(text: str) -> Repaired:
     """Mend NotaGen's interleaved ABC.
 
     Raises:
-        BadInput: over 64 KiB, or no voice with a note or rest: music is never invented.
+        BadInput: over 256 KiB, or no voice with a note or rest: music is never invented.
     """
     if len(text) > MAX_TEXT:
         raise BadInput(

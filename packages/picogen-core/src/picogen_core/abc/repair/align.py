@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from picogen_core.abc.lexer import Token, format_length, lex
 from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
-from picogen_core.abc.repair.slurs import balance_slurs
+from picogen_core.abc.repair.slurs import close_slurs
 from picogen_core.abc.rests import complete_line, cut_bars, rest_symbols
 from picogen_core.abc.timing import bar_length, event_lengths
 
@@ -55,6 +55,7 @@ def align_bars(draft: Draft, log: Log) -> None:
     symbols = _symbols(draft)
     default = meter_length(draft)
     scale = dict.fromkeys(symbols, Fraction(1))
+    mended: set[str] = set()
     for number, line in enumerate(draft.lines, 1):
         cut = {voice: cut_bars(tokens) for voice, tokens in line.items()}
         cut = {voice: (left if bars else [], bars) for voice, (left, bars) in cut.items()}
@@ -66,12 +67,12 @@ def align_bars(draft: Draft, log: Log) -> None:
                 scale[voice] = _unit(draft, bar, scale[voice])
             default = _align_column(column, scale, symbols, default, changed)
         _equal_barlines(bars_of, number == len(draft.lines), changed)
-        for voice in changed:
+        mended |= changed
+        for voice in sorted(changed):
             left, bars = cut[voice]
             line[voice] = left + [token for bar, right in bars for token in bar + right]
             log.append(f"line {number}, voice {voice}")
-    if log:
-        balance_slurs(draft, [])  # what was cut may have held one end of a slur
+    close_slurs(draft, mended)  # what was cut may have held one end of a slur
 
 
 def _symbols(draft: Draft) -> dict[str, str]:

@@ -30,10 +30,10 @@ _BRACKETED = re.compile(
 def drop_illegal_characters(text: str, log: Log) -> str:
     """Take out what is not printable ASCII; letters with accents in titles lose the accent."""
     lines = []
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n"):
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         plain = unidecode(line).replace("\n", " ") if line[:2] in ("T:", "C:") else line
-        kept = "".join(c for c in plain if " " <= c <= "~")
-        log.extend(f"{c!r}" for c in line if not " " <= c <= "~")
+        kept = "".join(c for c in plain if " " <= c <= "~" or c == "\t")
+        log.extend(f"{c!r}" for c in line if not (" " <= c <= "~" or c == "\t"))
         lines.append(kept)
     return "\n".join(lines)
 

@@ -143,6 +143,18 @@ def mend_lengths(tokens: list[Token], log: Log) -> list[Token]:
     return kept
 
 
+def mend_bar_rests(tokens: list[Token], log: Log) -> list[Token]:
+    """Write `Z` among the notes of a bar as `z`: a rest of a whole bar stands alone."""
+    kept = list(tokens)
+    for start, end in bars(tokens):
+        timed = [i for i in range(start, end) if tokens[i].kind in TIMED]
+        for i in timed if len(timed) > 1 else ():
+            if tokens[i].text[0] in "ZX":
+                log.append(tokens[i].text[:20])
+                kept[i] = Token("rest", tokens[i].text.lower(), tokens[i].start)
+    return kept
+
+
 def mend_barlines(tokens: list[Token], log: Log) -> list[Token]:
     """Spell odd barlines as the nearest real one; take out endings that no barline precedes."""
     kept: list[Token] = []
@@ -272,6 +284,7 @@ TOKEN_REPAIRS = (
     mend_pitches,
     mend_lengths,
     mend_barlines,
+    mend_bar_rests,
     drop_short_tuplets,
     mend_broken_rhythms,
     drop_stray_ties,

@@ -1,0 +1,108 @@
+"""Whether a MusicXML file is a sound rendering of the ABC that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from lxml import etree
+
+from picogen_core.abc.lexer import lex
+from picogen_core.abc.rests import cut_bars, split_line
+from picogen_core.score.limits import MAX_XML, ConversionError
+from picogen_core.score.schema import schema_faults
+
+
+def validity_faults(xml: bytes, abc: str | None = None) -> list[str]:
+    """What is wrong, in words; nothing for a valid file.
+
+    Valid: it satisfies the MusicXML 4.0 schema, all voices of a measure end together, and, where
+    its interleaved `abc` is given, it has as many measures as that has bars.
+
+    Raises:
+        BadInput: the schema is not installed (`pip install 'picogen-core[schema]'`).
+    """
+    faults = [f"schema: {fault}" for fault in schema_faults(xml)[:1]]
+    try:
+        parts: list[etree._Element] = parse_parts(xml)
+    except ConversionError as error:
+        return [*faults, str(error)]
+    faults += unequal_measures(parts)[:1]
+    measures = len(parts[0].findall("measure"))
+    if abc is not None and (bars := count_bars(abc)) != measures:
+        faults.append(f"{bars} bars became {measures} measures")
+    return faults
+
+
+def count_bars(abc: str) -> int:
+    """The bars of the first voice of every line of the interleaved form."""
+    lines = (split_line(line) for line in abc.splitlines() if line.startswith("[V:"))
+    return sum(len(cut_bars(list(lex(line[0][1])))[1]) for line in lines if line)
+
+
+def check_musicxml(xml: bytes) -> list[str]:
+    """What is wrong with a MusicXML file, in words; nothing for a sound one.
+
+    Sound: it parses, has parts and measures, all parts have equally many measures, and all voices
+    of a measure last equally long in all parts.
+    """
+    try:
+        return unequal_measures(parse_parts(xml))
+    except ConversionError as error:
+        return [str(error)]
+
+
+def parse_parts(xml: bytes) -> list[etree._Element]:
+    """The parts of a score-partwise file; files that verovio could stumble over are refused.
+
+    Raises:
+        ConversionError: it does not parse, has no parts, or parts with different measure counts.
+    """
+    if len(xml) > MAX_XML:
+        raise ConversionError(f"it has {len(xml):,} bytes; at most {MAX_XML:,} are read")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        score = etree.fromstring(xml, parser)
+    except etree.XMLSyntaxError as error:
+        raise ConversionError(f"it is no XML: {error}") from None
+    if score.tag != "score-partwise":
+        raise ConversionError(f"it is <{score.tag}>, not <score-partwise>")
+    parts: list[etree._Element] = score.findall("part")
+    counts = sorted({len(part.findall("measure")) for part in parts})
+    if not counts:
+        raise ConversionError("it has no parts")
+    if len(counts) > 1:
+        raise ConversionError(f"its parts have {', '.join(map(str, counts))} measures")
+    if counts == [0]:
+        raise ConversionError("its parts have no measures")
+    return parts
+
+
+def unequal_measures(parts: Sequence[etree._Element]) -> list[str]:
+    """Measures whose voices do not all end at the same time, over all parts."""
+    faults = []
+    for number, measures in enumerate(zip(*map(_measure_ends, parts), strict=True), 1):
+        ends = set().union(*measures)
+        if len(ends) > 1:
+            quarters = ", ".join(str(end) for end in sorted(ends))
+            faults.append(f"the voices of measure {number} last {quarters} quarters")
+    return faults
+
+
+def _measure_ends(part: etree._Element) -> list[set[Fraction]]:
+    """For each measure, where its voices end, in quarters from its start."""
+    divisions = 1
+    measures = []
+    for measure in part.findall("measure"):
+        now = Fraction(0)
+        ends: dict[str, Fraction] = {}
+        for element in measure:
+            divisions = int(element.findtext("divisions") or divisions)
+            if element.find("chord") is not None:
+                continue
+            length = Fraction(int(element.findtext("duration") or 0), divisions)
+            now += -length if element.tag == "backup" else length
+            if element.tag == "note" and element.find("grace") is None:
+                ends[element.findtext("voice") or "1"] = now
+        measures.append(set(ends.values()))
+    return measures
