@@ -9,7 +9,7 @@ from pathlib import Path
 from picogen_core.progress import Reporter
 
 DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
-FORMAT = "v1"
+FORMAT = "v2"
 
 
 def cache_dir() -> Path:
