@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from picogen_core import BadInput, ConfigError
 from picogen_core.generation.decode import Draft, generate
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.output import finish
+from picogen_core.generation.output import finish, write_score
 from picogen_core.generation.prompt import place_prompt
 from picogen_core.generation.sampling import sample
 from picogen_core.model.config import ModelConfig
@@ -78,10 +80,37 @@ def test_not_finite_logits_stop(model: GenericStudent):
         write(broken, [1])
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 1e-300])
+def test_a_low_temperature_approaches_greedy(temperature: float):
+    assert frequencies([1.0, 1.1, -50.0], temperature=temperature)[1] == 1
+
+
+def test_the_open_beginning_of_a_bar_is_never_drawn_again(model: GenericStudent):
+    draft = generate(
+        model,
+        "K:C\n[r:5/3][V:1]C4|",
+        seed=0,
+        numbers=[1],
+        max_patches=6,
+        sampling=SamplingOptions(),
+    )[0]
+    assert draft.text.startswith("K:C\n[r:5/3][V:1]C4|")
+
+
+def test_an_older_piece_leaves_nothing_beside_the_new_one(tmp_path: Path):
+    for name in ("0003.svg", "0003-2.svg", "0003.abc", "0004.abc"):
+        (tmp_path / name).write_text("old")
+    write_score(tmp_path, finish(Draft(3, "L:1/8\nK:C\n", 3), (), {}))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0003.json", "0004.abc"]
+
+
 def test_the_first_pico_gens_prompt():
     placed = place_prompt(r"X:1\nT:My Song\nM:4/4\nK:C\n")
     assert placed.titles == ("X:1", "T:My Song")
     assert placed.text == "L:1/8\nM:4/4\nK:C\nV:1 treble\n"
+
+
+HEAD = "L:1/8\nM:4/4\nK:C\nV:1 treble\n"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +121,16 @@ def test_the_first_pico_gens_prompt():
         ("M:6/8\n", "L:1/8\nM:6/8\n"),
         ("K:D dorian", "L:1/8\nM:4/4\nK:Ddor\nV:1 treble\n"),
         ("K:G\nQ:1/4=90\nM:C\nL:1/16", "L:1/16\nQ:1/4=90\nM:4/4\nK:G\nV:1 treble\n"),
-        ("K:C\nCDEF|G", "L:1/8\nM:4/4\nK:C\nV:1 treble\n[r:0/15][V:1]CDEF|G"),
+        ("K:C\nCDEF|G", HEAD + "[r:0/15][V:1]CDEF|\n[r:1/14][V:1]G"),
+        (
+            "K:C\n|:CDEF GABc|cBAG\nFEDC|",
+            HEAD + "[r:0/15][V:1]|:CDEF GABc|\n[r:1/14][V:1]cBAG FEDC|\n",
+        ),
+        ("K:C\n[r:5/3][V:1]C4|", HEAD + "[r:5/3][V:1]C4|"),
+        (
+            "K:C\nV:1\nCDEF|\nV:2\nC,4|\n",
+            HEAD + "V:2 treble\n[r:0/15][V:1]CDEF|[V:2]C,4|\n",
+        ),
     ],
 )
 def test_prompts_are_placed_as_in_training(prompt: str, text: str):
@@ -104,6 +142,9 @@ def test_prompts_are_placed_as_in_training(prompt: str, text: str):
     [
         ("K:H", "cannot be read"),
         ("Y:2\n", "no part of the model's headers"),
+        ("hello world", "no key"),
+        ("K:C\nhello|", "no ABC"),
+        ("CDEF|", "no key"),
         ('K:C\n"é"A|', "line 5"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picogen_core import BadInput, ConfigError
+from picogen_core import BadCheckpoint, BadInput, ConfigError
 from picogen_core.data.batches import collate
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece, from_encoded
@@ -104,6 +104,23 @@ def test_an_interrupted_run_goes_on_exactly(data: Path, tmp_path: Path, monkeypa
     assert result.steps == 15
     whole, cut = weights(tmp_path / "whole" / "last"), weights(tmp_path / "cut" / "last")
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
+
+
+def test_resuming_is_refused_where_it_would_be_another_run(data: Path, tmp_path: Path):
+    with pytest.raises(BadInput, match="no checkpoint to resume"):
+        run_training(config(data, tmp_path), resume=True)
+    run_training(config(data, tmp_path, epochs=1))
+    with pytest.raises(ConfigError, match=r"started with lr=0\.003, not 0\.5"):
+        run_training(config(data, tmp_path, lr=0.5), resume=True)
+    other = data / "other.jsonl"
+    other.write_text('{"path": "one.abc"}\n' * 9)
+    with pytest.raises(ConfigError, match="another data"):
+        run_training(config(data, tmp_path, data=other, epochs=2), resume=True)
+    (tmp_path / "run" / "last").rename(tmp_path / "run" / "last.before")  # killed between renames
+    assert run_training(config(data, tmp_path, epochs=2), resume=True).steps == 10
+    (tmp_path / "run" / "last" / "training.safetensors").write_bytes(b"junk")
+    with pytest.raises(BadCheckpoint, match="training state"):
+        run_training(config(data, tmp_path, epochs=3), resume=True)
 
 
 def test_ctrl_c_ends_the_step_first():

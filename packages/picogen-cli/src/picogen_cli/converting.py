@@ -48,6 +48,8 @@ def convert_scores(
 def parse_targets(text: str) -> tuple[str, ...]:
     """`musicxml,svg` as targets. Raises `ConfigError` for one that does not exist."""
     targets = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not targets:
+        raise ConfigError(f"--to names no format. Known: {', '.join(TARGETS)}.")
     for target in targets:
         if target not in TARGETS:
             raise ConfigError(

@@ -12,6 +12,7 @@ import typer
 from picogen_core import Value
 from picogen_core.data.index import open_data
 from picogen_core.data.prepare import prepare
+from picogen_core.data.store import Dataset
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import load_model
@@ -110,17 +111,14 @@ def run_demo(
             dataset_pieces(held_out), metrics, dataset_pieces(train), seed, reporter
         ),
     }
-    teacher_bits = evaluate(load_model(teacher_ckpt), held_out, 16, MAX_PATCHES).value(seed)
+    models = {"student, no teacher": alone.run_dir, "student, distilled": distilled.run_dir}
+    models["teacher"] = teacher_ckpt
     report = {
         "folder": str(folder),
         "seconds": round(time.monotonic() - begun, 1),
         "tunes": len(train) + len(held_out),
-        "bits_per_character": {
-            "character bigram": asdict(bigram_likelihood(train, held_out, MAX_PATCHES).value(seed)),
-            "student, no teacher": asdict(alone.bits_per_character),
-            "student, distilled": asdict(distilled.bits_per_character),
-            "teacher": asdict(teacher_bits),
-        },
+        "bits_per_character": _bits(models, train, held_out, seed),
+        "bits_per_character_of_music": _bits(models, train, held_out, seed, music_only=True),
         "models": {
             name: {"parameters": run.parameters, "epochs": run.epochs, "seconds": run.seconds}
             for name, run in (
@@ -140,11 +138,24 @@ def run_demo(
     return report
 
 
+def _bits(
+    models: dict[str, Path], train: Dataset, held_out: Dataset, seed: int, music_only: bool = False
+) -> dict[str, Any]:
+    """Of the bigram and of each model, with intervals, on all characters or on the ABC alone."""
+    bigram = bigram_likelihood(train, held_out, MAX_PATCHES, music_only)
+    rows = {"character bigram": asdict(bigram.value(seed))}
+    for name, path in models.items():
+        score = evaluate(load_model(path), held_out, 16, MAX_PATCHES, music_only)
+        rows[name] = asdict(score.value(seed))
+    return rows
+
+
 def print_table(report: dict[str, Any]) -> None:
     """The end of the demo: who predicts best, how the music measures, where it lies."""
     console = Console()
     table = Table(title="Held-out tunes: bits per character (lower is better)", box=None)
-    for column in ("model", "bits/char [95 %]", "n", "parameters", "epochs seen", "seconds"):
+    columns = ("model", "bits/char [95 %]", "music alone", "n", "parameters", "epochs", "seconds")
+    for column in columns:
         table.add_column(column, justify="left" if column == "model" else "right")
     for name, value in report["bits_per_character"].items():
         run = report["models"].get(name)
@@ -153,7 +164,8 @@ def print_table(report: dict[str, Any]) -> None:
             if run
             else ()
         )
-        table.add_row(name, show(Value(**value)), str(value["n"]), *facts)
+        music_bits = report["bits_per_character_of_music"][name]["value"]
+        table.add_row(name, show(Value(**value)), f"{music_bits:.3f}", str(value["n"]), *facts)
     console.print(table)
     sampling = ", ".join(f"{name} {value}" for name, value in report["sampling"].items())
     music = Table(title=f"Music, against the training tunes ({sampling})", box=None)

@@ -64,12 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_fault(str(error)))
     except TyperException as error:
         sys.exit(_fault(_usage(error)))
-    except KeyboardInterrupt:
-        typer.echo("picogen: interrupted.", err=True)
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    if code == 130:
+        typer.echo("picogen: interrupted.", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -17,7 +17,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
     try:
         device = torch.device(name)
+        known = device.type in ("cpu", "cuda", "mps")
     except RuntimeError:
+        known = False
+    if not known:
         raise ConfigError(f"device={name!r}: use auto, cpu, cuda or mps.") from None
     if (device.type == "cuda" and not torch.cuda.is_available()) or (
         device.type == "mps" and not mps

@@ -21,7 +21,9 @@ class Options(BaseModel):
     ...     layers: int = Field(2, ge=1, description="Stacked GRU layers.")
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741

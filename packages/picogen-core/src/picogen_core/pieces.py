@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,10 @@ def _read_files(folder: Path, files: list[Path]) -> Iterator[Piece | Unreadable]
 
 def _read_file(name: str, suffix: str, data: bytes) -> list[Piece]:
     if suffix == ".abc":
-        tunes = split_tunes(_decode(data)) or [""]
+        text = _decode(data)
+        if "\0" in text or not re.search(r"^(K:|\[V:)", text, re.M):
+            raise BadInput("no ABC: it has no line that starts with K: or [V:")
+        tunes = split_tunes(text) or [""]
         if len(tunes) == 1:
             return [piece_from_abc(name, tunes[0])]
         return [piece_from_abc(f"{name}#{count}", tune) for count, tune in enumerate(tunes, 1)]

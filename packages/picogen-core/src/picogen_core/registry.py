@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from pydantic import BaseModel
 
 from picogen_core.discovery import Discovery, Failure, Plugin, discover, kind_of
-from picogen_core.errors import ConfigError, PluginError, UnknownName
+from picogen_core.errors import ConfigError, PicogenError, PluginError, UnknownName
 from picogen_core.options import parse_options
 from picogen_core.specs import (
     KINDS,
@@ -61,6 +61,8 @@ class Entry(Generic[S_co]):
             cls = self.spec.config()
         except ImportError as error:
             raise PluginError(f"{self.where} lacks a module: {error}.") from error
+        except Exception as error:
+            raise PluginError(f"{self.where}: config() raised {error!r}.") from error
         if not (isinstance(cls, type) and issubclass(cls, BaseModel)):
             raise PluginError(f"{self.where}: config() returned {cls!r}, not a class of Options.")
         return cls
@@ -85,6 +87,10 @@ class Entry(Generic[S_co]):
             if f"{self.kind} {self.name!r}" in str(error):
                 raise
             raise ConfigError(f"{self.where}: {error}") from error
+        except PicogenError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{self.where}: build() raised {error!r}.") from error
 
 
 class Registry:

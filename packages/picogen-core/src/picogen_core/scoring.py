@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.data.index import open_data
 from picogen_core.data.store import Dataset
-from picogen_core.errors import BadInput, ConfigError, Undefined
+from picogen_core.errors import BadInput, ConfigError, PicogenError, PluginError, Undefined
 from picogen_core.pieces import Piece, Unreadable, piece_from_abc, read_pieces
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.protocols import Metric, Row, Summary
@@ -28,6 +29,8 @@ class ScoreReport:
     pieces: int
     unreadable: dict[str, str]
     seed: int
+    reference_pieces: int = 0
+    reference_unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def score_folder(
@@ -70,18 +73,23 @@ def score_pieces(
     if not count:
         raise BadInput(f"{where}: no piece could be read ({_why(unreadable)}).")
     reference_rows: dict[str, list[Row]] = {}
+    number, bad = 0, dict[str, str]()
     if reference is not None:
-        reference_rows, _, number, bad = _measure(
-            reference, built, reporter, "Measuring the reference"
-        )
+        title = "Measuring the reference"
+        reference_rows, left_out, number, bad = _measure(reference, built, reporter, title)
+        for name, reasons in left_out.items():
+            for reason, times in reasons.items():
+                unused[name][f"of the reference: {reason}"] += times
         if not number:
             raise BadInput(f"the reference has no piece that can be read ({_why(bad)}).")
     summaries = {}
     for name, metric in built.items():
         rng = np.random.default_rng(seed)
-        summary = metric.summarise(rows[name], reference_rows.get(name), rng)
-        summaries[name] = replace(summary, unused={**summary.unused, **unused[name]})
-    return ScoreReport(summaries, count, unreadable, seed)
+        with _blaming(name):
+            summary = metric.summarise(rows[name], reference_rows.get(name), rng)
+        unused[name].update(summary.unused)
+        summaries[name] = replace(summary, unused=dict(unused[name]))
+    return ScoreReport(summaries, count, unreadable, seed, number, bad)
 
 
 def open_reference(path: Path) -> Iterator[Piece | Unreadable]:
@@ -117,12 +125,25 @@ def _measure(
         count += 1
         for name, metric in metrics.items():
             try:
-                rows[name].append(metric.measure(piece))
+                with _blaming(name):
+                    rows[name].append(metric.measure(piece))
             except Undefined as reason:
                 unused[name][str(reason)] += 1
         reporter.advance(count)
     reporter.finish()
     return rows, unused, count, unreadable
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """A fault of a metric's own is told as that metric's."""
+    try:
+        yield
+    except (Undefined, PicogenError):
+        raise
+    except Exception as error:
+        where = registry().get("metric", name).where
+        raise PluginError(f"{where} raised {error!r}. Leave it out with --metric.") from error
 
 
 def _why(unreadable: dict[str, Any]) -> str:

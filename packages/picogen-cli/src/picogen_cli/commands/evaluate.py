@@ -50,7 +50,11 @@ def evaluate(
         notes += [f"{name}: {count} pieces unused: {why}" for why, count in summary.unused.items()]
         notes += [f"{name}: {note}" for note in summary.notes]
     Console().print(table)
-    for line in [*notes, *_unreadable(report.unreadable)]:
+    for line in [
+        *notes,
+        *_unreadable(report.unreadable),
+        *_unreadable(report.reference_unreadable),
+    ]:
         typer.echo(line, err=True)
 
 

@@ -168,7 +168,7 @@ def read_dataset(folder: Path) -> Dataset:
     def load(name: str) -> NDArray[Any]:
         try:
             array: NDArray[Any] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise BadInput(
                 f"{folder / name}: cannot be read ({error}). Prepare it again."
             ) from None
@@ -194,8 +194,12 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         raise BadInput(
             f"{path}: there is no such index. Make one with: picogen data SOURCE --output-dir DIR"
         )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(f"{path}: not a text file, so no JSONL index.") from None
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:

@@ -80,7 +80,9 @@ def generate(
     hidden, state = hidden[rows], select_rows(state, rows)
     text = decode(begun.patches)
     drafts = [
-        Draft(k, text, count, in_body="[r:" in text, rng=np.random.default_rng([seed, k]))
+        Draft(
+            k, text, count, in_body="[r:" in text + begun.tail, rng=np.random.default_rng([seed, k])
+        )
         for k in numbers
     ]
     active, tail = drafts, begun.tail

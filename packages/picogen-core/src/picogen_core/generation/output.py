@@ -61,6 +61,8 @@ def vars_of(step: Any) -> dict[str, Any]:
 
 def write_score(folder: Path, score: Score) -> None:
     """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON."""
+    for old in [*folder.glob(f"{score.name}.*"), *folder.glob(f"{score.name}-*.svg")]:
+        old.unlink()  # nothing of an older piece of this number stays beside the new one
     if score.abc:
         write_atomic(folder / f"{score.name}.abc", score.abc.encode())
     write_atomic(

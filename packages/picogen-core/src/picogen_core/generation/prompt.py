@@ -13,6 +13,8 @@ from picogen_core.abc.header import (
     normal_unit,
     normal_voice,
 )
+from picogen_core.abc.interleave import interleave
+from picogen_core.abc.lexer import TIMED, lex
 from picogen_core.abc.patches import check_characters
 from picogen_core.errors import BadInput
 
@@ -33,8 +35,9 @@ def place_prompt(prompt: str) -> PlacedPrompt:
     """Put the fields of a prompt where training headers have them.
 
     A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, and M:4/4 before a
-    K:; without a K: the model writes the rest of the header itself. Music after the K: is the
-    beginning of the first bars; its last line stays open.
+    K:; without a K: the model writes the rest of the header itself. Music after the K: becomes the
+    first bars, one line a bar as in training; a bar without its barline stays open. Several voices
+    (`V:` lines in the music) have to be whole bars.
 
     Raises:
         BadInput: a field that cannot be read, or a character outside ASCII in the music.
@@ -81,6 +84,8 @@ def _normal(letter: str, value: str) -> str:
 
 def _conditioning(header: Header, values: dict[str, str], music: list[str]) -> str:
     lines = header.lines()
+    while music and not music[-1].strip():
+        music.pop()
     if "K" not in values and not music:
         given = [line for line in lines if not line.startswith(("K:", "V:"))]
         if "M" not in values:
@@ -89,18 +94,51 @@ def _conditioning(header: Header, values: dict[str, str], music: list[str]) -> s
             given = [*header.tags]
         return "".join(line + "\n" for line in given)
     if "K" not in values:
-        lines = ["K:C" if line == "K:" else line for line in lines]
-    while music and not music[-1]:
-        music.pop()
-    return "".join(line + "\n" for line in lines) + _bars(music)
+        raise BadInput("the prompt has music and no key. Put a K: line before the music.")
+    if any(line.startswith("V:") for line in music):
+        return _several_voices(lines, music)
+    return "".join(line + "\n" for line in lines) + _count(_bars(music))
 
 
-def _bars(music: list[str]) -> str:
-    """Body lines with voice and counter; the last one stays open."""
-    marked = []
-    total = max(TOTAL_BARS, len(music) + 8)
-    for i, line in enumerate(music):
-        if not line.startswith(("[V:", "[r:")):
-            line = "[V:1]" + line.strip()
-        marked.append(line if line.startswith("[r:") else f"[r:{i}/{total - 1 - i}]{line}")
-    return "\n".join(marked)
+def _several_voices(header: list[str], music: list[str]) -> str:
+    """Voices one below the other, as people write them: whole bars, all voices in a line."""
+    lines = interleave("\n".join(["X:1", *header, *music, ""])).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("[V:"))
+    head = "".join(line + "\n" for line in lines[:start])
+    return head + _count([line + "\n" for line in lines[start:]])
+
+
+def _bars(music: list[str]) -> list[str]:
+    """One line a bar, as in training; a line that names its voices is taken as it is."""
+    bars: list[str] = []
+    bar = ""
+    for line in music:
+        if line.startswith(("[V:", "[r:")):
+            bars += [f"{bar}\n"] if bar else []
+            bars.append(line + "\n")
+            bar = ""
+            continue
+        for token in lex(line.strip() + " "):
+            if token.kind == "bad":
+                raise BadInput(
+                    f"the prompt's music has {token.text!r}, which is no ABC: {line[:40]}"
+                )
+            bar += token.text
+            if token.kind == "bar" and TIMED & {kind.kind for kind in lex(bar)}:
+                bars.append(bar.strip() + "\n")
+                bar = ""
+    if bar.strip():
+        bars.append(bar.strip())
+    elif bars and music[-1].startswith(("[V:", "[r:")):
+        bars[-1] = bars[-1].removesuffix("\n")  # the person's last line stays open
+    return bars
+
+
+def _count(bars: list[str]) -> str:
+    """Each line with the voice and the counter it has in training."""
+    total = max(TOTAL_BARS, len(bars) + 8)
+    marked = ""
+    for i, bar in enumerate(bars):
+        voiced = bar if bar.startswith(("[V:", "[r:")) else f"[V:1]{bar}"
+        marked += voiced if bar.startswith("[r:") else f"[r:{i}/{total - 1 - i}]{voiced}"
+    return marked

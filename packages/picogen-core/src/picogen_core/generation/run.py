@@ -83,7 +83,7 @@ def write_scores(
 
 
 def _check_backbone(request: GenerateRequest, backbone: str) -> None:
-    if request.backbone and request.backbone != backbone:
+    if request.backbone and request.backbone.partition("@")[0] != backbone.partition("@")[0]:
         raise ConfigError(
             f"{request.weights_path} has backbone {backbone!r}, not {request.backbone!r}. "
             f"Leave --backbone out, or give --backbone {backbone}."

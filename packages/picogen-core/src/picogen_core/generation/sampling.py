@@ -27,7 +27,8 @@ def sample(
     if 0 < options.top_p < 1:
         before = ordered.cumsum(-1) - ordered  # keeps the first that crosses top_p
         ordered = ordered.masked_fill(before > options.top_p, 0.0)
-    weights = torch.where(ordered > 0, ordered ** (1 / options.temperature), 0.0)
+    # Relative to the largest, so that no temperature makes all of them underflow to 0.
+    weights = (ordered / ordered[:, :1]) ** (1 / options.temperature)
     cumulative = weights.cumsum(-1)
     place = (cumulative <= uniforms.double()[:, None] * cumulative[:, -1:]).sum(-1)
     last = (weights > 0).sum(-1) - 1

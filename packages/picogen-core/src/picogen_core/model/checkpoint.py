@@ -18,6 +18,7 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.notagen import read_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.options import parse_options
+from picogen_core.registry import registry
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 
@@ -86,7 +87,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
-    config = parse_options(ModelConfig, values, f"{folder / CONFIG}")
+    config = _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
     try:
         model = GenericStudent(config)
     except PicogenError as error:
@@ -94,6 +95,19 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent
     check_tensors(model, tensors, folder / WEIGHTS)
     model.load_state_dict(tensors)
     return model.to(device).eval()
+
+
+def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
+    """Parts whose name two distributions claim, by the distribution that the manifest names."""
+    manifest = folder / MANIFEST
+    made = json.loads(manifest.read_text()).get("components", {}) if manifest.is_file() else {}
+    pins = {}
+    for kind in ("backbone", "head"):
+        name = getattr(config, kind)
+        namesakes = [entry for entry in registry().all(kind) if entry.name == name]
+        if len(namesakes) > 1 and kind in made:
+            pins[kind] = f"{name}@{made[kind]['distribution']}"
+    return config.model_copy(update=pins)
 
 
 def check_tensors(model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path) -> None:

@@ -84,11 +84,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         )
     except FileNotFoundError:
         raise BadCheckpoint(f"{path}: there is no such file. {wanted}") from None
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError) as error:
-        reason = (
-            str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        )
-        raise BadCheckpoint(f"{path}: not a file of plain tensors ({reason}). {wanted}") from None
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError):
+        raise BadCheckpoint(f"{path}: not a file of plain tensors. {wanted}") from None
     model = stored.get("model") if isinstance(stored, Mapping) else None
     if not isinstance(model, Mapping) or not all(isinstance(t, Tensor) for t in model.values()):
         raise BadCheckpoint(f"{path}: it holds no 'model' with tensors. {wanted}")
@@ -101,7 +98,7 @@ def _renamed(stored: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         name = name.removeprefix("module.")
         if _IGNORED.search(name) or name in (_UNUSED, _TIED):
             continue
-        if name == _PATCH + "patch_embedding.weight":
+        if name == _PATCH + "patch_embedding.weight" and tensor.dim() == 2:
             tensors["patch_embedding.weight"] = tensor.T.contiguous()
         elif name.startswith(_PATCH + "base."):
             tensors[BACKBONE_PREFIX + name.removeprefix(_PATCH + "base.")] = tensor
@@ -136,17 +133,21 @@ def _deduce_config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
     if width % HEAD_WIDTH:
         raise BadCheckpoint(f"{path}: its width {width} is no multiple of {HEAD_WIDTH}.")
     heads = width // HEAD_WIDTH
+    layers = _count(tensors, BACKBONE_PREFIX + "h.")
+    char_layers = _count(tensors, "head.transformer.h.")
+    if not (heads and context and layers and char_layers):
+        raise BadCheckpoint(f"{path}: no NotaGen checkpoint: it lacks layers, width or positions.")
     return ModelConfig(
         d_model=width,
         max_patches=context,
         backbone="gpt2",
         backbone_options={
-            "layers": _count(tensors, BACKBONE_PREFIX + "h."),
+            "layers": layers,
             "heads": heads,
             "max_patches": context,
         },
         head="char-transformer",
-        head_options={"layers": _count(tensors, "head.transformer.h."), "heads": heads},
+        head_options={"layers": char_layers, "heads": heads},
     )
 
 

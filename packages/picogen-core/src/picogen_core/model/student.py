@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
+from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
 from picogen_core.registry import registry
 
@@ -72,6 +73,9 @@ class GenericStudent(nn.Module):
         self.patch_embedding = PatchEmbedding(config.d_model)
         self.backbone: Any = backbone.build(config.backbone_options, config.d_model)
         self.head: Any = head.build(config.head_options, config.d_model)
+        for part, entry in ((self.backbone, backbone), (self.head, head)):
+            if not isinstance(part, nn.Module):
+                raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
         self.projector = (
             nn.Linear(config.d_model, config.teacher_width) if config.teacher_width else None
         )

@@ -18,13 +18,15 @@ class TrainConfig(Options):
     """Options of `picogen train` and `picogen distill`. `backbone`, `head` and `loss` are tables:
     `--set backbone.layers=4`, `--set loss.physics.weight=0.5`."""
 
-    exp_name: str = Field("run", description="Name of the run folder.")
+    exp_name: str = Field(
+        "run", pattern=r"^[^/\\.][^/\\]*$", description="Name of the run folder, no path."
+    )
     output_dir: Path = Field(Path("checkpoints"), description="Folder that holds the runs.")
     data: Path | None = Field(None, description="Prepared folder or JSONL index to train on.")
     eval_data: Path | None = Field(
         None, description="The same for evaluation; left out, the split `eval` of `data`."
     )
-    d_model: int = Field(128, ge=8, description="Width of the hidden state of a patch.")
+    d_model: int = Field(128, ge=8, le=65536, description="Width of the hidden state of a patch.")
     max_patches: int = Field(256, ge=8, description="Longer pieces are cropped to so many patches.")
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
@@ -57,7 +59,7 @@ class TrainConfig(Options):
     def model_config_for(self, teacher_width: int | None) -> ModelConfig:
         """The student that this run trains."""
         backbone, head = dict(self.backbone), dict(self.head)
-        if "name" not in backbone or "name" not in head:
+        if not all(isinstance(table.get("name"), str) for table in (backbone, head)):
             raise ConfigError("backbone and head need a name: --backbone rwkv --head char-gru.")
         return ModelConfig(
             d_model=self.d_model,

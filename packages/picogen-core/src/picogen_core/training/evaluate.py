@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
-from picogen_core.abc.patches import PAD, VOCABULARY
+from picogen_core.abc.patches import EOS, PAD, VOCABULARY
 from picogen_core.data.batches import crop, eval_batches
 from picogen_core.data.store import Dataset
 from picogen_core.model.student import GenericStudent
@@ -43,11 +45,27 @@ class Likelihood:
         )
 
 
+def music_characters(patches: Int[Tensor, "N P"]) -> Bool[Tensor, "N P"]:
+    """Which characters are ABC: no counter `[r:i/n]`, no BOS, EOS or padding."""
+    marked = (patches[:, :3] == torch.tensor(list(b"[r:"), device=patches.device)).all(1)
+    closing = patches == ord("]")
+    closed = closing.cumsum(1)
+    counter = marked[:, None] & ((closed == 0) | ((closed == 1) & closing))
+    return (patches > EOS) & ~counter
+
+
 @torch.no_grad()
-def evaluate(model: GenericStudent, data: Dataset, batch_size: int, max_patches: int) -> Likelihood:
+def evaluate(
+    model: GenericStudent,
+    data: Dataset,
+    batch_size: int,
+    max_patches: int,
+    music_only: bool = False,
+) -> Likelihood:
     """Teacher-forced likelihood of every piece, fp32, cropped at its head.
 
-    Characters are all that are not padding in patches 1 … S − 1, EOS included.
+    As NotaGen counts, characters are all that are not padding in patches 1 … S − 1: counters, EOS
+    and the EOS patch too, which cost next to nothing. `music_only` leaves those out.
     """
     training = model.training
     model.eval()
@@ -60,9 +78,10 @@ def evaluate(model: GenericStudent, data: Dataset, batch_size: int, max_patches:
             output.logits.float().transpose(1, 2), output.characters, reduction="none"
         )
         rows = len(batch.lengths)
-        per_patch = (losses * output.valid).sum(1).double()
+        counted = music_characters(output.characters) if music_only else output.valid
+        per_patch = (losses * counted).sum(1).double()
         nats += torch.zeros(rows).double().index_add_(0, output.row.cpu(), per_patch.cpu()).tolist()
-        per_patch_count = output.valid.sum(1)
+        per_patch_count = counted.sum(1)
         counts += (
             torch.zeros(rows).long().index_add_(0, output.row.cpu(), per_patch_count.cpu()).tolist()
         )
@@ -71,7 +90,11 @@ def evaluate(model: GenericStudent, data: Dataset, batch_size: int, max_patches:
 
 
 def bigram_likelihood(
-    train: Dataset, held_out: Dataset, max_patches: int, smoothing: float = 0.1
+    train: Dataset,
+    held_out: Dataset,
+    max_patches: int,
+    music_only: bool = False,
+    smoothing: float = 0.1,
 ) -> Likelihood:
     """The character bigram with additive smoothing, on the same characters as `evaluate`."""
     counts = np.full((VOCABULARY, VOCABULARY), smoothing)
@@ -81,15 +104,16 @@ def bigram_likelihood(
     surprise = -np.log(counts / counts.sum(1, keepdims=True))
     nats, numbers = [], []
     for i in np.argsort(held_out.lengths(), kind="stable"):
-        before, after = _pairs(crop(held_out[int(i)], max_patches, None).patches)
+        before, after = _pairs(crop(held_out[int(i)], max_patches, None).patches, music_only)
         nats.append(float(surprise[before, after].sum()))
         numbers.append(len(after))
     return Likelihood(tuple(nats), tuple(numbers))
 
 
-def _pairs(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(patches: np.ndarray, music_only: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Each target character of a piece with the one before it; the BOS patch is no target."""
     flat = patches.reshape(-1)
+    music = music_characters(torch.from_numpy(patches.astype(np.int64))).numpy().reshape(-1)
     kept = np.flatnonzero(flat != PAD)
-    targets = kept >= patches.shape[1]
+    targets = (kept >= patches.shape[1]) & (music[kept] if music_only else True)
     return flat[kept[:-1]][targets[1:]], flat[kept[1:]][targets[1:]]

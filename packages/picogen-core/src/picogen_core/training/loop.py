@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from picogen_core import __version__
 from picogen_core.data.batches import Batch, train_batches
@@ -22,7 +21,7 @@ from picogen_core.data.store import Dataset
 from picogen_core.devices import autocast, pick_device
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.files import write_atomic
-from picogen_core.model.checkpoint import digest, find_checkpoint, load_model, save_checkpoint
+from picogen_core.model.checkpoint import digest, load_model, save_checkpoint
 from picogen_core.model.student import GenericStudent, components
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.protocols import Value
@@ -31,13 +30,8 @@ from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import Likelihood, evaluate
 from picogen_core.training.interrupt import finish_step_on_interrupt
 from picogen_core.training.objective import Objective, build_objective
-from picogen_core.training.state import (
-    STATE,
-    Progress,
-    make_optimizer,
-    pack_optimizer,
-    unpack_optimizer,
-)
+from picogen_core.training.resume import check_origin, restore
+from picogen_core.training.state import STATE, Progress, make_optimizer, pack_optimizer
 
 REPORT_SECONDS = 1.0
 
@@ -82,12 +76,17 @@ def run_training(
         _check_context(config, teacher)
     optimizer = make_optimizer(model, config.lr, config.weight_decay)
     progress = Progress()
-    if resume and (run_dir / "last").is_dir():
-        progress = _restore(run_dir / "last", model, optimizer)
+    if resume:
+        progress = restore(config, model, optimizer)
     run = _Run(config, model, teacher, objective, optimizer, progress, train, held_out, reporter)
+    if resume:
+        check_origin(run_dir, run.origin)
     if force and not resume:
         _clear(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{run_dir} cannot be made: {error.strerror}.") from None
     write_atomic(run_dir / "config.toml", dump_toml(config.model_dump(mode="json")).encode())
     with finish_step_on_interrupt() as stop:
         try:
@@ -188,9 +187,11 @@ class _Run:
         with self.autocast:
             loss, parts, characters = self.objective(self.model, batch, self.teacher, self.fraction)
         if not torch.isfinite(loss):
+            saved = config.run_dir / "last"
+            kept = f" The last checkpoint is whole: {saved}." if saved.exists() else ""
             raise BadInput(
-                f"the loss is {float(loss)} at step {progress.step}. The last checkpoint is whole: "
-                f"{config.run_dir}. Try a lower --lr."
+                f"the loss is {float(loss.detach())} at step {progress.step}.{kept} "
+                "Try a lower --lr, or smaller weights of losses."
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -226,9 +227,9 @@ class _Run:
         self.log({"eval_loss": score.nats_per_character, "eval_bits": score.bits_per_character})
         better = score.nats_per_character < progress.best
         progress.best = min(progress.best, score.nats_per_character)
-        self.save("last")
         if better:
             self.save("best")
+        self.save("last")
         self.reporter.advance(
             self.fraction, {"held-out bits/char": f"{score.bits_per_character:.3f}"}
         )
@@ -255,11 +256,18 @@ class _Run:
 
 
 def _claim(run_dir: Path, resume: bool, force: bool) -> None:
+    if run_dir.exists() and not run_dir.is_dir():
+        raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
     if run_dir.exists() and any(run_dir.iterdir()) and not (resume or force):
         raise BadInput(
             f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
             "--resume, or start over it with --force."
         )
+
+
+def original_keys(data: Dataset) -> Dataset:
+    """Each piece once, in the key its source has: evaluation does not count transpositions."""
+    return data.select([i for i, row in enumerate(data.rows) if row.get("original", True)])
 
 
 def _clear(run_dir: Path) -> None:
@@ -273,7 +281,7 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
     assert config.data is not None
     data = open_data(config.data)
     if config.eval_data is None:
-        train, held_out = data.split("train"), data.split("eval")
+        train, held_out = data.split("train"), original_keys(data.split("eval"))
         if not len(held_out) or not len(train):
             raise BadInput(
                 f"{config.data}: its rows name no splits `train` and `eval`. "
@@ -297,17 +305,3 @@ def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
             f"{config.teacher_ckpt} has positions for ({teacher.config.max_patches}). "
             f"Use --set max_patches={teacher.config.max_patches}."
         )
-
-
-def _restore(folder: Path, model: GenericStudent, optimizer: torch.optim.AdamW) -> Progress:
-    folder = find_checkpoint(folder)
-    saved = load_model(folder)
-    if saved.config != model.config:
-        raise ConfigError(
-            f"{folder} is a model of other sizes than this run asks for. "
-            "Resume with the options it was started with, or use another --exp-name."
-        )
-    model.load_state_dict(saved.state_dict())
-    unpack_optimizer(optimizer, load_file(folder / STATE))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    return Progress(**manifest["progress"])

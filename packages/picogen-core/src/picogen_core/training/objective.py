@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor
 
 from picogen_core.data.batches import Batch
-from picogen_core.errors import ConfigError
+from picogen_core.errors import ConfigError, PluginError
 from picogen_core.model.student import GenericStudent, Output
 from picogen_core.options import Options, parse_options
-from picogen_core.protocols import Loss, LossBatch, NoteIndex
+from picogen_core.protocols import Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.registry import registry
 from picogen_core.training.config import Schedule
 from picogen_core.training.losses import cross_entropy
@@ -60,11 +60,19 @@ class Objective:
             for name, (term, loss) in self.terms.items():
                 weight = term.weight_at(fraction)
                 if weight:
-                    value = loss(context)
+                    value = _ask(name, loss, context)
                     total = total + weight * value.value
                     parts[name] = float(value.value.detach())
                     parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
         return total, parts, int(output.valid.sum())
+
+
+def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:
+    try:
+        return loss(batch)
+    except Exception as error:
+        where = registry().get("loss", name).where
+        raise PluginError(f"{where} raised {error!r}. See it with: picogen --debug.") from error
 
 
 def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -> Objective:
