@@ -31,7 +31,7 @@ def generate(
         str, typer.Option(help=r"Header, or header and music; \n is a newline.")
     ] = "",
     to: Annotated[
-        str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi.")
+        str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi,png,wav.")
     ] = "",
     output_dir: Annotated[Path, typer.Option(help="Where the scores go.")] = Path("out"),
     batch_size: Annotated[int, typer.Option(min=1, help="Pieces written at once.")] = 32,

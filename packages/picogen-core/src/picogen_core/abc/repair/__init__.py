@@ -47,6 +47,15 @@ _DRAFT_REPAIRS = (
     align_bars,
 )
 
+STEPS: tuple[Callable[..., object], ...] = (
+    *_TEXT_REPAIRS,
+    *_BODY_REPAIRS,
+    lines.drop_cut_off_line,
+    *TOKEN_REPAIRS,
+    *_DRAFT_REPAIRS,
+)
+"""All repairs in their order; a `Repair` has its function's name in words."""
+
 
 @dataclass(frozen=True)
 class Repair:
