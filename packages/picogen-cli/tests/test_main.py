@@ -62,7 +62,7 @@ def test_python_m_picogen_cli_is_picogen():
 
 FAULTS = [
     (["train", "--backbone", "lama"], "Did you mean 'llama'? Installed:"),
-    (["train", "--backbone", "mamba"], "Installed: gpt2, llama, rwkv"),
+    (["train", "--backbone", "hyena"], "Installed: gpt2, llama, mamba, qwen, rwkv"),
     (["train", "--backbone", "rwkv", "--set", "backbone.layer=2"], "Did you mean 'layers'"),
     (["train", "--set", "bakbone.layers=2"], "Did you mean 'backbone'"),
     (["train", "--set", "backbone.layers"], "write it as key=value"),

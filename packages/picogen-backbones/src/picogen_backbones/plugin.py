@@ -1,4 +1,4 @@
-"""The entry point: three backbones. Their modules load torch, so they are imported when built."""
+"""The entry point: the backbones. Their modules load torch, so they are imported when built."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 from picogen_core import BackboneSpec, hookimpl
 
-from picogen_backbones.options import Gpt2Options, LlamaOptions, RwkvOptions
+from picogen_backbones.options import (
+    Gpt2Options,
+    LlamaOptions,
+    MambaOptions,
+    QwenOptions,
+    RwkvOptions,
+)
 
 if TYPE_CHECKING:
     from picogen_backbones.gpt2 import Gpt2
     from picogen_backbones.llama import Llama
+    from picogen_backbones.mamba import Mamba
+    from picogen_backbones.qwen import Qwen
     from picogen_backbones.rwkv import Rwkv
 
 
@@ -25,6 +33,18 @@ def _llama(options: LlamaOptions, d_model: int) -> Llama:
     from picogen_backbones.llama import Llama
 
     return Llama(d_model, options)
+
+
+def _mamba(options: MambaOptions, d_model: int) -> Mamba:
+    from picogen_backbones.mamba import Mamba
+
+    return Mamba(d_model, options)
+
+
+def _qwen(options: QwenOptions, d_model: int) -> Qwen:
+    from picogen_backbones.qwen import Qwen
+
+    return Qwen(d_model, options)
 
 
 def _rwkv(options: RwkvOptions, d_model: int) -> Rwkv:
@@ -46,6 +66,18 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="Llama (transformers): rotary positions, gated MLP, RMSNorm",
         config=lambda: LlamaOptions,
         build=_llama,
+    )
+    yield BackboneSpec(
+        name="mamba",
+        summary="Mamba-2 (transformers): a state of fixed size; mamba-ssm's kernels on CUDA",
+        config=lambda: MambaOptions,
+        build=_mamba,
+    )
+    yield BackboneSpec(
+        name="qwen",
+        summary="Qwen3 (transformers): Llama with normalised queries and keys",
+        config=lambda: QwenOptions,
+        build=_qwen,
     )
     yield BackboneSpec(
         name="rwkv",
