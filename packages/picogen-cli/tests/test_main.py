@@ -39,7 +39,9 @@ def data(alone: Path) -> Path:
 SMALL = ("--set", "d_model=64", "--set", "backbone.layers=1", "--epochs", "1", "--batch-size", "4")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["plugins"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["distill", "--help"], ["export", "--help"], ["plugins"]]
+)
 def test_looking_around_loads_nothing_heavy(arguments: list[str], tmp_path: Path):
     code = (
         "import sys\nfrom picogen_cli.main import main\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picogen_core import BackboneSpec, hookimpl
@@ -16,6 +17,9 @@ from picogen_backbones.options import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from picogen_backbones.cached import CachedDecoder
     from picogen_backbones.gpt2 import Gpt2
     from picogen_backbones.llama import Llama
     from picogen_backbones.mamba import Mamba
@@ -53,6 +57,24 @@ def _rwkv(options: RwkvOptions, d_model: int) -> Rwkv:
     return Rwkv(d_model, options)
 
 
+def _write_hf(backbone: CachedDecoder | Mamba, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_hf
+
+    return write_hf(backbone, table, folder)
+
+
+def _write_mamba_ssm(backbone: Mamba, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_mamba_ssm
+
+    return write_mamba_ssm(backbone, table, folder)
+
+
+def _write_rwkv(backbone: Rwkv, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_rwkv
+
+    return write_rwkv(backbone, table, folder)
+
+
 @hookimpl
 def picogen_backbones() -> Iterator[BackboneSpec]:
     yield BackboneSpec(
@@ -60,28 +82,33 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="GPT-2 (transformers): learned positions; what NotaGen is",
         config=lambda: Gpt2Options,
         build=_gpt2,
+        export={"hf": _write_hf},
     )
     yield BackboneSpec(
         name="llama",
         summary="Llama (transformers): rotary positions, gated MLP, RMSNorm",
         config=lambda: LlamaOptions,
         build=_llama,
+        export={"hf": _write_hf},
     )
     yield BackboneSpec(
         name="mamba",
         summary="Mamba-2 (transformers): a state of fixed size; mamba-ssm's kernels on CUDA",
         config=lambda: MambaOptions,
         build=_mamba,
+        export={"hf": _write_hf, "mamba-ssm": _write_mamba_ssm},
     )
     yield BackboneSpec(
         name="qwen",
         summary="Qwen3 (transformers): Llama with normalised queries and keys",
         config=lambda: QwenOptions,
         build=_qwen,
+        export={"hf": _write_hf},
     )
     yield BackboneSpec(
         name="rwkv",
         summary="RWKV-7: a state of fixed size instead of a cache, trained without CUDA",
         config=lambda: RwkvOptions,
         build=_rwkv,
+        export={"rwkv": _write_rwkv},
     )
