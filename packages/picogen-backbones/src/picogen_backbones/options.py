@@ -91,7 +91,7 @@ class MambaOptions(Options):
         4, ge=2, le=4, description="Patches that the convolution sees (d_conv of mamba-ssm)."
     )
     chunk: int = Field(
-        32, ge=1, le=256, description="Patches that the parallel form mixes at once; speed only."
+        64, ge=1, le=256, description="Patches that the parallel form mixes at once; speed only."
     )
 
 
