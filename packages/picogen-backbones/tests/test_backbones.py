@@ -1,4 +1,4 @@
-"""What the contract promises, of all three backbones: call, prefill and step agree."""
+"""What the contract promises, of all backbones: call, prefill and step agree."""
 
 from typing import Any
 
@@ -15,6 +15,8 @@ D = 32
 SMALL: dict[str, dict[str, Any]] = {
     "gpt2": {"layers": 2, "heads": 2, "max_patches": 24},
     "llama": {"layers": 2, "heads": 4, "kv_heads": 2},
+    "mamba": {"layers": 2, "head_size": 8, "state_size": 6, "chunk": 4},
+    "qwen": {"layers": 2, "heads": 4, "kv_heads": 2, "head_size": 6},
     "rwkv": {"layers": 3, "head_size": 8, "chunk": 4},
 }
 LENGTHS = torch.tensor([5, 12, 1])
@@ -102,9 +104,11 @@ def test_every_state_tensor_has_the_batch_first(name: str) -> None:
     shapes = {k: tuple(t.shape) for k, t in module.initial_state(5, 20, CPU, torch.float32).items()}
     if name == "rwkv":
         assert shapes == {"att": (5, 3, D), "wkv": (5, 3, 4, 8, 8), "ffn": (5, 3, D)}
+    elif name == "mamba":
+        assert shapes == {"conv": (5, 2, 2 * D + 2 * 6, 4), "ssm": (5, 2, 8, 8, 6)}
     else:
-        kv_heads, size = (2, 8) if name == "llama" else (2, 16)
-        cache = (5, 2, kv_heads, 20, size)
+        size = {"gpt2": 16, "llama": 8, "qwen": 6}[name]
+        cache = (5, 2, 2, 20, size)
         assert shapes == {"keys": cache, "values": cache, "length": (5,)}
 
 
@@ -132,7 +136,7 @@ def test_autocast_and_bfloat16_cost_no_more_than_rounding(name: str) -> None:
     assert (half.float() - expected).norm() < limit
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "qwen"])
 @torch.no_grad()
 def test_a_full_state_says_so(name: str) -> None:
     module, x = lively(name), noise(1, 3, D)
@@ -150,8 +154,9 @@ def test_gpt2_refuses_more_patches_than_positions() -> None:
         module.initial_state(1, 30, CPU, torch.float32)
 
 
-def test_rotary_frequencies_survive_bfloat16() -> None:
-    module = lively("llama")
+@pytest.mark.parametrize("name", ["llama", "qwen"])
+def test_rotary_frequencies_survive_bfloat16(name: str) -> None:
+    module = lively(name)
     before = module.model.rotary_emb.inv_freq.clone()
     after = module.to(torch.bfloat16).model.rotary_emb.inv_freq
     assert after.dtype == torch.float32

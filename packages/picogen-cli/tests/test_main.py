@@ -39,7 +39,9 @@ def data(alone: Path) -> Path:
 SMALL = ("--set", "d_model=64", "--set", "backbone.layers=1", "--epochs", "1", "--batch-size", "4")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["distill", "--help"], ["plugins"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["distill", "--help"], ["export", "--help"], ["plugins"]]
+)
 def test_looking_around_loads_nothing_heavy(arguments: list[str], tmp_path: Path):
     code = (
         "import sys\nfrom picogen_cli.main import main\n"
@@ -62,7 +64,7 @@ def test_python_m_picogen_cli_is_picogen():
 
 FAULTS = [
     (["train", "--backbone", "lama"], "Did you mean 'llama'? Installed:"),
-    (["train", "--backbone", "mamba"], "Installed: gpt2, llama, rwkv"),
+    (["train", "--backbone", "hyena"], "Installed: gpt2, llama, mamba, qwen, rwkv"),
     (["train", "--backbone", "rwkv", "--set", "backbone.layer=2"], "Did you mean 'layers'"),
     (["train", "--set", "bakbone.layers=2"], "Did you mean 'backbone'"),
     (["train", "--set", "backbone.layers"], "write it as key=value"),

@@ -88,8 +88,9 @@ def test_the_options_of_one(run):
     result = run(GOOD, "backbone", "gru")
     lines = result.stdout.splitlines()
     assert lines[0] == "backbone gru (picogen-gru 0.1.0): A mixer."
-    assert lines[2].split() == ["layers", "int,", ">=", "1", "2", "Stacked", "[GRU]", "layers."]
-    assert lines[3].split() == ["sizes", "list[int]", "required", "Sizes."]
+    assert lines[1] == "export: nothing"
+    assert lines[3].split() == ["layers", "int,", ">=", "1", "2", "Stacked", "[GRU]", "layers."]
+    assert lines[4].split() == ["sizes", "list[int]", "required", "Sizes."]
 
 
 def test_a_metric_shows_its_unit_direction_and_needs(run):
@@ -105,6 +106,7 @@ def test_the_options_of_one_as_json(run):
         "summary": "A mixer.",
         "distribution": "picogen-gru",
         "version": "0.1.0",
+        "export": [],
         "options": [
             {
                 "name": "layers",

@@ -127,6 +127,22 @@ def test_a_faulty_hook_costs_that_hook_alone(install, found, fault):
     assert failure.reason.startswith(f"picogen_heads: {reason}")
 
 
+@pytest.mark.parametrize(
+    ("export", "reason"),
+    [
+        ("len", "export of backbone 'x' is a builtin_function_or_method, not functions by format"),
+        ("{'hf': None}", "export of backbone 'x' holds 'hf': None, not a function by a small name"),
+        ("{'HF': len}", "export of backbone 'x' holds 'HF': "),
+    ],
+)
+def test_exports_are_functions_by_format(install, found, export, reason):
+    made = f"BackboneSpec(name='x', summary='', config=list, build=list, export={export})"
+    source = GOOD.replace('yield spec(BackboneSpec, "two")', f"yield {made}")
+    install("picogen-t-bad", "0.3", source)
+    (failure,) = found().failures
+    assert failure.reason.startswith(f"picogen_backbones: {reason}")
+
+
 def test_two_modules_of_a_distribution_cannot_share_a_name(install, found):
     install("picogen-t-good", "1.2", GOOD)
     discovery = found()

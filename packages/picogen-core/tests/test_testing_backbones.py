@@ -1,5 +1,7 @@
 """The kit passes a right backbone, and each check fails a backbone that is wrong in that way."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from picogen_core import BackboneSpec, Options
@@ -293,8 +295,9 @@ WRONG = [
 ]
 
 
-def run(name, build, config=NoOptions):
-    subject = BackboneSubject(resolve("backbone", spec(build, config)), {}, D, "cpu")
+def run(name, build, config=NoOptions, export=None):
+    tested = replace(spec(build, config), export=export or {})
+    subject = BackboneSubject(resolve("backbone", tested), {}, D, "cpu")
     next(check for check in CHECKS if check.__name__ == name)(subject)
 
 
@@ -322,8 +325,47 @@ def test_wrong_options(name, config, reason):
         run(name, Right, config)
 
 
+def write_right(module, table, folder):
+    (folder / "table.txt").write_text(str(table.shape))
+    return "open('table.txt')"
+
+
+def write_nothing(module, table, folder):
+    return "open('table.txt')"
+
+
+def write_silently(module, table, folder):
+    write_right(module, table, folder)
+
+
+def write_and_say_nonsense(module, table, folder):
+    write_right(module, table, folder)
+    return "open it with care"
+
+
+def write_and_spoil(module, table, folder):
+    module.decay.data.zero_()
+    return write_right(module, table, folder)
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "reason"),
+    [
+        (write_nothing, AssertionError, "export 'text' writes nothing"),
+        (write_silently, AssertionError, "export 'text' returns None, not Python"),
+        (write_and_say_nonsense, SyntaxError, "invalid syntax"),
+        (write_and_spoil, AssertionError, "export 'text' changes the module"),
+    ],
+)
+def test_wrong_exports(write, error, reason):
+    run("exports_write_files", Right, export={"right": write_right})
+    with pytest.raises(error, match=reason):
+        run("exports_write_files", Right, export={"right": write_right, "text": write})
+
+
 def test_every_check_is_proven():
-    proven = {name for name, _, _ in WRONG} | {"config_round_trips", "config_forbids_unknown_keys"}
+    proven = {name for name, _, _ in WRONG}
+    proven |= {"config_round_trips", "config_forbids_unknown_keys", "exports_write_files"}
     assert proven == {check.__name__ for check in CHECKS}
 
 

@@ -3,18 +3,13 @@
 Touvron et al. 2023, arXiv:2302.13971. Rotary positions, RMSNorm before each branch, gated SiLU MLP.
 """
 
-from collections.abc import Callable
-
-import torch
-from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
-from picogen_backbones.cached import CachedDecoder
 from picogen_backbones.options import LlamaOptions, llama_sizes
+from picogen_backbones.rotary import RotaryDecoder
 
 
-class Llama(CachedDecoder):
+class Llama(RotaryDecoder):
     """[B, S, D] -> [B, S, D]; tensors are named as in transformers, below `model.`.
 
     Raises:
@@ -38,14 +33,3 @@ class Llama(CachedDecoder):
         model = LlamaModel(config)
         del model.embed_tokens  # patches come in embedded: it would never get a gradient
         super().__init__(model, options.layers, kv_heads, d_model // heads)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Llama":
-        """Keep the rotary frequencies in float32: in bfloat16 they are 0.4 % off, a whole turn
-        after a few hundred patches."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        rope = self.model.rotary_emb
-        assert isinstance(rope, LlamaRotaryEmbedding)
-        exact, _ = rope.compute_default_rope_parameters(rope.config)
-        exact = exact.to(device=rope.inv_freq.device, dtype=torch.float32)
-        rope.register_buffer("inv_freq", exact, persistent=False)
-        return self

@@ -1,5 +1,7 @@
 """Options of the backbones, and the checks that need the model's width. Loads no torch."""
 
+from typing import NamedTuple
+
 from picogen_core import ConfigError, Options
 from pydantic import Field
 
@@ -47,6 +49,52 @@ class Gpt2Options(Options):
     )
 
 
+class QwenOptions(Options):
+    layers: int = Field(6, ge=1, description="Decoder layers.")
+    heads: int | None = Field(
+        None, ge=1, description="Query heads; left out, one for every 64 channels of d_model."
+    )
+    kv_heads: int | None = Field(
+        None,
+        ge=1,
+        description="Heads of keys and values (grouped queries); left out, as many as heads.",
+    )
+    head_size: int | None = Field(
+        None, ge=2, multiple_of=2, description="Channels a head; left out, d_model / heads."
+    )
+    ffn: int | None = Field(
+        None,
+        ge=1,
+        description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32.",
+    )
+    rope_theta: float = Field(
+        10_000.0, gt=0, description="Base of the rotary position frequencies."
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Dropout of the attention weights, the only place Qwen3 has one.",
+    )
+
+
+class MambaOptions(Options):
+    layers: int = Field(
+        6, ge=1, description="Blocks; each has half the parameters of a Llama layer."
+    )
+    head_size: int = Field(HEAD_SIZE, ge=1, description="Channels a head (headdim of mamba-ssm).")
+    state_size: int = Field(
+        64, ge=1, description="Numbers that the state keeps a channel (d_state of mamba-ssm)."
+    )
+    expand: int = Field(2, ge=1, description="Inner width, in multiples of d_model.")
+    conv_kernel: int = Field(
+        4, ge=2, le=4, description="Patches that the convolution sees (d_conv of mamba-ssm)."
+    )
+    chunk: int = Field(
+        64, ge=1, le=256, description="Patches that the parallel form mixes at once; speed only."
+    )
+
+
 class RwkvOptions(Options):
     layers: int = Field(6, ge=1, description="Blocks of time mixing and channel mixing.")
     head_size: int = Field(
@@ -67,21 +115,45 @@ def llama_sizes(d_model: int, options: LlamaOptions) -> tuple[int, int, int]:
         ConfigError: d_model, heads and kv_heads do not fit together.
     """
     heads = _whole_heads("llama", d_model, options.heads, even=True)
-    kv_heads = options.kv_heads or heads
-    if heads % kv_heads:
-        raise _fault(
-            "llama",
-            f"heads={heads} is not a multiple of",
-            "kv_heads",
-            kv_heads,
-            _divisor(heads, kv_heads),
-        )
-    return heads, kv_heads, options.ffn or -(-8 * d_model // (3 * 32)) * 32
+    return heads, _kv_heads("llama", heads, options.kv_heads), options.ffn or _gated_mlp(d_model)
+
+
+class QwenSizes(NamedTuple):
+    """Sizes as they will be built; `heads · head_size` need not be d_model."""
+
+    heads: int
+    kv_heads: int
+    head_size: int
+    ffn: int
+
+
+def qwen_sizes(d_model: int, options: QwenOptions) -> QwenSizes:
+    """Raises `ConfigError` if d_model, heads, kv_heads and head_size do not fit together."""
+    if options.head_size is None:
+        heads = _whole_heads("qwen", d_model, options.heads, even=True)
+        size = d_model // heads
+    else:
+        heads = options.heads or max(1, d_model // HEAD_SIZE)
+        size = options.head_size
+    kv_heads = _kv_heads("qwen", heads, options.kv_heads)
+    return QwenSizes(heads, kv_heads, size, options.ffn or _gated_mlp(d_model))
 
 
 def gpt2_heads(d_model: int, options: Gpt2Options) -> int:
     """Attention heads as they will be built. Raises `ConfigError` if they do not divide d_model."""
     return _whole_heads("gpt2", d_model, options.heads)
+
+
+def mamba_heads(d_model: int, options: MambaOptions) -> int:
+    """Heads of `head_size` channels of the inner width. Raises `ConfigError` if they do not fill
+    it."""
+    inner, size = options.expand * d_model, options.head_size
+    if inner % size:
+        raise _fault(
+            "mamba", f"backbone.expand · d_model = {inner} is not a multiple of", "head_size", size,
+            _divisor(inner, size), d_model,
+        )  # fmt: skip
+    return inner // size
 
 
 def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
@@ -93,6 +165,19 @@ def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
             _divisor(d_model, size), d_model,
         )  # fmt: skip
     return d_model // size
+
+
+def _gated_mlp(d_model: int) -> int:
+    """8/3 of d_model, up to a multiple of 32."""
+    return -(-8 * d_model // (3 * 32)) * 32
+
+
+def _kv_heads(backbone: str, heads: int, kv_heads: int | None) -> int:
+    kv_heads = kv_heads or heads
+    if heads % kv_heads:
+        what, instead = f"heads={heads} is not a multiple of", _divisor(heads, kv_heads)
+        raise _fault(backbone, what, "kv_heads", kv_heads, instead)
+    return kv_heads
 
 
 def _whole_heads(backbone: str, d_model: int, heads: int | None, even: bool = False) -> int:

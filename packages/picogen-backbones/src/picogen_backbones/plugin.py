@@ -1,17 +1,29 @@
-"""The entry point: three backbones. Their modules load torch, so they are imported when built."""
+"""The entry point: the backbones. Their modules load torch, so they are imported when built."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picogen_core import BackboneSpec, hookimpl
 
-from picogen_backbones.options import Gpt2Options, LlamaOptions, RwkvOptions
+from picogen_backbones.options import (
+    Gpt2Options,
+    LlamaOptions,
+    MambaOptions,
+    QwenOptions,
+    RwkvOptions,
+)
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from picogen_backbones.cached import CachedDecoder
     from picogen_backbones.gpt2 import Gpt2
     from picogen_backbones.llama import Llama
+    from picogen_backbones.mamba import Mamba
+    from picogen_backbones.qwen import Qwen
     from picogen_backbones.rwkv import Rwkv
 
 
@@ -27,10 +39,40 @@ def _llama(options: LlamaOptions, d_model: int) -> Llama:
     return Llama(d_model, options)
 
 
+def _mamba(options: MambaOptions, d_model: int) -> Mamba:
+    from picogen_backbones.mamba import Mamba
+
+    return Mamba(d_model, options)
+
+
+def _qwen(options: QwenOptions, d_model: int) -> Qwen:
+    from picogen_backbones.qwen import Qwen
+
+    return Qwen(d_model, options)
+
+
 def _rwkv(options: RwkvOptions, d_model: int) -> Rwkv:
     from picogen_backbones.rwkv import Rwkv
 
     return Rwkv(d_model, options)
+
+
+def _write_hf(backbone: CachedDecoder | Mamba, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_hf
+
+    return write_hf(backbone, table, folder)
+
+
+def _write_mamba_ssm(backbone: Mamba, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_mamba_ssm
+
+    return write_mamba_ssm(backbone, table, folder)
+
+
+def _write_rwkv(backbone: Rwkv, table: Tensor, folder: Path) -> str:
+    from picogen_backbones.export import write_rwkv
+
+    return write_rwkv(backbone, table, folder)
 
 
 @hookimpl
@@ -40,16 +82,33 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="GPT-2 (transformers): learned positions; what NotaGen is",
         config=lambda: Gpt2Options,
         build=_gpt2,
+        export={"hf": _write_hf},
     )
     yield BackboneSpec(
         name="llama",
         summary="Llama (transformers): rotary positions, gated MLP, RMSNorm",
         config=lambda: LlamaOptions,
         build=_llama,
+        export={"hf": _write_hf},
+    )
+    yield BackboneSpec(
+        name="mamba",
+        summary="Mamba-2 (transformers): a state of fixed size; mamba-ssm's kernels on CUDA",
+        config=lambda: MambaOptions,
+        build=_mamba,
+        export={"hf": _write_hf, "mamba-ssm": _write_mamba_ssm},
+    )
+    yield BackboneSpec(
+        name="qwen",
+        summary="Qwen3 (transformers): Llama with normalised queries and keys",
+        config=lambda: QwenOptions,
+        build=_qwen,
+        export={"hf": _write_hf},
     )
     yield BackboneSpec(
         name="rwkv",
         summary="RWKV-7: a state of fixed size instead of a cache, trained without CUDA",
         config=lambda: RwkvOptions,
         build=_rwkv,
+        export={"rwkv": _write_rwkv},
     )

@@ -14,6 +14,7 @@ from picogen_cli.commands.convert import convert
 from picogen_cli.commands.data import data
 from picogen_cli.commands.demo import demo
 from picogen_cli.commands.evaluate import evaluate
+from picogen_cli.commands.export import export
 from picogen_cli.commands.generate import generate
 from picogen_cli.commands.plugins import plugins
 from picogen_cli.commands.train import distill, train
@@ -31,6 +32,7 @@ app.command()(distill)
 app.command()(generate)
 app.command("eval")(evaluate)
 app.command()(convert)
+app.command()(export)
 app.command()(plugins)
 app.command()(demo)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint, entry_points
@@ -22,7 +22,7 @@ import pluggy
 from picogen_core import hookspecs
 from picogen_core.guard import HeavyImport, ImportGuard, refusal
 from picogen_core.hookspecs import PROJECT
-from picogen_core.specs import KINDS, Spec
+from picogen_core.specs import KINDS, BackboneSpec, Spec
 from picogen_core.suggest import did_you_mean
 
 HOOKS = {
@@ -190,6 +190,17 @@ def _check_spec(spec: Any, kind: str) -> None:
         value = getattr(spec, part)
         if not callable(value):
             raise _Fault(f"{part} of {kind} {spec.name!r} is {_a(value)}, not a function")
+    if isinstance(spec, BackboneSpec):
+        _check_export(spec)
+
+
+def _check_export(spec: BackboneSpec) -> None:
+    where = f"export of backbone {spec.name!r}"
+    if not isinstance(spec.export, Mapping):
+        raise _Fault(f"{where} is {_a(spec.export)}, not functions by format")
+    for to, write in spec.export.items():
+        if not (isinstance(to, str) and NAME.fullmatch(to) and callable(write)):
+            raise _Fault(f"{where} holds {to!r}: {_a(write)}, not a function by a small name")
 
 
 @contextmanager

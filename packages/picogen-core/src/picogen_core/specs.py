@@ -4,8 +4,9 @@
 asked for, so that torch and its like are imported inside `build`, never at the top of the module.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from picogen_core.options import Options
@@ -14,14 +15,25 @@ from picogen_core.protocols import Backbone, Head, Loss, Metric, Source
 Better = Literal["higher", "lower", "closer"]
 
 
+Export = Callable[[Any, Any, Path], str]
+"""(module, token table [T, D], folder) -> Python that opens what was written into the folder."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
-    """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`."""
+    """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`.
+
+    `export`, where its architecture is at home elsewhere: for each format (`"hf"`) a function that
+    writes the module's weights into an empty folder as that program reads them, under its names.
+    Programs that read tokens get the token table. The function returns a few lines of Python that
+    open the files from within the folder; they become part of the folder's README.
+    """
 
     name: str
     summary: str
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Backbone[Any]]
+    export: Mapping[str, Export] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Annotated, Any
 
@@ -15,6 +15,8 @@ from picogen_core.specs import KINDS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+FACTS = {"unit", "better", "needs", "needs_teacher", "suffixes", "export"}
 
 
 def plugins(
@@ -51,7 +53,11 @@ def plugins(
 def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
     """Its origin, and all that its spec says in plain words."""
     facts = {field.name: getattr(entry.spec, field.name) for field in fields(KINDS[entry.kind])}
-    facts = {key: value for key, value in facts.items() if not callable(value)}
+    facts = {
+        key: sorted(value) if isinstance(value, Mapping) else value
+        for key, value in facts.items()
+        if not callable(value)
+    }
     origin = {"distribution": entry.distribution, "version": entry.version}
     return {"kind": entry.kind, **facts, "name": known.label(entry), **origin}
 
@@ -101,7 +107,7 @@ def _print_one(shown: dict[str, Any]) -> None:
     console = Console()
     origin = f"{shown['distribution']} {shown['version']}"
     console.print(Text(f"{shown['kind']} {shown['name']} ({origin}): {shown['summary']}"))
-    for fact in sorted(shown.keys() & {"unit", "better", "needs", "needs_teacher", "suffixes"}):
+    for fact in sorted(shown.keys() & FACTS):
         console.print(Text(f"{fact.replace('_', ' ')}: {_plain(shown[fact])}"))
     options = [OptionInfo(**option) for option in shown["options"]]
     if not options:

@@ -7,7 +7,9 @@ patches are crossed.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -208,6 +210,25 @@ def learns_a_copy_task(subject: BackboneSubject) -> None:
     raise AssertionError(f"after {COPY_STEPS} steps cross-entropy is {loss:.2f}, not {goal:.2f}")
 
 
+@module_check
+def exports_write_files(subject: BackboneSubject) -> None:
+    """Each format of `export`, if there is any, writes files, says in Python how to open them, and
+    leaves the module as it was."""
+    module = subject.awake()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    for to, write in subject.entry.spec.export.items():
+        with tempfile.TemporaryDirectory() as folder:
+            opening = write(module, subject.noise(5, subject.d_model, seed=1), Path(folder))
+            assert any(Path(folder).iterdir()), f"export {to!r} writes nothing"
+        assert isinstance(opening, str), f"export {to!r} returns {opening!r}, not Python"
+        compile(opening, f"export {to!r}", "exec")
+        after = module.state_dict()
+        same = before.keys() == after.keys() and all(
+            torch.equal(tensor, after[name]) for name, tensor in before.items()
+        )
+        assert same, f"export {to!r} changes the module"
+
+
 CHECKS: Sequence[Check] = (
     keeps_shape,
     is_causal,
@@ -217,5 +238,6 @@ CHECKS: Sequence[Check] = (
     step_equals_call,
     states_can_be_selected_and_merged,
     *MODULE_CHECKS,
+    exports_write_files,
     learns_a_copy_task,
 )

@@ -1,0 +1,43 @@
+"""Which functions transformers' Mamba-2 layers call: CUDA kernels on CUDA tensors alone.
+
+transformers decides once, at import: if `mamba_ssm` or `causal_conv1d` can be imported it calls
+their kernels whatever device the tensors are on, and CPU tensors crash them. Here the device of the
+first argument decides at each call.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers.models.mamba2 import modeling_mamba2
+
+NAMES = (
+    "causal_conv1d_fn",
+    "causal_conv1d_update",
+    "mamba2_chunk_scan",
+    "mamba2_selective_state_update",
+    "mamba2_split_conv1d_scan_combined",
+)
+
+
+def by_device(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` (transformers' wrapper round a kernel) for CUDA tensors, what it wraps (plain
+    torch) for all others."""
+    plain = inspect.unwrap(function)
+
+    @functools.wraps(plain)
+    def chosen(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return (function if tensor.is_cuda else plain)(tensor, *args, **kwargs)
+
+    chosen.kernel = function  # type: ignore[attr-defined]
+    return chosen
+
+
+def install() -> None:
+    """Put `by_device` round the functions that transformers' Mamba-2 layers call; once."""
+    for name in NAMES:
+        function = getattr(modeling_mamba2, name)
+        if not hasattr(function, "kernel"):
+            setattr(modeling_mamba2, name, by_device(function))

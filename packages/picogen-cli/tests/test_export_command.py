@@ -1,0 +1,60 @@
+"""`picogen export` from the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from picogen_cli.main import main
+from picogen_core.model.checkpoint import save_checkpoint
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
+
+torch.set_num_threads(1)
+
+
+def picogen(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    config = ModelConfig(d_model=32, backbone="llama", backbone_options={"layers": 1, "heads": 2})
+    save_checkpoint(tmp_path / "ckpt", GenericStudent(config), {})
+    return tmp_path / "ckpt"
+
+
+def test_it_writes_a_folder_and_says_so(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert picogen("export", checkpoint, "--to", "hf", "--output-dir", "out", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["backbone"], shown["to"], shown["output_dir"]) == ("llama", "hf", "out")
+    assert set(shown["files"]) == {path.name for path in Path("out").iterdir()}
+    assert "model.safetensors" in shown["files"]
+    assert json.loads(Path("out/config.json").read_text())["hidden_size"] == 32
+
+
+@pytest.mark.parametrize(
+    ("to", "output", "message"),
+    [
+        ("hff", "out", "no backbone can be written as 'hff'. Did you mean 'hf'? Formats: hf, "),
+        ("rwkv", "out", "backbone 'llama' (picogen-backbones 0.1.0) cannot be written as 'rwkv'"),
+        ("hf", "ckpt", "not empty"),
+    ],
+)
+def test_faults_are_one_line(
+    to: str, output: str, message: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert picogen("export", checkpoint, "--to", to, "--output-dir", output) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and len(printed.err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_a_missing_checkpoint_says_so(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert picogen("export", "none", "--to", "hf", "--output-dir", "out") == 2
+    assert "none: no such file or folder" in capsys.readouterr().err
