@@ -166,7 +166,7 @@ def test_the_header_keeps_what_is_legal_and_drops_the_rest():
     )
     repaired = repair(header + "[V:1]C4|[V:2]E4|\n")
     assert repaired.text.split("[V:1]")[0] == (
-        'X:1\nT:Ete 50\nC:Me\nL:1/8\nM:4/4\nK:C\nV:1 treble nm="A"\nV:2 bass\n'
+        'X:1\nT:Été 50\nC:Me\nL:1/8\nM:4/4\nK:C\nV:1 treble nm="A"\nV:2 bass\n'
     )
 
 

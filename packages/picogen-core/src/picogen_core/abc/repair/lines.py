@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from unidecode import unidecode
-
 from picogen_core.abc.repair.draft import Log
 from picogen_core.abc.rests import VOICE_MARK, split_line
 
@@ -28,13 +26,16 @@ _BRACKETED = re.compile(
 
 
 def drop_illegal_characters(text: str, log: Log) -> str:
-    """Take out what is not printable ASCII; letters with accents in titles lose the accent."""
+    """Take out what is not printable ASCII; titles and composers may be in any script."""
+
+    def legal(character: str, credit: bool) -> bool:
+        return " " <= character <= "~" or character == "\t" or (credit and character.isprintable())
+
     lines = []
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        plain = unidecode(line).replace("\n", " ") if line[:2] in ("T:", "C:") else line
-        kept = "".join(c for c in plain if " " <= c <= "~" or c == "\t")
-        log.extend(f"{c!r}" for c in line if not (" " <= c <= "~" or c == "\t"))
-        lines.append(kept)
+        credit = line[:2] in ("T:", "C:")
+        log.extend(f"{c!r}" for c in line if not legal(c, credit))
+        lines.append("".join(c for c in line if legal(c, credit)))
     return "\n".join(lines)
 
 
