@@ -18,7 +18,7 @@ def demo(
     ] = None,
     train_seconds: Annotated[
         float, typer.Option(min=3, help="Training time of the three models together.")
-    ] = 240.0,
+    ] = 220.0,
     samples: Annotated[int, typer.Option(min=20, help="Pieces to write.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
     as_json: Json = False,
