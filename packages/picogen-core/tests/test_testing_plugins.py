@@ -2,7 +2,7 @@
 checks become tests: expected failures are named and strict."""
 
 import pytest
-from picogen_core import BackboneSpec, Options
+from picogen_core import BackboneSpec, Options, PluginError
 from picogen_core.testing import backbone_checks, plugin_checks
 from picogen_core.testing.kit import Case, parametrise
 from picogen_core.testing.plugins import CHECKS, PluginSubject
@@ -132,6 +132,6 @@ def test_options_reach_the_builder():
 
     spec = BackboneSpec(name="x", summary="A.", config=lambda: Layers, build=build)
     mark = backbone_checks(spec, options={"layers": 3}, d_model=48).mark
-    with pytest.raises(RuntimeError, match="enough"):
+    with pytest.raises(PluginError, match="enough"):
         mark.args[1][0].values[0]()
     assert built == [(3, 48)]

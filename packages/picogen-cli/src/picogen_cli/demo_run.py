@@ -153,19 +153,16 @@ def _bits(
 def print_table(report: dict[str, Any]) -> None:
     """The end of the demo: who predicts best, how the music measures, where it lies."""
     console = Console()
-    table = Table(title="Held-out tunes: bits per character (lower is better)", box=None)
-    columns = ("model", "bits/char [95 %]", "music alone", "n", "parameters", "epochs", "seconds")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "model" else "right")
-    for name, value in report["bits_per_character"].items():
+    bits = report["bits_per_character"]
+    count = next(iter(bits.values()))["n"]
+    table = Table(title=f"{count} held-out tunes: bits per character (lower is better)", box=None)
+    for column in ("model", "all [95 %]", "music alone", "parameters", "epochs"):
+        table.add_column(column, justify="left" if column == "model" else "right", no_wrap=True)
+    for name, value in bits.items():
         run = report["models"].get(name)
-        facts = (
-            (f"{run['parameters']:,}", f"{run['epochs']:.1f}", f"{run['seconds']:.0f}")
-            if run
-            else ()
-        )
+        facts = (f"{run['parameters']:,}", f"{run['epochs']:.1f}") if run else ()
         music_bits = report["bits_per_character_of_music"][name]["value"]
-        table.add_row(name, show(Value(**value)), f"{music_bits:.3f}", str(value["n"]), *facts)
+        table.add_row(name, show(Value(**value)), f"{music_bits:.3f}", *facts)
     console.print(table)
     sampling = ", ".join(f"{name} {value}" for name, value in report["sampling"].items())
     music = Table(title=f"Music, against the training tunes ({sampling})", box=None)
