@@ -158,7 +158,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
 
 
 def test_a_worker_that_dies_of_a_file_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(FileReader, "_exchange", lambda self, request: b"")
+    monkeypatch.setattr(FileReader, "_exchange", lambda self, request, seconds: (b"", False))
     with FileReader() as made, pytest.raises(BadInput, match="crashed"):
         made.read(tmp_path / "a.krn")
 

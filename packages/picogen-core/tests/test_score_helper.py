@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from picogen_core import sandbox
+from picogen_core.sandbox import Limits, in_fork
 from picogen_core.score import helper as helper_module
 from picogen_core.score import worker
 from picogen_core.score.helper import Converter, Helper
-from picogen_core.score.limits import ConversionError, safe_abc
+from picogen_core.score.limits import ConversionError, limits_for, safe_abc
 
 TUNE = "X:1\nL:1/8\nM:4/4\nK:C\nCDEF GABc|c8|]\n"
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -58,8 +60,8 @@ def test_a_worker_killed_midway_is_replaced(monkeypatch):
 
     monkeypatch.setattr(Helper, "_exchange", killing)
     try:
-        first = helper.ask("musicxml", TUNE)
-        assert helper.ask("musicxml", TUNE) == first
+        first = helper.convert("musicxml", TUNE)
+        assert helper.convert("musicxml", TUNE) == first
         assert helper.pid not in killed and len(killed) == 1
     finally:
         helper.close()
@@ -68,12 +70,12 @@ def test_a_worker_killed_midway_is_replaced(monkeypatch):
 def test_a_worker_that_hangs_is_ended(monkeypatch):
     helper = Helper()
     try:
-        helper.ask("musicxml", TUNE)
-        monkeypatch.setattr(helper_module, "WALL_SECONDS", 0.1)
-        monkeypatch.setattr(helper_module, "_START_SECONDS", 0.1)
+        helper.convert("musicxml", TUNE)
+        monkeypatch.setattr(helper_module, "limits_for", lambda op, size: Limits(1, 0.1, 1 << 30))
+        monkeypatch.setattr(sandbox, "START_SECONDS", 0.1)
         os.kill(helper.pid, signal.SIGSTOP)
         with pytest.raises(ConversionError, match="took longer"):
-            helper.ask("musicxml", TUNE)
+            helper.convert("musicxml", TUNE)
         assert helper.pid is None
     finally:
         helper.close()
@@ -123,33 +125,32 @@ def test_a_text_that_does_not_parse_gives_a_reason():
     ids=["segfault", "abort", "cpu", "exit", "memory", "recursion"],
 )
 def test_what_a_fork_does_stays_in_it(run, reason):
-    reply = worker.convert_in_fork(Bent(run), "musicxml", TUNE)
+    limits = limits_for("musicxml", len(TUNE))
+    reply = in_fork(lambda: worker.convert(Bent(run), "musicxml", TUNE), limits)
     assert re.search(reason, reply["error"])
 
 
 @needs_fork
-def test_a_fork_that_takes_too_long_is_ended(monkeypatch):
-    monkeypatch.setattr(worker, "WALL_SECONDS", 0.2)
-    reply = worker.convert_in_fork(Bent(lambda text: time.sleep(60)), "musicxml", TUNE)
+def test_a_fork_that_takes_too_long_is_ended():
+    reply = in_fork(lambda: time.sleep(60), Limits(10, 0.2, 1 << 30))
     assert reply == {"error": "it took longer than 0.2 s"}
 
 
 def test_what_prints_on_stdout_does_not_reach_the_answers():
     code = (
-        "from picogen_core.score import worker\n"
-        "def noisy(libraries, op, text):\n"
+        "from picogen_core.sandbox import serve\n"
+        "def noisy(request):\n"
         "    print('noise')\n"
-        "    return {'ok': [text], 'warnings': []}\n"
-        "worker.convert_in_fork = worker.convert = noisy\n"
-        "worker.main()"
+        "    return {'ok': request['text']}\n"
+        "serve(noisy)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        input=b'{"op": "musicxml", "text": "hi"}\n',
+        input=b'{"text": "hi"}\n',
         capture_output=True,
         check=True,
     )
-    assert done.stdout == b'{"ok": ["hi"], "warnings": []}\n'
+    assert done.stdout == b'{"ok": "hi"}\n'
 
 
 def test_lines_that_open_files_are_taken_out():
@@ -174,7 +175,7 @@ def test_texts_over_the_limits(abc, reason):
 def test_the_worker_goes_when_its_parent_does():
     code = (
         "from picogen_core.score.helper import Helper; h = Helper();"
-        f"h.ask('musicxml', {TUNE!r}); print(h.pid, flush=True); import os; os._exit(0)"
+        f"h.convert('musicxml', {TUNE!r}); print(h.pid, flush=True); import os; os._exit(0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     pid = int(done.stdout)

@@ -1,30 +1,18 @@
-"""The parent's side of the conversion workers: start, ask, time out, start again."""
+"""Conversions of untrusted scores, asked of worker processes."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import json
-import os
 import queue
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from picogen_core.score.limits import (
-    MAX_TEXT,
-    MAX_XML,
-    WALL_SECONDS,
-    ConversionError,
-    extra_seconds,
-)
+from picogen_core.sandbox import Worker
+from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
 
 # midi+svg: the MIDI first, then the pages; png is of an SVG page, wav of a MIDI file in base64.
 Op = Literal["musicxml", "svg", "midi", "midi+svg", "png", "wav"]
-_START_SECONDS = 30  # importing the libraries on a busy machine
 
 
 @dataclass(frozen=True)
@@ -35,81 +23,28 @@ class Answer:
     warnings: tuple[str, ...]
 
 
-class Helper:
-    """One worker process. Not for two threads at once."""
+class Helper(Worker):
+    """One worker process that converts. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__("picogen_core.score.worker")
 
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id while it runs."""
-        return self._process.pid if self._process else None
-
-    def ask(self, op: Op, text: str) -> Answer:
-        """One conversion; a worker that died is replaced and asked once more.
+    def convert(self, op: Op, text: str) -> Answer:
+        """One conversion.
 
         Raises:
             ConversionError: the reason, in one line.
         """
-        for attempt in range(2):
-            fresh = self._process is None
-            request = json.dumps({"op": op, "text": text}).encode() + b"\n"
-            seconds = WALL_SECONDS + 2 * extra_seconds(op, len(text))
-            line, expired = self._exchange(request, seconds + _START_SECONDS)
-            if line:
-                reply = json.loads(line)
-                if "error" in reply:
-                    raise ConversionError(str(reply["error"]))
-                return Answer(tuple(reply["ok"]), tuple(reply["warnings"]))
-            self.close()
-            if expired:
-                raise ConversionError(f"it took longer than {seconds} s")
-            if fresh or attempt:
-                break
-        raise ConversionError("the converter crashed")
-
-    def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
-        """(the answer's line, or nothing if the worker died; whether time ran out)."""
-        process = self._process = self._process or _start()
-        assert process.stdin and process.stdout
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            process.kill()
-
-        timer = threading.Timer(seconds, expire)
-        timer.start()
-        line = b""
-        with contextlib.suppress(OSError):
-            process.stdin.write(request)
-            process.stdin.flush()
-            line = process.stdout.readline()
-        timer.cancel()
-        return (line if line.endswith(b"\n") else b""), expired.is_set()
-
-    def close(self) -> None:
-        """End the worker."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        process.kill()
-        process.wait()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "picogen_core.score.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONUTF8": "1"},
-    )
+        seconds = limits_for(op, len(text)).wall_seconds
+        try:
+            reply = self.ask({"op": op, "text": text}, seconds)
+        except TimeoutError:
+            raise ConversionError(f"it took longer than {seconds} s") from None
+        except ChildProcessError:
+            raise ConversionError("the converter crashed") from None
+        if "error" in reply:
+            raise ConversionError(str(reply["error"]))
+        return Answer(tuple(reply["ok"]), tuple(reply["warnings"]))
 
 
 class Converter:
@@ -154,7 +89,7 @@ class Converter:
             raise ConversionError(f"the text has {len(text):,} characters; at most {most:,}")
         helper = self._free.get()
         try:
-            return helper.ask(op, text)
+            return helper.convert(op, text)
         finally:
             self._free.put(helper)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
 from picogen_core.errors import PicogenError
+from picogen_core.sandbox import Limits
 
 MAX_TEXT = 384 * 1024  # a repaired text has grown by the rests that it left out
 MAX_LINE = 8 * 1024
@@ -55,22 +55,7 @@ def refuse_long_rests(abc: str) -> None:
                 raise ConversionError(f"{rest.group()[:12]!r} rests over {MAX_BAR_RESTS} bars")
 
 
-def extra_seconds(op: str, size: int) -> int:
-    """CPU time beyond `CPU_SECONDS` for long scores: a string quartet takes 13 s."""
-    return size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
-
-
-def limit_process(extra: int = 0) -> None:
-    """Cap CPU time and memory of this process, where the system can."""
-    try:
-        import resource
-    except ImportError:  # Windows: the wall clock alone limits it
-        return
-    caps = (
-        (resource.RLIMIT_CPU, CPU_SECONDS + extra),
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CORE, 0),
-    )
-    for kind, value in caps:
-        with suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
-            resource.setrlimit(kind, (value, value))
+def limits_for(op: str, size: int) -> Limits:
+    """More time for long scores: a string quartet takes 13 s."""
+    extra = size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
+    return Limits(CPU_SECONDS + extra, WALL_SECONDS + 2 * extra, MEMORY_BYTES)

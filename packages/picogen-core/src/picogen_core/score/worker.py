@@ -1,34 +1,18 @@
 """`python -m picogen_core.score.worker`: answers conversions on stdin with results on stdout.
 
 One JSON object a line: `{"op": …, "text": …}`, the operations as in `helper.Op`, is answered by
-`{"ok": [part, …], "warnings": […]}` or `{"error": reason}`. The libraries are imported once; each
-conversion runs in a fork of its own under CPU and memory limits. Where there is no fork it runs
-here, and the other side ends the process when time is up.
+`{"ok": [part, …], "warnings": […]}` or `{"error": reason}`.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import importlib
-import json
-import os
-import select
-import signal
-import sys
-import time
+from collections.abc import Mapping
 from typing import Any
 
-from picogen_core.score.limits import (
-    CPU_SECONDS,
-    WALL_SECONDS,
-    ConversionError,
-    extra_seconds,
-    limit_process,
-)
-
-Reply = dict[str, Any]
-_CHUNK = 1 << 20
+from picogen_core.sandbox import Reply, in_fork, serve
+from picogen_core.score.limits import ConversionError, limits_for
 
 
 class Libraries:
@@ -86,72 +70,19 @@ def convert(libraries: Libraries, op: str, text: str) -> Reply:
         return {"error": "it is nested too deep"}
 
 
-def convert_in_fork(libraries: Libraries, op: str, text: str) -> Reply:
-    """One conversion in a fork with limits; whatever happens to it, this process goes on."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _answer_and_exit(libraries, op, text, reader, writer)
-    os.close(writer)
-    extra = extra_seconds(op, len(text))
-    answer, end = bytearray(), time.monotonic() + WALL_SECONDS + 2 * extra
-    in_time = True
-    while in_time:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
-        in_time = bool(ready)
-        chunk = os.read(reader, _CHUNK) if ready else b""
-        answer += chunk
-        if in_time and not chunk:
-            break
-    os.close(reader)
-    if not in_time:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not in_time:
-        return {"error": f"it took longer than {WALL_SECONDS + 2 * extra} s"}
-    with contextlib.suppress(ValueError):
-        return dict(json.loads(answer))
-    return {"error": _reason(status, CPU_SECONDS + extra)}
-
-
-def _answer_and_exit(libraries: Libraries, op: str, text: str, reader: int, writer: int) -> None:
-    """The fork's whole life; it never returns into the worker's loop."""
-    try:
-        os.close(reader)
-        limit_process(extra_seconds(op, len(text)))
-        reply = json.dumps(convert(libraries, op, text)).encode()
-        with open(writer, "wb") as pipe:
-            pipe.write(reply)
-    finally:
-        os._exit(0)
-
-
-def _reason(status: int, seconds: int) -> str:
-    if not os.WIFSIGNALED(status):
-        return "the converter ended without an answer"
-    number = os.WTERMSIG(status)
-    if number == signal.SIGXCPU or number == signal.SIGKILL:
-        return f"it needs more than {seconds} s of CPU time"
-    return f"the converter crashed ({signal.Signals(number).name})"
-
-
 def main() -> None:
-    """Read requests until stdin closes. Nobody else may write where the answers go."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    """Answer requests until stdin closes."""
     libraries = Libraries()
-    forks = hasattr(os, "fork")
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
+
+    def answer(request: Mapping[str, Any]) -> Reply:
         op, text = str(request["op"]), str(request["text"])
         try:
             libraries.load(op)
         except ConversionError as error:
-            reply: Reply = {"error": str(error)}
-        else:
-            reply = (convert_in_fork if forks else convert)(libraries, op, text)
-        answers.write(json.dumps(reply) + "\n")
-        answers.flush()
+            return {"error": str(error)}
+        return in_fork(lambda: convert(libraries, op, text), limits_for(op, len(text)))
+
+    serve(answer)
 
 
 if __name__ == "__main__":

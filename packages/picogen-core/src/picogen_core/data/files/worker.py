@@ -1,28 +1,18 @@
 """`python -m picogen_core.data.files.worker`: reads score files named on stdin into ABC on stdout.
 
 One JSON object a line: `{"path": …}` is answered by `{"abc": …, "notes": n, "moved": m}` (the
-last two of a MIDI file) or `{"error": reason}`. Each file is read in a fork of its own under CPU
-and memory limits. Where there is no fork it is read here, and the other side ends the process
-when time is up.
+last two of a MIDI file) or `{"error": reason}`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import select
-import signal
-import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from picogen_core.data.files.limits import CPU_SECONDS, MAX_FILE, WALL_SECONDS, limit_process
+from picogen_core.data.files.limits import LIMITS, MAX_FILE
 from picogen_core.errors import BadInput
-
-Reply = dict[str, Any]
-_CHUNK = 1 << 20
+from picogen_core.sandbox import Reply, in_fork, serve
 
 
 def load(suffix: str) -> None:
@@ -62,52 +52,12 @@ def read_file(path: Path) -> Reply:
         return {"error": "it is nested too deep"}
 
 
-def read_in_fork(path: Path) -> Reply:
-    """One file in a fork with limits; whatever happens to it, this process goes on."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            limit_process()
-            with os.fdopen(writer, "wb") as pipe:
-                pipe.write(json.dumps(read_file(path)).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    answer, end = bytearray(), time.monotonic() + WALL_SECONDS
-    in_time = True
-    while in_time:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
-        in_time = bool(ready)
-        chunk = os.read(reader, _CHUNK) if ready else b""
-        answer += chunk
-        if in_time and not chunk:
-            break
-    os.close(reader)
-    if not in_time:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not in_time:
-        return {"error": f"it took longer than {WALL_SECONDS} s"}
-    with contextlib.suppress(ValueError):
-        return dict(json.loads(answer))
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return {"error": f"it needs more than {CPU_SECONDS} s of CPU time"}
-    return {"error": "the converter crashed"}
-
-
-def main() -> None:
-    """Read requests until stdin closes. Nobody else may write where the answers go."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    read = read_in_fork if hasattr(os, "fork") else read_file
-    for line in sys.stdin.buffer:
-        path = Path(json.loads(line)["path"])
-        load(path.suffix.lower())
-        answers.write(json.dumps(read(path)) + "\n")
-        answers.flush()
+def answer(request: Mapping[str, Any]) -> Reply:
+    """A request's file, read in a fork."""
+    path = Path(request["path"])
+    load(path.suffix.lower())
+    return in_fork(lambda: read_file(path), LIMITS)
 
 
 if __name__ == "__main__":
-    main()
+    serve(answer)

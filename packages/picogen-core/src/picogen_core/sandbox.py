@@ -1,0 +1,189 @@
+"""Untrusted work in processes of its own: a worker that forks for each request, under limits.
+
+The parent keeps a `Worker`, which asks `python -m MODULE` one JSON object a line. The module calls
+`serve`, and for each request `in_fork`, so that a request that crashes, hangs or eats memory ends
+alone and the libraries are imported once. Where there is no fork the request runs in the worker,
+and the parent ends that when time is up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Reply = dict[str, Any]
+START_SECONDS = 60  # importing the libraries on a busy machine
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may take of the machine."""
+
+    cpu_seconds: int
+    wall_seconds: float
+    memory_bytes: int
+
+    def apply(self) -> None:
+        """Cap CPU time and memory of this process, where the system can."""
+        try:
+            import resource
+        except ImportError:  # Windows: the wall clock alone limits it
+            return
+        caps = (
+            (resource.RLIMIT_CPU, self.cpu_seconds),
+            (resource.RLIMIT_AS, self.memory_bytes),
+            (resource.RLIMIT_CORE, 0),
+        )
+        for kind, value in caps:
+            with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
+                resource.setrlimit(kind, (value, value))
+
+
+class Worker:
+    """The parent's side of one worker process, started with the first request. Not for two threads
+    at once."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def ask(self, request: Mapping[str, Any], seconds: float) -> Reply:
+        """One request; a worker that died meanwhile is replaced and asked once more.
+
+        Raises:
+            TimeoutError: no answer within `seconds` beyond the time to start.
+            ChildProcessError: the worker died of the request.
+        """
+        for attempt in range(2):
+            fresh = self._process is None
+            line, expired = self._exchange(json.dumps(request).encode() + b"\n", seconds)
+            if line:
+                return dict(json.loads(line))
+            self.close()
+            if expired:
+                raise TimeoutError
+            if fresh or attempt:
+                break
+        raise ChildProcessError
+
+    def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
+        """(the answer's line, or nothing if the worker died; whether time ran out)."""
+        process = self._process = self._process or self._start()
+        assert process.stdin and process.stdout
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(seconds + START_SECONDS, expire)
+        timer.daemon = True
+        timer.start()
+        line = b""
+        with contextlib.suppress(OSError):
+            process.stdin.write(request)
+            process.stdin.flush()
+            line = process.stdout.readline()
+        timer.cancel()
+        return (line if line.endswith(b"\n") else b""), expired.is_set()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", self.module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONUTF8": "1"},
+        )
+
+    def close(self) -> None:
+        """End the worker."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        process.kill()
+        process.wait()
+
+
+def serve(answer: Callable[[Mapping[str, Any]], Reply]) -> None:
+    """The worker's loop, until stdin closes. Nobody else may write where the answers go."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        answers.write(json.dumps(answer(json.loads(line))) + "\n")
+        answers.flush()
+
+
+def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
+    """`work` in a fork under `limits`; whatever happens to it, this process goes on."""
+    if not hasattr(os, "fork"):
+        return work()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _answer_and_exit(work, limits, reader, writer)
+    os.close(writer)
+    answer = _read_all(reader, time.monotonic() + limits.wall_seconds)
+    os.close(reader)
+    if answer is None:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if answer is None:
+        return {"error": f"it took longer than {limits.wall_seconds} s"}
+    with contextlib.suppress(ValueError):
+        return dict(json.loads(answer))
+    return {"error": _reason(status, limits)}
+
+
+def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, writer: int) -> None:
+    """The fork's whole life; it never returns into the worker's loop."""
+    try:
+        os.close(reader)
+        limits.apply()
+        reply = json.dumps(work()).encode()
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(reply)
+    finally:
+        os._exit(0)
+
+
+def _read_all(reader: int, end: float) -> bytes | None:
+    """What the pipe holds until it is closed, or None if that is not before `end`."""
+    answer = bytearray()
+    while True:
+        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        if not ready:
+            return None
+        chunk = os.read(reader, _CHUNK)
+        if not chunk:
+            return bytes(answer)
+        answer += chunk
+
+
+def _reason(status: int, limits: Limits) -> str:
+    if not os.WIFSIGNALED(status):
+        return "the converter ended without an answer"
+    number = os.WTERMSIG(status)
+    if number in (signal.SIGXCPU, signal.SIGKILL):
+        return f"it needs more than {limits.cpu_seconds} s of CPU time"
+    return f"the converter crashed ({signal.Signals(number).name})"
