@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from picogen_cli.main import main
+from picogen_core import BadInput
 
 HEAVY = ("torch", "transformers", "numpy", "scipy", "music21", "verovio", "lxml")
 TUNES = "\n".join(
@@ -50,6 +51,12 @@ def test_looking_around_loads_nothing_heavy(arguments: list[str], tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "eval", "none"], ["eval", "none", "--debug"]])
+def test_debug_shows_the_traceback_wherever_it_stands(arguments: list[str]):
+    with pytest.raises(BadInput, match="no such file or folder"):
+        main(arguments)
 
 
 def test_python_m_picogen_cli_is_picogen():

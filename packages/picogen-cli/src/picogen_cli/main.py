@@ -58,10 +58,11 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that spin while they wait cost 4 × the time on a machine that others use too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    debug = "--debug" in arguments  # before the command or after it
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app([word for word in arguments if word != "--debug"], standalone_mode=False)
     except PicogenError as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         sys.exit(_fault(str(error)))
     except TyperException as error:
