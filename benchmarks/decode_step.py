@@ -22,7 +22,7 @@ import measure
 import torch
 from picogen_core.registry import registry
 from picogen_core.trees import tree_map
-from train_step import BASE, build_part, numbers
+from train_step import BASE, build_part, names, numbers
 
 STEPS = 10  # patch steps a timing
 CHARACTERS = 16
@@ -199,8 +199,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lengths", type=numbers, default=[64, 256, 1024, 4096])
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--backbones", type=lambda s: s.split(","), help="default: all installed")
-    parser.add_argument("--heads", type=lambda s: s.split(","), help="default: all installed")
+    parser.add_argument("--backbones", type=names, help="default: all installed")
+    parser.add_argument("--heads", type=names, help="default: all installed")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--budget", type=float, default=15, help="wall seconds a case")
     parser.add_argument("--quick", action="store_true", help="small sizes, a minute")

@@ -29,6 +29,8 @@ from picogen_core.registry import registry
 from picogen_core.training.state import make_optimizer
 
 BASE = "llama"
+PARTS = "backbone", "head", "model"
+NOTAGEN = "notagen"
 MAX_TUNE = 256  # patches; longer tunes are cropped
 
 
@@ -122,7 +124,7 @@ def cases(given: argparse.Namespace) -> list[Case]:
             listed.append(Case("head", name, 1, n, threads, given.width))
         for name in backbones:
             listed.append(Case("model", name, 1, patches, threads, given.width))
-    return listed
+    return [case for case in listed if case.part in given.parts]
 
 
 def _parameters(case: Case, longest: int) -> int:
@@ -226,6 +228,11 @@ def numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
+def names(text: str) -> list[str]:
+    """`llama,rwkv` as a list."""
+    return text.split(",")
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
 
@@ -233,15 +240,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--headline", type=numbers, default=[4, 1024], help="rows,patches")
     parser.add_argument("--threads", type=numbers, default=[1, 2])
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--backbones", type=lambda s: s.split(","), help="default: all installed")
-    parser.add_argument("--heads", type=lambda s: s.split(","), help="default: all installed")
+    parser.add_argument("--backbones", type=names, help="default: all installed")
+    parser.add_argument("--heads", type=names, help="default: all installed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--budget", type=float, default=60, help="wall seconds a case")
     parser.add_argument("--tunes", type=int, default=256)
     parser.add_argument("--small", type=int, default=256, help="width of the NotaGen comparison")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--passes", type=int, default=5, help="over the tunes")
-    parser.add_argument("--only", choices=["steps", "notagen"], help="one of the two parts")
+    parser.add_argument("--parts", type=names, default=[*PARTS, NOTAGEN], help="default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes, a minute")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
@@ -255,8 +262,8 @@ def main() -> None:
     given = parse()
     result = {
         "machine": measure.machine(),
-        "steps": measure_steps(given) if given.only != "notagen" else [],
-        "notagen": measure_notagen(given) if given.only != "steps" else None,
+        "steps": measure_steps(given) if set(given.parts) & set(PARTS) else [],
+        "notagen": measure_notagen(given) if NOTAGEN in given.parts else None,
     }
     if given.json:
         print(json.dumps(result, indent=1))

@@ -40,8 +40,8 @@ class BackboneSpec:
 class HeadSpec:
     """A character model. `build(config, d_model)` returns a module that is a `Head`.
 
-    `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each, and
-    gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
+    `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each,
+    and gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
     """
 
     name: str
