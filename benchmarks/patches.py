@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import re
 import statistics
-import time
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from measure import in_turns
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.notes import split_tunes
 from picogen_core.abc.patches import Patchilizer, strip_marks
@@ -82,6 +84,11 @@ def tunes(count: int) -> list[str]:
     return pieces
 
 
+def _encode_all(encode: Callable[[str], object], pieces: list[str]) -> None:
+    for piece in pieces:
+        encode(piece)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pieces", type=int, default=400)
@@ -92,17 +99,13 @@ def main() -> None:
     for piece in pieces:
         assert codec.encode(piece).tolist() == plain_encode(piece)
     patches = sum(len(codec.encode(piece)) for piece in pieces)
-    seconds: dict[str, list[float]] = {"plain": [], "Patchilizer": []}
-    for _ in range(given.rounds):
-        for name, encode in (("plain", plain_encode), ("Patchilizer", codec.encode)):
-            begun = time.process_time()
-            for piece in pieces:
-                encode(piece)
-            seconds[name].append(time.process_time() - begun)
+    encoders = {"plain": plain_encode, "Patchilizer": codec.encode}
+    tasks = {name: partial(_encode_all, encode, pieces) for name, encode in encoders.items()}
+    times = in_turns(tasks, given.rounds)
     print(f"{len(pieces)} pieces, {patches} patches, median of {given.rounds} rounds in turns")
-    for name, times in seconds.items():
-        print(f"{name:12} {patches / statistics.median(times) / 1000:8.0f} k patches a CPU second")
-    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
+    for name, found in times.items():
+        print(f"{name:12} {patches / found.median_cpu / 1000:8.0f} k patches a CPU second")
+    ratios = [a / b for a, b in zip(*(found.cpu for found in times.values()), strict=True)]
     print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} … {max(ratios):.2f})")
 
 

@@ -105,6 +105,13 @@ class StateOutside(Right):
         return logits, self.kept
 
 
+class CountsFromTheEnd(Right):
+    """Its logits are those of a whole patch only when all 16 characters are there."""
+
+    def forward(self, hidden, patch):
+        return super().forward(hidden, patch) * (patch.shape[1] / 16)
+
+
 class DeadParameter(Right):
     def __init__(self, d_model):
         super().__init__(d_model)
@@ -149,14 +156,16 @@ class OpenOptions(BaseModel):
     pass
 
 
-def spec(build, config=NoOptions):
+def spec(build, config=NoOptions, cut=False):
     def make(options, d_model):
         return build(d_model)
 
-    return HeadSpec(name="sample", summary="A.", config=lambda: config, build=make)
+    return HeadSpec(
+        name="sample", summary="A.", config=lambda: config, build=make, reads_cut_patches=cut
+    )
 
 
-@head_checks(spec(Right), d_model=D)
+@head_checks(spec(Right, cut=True), d_model=D)
 def test_right(check):
     check()
 
@@ -175,6 +184,7 @@ WRONG = [
     ("uses_the_hidden_state", IgnoresHidden, "position 0 does not depend on the hidden state"),
     ("step_equals_call", BeginDiffers, "the logits of position 0"),
     ("step_equals_call", StepDiffers, "the logits of position 1"),
+    ("cut_patches_equal_whole_ones", CountsFromTheEnd, "patches cut to 2 characters"),
     ("states_can_be_selected_and_merged", BatchSecond, "no batch first"),
     ("states_can_be_selected_and_merged", StateOutside, "after selecting and merging"),
     ("rows_are_independent", MixesRows, "in evaluation mode"),
@@ -186,8 +196,8 @@ WRONG = [
 ]
 
 
-def run(name, build, config=NoOptions):
-    subject = HeadSubject(resolve("head", spec(build, config)), {}, D, "cpu")
+def run(name, build, config=NoOptions, cut=True):
+    subject = HeadSubject(resolve("head", spec(build, config, cut)), {}, D, "cpu")
     next(check for check in CHECKS if check.__name__ == name)(subject)
 
 
@@ -195,6 +205,10 @@ def run(name, build, config=NoOptions):
 def test_wrong(name, wrong, reason):
     with pytest.raises(AssertionError, match=reason):
         run(name, wrong)
+
+
+def test_a_head_that_needs_whole_patches_need_not_read_cut_ones():
+    run("cut_patches_equal_whole_ones", CountsFromTheEnd, cut=False)
 
 
 def test_open_options():

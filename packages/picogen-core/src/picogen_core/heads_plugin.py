@@ -81,12 +81,14 @@ def head_specs() -> Iterator[HeadSpec]:
         summary="NotaGen's: a small GPT-2 over the 16 characters of a patch",
         config=lambda: CharTransformerOptions,
         build=_char_transformer,
+        reads_cut_patches=True,
     )
     yield HeadSpec(
         name="char-gru",
         summary="a GRU cell over the characters: cheap, a few times faster to draw from",
         config=lambda: CharGruOptions,
         build=_char_gru,
+        reads_cut_patches=True,
     )
     yield HeadSpec(
         name="parallel",

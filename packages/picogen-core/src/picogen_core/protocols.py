@@ -79,7 +79,8 @@ class LossBatch:
     """What a loss sees of a batch; only valid target patches, the N axis, are in it.
 
     `student_hidden` has been projected to the teacher's width when there is a teacher; row n is
-    the hidden state that predicts patch n. `valid` marks characters that count (not padding).
+    the hidden state that predicts patch n. `valid` marks characters that count (not padding);
+    logits of others mean nothing.
     """
 
     student_logits: Tensor  # N P V

@@ -38,12 +38,17 @@ class BackboneSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadSpec:
-    """A character model. `build(config, d_model)` returns a module that is a `Head`."""
+    """A character model. `build(config, d_model)` returns a module that is a `Head`.
+
+    `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each,
+    and gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
+    """
 
     name: str
     summary: str
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Head[Any]]
+    reads_cut_patches: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

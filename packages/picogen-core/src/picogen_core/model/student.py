@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.written import written_logits
 from picogen_core.registry import registry
 
 
@@ -42,7 +43,10 @@ class PatchEmbedding(nn.Module):
 
 @dataclass(frozen=True)
 class Output:
-    """Teacher-forced predictions for the N target patches of a batch."""
+    """Teacher-forced predictions for the N target patches of a batch.
+
+    Where a character is not `valid`, its logits mean nothing.
+    """
 
     logits: Float[Tensor, "N P V"]
     hidden: Float[Tensor, "N D"]
@@ -73,6 +77,7 @@ class GenericStudent(nn.Module):
         self.patch_embedding = PatchEmbedding(config.d_model)
         self.backbone: Any = backbone.build(config.backbone_options, config.d_model)
         self.head: Any = head.build(config.head_options, config.d_model)
+        self.head_reads_cut_patches = head.spec.reads_cut_patches
         for part, entry in ((self.backbone, backbone), (self.head, head)):
             if not isinstance(part, nn.Module):
                 raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
@@ -104,13 +109,20 @@ class GenericStudent(nn.Module):
         targets = patches[:, 1:][is_target]
         row, place = is_target.nonzero(as_tuple=True)
         return Output(
-            logits=self.head(hidden, targets),
+            logits=self._logits(hidden, targets),
             hidden=hidden,
             characters=targets,
             valid=targets != PAD,
             row=row,
             patch=place + 1,
         )
+
+    def _logits(
+        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, "N P"]
+    ) -> Float[Tensor, "N P V"]:
+        if self.head_reads_cut_patches and hidden.device.type == "cpu":
+            return written_logits(self.head, hidden, targets)
+        return self.head(hidden, targets)  # type: ignore[no-any-return]
 
     def initial_state(self, batch: int, max_patches: int) -> Any:
         """The backbone's empty state for `batch` rows."""

@@ -121,6 +121,20 @@ def step_equals_call(subject: HeadSubject) -> None:
 
 
 @module_check
+def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
+    """If the spec says that it reads cut patches: their logits are the first of the whole ones."""
+    if not subject.entry.spec.reads_cut_patches:
+        return
+    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    with torch.no_grad():
+        whole = module(hidden, patch)
+        for width in (2, 7, 15):
+            cut = module(hidden, patch[:, :width])
+            assert cut.shape == (N, width, V), f"{width} characters gave logits {tuple(cut.shape)}"
+            assert_same(cut, whole[:, :width], f"the logits of patches cut to {width} characters")
+
+
+@module_check
 def states_can_be_selected_and_merged(subject: HeadSubject) -> None:
     """A state has the batch first: rows go, come, move and double without touching one another."""
     module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
@@ -171,6 +185,7 @@ CHECKS: Sequence[Check] = (
     uses_earlier_characters,
     uses_the_hidden_state,
     step_equals_call,
+    cut_patches_equal_whole_ones,
     states_can_be_selected_and_merged,
     *MODULE_CHECKS,
     learns_patches_by_heart,

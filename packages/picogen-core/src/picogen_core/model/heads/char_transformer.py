@@ -142,8 +142,9 @@ class CharTransformer(nn.Module):
         first = self.project(hidden)[:, None]
         x = torch.cat([first, self.transformer.wte(patch[:, :-1]).to(first.dtype)], 1)
         x = self.transformer.drop(x + self.transformer.wpe.weight[: x.shape[1]])
+        ahead = self.ahead[: x.shape[1], : x.shape[1]]
         for block in self.transformer.h:
-            x = block(x, self.ahead)
+            x = block(x, ahead)
         return self._logits(x)
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
