@@ -40,6 +40,11 @@ def read_pth(path: Path) -> dict[str, Tensor]:
         raise BadCheckpoint(f"{path}: cannot be read ({error.strerror}).") from None
     if not start:
         raise BadCheckpoint(f"{path}: the file is empty. Fetch it again.")
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
+        raise BadCheckpoint(
+            f"{path}: a safetensors file. A teacher is a NotaGen .pth, or the run or checkpoint "
+            "folder that PiCo-Gen wrote."
+        )
     try:
         stored: Any = torch.load(
             path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
@@ -91,11 +96,6 @@ def _what_is(start: bytes, error: Exception) -> str:
     """What a file is that cannot be loaded, by its first bytes and torch's complaint."""
     if start.startswith(b"version https://git-lfs"):
         return "only a Git LFS pointer; the file itself was not fetched. Run: git lfs pull"
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
-        return (
-            "a safetensors file. A teacher is a NotaGen .pth, or the run or checkpoint folder "
-            "that PiCo-Gen wrote."
-        )
     found = _GLOBAL.search(str(error))
     code = found.group(1) if found else _global_in(start)
     if code:
