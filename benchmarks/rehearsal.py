@@ -178,7 +178,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="picogen-rehearsal-") as folder:
         report: dict[str, Facts] = {}
         for stage in STAGES:
-            print(f"{stage} …", file=sys.stderr, flush=True)
             done = subprocess.run(
                 [sys.executable, __file__, "--stage", stage, "--folder", folder],
                 env={**os.environ, "PICOGEN_CACHE": str(Path(folder) / "cache")},
@@ -187,6 +186,7 @@ def main() -> None:
                 check=True,
             )
             report[stage] = json.loads(done.stdout.splitlines()[-1])
+            print(f"{stage}: {json.dumps(report[stage])}", file=sys.stderr, flush=True)
     print(json.dumps(report, indent=1))
 
 
