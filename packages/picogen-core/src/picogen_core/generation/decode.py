@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from picogen_core.abc.patches import (
@@ -34,13 +35,17 @@ FIRST_COUNTER = "[r:0/"  # a body begins at its first bar
 
 @dataclass
 class Draft:
-    """One piece as it is being written. `text` has the counters `[r:i/n]` still in it."""
+    """One piece as it is being written. `text` has the counters `[r:i/n]` still in it.
+
+    `patches` counts the prompt's too; `codes` are the [P] codes of those written after it.
+    """
 
     number: int
     text: str
     patches: int
     complete: bool = False
     in_body: bool = False
+    codes: list[NDArray[np.uint8]] = field(default_factory=list)
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
 
@@ -93,9 +98,10 @@ def generate(
         for i, draft in enumerate(active):
             codes = patch[i].numpy().astype(np.uint8)
             draft.patches += 1
-            draft.complete = bool(codes[0] == BOS)
-            draft.text += patch_text(codes)
-            draft.in_body |= draft.text.rfind("[r:") >= 0
+            draft.codes.append(codes)
+            draft.complete = bool(codes[0] == BOS and codes[1] == EOS)
+            draft.text += (written := patch_text(codes))
+            draft.in_body |= written.startswith("[r:")
             if not draft.complete and draft.patches < max_patches:
                 going.append(i)
         if on_patch:
@@ -164,12 +170,15 @@ def _draw(
                 f"the model's output is not finite at character {j} of a patch. "
                 "The checkpoint is damaged or diverged in training; use another."
             )
-        logits[:, PAD] = -torch.inf  # stands only behind EOS
-        logits[:, EOS if j == 0 else BOS] = -torch.inf  # BOS only heads the closing patch
+        if sampling.mask:
+            logits[:, PAD] = -torch.inf  # stands only behind EOS
+            logits[:, EOS if j == 0 else BOS] = -torch.inf  # BOS only heads the closing patch
         drawn = sample(logits, uniforms[:, j], sampling)
         drawn = torch.where(given[:, j] >= 0, given[:, j], drawn)
+        if sampling.mask and j == 1:
+            drawn = torch.where(patch[:, 0] == BOS, EOS, drawn)
         patch[:, j] = torch.where(done, PAD, drawn)
-        done |= (drawn == EOS) | ((drawn == BOS) & (j == 0))
+        done |= drawn == EOS
         if bool(done.all()):
             break
     return patch

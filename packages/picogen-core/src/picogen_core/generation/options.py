@@ -15,3 +15,8 @@ class SamplingOptions(Options):
     top_p: float = Field(
         0.9, description="Keep characters up to this cumulative probability; outside (0, 1) off."
     )
+    mask: bool = Field(
+        default=True,
+        description="Never draw codes where no training patch has them: PAD, a BOS that does not "
+        "close the piece, an EOS in front. Off, as NotaGen draws.",
+    )
