@@ -105,13 +105,59 @@ def epoch_order(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def train_batches(
-    data: Dataset, batch_size: int, max_patches: int, seed: int, epoch: int
-) -> Iterator[Batch]:
-    """The batches of one epoch; order and crops depend on (seed, epoch) alone."""
-    rng = np.random.default_rng([seed, epoch])
-    for indices in epoch_order(data.lengths(), batch_size, rng):
-        yield collate([crop(data[int(i)], max_patches, rng) for i in indices])
+@dataclass(frozen=True)
+class Sampling:
+    """How an epoch is dealt out: a step has `micro_batches` of `batch_size` pieces, of which this
+    process takes every `processes`-th, beginning with number `rank`."""
+
+    batch_size: int
+    micro_batches: int
+    max_patches: int
+    seed: int
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Pieces of a step."""
+        return self.batch_size * self.micro_batches
+
+    def steps(self, pieces: int) -> int:
+        """Steps of an epoch."""
+        return -(-pieces // self.rows)
+
+
+def train_steps(
+    data: Dataset, sampling: Sampling, epoch: int, first: int = 0
+) -> Iterator[list[tuple[int, Batch]]]:
+    """This process's micro-batches of each step from `first` on, with their number in the step.
+
+    Order depends on (seed, epoch) and the pieces of a step alone, a crop on (seed, epoch, piece):
+    so N processes see what one sees that accumulates N times as much. The pieces of a step are
+    sorted by length before they are dealt, so that processes wait little for each other. The last
+    step of an epoch may have fewer micro-batches, and none for some process.
+    """
+    rng = np.random.default_rng([sampling.seed, epoch])
+    size = sampling.batch_size
+    for indices in epoch_order(data.lengths(), sampling.rows, rng)[first:]:
+        starts = range(sampling.rank * size, len(indices), sampling.processes * size)
+        yield [
+            (start // size, _cropped(data, indices[start : start + size], sampling, epoch))
+            for start in starts
+        ]
+
+
+def _cropped(data: Dataset, indices: NDArray[np.int64], sampling: Sampling, epoch: int) -> Batch:
+    return collate(
+        [
+            crop(
+                data[int(i)],
+                sampling.max_patches,
+                np.random.default_rng([sampling.seed, epoch, int(i)]),
+            )
+            for i in indices
+        ]
+    )
 
 
 def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:

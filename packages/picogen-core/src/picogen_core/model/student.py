@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
+from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.written import written_logits
@@ -39,6 +39,16 @@ class PatchEmbedding(nn.Module):
         rows = (patches + self.offsets).reshape(-1, PATCH_SIZE)
         summed = F.embedding_bag(rows, self.weight, mode="sum") + self.bias
         return summed.reshape(*patches.shape[:-1], -1)
+
+
+def counted(patches: Int[Tensor, "*rows P"]) -> Bool[Tensor, "*rows P"]:
+    """Which characters a loss counts: no padding, and nothing behind the EOS of a patch of text.
+
+    All of the closing patch, BOS and 15 times EOS, counts, as NotaGen counts it.
+    """
+    ends = patches == EOS
+    text_goes_on = ends.cumsum(-1) - ends.long() == 0
+    return (patches != PAD) & (text_goes_on | (patches[..., :1] == BOS))
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class GenericStudent(nn.Module):
             logits=self._logits(hidden, targets),
             hidden=hidden,
             characters=targets,
-            valid=targets != PAD,
+            valid=counted(targets),
             row=row,
             patch=place + 1,
         )

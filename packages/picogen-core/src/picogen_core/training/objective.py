@@ -50,8 +50,8 @@ class Objective:
         batch: Batch,
         teacher: GenericStudent | None,
         fraction: float,
-    ) -> tuple[Tensor, dict[str, float], int]:
-        """The loss of a batch in nats per character, its parts, and how many characters count."""
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a batch in nats per character, and its parts."""
         output = student(batch.patches, batch.lengths)
         total = cross_entropy(output.logits, output.characters, output.valid)
         parts = {"ce": float(total.detach())}
@@ -64,7 +64,11 @@ class Objective:
                     total = total + weight * value.value
                     parts[name] = float(value.value.detach())
                     parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
-        return total, parts, int(output.valid.sum())
+        return total, parts
+
+    def active(self, fraction: float) -> list[str]:
+        """The terms that count when `fraction` of the run is over."""
+        return [name for name, (term, _) in self.terms.items() if term.weight_at(fraction)]
 
 
 def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:
