@@ -8,6 +8,7 @@ from picogen_backbones.plugin import picogen_backbones
 from picogen_core import ConfigError
 from picogen_core.trees import merge_states, select_rows
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 torch.set_num_threads(1)
 SPECS = {spec.name: spec for spec in picogen_backbones()}
@@ -23,11 +24,11 @@ LENGTHS = torch.tensor([5, 12, 1])
 CPU = torch.device("cpu")
 
 
-def lively(name: str) -> Any:
+def lively(name: str, **options: Any) -> Any:
     """A small backbone in evaluation mode whose every part matters."""
     torch.manual_seed(0)
     spec = SPECS[name]
-    module = spec.build(spec.config()(**SMALL[name]), D)
+    module = spec.build(spec.config()(**{**SMALL[name], **options}), D)
     assert isinstance(module, nn.Module)
     for parameter in module.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
@@ -96,6 +97,55 @@ def test_a_slot_is_refilled_while_its_neighbours_go_on(name: str) -> None:
     for row, past in enumerate(pasts):
         expected = module(torch.cat([past, after[row : row + 1]])[None])[0, -1]
         torch.testing.assert_close(output[row], expected, atol=1e-5, rtol=0)
+
+
+@every
+@torch.no_grad()
+def test_ragged_rows_across_chunks_kept_dropped_and_refilled(name: str) -> None:
+    """Pieces whose lengths lie about the edges of chunks of 32: a prefill, steps, some rows kept,
+    others put in their place, more steps; always what a call on the whole piece gives."""
+    sizes = {"gpt2": {"max_patches": 72}, "mamba": {"chunk": 32}, "rwkv": {"chunk": 32}}
+    module = lively(name, **sizes.get(name, {}))
+    lengths, x = torch.tensor([65, 1, 31, 32, 33, 64]), noise(6, 65, D)
+    fresh_lengths, other = torch.tensor([2, 33]), noise(2, 33, D, seed=4)
+    after = noise(6, 6, D, seed=2)
+    pasts = [x[row, :length] for row, length in enumerate(lengths.tolist())]
+
+    output, state = module.prefill(x, lengths, module.initial_state(6, 72, CPU, x.dtype))
+    check_outputs(module, output, pasts, name)
+    for t in range(3):
+        output, state = module.step(after[:, t], state)
+        pasts = [torch.cat([past, after[row, t : t + 1]]) for row, past in enumerate(pasts)]
+        check_outputs(module, output, pasts, name)
+    kept = [5, 0, 3]
+    _, fresh = module.prefill(other, fresh_lengths, module.initial_state(2, 72, CPU, x.dtype))
+    state = merge_states([fresh, select_rows(state, torch.tensor(kept))])
+    pasts = [other[0, :2], other[1], *(pasts[row] for row in kept)]
+    for t in range(3, 6):
+        output, state = module.step(after[:5, t], state)
+        pasts = [torch.cat([past, after[row, t : t + 1]]) for row, past in enumerate(pasts)]
+        check_outputs(module, output, pasts, name)
+
+
+def check_outputs(module: Any, output: Tensor, pasts: list[Tensor], name: str) -> None:
+    expected = torch.stack([module(past[None])[0, -1] for past in pasts])
+    torch.testing.assert_close(output, expected, atol=1e-4 if name == "mamba" else 1e-5, rtol=0)
+
+
+@every
+@torch.no_grad()
+def test_a_state_that_does_not_grow_costs_the_same_at_any_length(name: str) -> None:
+    """Bytes of the state after few and many patches, and the work of a step from it."""
+    module = lively(name)
+    seen = []
+    for patches in (2, 20):
+        state = module.initial_state(1, patches + 1, CPU, torch.float32)
+        x = noise(1, patches, D)
+        _, state = module.prefill(x, torch.tensor([patches]), state)
+        with FlopCounterMode(display=False) as counter:
+            module.step(x[:, 0], state)
+        seen.append((sum(t.nbytes for t in state.values()), counter.get_total_flops()))
+    assert (seen[0] == seen[1]) == (name in {"mamba", "rwkv"}), seen
 
 
 @every

@@ -5,99 +5,74 @@ and shapes of the tensors are those of the official checkpoints, without `emb` a
 initialisation (RWKV-LM, RWKV-v7/train_temp).
 
 B rows  S patches  D width  H heads  K channels a head (D = H·K)  L layers
-C patches a chunk  N chunks (S = N·C)
 r receptance  w decay in (0, 1)  k key  v value  S state [K of v, K of k], one a head
 κ key to remove, of length 1  η how much of it is replaced ("in-context learning rate"), in (0, 1)
-a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t.
+a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t,
+which wkv.py computes.
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from picogen_backbones.options import RwkvOptions, rwkv_heads
+from picogen_backbones.wkv import Heads, Memory, wkv_chunked, wkv_loop
 
 State = dict[str, Tensor]
 Patches = Float[Tensor, "B S D"]
 Vectors = Float[Tensor, "B D"]
-Heads = Float[Tensor, "B S H K"]
-Memory = Float[Tensor, "B H K K"]
 Lengths = Int[Tensor, " B"]
 Valid = Bool[Tensor, "B S"]
 
 MAX_DECAY = -math.exp(-0.5)  # log w lies between this and 0
 
 
-def wkv_loop(
-    r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory
-) -> tuple[Heads, Memory]:
-    """The definition, one patch at a time. All float32. Returns the outputs and the last state."""
-    outputs = []
-    for t in range(r.shape[1]):
-        removed = state @ a[:, t, :, :, None]
-        state = state * log_w[:, t, :, None].exp()
-        state = state + removed * b[:, t, :, None] + v[:, t, :, :, None] * k[:, t, :, None]
-        outputs.append((state @ r[:, t, :, :, None])[..., 0])
-    return torch.stack(outputs, 1), state
+class Mix(torch.autograd.Function):
+    """x and what it was one patch earlier, blended once for each share of the latter; `last` is
+    what came before the first. Written out, since at this size it is memory that takes the time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Patches, last: Vectors, *shares: nn.Parameter) -> tuple[Patches, ...]:
+        change = torch.cat([last[:, None].to(x.dtype), x[:, :-1]], 1).sub_(x)
+        ctx.save_for_backward(change, *shares)
+        ctx.last_dtype = last.dtype
+        return tuple(torch.addcmul(x, change, share.to(x.dtype)) for share in shares)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Patches) -> tuple[Tensor, ...]:
+        change, *shares = ctx.saved_tensors
+        d_x, d_change, product = (torch.zeros_like(change) for _ in range(3))
+        d_shares = []
+        for grad, share in zip(grads, shares, strict=True):
+            d_x += grad
+            d_change.addcmul_(grad, share.to(grad.dtype))
+            d_shares.append(torch.mul(grad, change, out=product).sum((0, 1), keepdim=True))
+        d_x -= d_change
+        d_x[:, :-1] += d_change[:, 1:]
+        d_last = d_change[:, 0].to(ctx.last_dtype)
+        return d_x, d_last, *(d.to(s.dtype) for d, s in zip(d_shares, shares, strict=True))
 
 
-def wkv_chunked(
-    r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
-) -> tuple[Heads, Memory]:
-    """`wkv_loop` with a loop over chunks, not patches (WY form of the product of transitions).
+class SquaredRelu(torch.autograd.Function):
+    """relu(x)², in one pass over memory back."""
 
-    With W_t the product of the decays of the chunk up to t, rows of ã are a_t·W_{t−1}, of r̃
-    r_t·W_t, of b̄ and k̄ b_t / W_t and k_t / W_t. What the removals write, U, depends on the removals
-    before it in the chunk: (I − tril₋₁(ã b̄ᵀ)) U = ã S₀ᵀ + tril₋₁(ã k̄ᵀ) v, a unit triangular system.
-    Then o = r̃ S₀ᵀ + tril(r̃ b̄ᵀ) U + tril(r̃ k̄ᵀ) v, and S_C = (S₀ + Uᵀ b̄ + vᵀ k̄) diag(W_C).
-    Stable in float32 for chunks of at most 64, since 1 / W is at most e^(0.61 · 64) = 7e16.
-    """
-    rows, patches, heads, size = r.shape
-    chunk = min(chunk, patches)
-    missing = -patches % chunk
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        kept = x.relu()
+        ctx.save_for_backward(kept)
+        return kept.square()
 
-    def in_chunks(x: Heads) -> Float[Tensor, "B H N C K"]:
-        if missing:  # log w = k = v = a = b = 0 leave the state as it is
-            x = F.pad(x, (0, 0, 0, 0, 0, missing))
-        return x.reshape(rows, -1, chunk, heads, size).permute(0, 3, 1, 2, 4).contiguous()
-
-    r, log_w, k, v, a, b = (in_chunks(x) for x in (r, log_w, k, v, a, b))
-    log_decay = log_w.cumsum(-2)
-    decay, inverse = log_decay.exp(), (-log_decay).exp()
-    reads = torch.cat([a * (log_decay - log_w).exp(), r * decay], -2)  # ã over r̃
-    writes = torch.cat([b * inverse, k * inverse], -2)  # b̄ over k̄
-    before = torch.ones(chunk, chunk, dtype=torch.bool, device=r.device).tril(-1)
-    hidden = ~torch.cat([before, before | before.new_ones(chunk).diag()]).tile(1, 2)
-    scores = (reads @ writes.transpose(-1, -2)).masked_fill(hidden, 0)  # [B, H, N, 2C, 2C]
-
-    # U = solved_a S₀ᵀ + solved_v whatever S₀ is, so that all chunks are solved at once.
-    system = torch.eye(chunk, device=r.device) - scores[..., :chunk, :chunk]
-    known = torch.cat([reads[..., :chunk, :], scores[..., :chunk, chunk:] @ v], -1)
-    solved = torch.linalg.solve_triangular(system, known, upper=False, unitriangular=True)
-    solved_a, solved_v = solved.split(size, -1)
-    kept = torch.eye(size, device=r.device) + solved_a.transpose(-1, -2) @ writes[..., :chunk, :]
-    added = torch.cat([solved_v, v], -2).transpose(-1, -2) @ writes
-    whole = decay[..., -1:, :]
-
-    starts = []
-    state = state.flatten(0, 1)
-    per_chunk = (x.flatten(0, 1).unbind(1) for x in (kept * whole, added * whole))
-    for chunk_kept, chunk_added in zip(*per_chunk, strict=True):
-        starts.append(state)
-        state = torch.baddbmm(chunk_added, state, chunk_kept)
-    start = torch.stack(starts, 1).view(rows, heads, -1, size, size).transpose(-1, -2)
-    removals = solved_a @ start + solved_v
-    outputs = reads[..., chunk:, :] @ start + scores[..., chunk:, :] @ torch.cat([removals, v], -2)
-    outputs = outputs.permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :patches]
-    return outputs, state.view(rows, heads, size, size)
-
-
-def shifted(x: Patches, last: Vectors) -> Patches:
-    """What x was one patch earlier, minus x; `last` is what came before the first."""
-    return torch.cat([last[:, None].to(x.dtype), x[:, :-1]], 1) - x
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (kept,) = ctx.saved_tensors
+        return torch.addcmul(grad.new_zeros(()), grad, kept, value=2)
 
 
 class TimeMix(nn.Module):
@@ -141,11 +116,8 @@ class TimeMix(nn.Module):
         self, x: Patches, last: Vectors, state: Memory, first_v: Patches | None, valid: Valid | None
     ) -> tuple[Patches, Memory, Patches]:
         """Output, the state after the last valid patch, and the first layer's values."""
-        change = shifted(x, last)
-        x_r, x_w, x_k, x_v, x_a, x_g = (
-            torch.addcmul(x, change, mix)
-            for mix in (self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g)
-        )
+        shares = self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g
+        x_r, x_w, x_k, x_v, x_a, x_g = Mix.apply(x, last, *shares)  # type: ignore[no-untyped-call]
         r, k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
         log_w = MAX_DECAY * torch.sigmoid((self.w0 + torch.tanh(x_w @ self.w1) @ self.w2).float())
         eta = torch.sigmoid(self.a0 + (x_a @ self.a1) @ self.a2)
@@ -187,8 +159,8 @@ class ChannelMix(nn.Module):
         self.value = _linear(ffn, d_model, 0.0)
 
     def forward(self, x: Patches, last: Vectors) -> Patches:
-        mixed = torch.addcmul(x, shifted(x, last), self.x_k)
-        return self.value(F.relu(self.key(mixed)).square())  # type: ignore[no-any-return]
+        (mixed,) = Mix.apply(x, last, self.x_k)  # type: ignore[no-untyped-call]
+        return self.value(SquaredRelu.apply(self.key(mixed)))  # type: ignore[no-untyped-call, no-any-return]
 
 
 class Block(nn.Module):
