@@ -6,8 +6,9 @@ import pytest
 from picogen_core import BadInput
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.patches import decode, strip_marks
-from picogen_core.data.batches import collate, crop, eval_batches, line_starts, train_batches
+from picogen_core.data.batches import collate, eval_batches, train_batches
 from picogen_core.data.clusters import cluster, shingles, split_clusters
+from picogen_core.data.crops import crop, line_starts
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece

@@ -26,6 +26,13 @@ def prepare_output_dir(path: Path, force: bool) -> None:
         raise BadInput(f"output folder {path} is not empty. Choose another or add --force.")
 
 
+def cache_dir() -> Path:
+    """`$PICOGEN_CACHE`, or `picogen` in the user's cache folder."""
+    own = os.environ.get("PICOGEN_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(own) if own else Path(base) / "picogen"
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write aside, flush to disk, then take the name: a reader sees the old file or the new one.
 

@@ -1,4 +1,4 @@
-"""Crops and batches: from a dataset to padded rows of patches with the index of their notes.
+"""Batches: from crops to padded rows of patches with the index of their notes.
 
 B rows  S patches of the longest row  P = 16  M notes of the batch
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.data.crops import Crops, crop
 from picogen_core.data.store import Dataset, Encoded
 
 POOL = 64  # batches whose rows are sorted by length together
@@ -22,8 +23,12 @@ POOL = 64  # batches whose rows are sorted by length together
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded rows. Notes are given by row, patch in the row and character in the patch."""
+    """Right-padded rows. Notes are given by row, patch in the row and character in the patch.
 
+    `items` is each row's number among the fixed crops, -1 for a crop that is drawn.
+    """
+
+    items: Int[Tensor, " B"]
     patches: Int[Tensor, "B S P"]
     lengths: Int[Tensor, " B"]
     note_row: Int[Tensor, " M"]
@@ -38,41 +43,8 @@ class Batch:
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Indices of the patches that begin a body line (those that start with `[r:`)."""
-    return np.flatnonzero((patches[:, :3] == np.frombuffer(b"[r:", np.uint8)).all(1))
-
-
-def crop(piece: Encoded, max_patches: int, rng: np.random.Generator | None) -> Encoded:
-    """At most `max_patches`: the header always, then body lines from a drawn line start on.
-
-    With `rng` None the crop is the head of the body, as evaluation uses it.
-    """
-    count = len(piece.patches)
-    if count <= max_patches:
-        return piece
-    starts = line_starts(piece.patches)
-    header = int(starts[0]) if len(starts) else 0
-    room = max_patches - header
-    if room <= 0:  # a header longer than the context
-        keep = np.arange(max_patches)
-    else:
-        first = header
-        if rng is not None:
-            candidates = starts[starts <= count - room]
-            late = starts[starts > count - room][:1]  # the tail, cut at a line start
-            first = int(rng.choice(np.concatenate([candidates, late]))) if len(starts) else header
-        keep = np.concatenate([np.arange(header), np.arange(first, min(count, first + room))])
-    place = np.full(count, -1)
-    place[keep] = np.arange(len(keep))
-    notes = piece.notes.copy()
-    patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
-    notes[:, 0] = place[patch] * PATCH_SIZE + char
-    return Encoded(piece.patches[keep], notes[place[patch] >= 0])
-
-
-def collate(pieces: list[Encoded]) -> Batch:
-    """Pad to the longest and put the notes of all rows in one list."""
+def collate(pieces: list[Encoded], items: NDArray[np.int64] | None = None) -> Batch:
+    """Pad to the longest and put the notes of all rows in one list; `items` if they are known."""
     lengths = [len(piece.patches) for piece in pieces]
     patches = np.zeros((len(pieces), max(lengths), PATCH_SIZE), np.int64)
     for row, piece in enumerate(pieces):
@@ -81,6 +53,7 @@ def collate(pieces: list[Encoded]) -> Batch:
     rows = np.repeat(np.arange(len(pieces)), [len(piece.notes) for piece in pieces])
     patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
     return Batch(
+        items=torch.full((len(pieces),), -1) if items is None else torch.from_numpy(items),
         patches=torch.from_numpy(patches),
         lengths=torch.tensor(lengths),
         note_row=torch.from_numpy(rows),
@@ -106,12 +79,24 @@ def epoch_order(
 
 
 def train_batches(
-    data: Dataset, batch_size: int, max_patches: int, seed: int, epoch: int
+    data: Dataset,
+    batch_size: int,
+    max_patches: int,
+    seed: int,
+    epoch: int,
+    crops: Crops | None = None,
 ) -> Iterator[Batch]:
-    """The batches of one epoch; order and crops depend on (seed, epoch) alone."""
+    """The batches of one epoch: each of the fixed `crops` once, or a drawn crop of each piece.
+
+    Order and drawn crops depend on (seed, epoch) alone.
+    """
     rng = np.random.default_rng([seed, epoch])
-    for indices in epoch_order(data.lengths(), batch_size, rng):
-        yield collate([crop(data[int(i)], max_patches, rng) for i in indices])
+    lengths = data.lengths() if crops is None else crops.lengths()
+    for indices in epoch_order(lengths, batch_size, rng):
+        if crops is None:
+            yield collate([crop(data[int(i)], max_patches, rng) for i in indices])
+        else:
+            yield collate([crops.cut(data, int(i)) for i in indices], indices)
 
 
 def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:

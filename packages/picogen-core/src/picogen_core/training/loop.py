@@ -16,12 +16,14 @@ import torch
 
 from picogen_core import __version__
 from picogen_core.data.batches import Batch, train_batches
+from picogen_core.data.crops import fixed_crops
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.store import Dataset
 from picogen_core.devices import autocast, pick_device
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.files import write_atomic
 from picogen_core.model.checkpoint import digest, load_model, save_checkpoint
+from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
 from picogen_core.model.student import GenericStudent, components
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.protocols import Value
@@ -32,6 +34,7 @@ from picogen_core.training.interrupt import finish_step_on_interrupt
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.resume import check_origin, restore
 from picogen_core.training.state import STATE, Progress, make_optimizer, pack_optimizer
+from picogen_core.training.teacher_cache import open_teaching
 
 REPORT_SECONDS = 1.0
 
@@ -70,10 +73,7 @@ def run_training(
     torch.manual_seed(config.seed)
     teacher = load_model(config.teacher_ckpt, device) if config.teacher_ckpt else None
     objective = build_objective(config.loss, teacher is not None)
-    model = GenericStudent(config.model_config_for(teacher.config.d_model if teacher else None))
-    model.to(device).train()
-    if teacher is not None:
-        _check_context(config, teacher)
+    model = _make_student(config, teacher, objective.wants_hidden).to(device).train()
     optimizer = make_optimizer(model, config.lr, config.weight_decay)
     progress = Progress()
     if resume:
@@ -122,19 +122,29 @@ class _Run:
         held_out: Dataset,
         reporter: Reporter,
     ) -> None:
-        self.config, self.model, self.teacher = config, model, teacher
+        self.config, self.model = config, model
         self.objective, self.optimizer, self.progress = objective, optimizer, progress
         self.data, self.held_out, self.reporter = train, held_out, reporter
-        self.steps_per_epoch = math.ceil(len(train) / config.batch_size)
+        self.crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
+        items = len(train) if self.crops is None else len(self.crops)
+        self.steps_per_epoch = math.ceil(items / config.batch_size)
         self.total_steps = config.epochs * self.steps_per_epoch
         self.device = model.device
         self.autocast = autocast(config.precision, self.device)
+        taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
         self.origin = {
-            "teacher": {"path": str(config.teacher_ckpt), "sha256": digest(config.teacher_ckpt)}
-            if config.teacher_ckpt
+            "teacher": {"path": str(config.teacher_ckpt), "sha256": taught_by}
+            if taught_by
             else None,
             "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
         }
+        self.teaching = (
+            open_teaching(
+                config, teacher, taught_by, train, self.crops, objective.wants_hidden, reporter
+            )
+            if teacher and taught_by
+            else None
+        )
         self.evaluated_step = -1
         self.last_report = 0.0
 
@@ -152,7 +162,7 @@ class _Run:
 
     def train(self, stop: Callable[[], bool]) -> None:
         """All epochs that are left. Raises `KeyboardInterrupt` after a step if `stop` says so."""
-        kind = "Distilling" if self.teacher else "Training"
+        kind = "Distilling" if self.teaching else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
         while self.progress.epoch < self.config.epochs and self.fraction < 1:
             for batch in self._batches():
@@ -173,7 +183,12 @@ class _Run:
     def _batches(self) -> Iterator[Batch]:
         config, progress = self.config, self.progress
         batches = train_batches(
-            self.data, config.batch_size, config.max_patches, config.seed, progress.epoch
+            self.data,
+            config.batch_size,
+            config.max_patches,
+            config.seed,
+            progress.epoch,
+            self.crops,
         )
         return islice(batches, progress.batch, None)
 
@@ -185,7 +200,9 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with self.autocast:
-            loss, parts, characters = self.objective(self.model, batch, self.teacher, self.fraction)
+            loss, parts, characters = self.objective(
+                self.model, batch, self.teaching, self.fraction
+            )
         if not torch.isfinite(loss):
             saved = config.run_dir / "last"
             kept = f" The last checkpoint is whole: {saved}." if saved.exists() else ""
@@ -296,6 +313,18 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
             "the evaluation is not of unseen music."
         )
     return data, held_out
+
+
+def _make_student(
+    config: TrainConfig, teacher: GenericStudent | None, wants_hidden: bool
+) -> GenericStudent:
+    if teacher is None:
+        return GenericStudent(config.model_config_for(None))
+    _check_context(config, teacher)
+    parts = config.model_config_for(teacher.config.d_model if wants_hidden else None)
+    student = GenericStudent(with_teacher_head(parts, teacher.config))
+    copy_teacher_head(student, teacher)
+    return student
 
 
 def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:

@@ -20,6 +20,7 @@ from picogen_core.training.config import TrainConfig
 from picogen_core.training.state import STATE, Progress, unpack_optimizer
 
 MAY_CHANGE = {"epochs", "max_seconds", "device", "exp_name", "output_dir", "data", "eval_data"}
+MAY_CHANGE |= {"cache_dir", "cache_limit"}  # answers are the same from the cache or anew
 """Settings that a resumed run may have otherwise; the data's content is checked by digest."""
 
 
