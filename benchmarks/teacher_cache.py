@@ -14,10 +14,11 @@ import random
 import statistics
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 
 import torch
-from picogen_core.data.batches import train_batches
+from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.data.crops import fixed_crops
 from picogen_core.data.index import open_data
 from picogen_core.model.config import ModelConfig
@@ -25,7 +26,7 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import build_objective
-from picogen_core.training.state import make_optimizer
+from picogen_core.training.optimizers import make_optimizer
 from picogen_core.training.teacher_cache import open_teaching
 
 KD = {"logit-kd": {"weight": 1.0}}
@@ -67,7 +68,7 @@ class Trainer:
                 teacher_width=args.teacher_width if hidden else None,
             )
         ).train()
-        self.optimizer = make_optimizer(self.model, 1e-4, 0.1)
+        self.optimizer = make_optimizer("adamw", self.model, 1e-4, 0.1)
         config = TrainConfig(cache_dir=cache, cache_limit="20GB", max_patches=256)
         self.teaching = (
             open_teaching(config, teacher, "random", data, crops, hidden, Quiet())
@@ -77,7 +78,7 @@ class Trainer:
 
     def step(self, batch) -> float:  # type: ignore[no-untyped-def]
         begun = time.process_time()
-        loss, _, _ = self.objective(self.model, batch, self.teaching, 0.1)
+        loss, _ = self.objective(self.model, batch, self.teaching, 0.1)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -91,11 +92,9 @@ def main() -> None:
     torch.set_num_threads(1)
     data = open_data(args.data).split("train")
     crops = fixed_crops(data, 256)
-    batches = []
-    for batch in train_batches(data, args.batch_size, 256, seed=0, epoch=0, crops=crops):
-        batches.append(batch)
-        if len(batches) == args.rounds:
-            break
+    sampling = Sampling(args.batch_size, 1, 256, seed=0)
+    steps = islice(train_steps(data, crops, sampling, epoch=0), args.rounds)
+    batches = [batch for step in steps for _, batch in step]
     torch.manual_seed(1)
     teacher = GenericStudent(
         ModelConfig(

@@ -6,12 +6,18 @@ import pytest
 from picogen_core import BadInput
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.patches import decode, strip_marks
-from picogen_core.data.batches import collate, eval_batches, train_batches
+from picogen_core.data.batches import (
+    Batch,
+    Sampling,
+    collate,
+    eval_batches,
+    train_steps,
+)
 from picogen_core.data.clusters import cluster, shingles, split_clusters
 from picogen_core.data.crops import crop, line_starts
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.prepare import prepare
-from picogen_core.data.store import encode_piece
+from picogen_core.data.store import Dataset, encode_piece
 from picogen_core.data.types import SourcePiece
 
 SCALE = "CDEFGABcdefg"
@@ -89,11 +95,19 @@ def test_crop_keeps_header_and_follows_notes():
     assert crop(piece, 10_000, None) is piece
 
 
+def flat_batches(data: Dataset, sampling: Sampling, epoch: int, first: int = 0) -> list[Batch]:
+    steps = train_steps(data, None, sampling, epoch, first)
+    return [batch for batches in steps for _, batch in batches]
+
+
 def test_batches_hold_every_piece_once_and_depend_on_the_seed(prepared: Path):
     data = open_data(prepared)
-    first = list(train_batches(data, 3, 64, seed=0, epoch=0))
-    again = list(train_batches(data, 3, 64, seed=0, epoch=0))
-    other = list(train_batches(data, 3, 64, seed=0, epoch=1))
+    sampling = Sampling(batch_size=3, micro_batches=1, max_patches=64, seed=0)
+    first, again = flat_batches(data, sampling, 0), flat_batches(data, sampling, 0)
+    other = flat_batches(data, sampling, 1)
+    assert len(first) == sampling.steps(20) == 7
+    tail = flat_batches(data, sampling, 0, first=5)
+    assert all((a.patches == b.patches).all() for a, b in zip(first[5:], tail, strict=True))
     assert sum(len(batch.lengths) for batch in first) == 20
     assert all((a.patches == b.patches).all() for a, b in zip(first, again, strict=True))
     assert any(
@@ -101,6 +115,22 @@ def test_batches_hold_every_piece_once_and_depend_on_the_seed(prepared: Path):
         for a, b in zip(first, other, strict=True)
     )
     assert sum(len(batch.lengths) for batch in eval_batches(data, 7, 64)) == 20
+
+
+def test_processes_deal_out_what_one_accumulates(prepared: Path):
+    data = open_data(prepared)
+    values = {"batch_size": 2, "micro_batches": 4, "max_patches": 12, "seed": 3}  # crops all
+    alone = list(train_steps(data, None, Sampling(**values), epoch=1))
+    shares = [
+        list(train_steps(data, None, Sampling(**values, rank=rank, processes=3), epoch=1))
+        for rank in range(3)
+    ]
+    assert [len(step) for step in alone] == [4, 2, 4]  # 20 pieces, 8 a step
+    assert [len(step) for step in shares[2]] == [1, 0, 1]
+    for whole, *dealt in zip(alone, *shares, strict=True):
+        together = dict(pair for share in dealt for pair in share)
+        assert sorted(together) == [number for number, _ in whole]
+        assert all((together[number].patches == batch.patches).all() for number, batch in whole)
 
 
 def test_collate_places_notes():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picogen_core.data.batches import train_batches
+from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.data.crops import fixed_crops
 from picogen_core.data.store import encode_piece, from_encoded
 from picogen_core.model.config import ModelConfig
@@ -71,7 +71,8 @@ def opened(folder: Path, data, teacher=None, hidden=True, listener=None, **optio
 
 
 def batches(data, epoch: int, size: int = 3):
-    return train_batches(data, size, 64, 0, epoch, fixed_crops(data, 64))
+    steps = train_steps(data, fixed_crops(data, 64), Sampling(size, 1, 64, seed=0), epoch)
+    return (batch for step in steps for _, batch in step)
 
 
 def watch(teaching: CachedTeacher) -> Counted:

@@ -1,6 +1,5 @@
 import json
 import math
-import signal
 import tomllib
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import BadCheckpoint, BadInput, ConfigError
+from picogen_core.abc.patches import EOS
 from picogen_core.data.batches import collate
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece, from_encoded
@@ -16,7 +16,6 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
-from picogen_core.training.interrupt import finish_step_on_interrupt
 from picogen_core.training.loop import run_training
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, Term, build_objective, loss_batch
@@ -85,54 +84,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(data: Path, t
     assert not torch.equal(a["patch_embedding.weight"], c["patch_embedding.weight"])
 
 
-def test_an_interrupted_run_goes_on_exactly(data: Path, tmp_path: Path, monkeypatch):
-    options = {"backbone": {"name": "gpt2", "layers": 1, "max_patches": 64}}  # has dropout
-    run_training(config(data, tmp_path, exp_name="whole", **options))
-    from picogen_core.training import loop
-
-    original = loop._Run.step
-
-    def interrupted(self, batch):
-        if self.progress.step == 8:
-            raise KeyboardInterrupt
-        original(self, batch)
-
-    monkeypatch.setattr(loop._Run, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_training(config(data, tmp_path, exp_name="cut", **options))
-    monkeypatch.setattr(loop._Run, "step", original)
-    result = run_training(config(data, tmp_path, exp_name="cut", **options), resume=True)
-    assert result.steps == 15
-    whole, cut = weights(tmp_path / "whole" / "last"), weights(tmp_path / "cut" / "last")
-    assert all(torch.equal(whole[key], cut[key]) for key in whole)
-
-
 def test_resuming_is_refused_where_it_would_be_another_run(data: Path, tmp_path: Path):
     with pytest.raises(BadInput, match="no checkpoint to resume"):
-        run_training(config(data, tmp_path), resume=True)
+        run_training(config(data, tmp_path), resume="always")
     run_training(config(data, tmp_path, epochs=1))
     with pytest.raises(ConfigError, match=r"started with lr=0\.003, not 0\.5"):
-        run_training(config(data, tmp_path, lr=0.5), resume=True)
+        run_training(config(data, tmp_path, lr=0.5), resume="always")
     other = data / "other.jsonl"
     other.write_text('{"path": "one.abc"}\n' * 9)
     with pytest.raises(ConfigError, match="another data"):
-        run_training(config(data, tmp_path, data=other, epochs=2), resume=True)
+        run_training(config(data, tmp_path, data=other, epochs=2), resume="always")
     (tmp_path / "run" / "last").rename(tmp_path / "run" / "last.before")  # killed between renames
-    assert run_training(config(data, tmp_path, epochs=2), resume=True).steps == 10
+    assert run_training(config(data, tmp_path, epochs=2), resume="always").steps == 10
     (tmp_path / "run" / "last" / "training.safetensors").write_bytes(b"junk")
     with pytest.raises(BadCheckpoint, match="training state"):
-        run_training(config(data, tmp_path, epochs=3), resume=True)
-
-
-def test_ctrl_c_ends_the_step_first():
-    with finish_step_on_interrupt() as stop:
-        assert not stop()
-        signal.raise_signal(signal.SIGINT)
-        assert stop()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+        run_training(config(data, tmp_path, epochs=3), resume="always")
 
 
 def test_distillation_follows_the_teacher(data: Path, tmp_path: Path):
@@ -157,7 +123,7 @@ def test_a_cold_a_warm_and_a_half_filled_cache_give_the_same_weights(
 ):
     teacher = run_training(config(data, tmp_path, exp_name="teacher", epochs=1)).run_dir
     options = {
-        "teacher_ckpt": teacher, "epochs": 2,
+        "teacher_ckpt": teacher, "epochs": 2, "save_every": 2,
         "backbone": {"name": "gpt2", "layers": 1, "max_patches": 64},  # has dropout
         "loss": {"logit-kd": {}, "hidden-mse": {}, "physics": {"weight": 0.3}},
     }  # fmt: skip
@@ -166,19 +132,22 @@ def test_a_cold_a_warm_and_a_half_filled_cache_give_the_same_weights(
     run_training(config(data, tmp_path, exp_name="none", cache_limit="0", **options))
     from picogen_core.training import loop
 
+    class Killed(Exception):
+        pass
+
     original = loop._Run.step
 
-    def interrupted(self, batch):
+    def killed(self, batches):
         if self.progress.step == 3:
-            raise KeyboardInterrupt
-        original(self, batch)
+            raise Killed
+        original(self, batches)
 
     cut = config(data, tmp_path, exp_name="cut", **options | {"cache_dir": tmp_path / "second"})
-    monkeypatch.setattr(loop._Run, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(loop._Run, "step", killed)
+    with pytest.raises(Killed):
         run_training(cut)
     monkeypatch.setattr(loop._Run, "step", original)
-    run_training(cut, resume=True)
+    run_training(cut, resume="auto")
     cold = weights(tmp_path / "cold" / "last")
     for name in ("warm", "none", "cut"):
         other = weights(tmp_path / name / "last")
@@ -251,14 +220,19 @@ def test_padding_does_not_count(data: Path):
     torch.manual_seed(0)
     model = GenericStudent(config(data, data).model_config_for(None))
     short, long = encode_piece(TUNE), encode_piece(TUNE + "[V:1]" + "CDEF|" * 20 + "\n")
-    alone, _, count = Objective({})(model, collate([short]), None, 0.0)
+    alone, _ = Objective({})(model, collate([short]), None, 0.0)
     batch = collate([short, long])
     output = model(batch.patches, batch.lengths)
     mine = output.row == 0
     valid = output.valid & mine[:, None]
     together = torch.nn.functional.cross_entropy(output.logits[valid], output.characters[valid])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
-    assert count == int(valid.sum()) == int((short.patches[1:] != 0).sum())
+    assert int(valid.sum()) == sum(
+        16 if EOS not in patch else list(patch).index(EOS) + 1 for patch in short.patches[1:]
+    )
+    assert (
+        output.valid[-1].tolist() == [True, True] + [False] * 14
+    )  # BOS closes a piece, EOS the patch
 
 
 def test_the_note_index_points_at_note_letters(data: Path):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from picogen_core import PicogenError, __version__
+from picogen_core.training.interrupt import Stopped
 from typer.exceptions import TyperException
 
 from picogen_cli.commands.convert import convert
@@ -17,7 +18,7 @@ from picogen_cli.commands.evaluate import evaluate
 from picogen_cli.commands.export import export
 from picogen_cli.commands.generate import generate
 from picogen_cli.commands.plugins import plugins
-from picogen_cli.commands.train import distill, train
+from picogen_cli.commands.train import RESUME, distill, train
 
 app = typer.Typer(
     name="picogen",
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 a check failed, 2 the user can mend it."""
     # Threads that spin while they wait cost 4 × the time on a machine that others use too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    arguments = _spelt_out(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = app(arguments, standalone_mode=False)
     except PicogenError as error:
@@ -66,14 +67,25 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_fault(str(error)))
     except TyperException as error:
         sys.exit(_fault(_usage(error)))
+    except Stopped as stop:
+        code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    if code == 130:
-        typer.echo("picogen: interrupted.", err=True)
+    if code in (130, 143):
+        typer.echo(f"picogen: {'interrupted' if code == 130 else 'terminated'}.", err=True)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _spelt_out(arguments: list[str]) -> list[str]:
+    """`--resume` alone is `--resume auto`; typer has no options whose value may be left out."""
+    found = list(arguments)
+    for i, argument in reversed(list(enumerate(arguments))):
+        if argument == "--resume" and arguments[i + 1 : i + 2] not in [[how] for how in RESUME]:
+            found.insert(i + 1, "auto")
+    return found
 
 
 def _fault(message: str) -> int:

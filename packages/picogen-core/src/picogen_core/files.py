@@ -50,11 +50,23 @@ def write_atomic(path: Path, data: bytes) -> None:
         Path(aside).chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner may read
         Path(aside).replace(path)
         aside = ""
+        flush(path.parent)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}.") from None
     finally:
         if aside:
             Path(aside).unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """A file, or the names in a folder, out to the disk. Windows has no way to flush a folder."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

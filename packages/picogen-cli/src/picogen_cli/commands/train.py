@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -25,11 +25,19 @@ Data = Annotated[
 EvalData = Annotated[
     Path | None, typer.Option(help="Held-out folder or index; left out, the data's own split.")
 ]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step [4].")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step of each process [4].")]
 Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
 MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of steps.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")]
+Nproc = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
+]
+RESUME = ("auto", "always", "never")
+Resume = Annotated[
+    Literal["auto", "always", "never"],
+    typer.Option(help="auto: go on from the run's last checkpoint if there is one, else begin."),
+]
 
 
 def train(
@@ -47,7 +55,8 @@ def train(
     device: Device = None,
     config: Config = None,
     sets: Sets = None,
-    resume: Resume = False,
+    nproc: Nproc = None,
+    resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +91,8 @@ def distill(
     device: Device = None,
     config: Config = None,
     sets: Sets = None,
-    resume: Resume = False,
+    nproc: Nproc = None,
+    resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -111,7 +121,7 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
     keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
-    keys += ["max_seconds", "seed", "device"]
+    keys += ["max_seconds", "seed", "device", "nproc"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],
@@ -124,7 +134,7 @@ def _run(
     defaults: Mapping[str, Any],
     config_file: Path | None,
     sets: list[str],
-    resume: bool,
+    resume: Literal["auto", "always", "never"],
     force: bool,
     as_json: bool,
 ) -> None:
@@ -150,7 +160,8 @@ def _run(
         return
     typer.echo(
         f"{result.run_dir}: {result.parameters:,} parameters, {result.steps} steps "
-        f"({result.epochs:.1f} epochs) in {result.seconds:.0f} s; "
+        f"({result.epochs:.1f} epochs) in {result.seconds:.0f} s, "
+        f"{100 * result.loader_share:.1f} % of them waiting for data; "
         f"{show(result.bits_per_character)} bits per character on "
         f"{result.bits_per_character.n} held-out pieces. "
         f"Write music with: picogen generate --weights-path {result.run_dir}"

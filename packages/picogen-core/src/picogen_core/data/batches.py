@@ -78,25 +78,54 @@ def epoch_order(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def train_batches(
-    data: Dataset,
-    batch_size: int,
-    max_patches: int,
-    seed: int,
-    epoch: int,
-    crops: Crops | None = None,
-) -> Iterator[Batch]:
-    """The batches of one epoch: each of the fixed `crops` once, or a drawn crop of each piece.
+@dataclass(frozen=True)
+class Sampling:
+    """How an epoch is dealt out: a step has `micro_batches` of `batch_size` pieces, of which this
+    process takes every `processes`-th, beginning with number `rank`."""
 
-    Order and drawn crops depend on (seed, epoch) alone.
+    batch_size: int
+    micro_batches: int
+    max_patches: int
+    seed: int
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Pieces of a step."""
+        return self.batch_size * self.micro_batches
+
+    def steps(self, pieces: int) -> int:
+        """Steps of an epoch."""
+        return -(-pieces // self.rows)
+
+
+def train_steps(
+    data: Dataset, crops: Crops | None, sampling: Sampling, epoch: int, first: int = 0
+) -> Iterator[list[tuple[int, Batch]]]:
+    """This process's micro-batches of each step from `first` on, with their number in the step.
+
+    An epoch is each of the fixed `crops` once, or a drawn crop of each piece where they are None.
+    Order depends on (seed, epoch) and the rows of a step alone, a drawn crop on (seed, epoch,
+    piece): so N processes see what one sees that accumulates N times as much. The rows of a step
+    are sorted by length before they are dealt, so that processes wait little for each other. The
+    last step of an epoch may have fewer micro-batches, and none for some process.
     """
-    rng = np.random.default_rng([seed, epoch])
+
+    def cut(items: NDArray[np.int64]) -> Batch:
+        if crops is not None:
+            return collate([crops.cut(data, int(i)) for i in items], items)
+        seeds = ([sampling.seed, epoch, int(i)] for i in items)
+        rngs = map(np.random.default_rng, seeds)
+        drawn = zip(items, rngs, strict=True)
+        return collate([crop(data[int(i)], sampling.max_patches, rng) for i, rng in drawn])
+
     lengths = data.lengths() if crops is None else crops.lengths()
-    for indices in epoch_order(lengths, batch_size, rng):
-        if crops is None:
-            yield collate([crop(data[int(i)], max_patches, rng) for i in indices])
-        else:
-            yield collate([crops.cut(data, int(i)) for i in indices], indices)
+    rng = np.random.default_rng([sampling.seed, epoch])
+    size = sampling.batch_size
+    for items in epoch_order(lengths, sampling.rows, rng)[first:]:
+        starts = range(sampling.rank * size, len(items), sampling.processes * size)
+        yield [(start // size, cut(items[start : start + size])) for start in starts]
 
 
 def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:

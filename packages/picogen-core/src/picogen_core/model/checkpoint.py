@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from picogen_core.errors import BadCheckpoint, PicogenError
+from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
+from picogen_core.files import flush
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.notagen import read_notagen
 from picogen_core.model.student import GenericStudent
@@ -32,25 +33,47 @@ def save_checkpoint(
     """Write aside, flush, rename: `folder` holds the old checkpoint or the new one, never half.
 
     `extra` are further tensor files by name (the training state), apart from the model.
+
+    Raises:
+        BadInput: it cannot be written; the checkpoint that was there is whole.
     """
-    aside = folder.with_name(folder.name + ".writing")
+    files = {WEIGHTS: model.state_dict(), **(extra or {})}
+    texts = {CONFIG: model.config.model_dump(), MANIFEST: manifest}
+    before, aside = _beside(folder)
+    try:
+        settle(folder)
+        aside.mkdir(parents=True)
+        for name, tensors in files.items():
+            save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, aside / name)
+        for name, values in texts.items():
+            (aside / name).write_text(json.dumps(values, indent=1) + "\n")
+        for path in (*aside.iterdir(), aside):
+            flush(path)
+        if folder.exists():
+            folder.rename(before)
+        aside.rename(folder)
+        flush(folder.parent)
+        settle(folder)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            settle(folder)
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"{folder} cannot be written: {reason}.") from None
+
+
+def settle(folder: Path) -> None:
+    """Put in order what a killed process may have left beside a checkpoint: of two whole ones the
+    newer stays, and what was being written goes."""
+    before, aside = _beside(folder)
+    if before.exists() and not folder.exists():
+        before.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    save_file(tensors, aside / WEIGHTS)
-    for name, state in (extra or {}).items():
-        save_file({k: t.detach().cpu().contiguous() for k, t in state.items()}, aside / name)
-    (aside / CONFIG).write_text(json.dumps(model.config.model_dump(), indent=1) + "\n")
-    (aside / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-    for file in aside.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
-    before = folder.with_name(folder.name + ".before")
-    shutil.rmtree(before, ignore_errors=True)
-    if folder.exists():
-        folder.rename(before)
-    aside.rename(folder)
-    shutil.rmtree(before, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where the old checkpoint and the new one are while they change places."""
+    return folder.with_name(folder.name + ".before"), folder.with_name(folder.name + ".writing")
 
 
 def find_checkpoint(path: Path) -> Path:

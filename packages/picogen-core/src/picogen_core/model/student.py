@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
+from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.teacher import TeacherHead
@@ -39,6 +39,15 @@ class PatchEmbedding(nn.Module):
         rows = (patches + self.offsets).reshape(-1, PATCH_SIZE)
         summed = F.embedding_bag(rows, self.weight, mode="sum") + self.bias
         return summed.reshape(*patches.shape[:-1], -1)
+
+
+def counted(patches: Int[Tensor, "*rows P"]) -> Bool[Tensor, "*rows P"]:
+    """Which characters a loss counts: no padding, and nothing behind the first EOS of a patch.
+
+    The BOS that heads the closing patch counts, since it is how a model ends a piece.
+    """
+    ends = patches == EOS
+    return (patches != PAD) & (ends.cumsum(-1) - ends.long() == 0)
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class GenericStudent(nn.Module):
             logits=self.head(hidden, targets),
             hidden=hidden,
             characters=targets,
-            valid=targets != PAD,
+            valid=counted(targets),
             row=row,
             patch=place + 1,
         )

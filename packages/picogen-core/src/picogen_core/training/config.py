@@ -63,14 +63,25 @@ class TrainConfig(Options):
     max_seconds: float | None = Field(
         None, gt=0, description="Stop after so much time; the learning rate follows the clock."
     )
-    batch_size: int = Field(4, ge=1, description="Pieces a step.")
-    lr: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
+    batch_size: int = Field(4, ge=1, description="Pieces of a micro-batch.")
+    accumulate: int = Field(1, ge=1, description="Micro-batches of each process in a step.")
+    nproc: int = Field(1, ge=1, description="Processes that share the micro-batches of a step.")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
+    lr: float = Field(1e-3, gt=0, description="Peak learning rate.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
     weight_decay: float = Field(0.1, ge=0, description="Of matrices; vectors have none.")
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    eval_every: int = Field(1, ge=1, description="Epochs between evaluations and checkpoints.")
+    eval_every: int = Field(1, ge=1, description="Epochs between evaluations.")
+    save_every: int | None = Field(
+        None, ge=1, description="Steps between checkpoints; left out, saving costs 2 % of the time."
+    )
+    save_minutes: float = Field(5.0, gt=0, description="Most minutes between two checkpoints.")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 is autocast; auto takes it on CUDA, fp32 elsewhere."
+    )
+    compile: bool = Field(False, description="torch.compile the backbone and the head, on CUDA.")
+    checkpoint_gradients: bool = Field(
+        False, description="Compute layers again in the backward pass: less memory, more time."
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
     seed: int = Field(0, ge=0, description="Of weights, order, crops and dropout.")
@@ -89,6 +100,16 @@ class TrainConfig(Options):
             head_options=head,
             teacher_width=teacher_width,
         )
+
+    @property
+    def micro_batches(self) -> int:
+        """Of a step, over all processes."""
+        return self.accumulate * self.nproc
+
+    @property
+    def resume_command(self) -> str:
+        """What goes on with this run."""
+        return f"picogen train --config {self.run_dir / 'config.toml'} --resume auto"
 
     @property
     def run_dir(self) -> Path:

@@ -79,7 +79,8 @@ def evaluate(
             output.logits.float().transpose(1, 2), output.characters, reduction="none"
         )
         rows = len(batch.lengths)
-        counted = music_characters(output.characters) if music_only else output.valid
+        targets = output.characters
+        counted = music_characters(targets) if music_only else targets != PAD
         per_patch = (losses * counted).sum(1).double()
         nats += torch.zeros(rows).double().index_add_(0, output.row.cpu(), per_patch.cpu()).tolist()
         per_patch_count = counted.sum(1)

@@ -1,28 +1,73 @@
-"""Ctrl-C between steps, not within one."""
+"""Ctrl-C and SIGTERM end a run between two steps, not within one."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the run to stop. `whole` is False if a step or a save was cut in two."""
+
+    def __init__(self, number: int, whole: bool = True) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number, self.whole = number, whole
+
+    @property
+    def exit_code(self) -> int:
+        """As shells count: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+class Signals:
+    """A signal raises `Stopped`: at once, or at the end of the outermost block that is `held`.
+
+    A second signal within such a block cuts it. With `note_only`, for processes that have to agree
+    on where to stop, a signal does no more than set `asked`.
+    """
+
+    def __init__(self, note_only: bool = False) -> None:
+        self.asked: int | None = None
+        self.note_only = note_only
+        self._held = 0
+
+    def receive(self, number: int, frame: object = None) -> None:
+        """The signal handler."""
+        if self.note_only:
+            self.asked = number
+        elif not self._held:
+            raise Stopped(number)
+        elif self.asked is not None:
+            raise Stopped(number, whole=False)
+        else:
+            self.asked = number
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block come to its end before a signal counts."""
+        self._held += 1
+        try:
+            yield
+        finally:
+            self._held -= 1
+        if self.asked is not None and not self._held and not self.note_only:
+            raise Stopped(self.asked)
 
 
 @contextmanager
-def finish_step_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Within it Ctrl-C only makes the given function true; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
-
-    def ask(*_: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
+def catch_signals(note_only: bool = False) -> Iterator[Signals]:
+    """SIGINT and SIGTERM go to the `Signals`; threads other than the main one get none."""
+    signals = Signals(note_only)
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield signals
         return
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, signals.receive) for number in CAUGHT}
     try:
-        yield asked.is_set
+        yield signals
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,109 +2,99 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
+import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 
-from picogen_core import __version__
-from picogen_core.data.batches import Batch, train_batches
-from picogen_core.data.crops import fixed_crops
-from picogen_core.data.index import open_data, shared_pieces
-from picogen_core.data.store import Dataset
+from picogen_core.data.batches import Batch, Sampling, train_steps
 from picogen_core.devices import autocast, pick_device
-from picogen_core.errors import BadInput, ConfigError
-from picogen_core.files import write_atomic
-from picogen_core.model.checkpoint import digest, load_model, save_checkpoint
-from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
-from picogen_core.model.student import GenericStudent, components
+from picogen_core.errors import BadInput, PicogenError
+from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.protocols import Value
-from picogen_core.toml import dump_toml
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.evaluate import Likelihood, evaluate
-from picogen_core.training.interrupt import finish_step_on_interrupt
-from picogen_core.training.objective import Objective, build_objective
+from picogen_core.training.evaluate import evaluate
+from picogen_core.training.folder import Resume, claim, prepare
+from picogen_core.training.interrupt import Signals, Stopped, catch_signals
+from picogen_core.training.keeper import Keeper, Listener
+from picogen_core.training.log import MetricsLog
+from picogen_core.training.processes import Processes
 from picogen_core.training.resume import check_origin, restore
-from picogen_core.training.state import STATE, Progress, make_optimizer, pack_optimizer
-from picogen_core.training.teacher_cache import open_teaching
+from picogen_core.training.schedule import learning_rate
+from picogen_core.training.setup import Parts, build_parts
+from picogen_core.training.state import Progress, RunResult
+from picogen_core.training.step import accumulate_gradients, count_characters
 
 REPORT_SECONDS = 1.0
 
+Item = TypeVar("Item")
 
-@dataclass(frozen=True)
-class RunResult:
-    """Where a run lies and how good its best checkpoint is on the evaluation pieces."""
 
-    run_dir: Path
-    bits_per_character: Value
-    steps: int
-    epochs: float
-    characters: int
-    seconds: float
-    parameters: int
+class Diverged(BadInput):
+    """The loss or its gradient is no number any more; going on would end here again."""
 
 
 def run_training(
     config: TrainConfig,
     *,
-    resume: bool = False,
+    resume: Resume = "never",
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> RunResult:
     """Train a student, from a teacher if `teacher_ckpt` names one. Ends with best/ and last/.
 
     Raises:
-        PicogenError: anything in the configuration that cannot work, before the first step.
-        KeyboardInterrupt: after last/ was written.
+        PicogenError: anything in the configuration that cannot work, before the first step; a loss
+            that is not finite; a disk without room. The last checkpoint is whole.
+        Stopped: after Ctrl-C or SIGTERM, when last/ was written.
     """
-    reporter = reporter or Quiet()
-    run_dir = config.run_dir
-    _claim(run_dir, resume, force)
-    train, held_out = _open_splits(config, reporter)
-    device = pick_device(config.device)
-    torch.manual_seed(config.seed)
-    teacher = load_model(config.teacher_ckpt, device) if config.teacher_ckpt else None
-    objective = build_objective(config.loss, teacher is not None)
-    model = _make_student(config, teacher, objective.wants_hidden).to(device).train()
-    optimizer = make_optimizer(model, config.lr, config.weight_decay)
+    if config.nproc > 1:
+        from picogen_core.training.launch import launch
+
+        return launch(config, resume, force, reporter or Quiet())
+    alone = Processes(pick_device(config.device))
+    with catch_signals() as signals:
+        result = train_in_process(config, resume, force, reporter or Quiet(), alone, signals)
+    assert result is not None
+    return result
+
+
+def train_in_process(
+    config: TrainConfig,
+    resume: Resume,
+    force: bool,
+    reporter: Reporter,
+    processes: Processes,
+    signals: Signals,
+) -> RunResult | None:
+    """`run_training` for one of the run's processes; only the main one has a result."""
+    checkpoint = claim(config.run_dir, resume, force)
+    parts = build_parts(config, processes.device, reporter)
     progress = Progress()
-    if resume:
-        progress = restore(config, model, optimizer)
-    run = _Run(config, model, teacher, objective, optimizer, progress, train, held_out, reporter)
-    if resume:
-        check_origin(run_dir, run.origin)
-    if force and not resume:
-        _clear(run_dir)
+    if checkpoint is not None:
+        progress = restore(config, checkpoint, parts.model, parts.optimizer)
+        check_origin(checkpoint, parts.origin)
+        reporter.message(f"Going on with {config.run_dir} after step {progress.step}.")
+    processes.wait()
+    log, listeners = None, list[Listener]()
+    if processes.is_main:
+        prepare(config, resumed=checkpoint is not None)
+        log = MetricsLog(config.run_dir / "metrics.jsonl", progress.log_bytes)
+    keeper = Keeper(config, parts, progress, signals, log, listeners)
+    run = _Run(config, parts, progress, keeper, reporter, processes, signals)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{run_dir} cannot be made: {error.strerror}.") from None
-    write_atomic(run_dir / "config.toml", dump_toml(config.model_dump(mode="json")).encode())
-    with finish_step_on_interrupt() as stop:
-        try:
-            run.train(stop)
-        except KeyboardInterrupt:
-            run.save("last")
-            config_file = run_dir / "config.toml"
-            reporter.message(
-                f"Interrupted after {progress.step} steps; all of them are saved. "
-                f"Go on with: picogen train --config {config_file} --resume"
-            )
-            raise
-    best = load_model(run_dir / "best", device)
-    score = evaluate(best, held_out, config.batch_size, config.max_patches)
-    return RunResult(
-        run_dir, score.value(), progress.step, run.epochs_done, progress.characters,
-        progress.seconds, model.parameter_count(),
-    )  # fmt: skip
+        run.train()
+    except Stopped as stop:
+        reporter.message(keeper.stopped(stop))
+        raise
+    except Diverged as error:
+        raise BadInput(f"{error} {keeper.kept}") from None
+    except PicogenError as error:
+        raise type(error)(f"{error} {keeper.kept} {keeper.way_on}") from error
+    return run.result() if processes.is_main else None
 
 
 class _Run:
@@ -113,39 +103,34 @@ class _Run:
     def __init__(
         self,
         config: TrainConfig,
-        model: GenericStudent,
-        teacher: GenericStudent | None,
-        objective: Objective,
-        optimizer: torch.optim.AdamW,
+        parts: Parts,
         progress: Progress,
-        train: Dataset,
-        held_out: Dataset,
+        keeper: Keeper,
         reporter: Reporter,
+        processes: Processes,
+        signals: Signals,
     ) -> None:
-        self.config, self.model = config, model
-        self.objective, self.optimizer, self.progress = objective, optimizer, progress
-        self.data, self.held_out, self.reporter = train, held_out, reporter
-        self.crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
-        items = len(train) if self.crops is None else len(self.crops)
-        self.steps_per_epoch = math.ceil(items / config.batch_size)
-        self.total_steps = config.epochs * self.steps_per_epoch
-        self.device = model.device
-        self.autocast = autocast(config.precision, self.device)
-        taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
-        self.origin = {
-            "teacher": {"path": str(config.teacher_ckpt), "sha256": taught_by}
-            if taught_by
-            else None,
-            "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
-        }
-        self.teaching = (
-            open_teaching(
-                config, teacher, taught_by, train, self.crops, objective.wants_hidden, reporter
-            )
-            if teacher and taught_by
-            else None
+        self.config, self.parts, self.progress = config, parts, progress
+        self.keeper, self.reporter = keeper, reporter
+        self.processes, self.signals = processes, signals
+        self.model, self.optimizer = parts.model, parts.optimizer
+        self.sampling = Sampling(
+            config.batch_size,
+            config.micro_batches,
+            config.max_patches,
+            config.seed,
+            processes.rank,
+            processes.count,
         )
-        self.evaluated_step = -1
+        self.steps_per_epoch = self.sampling.steps(
+            len(parts.train if parts.crops is None else parts.crops)
+        )
+        self.total_steps = config.epochs * self.steps_per_epoch
+        self.held_out_share = parts.held_out
+        if processes.count > 1:
+            mine = range(processes.rank, len(parts.held_out), processes.count)
+            self.held_out_share = parts.held_out.select(mine)
+        self.autocast = autocast(config.precision, processes.device)
         self.last_report = 0.0
 
     @property
@@ -155,182 +140,124 @@ class _Run:
     @property
     def fraction(self) -> float:
         """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
-        by_clock = (
-            self.progress.seconds / self.config.max_seconds if self.config.max_seconds else 0.0
-        )
+        limit = self.config.max_seconds
+        by_clock = self.progress.seconds / limit if limit else 0.0
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
-    def train(self, stop: Callable[[], bool]) -> None:
-        """All epochs that are left. Raises `KeyboardInterrupt` after a step if `stop` says so."""
-        kind = "Distilling" if self.teaching else "Training"
+    @property
+    def evaluation_is_due(self) -> bool:
+        step, every = self.progress.step, self.config.eval_every * self.steps_per_epoch
+        return step != self.progress.evaluated and (self.fraction >= 1 or step % every == 0)
+
+    def train(self) -> None:
+        """All epochs that are left. Raises `Stopped` between two steps if a signal came."""
+        kind = "Distilling" if self.parts.teaching else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
-        while self.progress.epoch < self.config.epochs and self.fraction < 1:
-            for batch in self._batches():
-                self.step(batch.to(self.device))
-                if stop():
-                    raise KeyboardInterrupt
+        if self.evaluation_is_due:
+            self.evaluate()
+        while self.fraction < 1:
+            epoch, first = divmod(self.progress.step, self.steps_per_epoch)
+            for batches in self.waited_for(
+                train_steps(self.parts.train, self.parts.crops, self.sampling, epoch, first)
+            ):
+                with self.signals.held():
+                    self.step(batches)
+                if self.evaluation_is_due:
+                    self.evaluate()
+                else:
+                    self.keeper.save_if_due()
                 if self.fraction >= 1:
                     break
-            else:
-                self.progress.epoch += 1
-                self.progress.batch = 0
-            if self.fraction >= 1 or self.progress.epoch % self.config.eval_every == 0:
-                self.evaluate()
-        if self.evaluated_step != self.progress.step:
-            self.evaluate()
         self.reporter.finish()
 
-    def _batches(self) -> Iterator[Batch]:
-        config, progress = self.config, self.progress
-        batches = train_batches(
-            self.data,
-            config.batch_size,
-            config.max_patches,
-            config.seed,
-            progress.epoch,
-            self.crops,
-        )
-        return islice(batches, progress.batch, None)
+    def waited_for(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The same, and how long they took to come."""
+        while True:
+            begun = time.monotonic()
+            item = next(items, None)
+            if item is None:
+                return
+            waited = time.monotonic() - begun
+            self.progress.waited += waited
+            self.progress.seconds += waited
+            yield item
 
-    def step(self, batch: Batch) -> None:
+    def step(self, batches: Sequence[tuple[int, Batch]]) -> None:
         begun = time.monotonic()
         progress, config = self.progress, self.config
-        torch.manual_seed(config.seed * 1_000_003 + progress.step)
-        rate = config.lr * self._rate(self.fraction)
+        characters = self.agree(count_characters(batches))
+        rate = learning_rate(config.lr, config.warmup, self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with self.autocast:
-            loss, parts, characters = self.objective(
-                self.model, batch, self.teaching, self.fraction
-            )
-        if not torch.isfinite(loss):
-            saved = config.run_dir / "last"
-            kept = f" The last checkpoint is whole: {saved}." if saved.exists() else ""
-            raise BadInput(
-                f"the loss is {float(loss.detach())} at step {progress.step}.{kept} "
-                "Try a lower --lr, or smaller weights of losses."
-            )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        seed = (config.seed, progress.step)
+        terms = accumulate_gradients(
+            self.parts, batches, characters, self.fraction, seed, self.autocast, self.processes
+        )
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip))
+        for name, value in (("loss", terms["loss"]), ("norm of the gradient", norm)):
+            if not math.isfinite(value):
+                raise Diverged(
+                    f"the {name} is {value} at step {progress.step}. "
+                    "Try a lower --lr, or smaller weights of losses."
+                )
         self.optimizer.step()
         progress.step += 1
-        progress.batch += 1
-        progress.characters += characters
+        progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
-        self.log({"loss": float(loss.detach()), **parts, "lr": rate, "grad_norm": float(norm)})
-        if progress.seconds - self.last_report > REPORT_SECONDS:
-            self.last_report = progress.seconds
-            bits = parts.pop("ce") / math.log(2)
-            shown = {name: f"{x:.3f}" for name, x in parts.items() if "/" not in name}
-            speed = progress.characters / progress.seconds
-            self.reporter.advance(
-                self.fraction,
-                {"bits/char": f"{bits:.3f}", **shown, "chars/s": f"{speed:,.0f}"},
-            )
+        self.keeper.tell(
+            {"epoch": round(self.epochs_done, 4), **terms, "lr": rate, "grad_norm": norm}
+        )
+        self.show(terms)
 
-    def _rate(self, fraction: float) -> float:
-        """Linear warm-up, then a cosine down to a twentieth."""
-        warmup = self.config.warmup
-        if fraction < warmup:
-            return max(fraction / warmup, 1e-2)
-        done = (fraction - warmup) / (1 - warmup)
-        return 0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2
+    def agree(self, characters: int) -> float:
+        """The characters of the step in all processes. Raises `Stopped` in all if one was asked."""
+        asked = self.signals.asked if self.signals.note_only else None
+        flags = [float(asked == number) for number in (signal.SIGINT, signal.SIGTERM)]
+        total, interrupts, terminations = self.processes.sum([float(characters), *flags])
+        if interrupts or terminations:
+            raise Stopped(signal.SIGINT if interrupts else signal.SIGTERM)
+        return total
 
-    def evaluate(self) -> Likelihood:
+    def evaluate(self) -> None:
+        """On fixed pieces, each process a share of them; then checkpoints."""
         config, progress = self.config, self.progress
-        score = evaluate(self.model, self.held_out, config.batch_size, config.max_patches)
-        self.evaluated_step = progress.step
-        self.log({"eval_loss": score.nats_per_character, "eval_bits": score.bits_per_character})
-        better = score.nats_per_character < progress.best
-        progress.best = min(progress.best, score.nats_per_character)
-        if better:
-            self.save("best")
-        self.save("last")
-        self.reporter.advance(
-            self.fraction, {"held-out bits/char": f"{score.bits_per_character:.3f}"}
-        )
-        return score
+        score = evaluate(self.model, self.held_out_share, config.batch_size, config.max_patches)
+        nats, characters = self.processes.sum([sum(score.nats), float(sum(score.characters))])
+        loss = nats / characters
+        epoch, bits = round(self.epochs_done, 4), loss / math.log(2)
+        with self.signals.held():
+            progress.evaluated = progress.step
+            self.keeper.tell({"epoch": epoch, "eval_loss": loss, "eval_bits": bits})
+            if progress.best is None or loss < progress.best:
+                progress.best = loss
+                self.keeper.save("best")
+            self.keeper.save("last")
+        self.reporter.advance(self.fraction, {"held-out bits/char": f"{bits:.3f}"})
 
-    def log(self, values: dict[str, Any]) -> None:
-        row = {"step": self.progress.step, "epoch": round(self.epochs_done, 4)}
-        row |= {"seconds": round(self.progress.seconds, 3), **values}
-        with (self.config.run_dir / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+    def show(self, terms: Mapping[str, float]) -> None:
+        progress = self.progress
+        if progress.seconds - self.last_report < REPORT_SECONDS:
+            return
+        self.last_report = progress.seconds
+        shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"}
+        hidden = ("loss", "ce")
+        shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
+        shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
+        self.reporter.advance(self.fraction, shown)
 
-    def save(self, name: str) -> None:
-        config = self.config
-        manifest = {
-            "picogen": __version__,
-            "progress": self.progress.as_dict(),
-            "components": components(self.model.config),
-            "parameters": self.model.parameter_count(),
-            "seed": config.seed,
-            **self.origin,
-        }
-        extra = {STATE: pack_optimizer(self.optimizer)} if name == "last" else None
-        save_checkpoint(config.run_dir / name, self.model, manifest, extra)
-
-
-def _claim(run_dir: Path, resume: bool, force: bool) -> None:
-    if run_dir.exists() and not run_dir.is_dir():
-        raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
-    if run_dir.exists() and any(run_dir.iterdir()) and not (resume or force):
-        raise BadInput(
-            f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
-            "--resume, or start over it with --force."
-        )
-
-
-def original_keys(data: Dataset) -> Dataset:
-    """Each piece once, in the key its source has: evaluation does not count transpositions."""
-    return data.select([i for i, row in enumerate(data.rows) if row.get("original", True)])
-
-
-def _clear(run_dir: Path) -> None:
-    """Take away an older run's own files, and no others."""
-    for name in ("last", "best"):
-        shutil.rmtree(run_dir / name, ignore_errors=True)
-    (run_dir / "metrics.jsonl").unlink(missing_ok=True)
-
-
-def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Dataset]:
-    assert config.data is not None
-    data = open_data(config.data)
-    if config.eval_data is None:
-        train, held_out = data.split("train"), original_keys(data.split("eval"))
-        if not len(held_out) or not len(train):
-            raise BadInput(
-                f"{config.data}: its rows name no splits `train` and `eval`. "
-                "Give --eval-data, or prepare it with picogen data."
-            )
-        return train, held_out
-    held_out = open_data(config.eval_data)
-    shared = shared_pieces(data, held_out)
-    if shared:
-        reporter.message(
-            f"Warning: {shared} pieces of {config.eval_data} are in {config.data} too; "
-            "the evaluation is not of unseen music."
-        )
-    return data, held_out
-
-
-def _make_student(
-    config: TrainConfig, teacher: GenericStudent | None, wants_hidden: bool
-) -> GenericStudent:
-    if teacher is None:
-        return GenericStudent(config.model_config_for(None))
-    _check_context(config, teacher)
-    parts = config.model_config_for(teacher.config.d_model if wants_hidden else None)
-    student = GenericStudent(with_teacher_head(parts, teacher.config))
-    copy_teacher_head(student, teacher)
-    return student
-
-
-def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
-    if config.max_patches > teacher.config.max_patches:
-        raise ConfigError(
-            f"max_patches={config.max_patches} is more than the teacher "
-            f"{config.teacher_ckpt} has positions for ({teacher.config.max_patches}). "
-            f"Use --set max_patches={teacher.config.max_patches}."
+    def result(self) -> RunResult:
+        """Scores best/ on all evaluation pieces."""
+        config, progress = self.config, self.progress
+        best = load_model(config.run_dir / "best", self.processes.device)
+        score = evaluate(best, self.parts.held_out, config.batch_size, config.max_patches)
+        return RunResult(
+            run_dir=config.run_dir,
+            bits_per_character=score.value(),
+            steps=progress.step,
+            epochs=self.epochs_done,
+            characters=progress.characters,
+            seconds=progress.seconds,
+            loader_share=progress.waited / progress.seconds,
+            parameters=self.model.parameter_count(),
         )

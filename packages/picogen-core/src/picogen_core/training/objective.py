@@ -52,20 +52,24 @@ class Objective:
         batch: Batch,
         teaching: Teaching | None,
         fraction: float,
-    ) -> tuple[Tensor, dict[str, float], int]:
-        """The loss of a batch in nats per character, its parts, and how many characters count."""
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a batch in nats per character, and its parts."""
         output = student(batch.patches, batch.lengths)
-        weights = {name: term.weight_at(fraction) for name, (term, _) in self.terms.items()}
-        context = loss_batch(student, batch, output, teaching if any(weights.values()) else None)
+        active = self.active(fraction)
+        context = loss_batch(student, batch, output, teaching if active else None)
         total = cross_entropy(context)
         parts = {"ce": float(total.detach())}
-        for name, weight in weights.items():
-            if weight:
-                value = _ask(name, self.terms[name][1], context)
-                total = total + weight * value.value
-                parts[name] = float(value.value.detach())
-                parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
-        return total, parts, int(output.valid.sum())
+        for name in active:
+            term, loss = self.terms[name]
+            value = _ask(name, loss, context)
+            total = total + term.weight_at(fraction) * value.value
+            parts[name] = float(value.value.detach())
+            parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
+        return total, parts
+
+    def active(self, fraction: float) -> list[str]:
+        """The terms that count when `fraction` of the run is over."""
+        return [name for name, (term, _) in self.terms.items() if term.weight_at(fraction)]
 
 
 def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:

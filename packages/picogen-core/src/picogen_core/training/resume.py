@@ -8,61 +8,80 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.optim import Optimizer
 
-from picogen_core.errors import BadCheckpoint, BadInput, ConfigError
+from picogen_core.errors import BadCheckpoint, ConfigError
 from picogen_core.model.checkpoint import MANIFEST, load_model
 from picogen_core.model.student import GenericStudent
 from picogen_core.options import parse_options
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.state import STATE, Progress, unpack_optimizer
+from picogen_core.training.optimizers import unpack_optimizer
+from picogen_core.training.state import STATE, Progress
 
-MAY_CHANGE = {"epochs", "max_seconds", "device", "exp_name", "output_dir", "data", "eval_data"}
-MAY_CHANGE |= {"cache_dir", "cache_limit"}  # answers are the same from the cache or anew
+MAY_CHANGE = {
+    "epochs", "max_seconds", "save_every", "save_minutes", "device", "exp_name", "output_dir",
+    "data", "eval_data", "cache_dir", "cache_limit",
+}  # fmt: skip
 """Settings that a resumed run may have otherwise; the data's content is checked by digest."""
 
 
-def restore(config: TrainConfig, model: GenericStudent, optimizer: torch.optim.AdamW) -> Progress:
-    """Put model and optimizer back to the run's last checkpoint.
+def last_checkpoint(run_dir: Path) -> Path | None:
+    """What a run can go on from; between two renames it is called `last.before`."""
+    folders = [run_dir / name for name in ("last", "last.before")]
+    return next((folder for folder in folders if (folder / STATE).is_file()), None)
+
+
+def restore(
+    config: TrainConfig, folder: Path, model: GenericStudent, optimizer: Optimizer
+) -> Progress:
+    """Put model and optimizer back to the checkpoint `folder` of the run.
 
     Raises:
-        BadInput: there is nothing to resume.
         BadCheckpoint: the checkpoint's training state is damaged.
         ConfigError: the run was started with other settings.
     """
-    folders = [config.run_dir / name for name in ("last", "last.before")]
-    folder = next((folder for folder in folders if (folder / STATE).is_file()), None)
-    if folder is None:
-        raise BadInput(f"{config.run_dir}: no checkpoint to resume from. Start without --resume.")
     _check_settings(config)
     model.load_state_dict(load_model(folder).state_dict())
     try:
         unpack_optimizer(optimizer, load_file(folder / STATE))
-        manifest = json.loads((folder / MANIFEST).read_text())
-        progress = Progress(**manifest["progress"])
+        progress = Progress(**_manifest(folder)["progress"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise BadCheckpoint(
             f"{folder}: its training state cannot be read ({error}). "
             "Start again with --force, or from its weights under another --exp-name."
         ) from None
-    if not (config.run_dir / "best").is_dir():
-        progress.best = float("inf")
+    progress.best = _best_loss(config.run_dir)
     return progress
 
 
-def check_origin(run_dir: Path, origin: Mapping[str, Any]) -> None:
+def _best_loss(run_dir: Path) -> float | None:
+    """Of best/, which may be newer than last/ if the run was killed between saving the two."""
+    for folder in (run_dir / "best", run_dir / "best.before"):
+        try:
+            best: float | None = _manifest(folder)["progress"]["best"]
+            return best
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def check_origin(folder: Path, origin: Mapping[str, Any]) -> None:
     """Raises `ConfigError` if data or teacher are not those that the run was started with."""
-    folder = next(path for path in (run_dir / "last", run_dir / "last.before") if path.is_dir())
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = _manifest(folder)
     for name in ("data", "teacher"):
         before, now = manifest.get(name), origin[name]
         if (before or {}).get("sha256") != (now or {}).get("sha256"):
             raise ConfigError(
-                f"{run_dir} was started with another {name} ({(before or {}).get('path')}). "
+                f"{folder.parent} was started with another {name} ({(before or {}).get('path')}). "
                 "Resume with the same, or use another --exp-name."
             )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    return manifest
 
 
 def _check_settings(config: TrainConfig) -> None:
@@ -76,5 +95,5 @@ def _check_settings(config: TrainConfig) -> None:
         if name not in MAY_CHANGE and value != before[name]:
             raise ConfigError(
                 f"the run {config.run_dir} was started with {name}={before[name]}, not {value}. "
-                f"Resume with: picogen train --config {file} --resume"
+                f"Resume with: {config.resume_command}"
             )

@@ -1,58 +1,46 @@
-"""What a run needs besides the model to go on exactly where it stopped."""
+"""What a run knows of itself besides its weights, and what it returns."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.optim import AdamW
-
-from picogen_core.model.student import GenericStudent
+from picogen_core.protocols import Value
 
 STATE = "training.safetensors"
 
 
 @dataclass
 class Progress:
-    """Where a run stands: steps, epochs and batches of the epoch done, seconds, best loss."""
+    """Where a run stands. It lies in the manifest of every checkpoint.
+
+    seconds:    in steps and in waiting for batches; `waited` is the latter.
+    best:       lowest evaluation loss so far, nats per character.
+    evaluated:  the step of the last evaluation.
+    log_bytes:  length of metrics.jsonl; what came after is forgotten when the run goes on.
+    """
 
     step: int = 0
-    epoch: int = 0
-    batch: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     characters: int = 0
-    best: float = float("inf")
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def make_optimizer(model: GenericStudent, lr: float, weight_decay: float) -> AdamW:
-    """AdamW, betas 0.9 and 0.95; weight decay on matrices only."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=lr, betas=(0.9, 0.95))
+    best: float | None = None
+    evaluated: int = 0
+    log_bytes: int = 0
 
 
-def pack_optimizer(optimizer: AdamW) -> dict[str, Tensor]:
-    """Moments and step counts by `parameter number / name`."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{index}/{name}": torch.as_tensor(value)
-        for index, values in state.items()
-        for name, value in values.items()
-    }
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run lies and how good its best checkpoint is on the evaluation pieces.
 
+    `loader_share` of the seconds went into waiting for batches.
+    """
 
-def unpack_optimizer(optimizer: AdamW, tensors: dict[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` took."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    run_dir: Path
+    bits_per_character: Value
+    steps: int
+    epochs: float
+    characters: int
+    seconds: float
+    loader_share: float
+    parameters: int

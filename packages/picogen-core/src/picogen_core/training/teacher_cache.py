@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def _make_room(root: Path, mine: Path, room: int, reporter: Reporter) -> None:
         room += size
         for pattern in (LABEL, "*.bin", "*.crc"):
             for file in folder.glob(pattern):
-                file.unlink()
-        if not any(folder.iterdir()):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):  # it holds something else, or another process was faster
             folder.rmdir()
         reporter.message(f"Removed an old teacher cache for room ({show_size(size)}): {folder}.")

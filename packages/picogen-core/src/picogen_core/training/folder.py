@@ -1,0 +1,53 @@
+"""The folder of a run: whether it may be used, and what is in it before the first step."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from picogen_core.errors import BadInput
+from picogen_core.files import write_atomic
+from picogen_core.model.checkpoint import settle
+from picogen_core.toml import dump_toml
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.resume import last_checkpoint
+
+Resume = Literal["never", "auto", "always"]
+
+
+def claim(run_dir: Path, resume: Resume, force: bool) -> Path | None:
+    """The checkpoint to go on from, or None to begin. Nothing is changed yet.
+
+    Raises:
+        BadInput: the folder is not empty and neither `resume` nor `force` says what to do with it,
+            or there is nothing to go on from and `resume` is `always`.
+    """
+    if run_dir.exists() and not run_dir.is_dir():
+        raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
+    if resume == "never":
+        if run_dir.exists() and any(run_dir.iterdir()) and not force:
+            raise BadInput(
+                f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
+                "--resume auto, or start over it with --force."
+            )
+        return None
+    folder = last_checkpoint(run_dir)
+    if folder is None and resume == "always":
+        raise BadInput(f"{run_dir}: no checkpoint to resume from. Start with --resume auto.")
+    return folder
+
+
+def prepare(config: TrainConfig, resumed: bool) -> None:
+    """Make the folder and its config.toml. Unless the run goes on, an older run's own files go, and
+    no others; if it does, what a kill has left is put in order."""
+    run_dir = config.run_dir
+    for name in ("last", "best"):
+        settle(run_dir / name)
+        if not resumed:
+            shutil.rmtree(run_dir / name, ignore_errors=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{run_dir} cannot be made: {error.strerror}.") from None
+    write_atomic(run_dir / "config.toml", dump_toml(config.model_dump(mode="json")).encode())

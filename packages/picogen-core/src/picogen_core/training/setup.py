@@ -1,0 +1,126 @@
+"""From a configuration to what the loop works with: data, models, objective, optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from picogen_core.data.crops import Crops, fixed_crops
+from picogen_core.data.index import open_data, shared_pieces
+from picogen_core.data.store import Dataset
+from picogen_core.errors import BadInput, ConfigError
+from picogen_core.model.checkpoint import digest, load_model
+from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
+from picogen_core.model.student import GenericStudent
+from picogen_core.progress import Reporter
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.memory import compile_parts, recompute_layers
+from picogen_core.training.objective import Objective, build_objective
+from picogen_core.training.optimizers import make_optimizer
+from picogen_core.training.teacher_cache import open_teaching
+from picogen_core.training.teaching import Teaching
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of. `origin` says which data and teacher these are, for the manifest.
+
+    An epoch is the `crops`, or a drawn crop of each piece of `train` where they are None.
+    """
+
+    train: Dataset
+    crops: Crops | None
+    held_out: Dataset
+    model: GenericStudent
+    teaching: Teaching | None
+    objective: Objective
+    optimizer: Optimizer
+    origin: dict[str, Any]
+
+
+def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -> Parts:
+    """Everything on its device, the model in training mode with the seed's weights.
+
+    Raises:
+        PicogenError: anything in the configuration that cannot work.
+    """
+    train, held_out = _open_splits(config, reporter)
+    torch.manual_seed(config.seed)
+    teacher = load_model(config.teacher_ckpt, device) if config.teacher_ckpt else None
+    objective = build_objective(config.loss, teacher is not None)
+    model = _make_student(config, teacher, objective.wants_hidden).to(device).train()
+    crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
+    taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
+    teaching = None
+    if teacher is not None and taught_by is not None:
+        hidden = objective.wants_hidden
+        teaching = open_teaching(config, teacher, taught_by, train, crops, hidden, reporter)
+    if config.checkpoint_gradients:
+        recompute_layers(model)
+    if config.compile and device.type == "cuda":
+        compile_parts(model)
+    elif config.compile:
+        reporter.message(f"compile=true is left out: on {device.type} it costs more than it gains.")
+    return Parts(
+        train=train,
+        crops=crops,
+        held_out=held_out,
+        model=model,
+        teaching=teaching,
+        objective=objective,
+        optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
+        origin={
+            "teacher": taught_by and {"path": str(config.teacher_ckpt), "sha256": taught_by},
+            "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
+        },
+    )
+
+
+def original_keys(data: Dataset) -> Dataset:
+    """Each piece once, in the key its source has: evaluation does not count transpositions."""
+    return data.select([i for i, row in enumerate(data.rows) if row.get("original", True)])
+
+
+def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Dataset]:
+    assert config.data is not None
+    data = open_data(config.data)
+    if config.eval_data is None:
+        train, held_out = data.split("train"), original_keys(data.split("eval"))
+        if not len(held_out) or not len(train):
+            raise BadInput(
+                f"{config.data}: its rows name no splits `train` and `eval`. "
+                "Give --eval-data, or prepare it with picogen data."
+            )
+        return train, held_out
+    held_out = open_data(config.eval_data)
+    shared = shared_pieces(data, held_out)
+    if shared:
+        reporter.message(
+            f"Warning: {shared} pieces of {config.eval_data} are in {config.data} too; "
+            "the evaluation is not of unseen music."
+        )
+    return data, held_out
+
+
+def _make_student(
+    config: TrainConfig, teacher: GenericStudent | None, wants_hidden: bool
+) -> GenericStudent:
+    if teacher is None:
+        return GenericStudent(config.model_config_for(None))
+    _check_context(config, teacher)
+    parts = config.model_config_for(teacher.config.d_model if wants_hidden else None)
+    student = GenericStudent(with_teacher_head(parts, teacher.config))
+    copy_teacher_head(student, teacher)
+    return student
+
+
+def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
+    if config.max_patches > teacher.config.max_patches:
+        raise ConfigError(
+            f"max_patches={config.max_patches} is more than the teacher "
+            f"{config.teacher_ckpt} has positions for ({teacher.config.max_patches}). "
+            f"Use --set max_patches={teacher.config.max_patches}."
+        )
