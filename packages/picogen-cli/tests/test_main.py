@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +196,34 @@ def test_ctrl_c_is_no_traceback(
     monkeypatch.setattr(module, "app", interrupted)
     assert picogen("demo") == 130
     assert capsys.readouterr().err == "picogen: interrupted.\n"
+
+
+def test_sigterm_has_its_own_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from picogen_cli import main as module
+    from picogen_core.training.interrupt import Stopped
+
+    def terminated(*_: object, **__: object) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(module, "app", terminated)
+    assert picogen("demo") == 143
+    assert capsys.readouterr().err == "picogen: terminated.\n"
+
+
+def test_resume_with_and_without_a_word(data: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ("train", "--data", data, "--exp-name", "r", *SMALL)
+    assert picogen(*arguments, "--resume", "always") == 2
+    assert "r: no checkpoint to resume from" in capsys.readouterr().err
+    assert picogen(*arguments, "--resume", "auto") == 0
+    assert picogen(*arguments) == 2
+    capsys.readouterr()
+    assert picogen(*arguments, "--resume", "--epochs", "2", "--json") == 0
+    printed = capsys.readouterr()
+    assert "Going on with checkpoints/r after step 3." in printed.err
+    assert json.loads(printed.out)["steps"] == 6
+    assert picogen(*arguments, "--resume", "perhaps") == 2
 
 
 def test_waiting_threads_do_not_spin(monkeypatch: pytest.MonkeyPatch):

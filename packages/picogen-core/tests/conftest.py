@@ -5,11 +5,28 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import pytest
+from picogen_core.data.prepare import prepare
+from picogen_core.data.types import SourcePiece
 from picogen_core.discovery import Discovery
 from picogen_core.hookspecs import PROJECT
 
 Install = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def ragged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared folder of 50 tunes of 2 … 9 bars, 40 of them to train on."""
+    rng = np.random.default_rng(0)
+    pieces = []
+    for i in range(50):
+        bars = ["".join(rng.choice(list("CDEFGABc"), 4)) for _ in range(rng.integers(2, 10))]
+        abc = f"X:{i}\nM:4/4\nL:1/4\nK:{'CDFG'[i % 4]}\n" + "|".join(bars) + "|]\n"
+        pieces.append(SourcePiece(f"p{i}", abc, "made up", "CC0"))
+    folder = tmp_path_factory.mktemp("ragged") / "prepared"
+    prepare(pieces, folder, eval_ratio=0.2)
+    return folder
 
 
 @pytest.fixture

@@ -230,9 +230,7 @@ def test_padding_does_not_count(data: Path):
     assert int(valid.sum()) == sum(
         16 if EOS not in patch else list(patch).index(EOS) + 1 for patch in short.patches[1:]
     )
-    assert (
-        output.valid[-1].tolist() == [True, True] + [False] * 14
-    )  # BOS closes a piece, EOS the patch
+    assert output.valid[-1].tolist() == [True, True] + [False] * 14
 
 
 def test_the_note_index_points_at_note_letters(data: Path):

@@ -80,8 +80,9 @@ class LossBatch:
     """What a loss sees of a batch; only valid target patches, the N axis, are in it.
 
     `student_hidden` has been projected to the teacher's width when there is `teacher_hidden`; row n
-    is the hidden state that predicts patch n. `valid` marks the M characters that count (not
-    padding). Teacher logits are log-probabilities as its cache keeps them, 0 where not valid.
+    is the hidden state that predicts patch n. `valid` marks the M characters that count: no
+    padding, and nothing behind the first EOS of a patch. The first patch of a row, BOS, is no
+    target. Teacher logits are log-probabilities as its cache keeps them, 0 where not valid.
     """
 
     student_logits: Tensor  # N P V
@@ -102,7 +103,13 @@ class LossBatch:
 
 @dataclass(frozen=True)
 class LossValue:
-    """A differentiable scalar, and its parts for the log."""
+    """A differentiable scalar, and its parts for the log.
+
+    `value` is a mean over the valid characters of the batch (or over its patches or notes). A step
+    may see several batches, in several processes: its loss is the mean of their values, each
+    weighed by its count of valid characters. For a mean over characters that is the mean over all
+    characters of the step, however they were dealt out. `parts` are averaged alike for the log.
+    """
 
     value: Tensor
     parts: Mapping[str, float] = field(default_factory=dict)

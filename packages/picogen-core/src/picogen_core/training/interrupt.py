@@ -55,7 +55,8 @@ class Signals:
         finally:
             self._held -= 1
         if self.asked is not None and not self._held and not self.note_only:
-            raise Stopped(self.asked)
+            number, self.asked = self.asked, None
+            raise Stopped(number)
 
 
 @contextmanager
