@@ -10,12 +10,11 @@ from picogen_core.data.batches import (
     Batch,
     Sampling,
     collate,
-    crop,
     eval_batches,
-    line_starts,
     train_steps,
 )
 from picogen_core.data.clusters import cluster, shingles, split_clusters
+from picogen_core.data.crops import crop, line_starts
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import Dataset, encode_piece
@@ -97,7 +96,7 @@ def test_crop_keeps_header_and_follows_notes():
 
 
 def flat_batches(data: Dataset, sampling: Sampling, epoch: int, first: int = 0) -> list[Batch]:
-    steps = train_steps(data, sampling, epoch, first)
+    steps = train_steps(data, None, sampling, epoch, first)
     return [batch for batches in steps for _, batch in batches]
 
 
@@ -121,9 +120,9 @@ def test_batches_hold_every_piece_once_and_depend_on_the_seed(prepared: Path):
 def test_processes_deal_out_what_one_accumulates(prepared: Path):
     data = open_data(prepared)
     values = {"batch_size": 2, "micro_batches": 4, "max_patches": 12, "seed": 3}  # crops all
-    alone = list(train_steps(data, Sampling(**values), epoch=1))
+    alone = list(train_steps(data, None, Sampling(**values), epoch=1))
     shares = [
-        list(train_steps(data, Sampling(**values, rank=rank, processes=3), epoch=1))
+        list(train_steps(data, None, Sampling(**values, rank=rank, processes=3), epoch=1))
         for rank in range(3)
     ]
     assert [len(step) for step in alone] == [4, 2, 4]  # 20 pieces, 8 a step

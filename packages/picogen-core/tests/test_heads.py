@@ -53,7 +53,7 @@ def test_the_specs_load_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
-    assert list(SPECS) == ["char-transformer", "char-gru", "parallel"]
+    assert list(SPECS) == ["char-transformer", "char-gru", "parallel", "teacher"]
 
 
 @each
@@ -211,3 +211,32 @@ def test_kit_char_gru(check: Callable[[], None]) -> None:
 @head_checks("parallel", expected_failures={"uses_earlier_characters": "independent by design"})
 def test_kit_parallel(check: Callable[[], None]) -> None:
     check()
+
+
+TEACHER = {"inner": "char-gru", "inner_options": {"width": 48}, "width": 40}
+
+
+@head_checks(
+    "teacher", options=TEACHER, expected_failures={"learns_patches_by_heart": "frozen, untaught"}
+)
+def test_kit_teacher(check: Callable[[], None]) -> None:
+    check()
+
+
+@torch.no_grad()
+def test_the_teachers_head_behind_the_identity_says_what_the_teacher_says() -> None:
+    module = lively(
+        "teacher", {"inner": "char-transformer", "inner_options": {"heads": 2}, "width": D}
+    )
+    module.projector.weight.copy_(torch.eye(D))
+    module.projector.bias.zero_()
+    hidden, patch = batch()
+    assert torch.equal(module.train()(hidden, patch), module.inner(hidden, patch))
+    assert not module.inner.training
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    assert frozen == {f"inner.{name}" for name, _ in module.inner.named_parameters()}
+
+
+def test_a_teachers_head_needs_a_teacher() -> None:
+    with pytest.raises(ConfigError, match=r"distill --head teacher --teacher-ckpt FILE"):
+        SPECS["teacher"].build(SPECS["teacher"].config()(), D)

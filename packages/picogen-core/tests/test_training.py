@@ -13,12 +13,13 @@ from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece, from_encoded
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_model
-from picogen_core.model.student import GenericStudent
+from picogen_core.model.student import GenericStudent, counted
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
 from picogen_core.training.loop import run_training
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, Term, build_objective, loss_batch
+from picogen_core.training.teaching import Format, LiveTeacher
 
 TUNE = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 G,4|\n"
 
@@ -45,7 +46,7 @@ def config(source: Path, out: Path, **changes) -> TrainConfig:
     values = {
         "exp_name": "run", "output_dir": out, "data": source / "prepared",
         "eval_data": source / "eval.jsonl", "d_model": 64, "max_patches": 64, "epochs": 3,
-        "batch_size": 8, "lr": 3e-3,
+        "batch_size": 8, "lr": 3e-3, "cache_dir": out / "cache",
         "backbone": {"name": "llama", "layers": 1}, "head": {"name": "char-gru", "width": 32},
     }  # fmt: skip
     return TrainConfig(**values | changes)
@@ -117,6 +118,71 @@ def test_distillation_follows_the_teacher(data: Path, tmp_path: Path):
     assert rows[0]["loss"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_cold_a_warm_and_a_half_filled_cache_give_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch
+):
+    teacher = run_training(config(data, tmp_path, exp_name="teacher", epochs=1)).run_dir
+    options = {
+        "teacher_ckpt": teacher, "epochs": 2, "save_every": 2,
+        "backbone": {"name": "gpt2", "layers": 1, "max_patches": 64},  # has dropout
+        "loss": {"logit-kd": {}, "hidden-mse": {}, "physics": {"weight": 0.3}},
+    }  # fmt: skip
+    for name in ("cold", "warm"):
+        run_training(config(data, tmp_path, exp_name=name, **options))
+    run_training(config(data, tmp_path, exp_name="none", cache_limit="0", **options))
+    from picogen_core.training import loop
+
+    class Killed(Exception):
+        pass
+
+    original = loop._Run.step
+
+    def killed(self, batches):
+        if self.progress.step == 3:
+            raise Killed
+        original(self, batches)
+
+    cut = config(data, tmp_path, exp_name="cut", **options | {"cache_dir": tmp_path / "second"})
+    monkeypatch.setattr(loop._Run, "step", killed)
+    with pytest.raises(Killed):
+        run_training(cut)
+    monkeypatch.setattr(loop._Run, "step", original)
+    run_training(cut, resume="auto")
+    cold = weights(tmp_path / "cold" / "last")
+    for name in ("warm", "none", "cut"):
+        other = weights(tmp_path / name / "last")
+        assert all(torch.equal(cold[key], other[key]) for key in cold), name
+
+
+def test_the_teachers_head_is_taken_frozen(data: Path, tmp_path: Path):
+    head = {"name": "char-transformer", "layers": 1}
+    teacher = run_training(
+        config(data, tmp_path, exp_name="teacher", epochs=1, d_model=96, head=head)
+    ).run_dir
+    losses = {"logit-kd": {}, "hidden-mse": {"weight": 1.0}}
+    student = config(
+        data, tmp_path, exp_name="student", teacher_ckpt=teacher, head={"name": "teacher"},
+        loss=losses, epochs=4,
+    )  # fmt: skip
+    run_training(student)
+    taught, made = weights(teacher), weights(tmp_path / "student")
+    inner = {key: tensor for key, tensor in taught.items() if key.startswith("head.")}
+    assert inner and all(
+        torch.equal(tensor, made[key.replace("head.", "head.inner.", 1)])
+        for key, tensor in inner.items()
+    )
+    assert made["head.projector.weight"].shape == (96, 64)
+    assert not any(key.startswith("projector.") for key in made)
+    model = load_model(tmp_path / "student")
+    assert model.parameter_count() == sum(p.numel() for p in model.parameters())
+    assert model.config.head_options["inner"] == "char-transformer"
+    log = (tmp_path / "student" / "metrics.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, log) if "loss" in row]
+    assert rows[-1]["hidden-mse"] < rows[0]["hidden-mse"]
+    with pytest.raises(ConfigError, match=r"taken from a teacher. Use picogen distill"):
+        run_training(config(data, tmp_path, exp_name="x", head={"name": "teacher"}))
+
+
 def test_faults_are_found_before_the_first_step(data: Path, tmp_path: Path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "kept.txt").write_text("kept")
@@ -162,9 +228,15 @@ def test_padding_does_not_count(data: Path):
     together = torch.nn.functional.cross_entropy(output.logits[valid], output.characters[valid])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
     assert int(valid.sum()) == sum(
-        16 if EOS not in patch else list(patch).index(EOS) + 1 for patch in short.patches[1:]
+        list(patch).index(EOS) + 1 if EOS in patch and patch[0] != BOS else 16
+        for patch in short.patches[1:]
     )
-    assert output.valid[-1].tolist() == [True, True] + [False] * 14
+    assert output.valid[-1].all()  # the closing patch
+
+
+def test_what_follows_eos_does_not_count():
+    patches = torch.tensor([list(b"ab") + [EOS, 65, 66] + [0] * 11, [BOS] + [EOS] * 15])
+    assert counted(patches).sum(1).tolist() == [3, 16]
 
 
 def test_the_note_index_points_at_note_letters(data: Path):
@@ -184,7 +256,8 @@ def test_logit_kd_equals_its_formula(data: Path, divergence: str):
     model = GenericStudent(config(data, data).model_config_for(None))
     teacher = GenericStudent(config(data, data).model_config_for(None))
     batch = collate([encode_piece(TUNE)])
-    context = loss_batch(model, batch, model(batch.patches, batch.lengths), teacher)
+    teaching = LiveTeacher(teacher, Format(None, None))
+    context = loss_batch(model, batch, model(batch.patches, batch.lengths), teaching)
     p, q = (
         torch.softmax(logits[context.valid] / 2, -1)
         for logits in (context.teacher_logits, context.student_logits)

@@ -114,7 +114,7 @@ def test_the_gradient_is_of_the_mean_over_all_characters(ragged: Path, tmp_path:
     alone = Processes(torch.device("cpu"))
     parts = build_parts(config, alone.device, Quiet())
     data = open_data(ragged).split("train")
-    (batches, *_) = train_steps(data, Sampling(3, 3, 24, seed=1), epoch=0)
+    (batches, *_) = train_steps(data, None, Sampling(3, 3, 24, seed=1), epoch=0)
     characters = count_characters(batches)
     terms = accumulate_gradients(
         parts, batches, characters, 0.0, (0, 0), torch.autocast("cpu", enabled=False), alone
@@ -138,7 +138,7 @@ def test_recomputed_layers_give_the_same_gradient(ragged: Path, tmp_path: Path):
     head = {"name": "char-transformer", "layers": 2, "dropout": 0.3}
     alone = Processes(torch.device("cpu"))
     (batches, *_) = train_steps(
-        open_data(ragged).split("train"), Sampling(3, 1, 24, seed=1), epoch=0
+        open_data(ragged).split("train"), None, Sampling(3, 1, 24, seed=1), epoch=0
     )
     found = []
     for again in (False, True):

@@ -149,8 +149,8 @@ class Sequential(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Heads, d_state: Memory) -> tuple[Tensor | None, ...]:
-        *streams, v, removals = ctx.saved_tensors[:7]
-        memories = ctx.saved_tensors[7:]
+        *streams, v, removals = (saved := ctx.saved_tensors)[:7]  # which may be read only once
+        memories = saved[7:]
         d_memory = d_state.flatten(0, 1).mT
         grads = d_r, d_log_w, d_k, d_v, d_a, d_b = [torch.empty_like(v) for _ in range(6)]
         parts = list(_parts(v, ctx.chunk))

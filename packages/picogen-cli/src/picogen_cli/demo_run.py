@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -80,13 +81,15 @@ def run_demo(
     )
     teacher_ckpt = folder / "models" / "teacher" / _notagen_name()
     write_notagen(teacher_ckpt, load_model(teacher.run_dir))
-    distilled = run_training(
-        TrainConfig(
-            **common, **STUDENT, **distill_losses(1.0, 0.3), exp_name="rwkv-distilled",
-            teacher_ckpt=teacher_ckpt, max_seconds=seconds["distilled"],
-        ),
-        reporter=reporter,
-    )  # fmt: skip
+    # This teacher will never be asked again, so its cache goes with the run.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        distilled = run_training(
+            TrainConfig(
+                **common, **STUDENT, **distill_losses(1.0, 0.3), exp_name="rwkv-distilled",
+                teacher_ckpt=teacher_ckpt, max_seconds=seconds["distilled"], cache_dir=Path(cache),
+            ),
+            reporter=reporter,
+        )  # fmt: skip
     alone = run_training(
         TrainConfig(**common, **STUDENT, exp_name="rwkv-alone", max_seconds=seconds["alone"]),
         reporter=reporter,

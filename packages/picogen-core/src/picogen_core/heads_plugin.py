@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from picogen_core.model.heads.char_gru import CharGru
     from picogen_core.model.heads.char_transformer import CharTransformer
     from picogen_core.model.heads.parallel import Parallel
+    from picogen_core.model.heads.teacher import TeacherHead
 
 
 class CharTransformerOptions(Options):
@@ -35,6 +36,16 @@ class CharGruOptions(Options):
     width: int | None = Field(
         None, ge=1, description="Channels of the recurrent cell; left out, d_model."
     )
+
+
+class TeacherOptions(Options):
+    """Distilling fills these in from the teacher."""
+
+    inner: str | None = Field(None, description="Name of the teacher's head.")
+    inner_options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of the teacher's head."
+    )
+    width: int | None = Field(None, ge=1, description="Width of the teacher.")
 
 
 class ParallelOptions(Options):
@@ -74,6 +85,17 @@ def _parallel(options: ParallelOptions, d_model: int) -> Parallel:
     return Parallel(d_model)
 
 
+def _teacher(options: TeacherOptions, d_model: int) -> TeacherHead:
+    from picogen_core.model.heads.teacher import TeacherHead
+
+    if options.inner is None or options.width is None:
+        raise ConfigError(
+            "head 'teacher' is taken from a teacher. "
+            "Use picogen distill --head teacher --teacher-ckpt FILE."
+        )
+    return TeacherHead(d_model, options.width, options.inner, options.inner_options)
+
+
 def head_specs() -> Iterator[HeadSpec]:
     """`char-transformer`, `char-gru` and `parallel`."""
     yield HeadSpec(
@@ -95,4 +117,10 @@ def head_specs() -> Iterator[HeadSpec]:
         summary="16 independent guesses: blind to its own characters, a baseline to beat",
         config=lambda: ParallelOptions,
         build=_parallel,
+    )
+    yield HeadSpec(
+        name="teacher",
+        summary="the teacher's own head, frozen, behind a projector to the teacher's width",
+        config=lambda: TeacherOptions,
+        build=_teacher,
     )

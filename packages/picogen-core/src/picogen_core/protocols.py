@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -78,14 +79,15 @@ class NoteIndex:
 class LossBatch:
     """What a loss sees of a batch; only valid target patches, the N axis, are in it.
 
-    `student_hidden` has been projected to the teacher's width when there is a teacher; row n is
-    the hidden state that predicts patch n. `valid` marks the characters that count: no padding, and
-    nothing behind the EOS of a patch of text; logits of others mean nothing. The first patch of a
-    row, BOS, is no target; the closing one is.
+    `student_hidden` has been projected to the teacher's width when there is `teacher_hidden`; row n
+    is the hidden state that predicts patch n. `valid` marks the M characters that count: no
+    padding, and nothing behind the EOS of a patch of text. The first patch of a row, BOS, is no
+    target; the closing one is. Logits where not valid mean nothing. Teacher logits are
+    log-probabilities as its cache keeps them, 0 where not valid.
     """
 
     student_logits: Tensor  # N P V
-    student_hidden: Tensor  # N D, or N E with a teacher
+    student_hidden: Tensor  # N D, or N E with `teacher_hidden`
     characters: Tensor  # N P
     valid: Tensor  # N P, bool
     row: Tensor  # N
@@ -93,6 +95,11 @@ class LossBatch:
     notes: NoteIndex
     teacher_logits: Tensor | None = None  # N P V
     teacher_hidden: Tensor | None = None  # N E
+
+    @cached_property
+    def student_log_probabilities(self) -> Tensor:
+        """[M, V] fp32 at the valid characters, in order; computed once for all losses."""
+        return self.student_logits[self.valid].float().log_softmax(-1)
 
 
 @dataclass(frozen=True)

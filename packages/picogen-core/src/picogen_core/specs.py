@@ -56,7 +56,9 @@ class LossSpec:
     """A training loss. `build(config)` returns a `Loss`; it is added times its weight.
 
     `needs_teacher` says that the loss reads `teacher_logits` or `teacher_hidden` of the batch, so
-    that a run without a teacher refuses it before the first step.
+    that a run without a teacher refuses it before the first step. `needs_hidden=False` says that it
+    never reads `teacher_hidden` (which then may be None) nor `student_hidden` at the teacher's
+    width; a run of such losses alone keeps no hidden states of the teacher and has no projector.
     """
 
     name: str
@@ -64,6 +66,7 @@ class LossSpec:
     config: Callable[[], type[Options]]
     build: Callable[[Any], Loss]
     needs_teacher: bool = False
+    needs_hidden: bool = True
     unit: str = "nat/character"
 
 

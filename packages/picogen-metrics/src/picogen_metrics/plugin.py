@@ -80,5 +80,6 @@ def picogen_losses() -> Iterator[LossSpec]:
         summary="Pulls the spectrum and the intervals of predicted melody to the teacher's.",
         config=_physics_options,
         build=_physics,
+        needs_hidden=False,
         unit="1",
     )

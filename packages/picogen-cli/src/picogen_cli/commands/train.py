@@ -83,6 +83,9 @@ def distill(
         float | None, typer.Option(min=0, help="Weight of logit-kd and hidden-mse [1.0].")
     ] = None,
     beta_phy: Annotated[float | None, typer.Option(min=0, help="Weight of physics [0.3].")] = None,
+    cache_limit: Annotated[
+        str | None, typer.Option(help="Most disk for teacher caches, 0 for none [4GB].")
+    ] = None,
     batch_size: BatchSize = None,
     lr: Lr = None,
     epochs: Epochs = None,
@@ -102,6 +105,7 @@ def distill(
         "loss.logit-kd.weight": alpha_kd,
         "loss.hidden-mse.weight": alpha_kd,
         "loss.physics.weight": beta_phy,
+        "cache_limit": cache_limit,
     }
     _run("distill", flags, distill_losses(), config, sets or [], resume, force, as_json)
 

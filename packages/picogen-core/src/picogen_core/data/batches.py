@@ -1,4 +1,4 @@
-"""Crops and batches: from a dataset to padded rows of patches with the index of their notes.
+"""Batches: from crops to padded rows of patches with the index of their notes.
 
 B rows  S patches of the longest row  P = 16  M notes of the batch
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.data.crops import Crops, crop
 from picogen_core.data.store import Dataset, Encoded
 
 POOL = 64  # batches whose rows are sorted by length together
@@ -22,8 +23,12 @@ POOL = 64  # batches whose rows are sorted by length together
 
 @dataclass(frozen=True)
 class Batch:
-    """Right-padded rows. Notes are given by row, patch in the row and character in the patch."""
+    """Right-padded rows. Notes are given by row, patch in the row and character in the patch.
 
+    `items` is each row's number among the fixed crops, -1 for a crop that is drawn.
+    """
+
+    items: Int[Tensor, " B"]
     patches: Int[Tensor, "B S P"]
     lengths: Int[Tensor, " B"]
     note_row: Int[Tensor, " M"]
@@ -38,41 +43,8 @@ class Batch:
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Indices of the patches that begin a body line (those that start with `[r:`)."""
-    return np.flatnonzero((patches[:, :3] == np.frombuffer(b"[r:", np.uint8)).all(1))
-
-
-def crop(piece: Encoded, max_patches: int, rng: np.random.Generator | None) -> Encoded:
-    """At most `max_patches`: the header always, then body lines from a drawn line start on.
-
-    With `rng` None the crop is the head of the body, as evaluation uses it.
-    """
-    count = len(piece.patches)
-    if count <= max_patches:
-        return piece
-    starts = line_starts(piece.patches)
-    header = int(starts[0]) if len(starts) else 0
-    room = max_patches - header
-    if room <= 0:  # a header longer than the context
-        keep = np.arange(max_patches)
-    else:
-        first = header
-        if rng is not None:
-            candidates = starts[starts <= count - room]
-            late = starts[starts > count - room][:1]  # the tail, cut at a line start
-            first = int(rng.choice(np.concatenate([candidates, late]))) if len(starts) else header
-        keep = np.concatenate([np.arange(header), np.arange(first, min(count, first + room))])
-    place = np.full(count, -1)
-    place[keep] = np.arange(len(keep))
-    notes = piece.notes.copy()
-    patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
-    notes[:, 0] = place[patch] * PATCH_SIZE + char
-    return Encoded(piece.patches[keep], notes[place[patch] >= 0])
-
-
-def collate(pieces: list[Encoded]) -> Batch:
-    """Pad to the longest and put the notes of all rows in one list."""
+def collate(pieces: list[Encoded], items: NDArray[np.int64] | None = None) -> Batch:
+    """Pad to the longest and put the notes of all rows in one list; `items` if they are known."""
     lengths = [len(piece.patches) for piece in pieces]
     patches = np.zeros((len(pieces), max(lengths), PATCH_SIZE), np.int64)
     for row, piece in enumerate(pieces):
@@ -81,6 +53,7 @@ def collate(pieces: list[Encoded]) -> Batch:
     rows = np.repeat(np.arange(len(pieces)), [len(piece.notes) for piece in pieces])
     patch, char = np.divmod(notes[:, 0], PATCH_SIZE)
     return Batch(
+        items=torch.full((len(pieces),), -1) if items is None else torch.from_numpy(items),
         patches=torch.from_numpy(patches),
         lengths=torch.tensor(lengths),
         note_row=torch.from_numpy(rows),
@@ -128,36 +101,31 @@ class Sampling:
 
 
 def train_steps(
-    data: Dataset, sampling: Sampling, epoch: int, first: int = 0
+    data: Dataset, crops: Crops | None, sampling: Sampling, epoch: int, first: int = 0
 ) -> Iterator[list[tuple[int, Batch]]]:
     """This process's micro-batches of each step from `first` on, with their number in the step.
 
-    Order depends on (seed, epoch) and the pieces of a step alone, a crop on (seed, epoch, piece):
-    so N processes see what one sees that accumulates N times as much. The pieces of a step are
-    sorted by length before they are dealt, so that processes wait little for each other. The last
-    step of an epoch may have fewer micro-batches, and none for some process.
+    An epoch is each of the fixed `crops` once, or a drawn crop of each piece where they are None.
+    Order depends on (seed, epoch) and the rows of a step alone, a drawn crop on (seed, epoch,
+    piece): so N processes see what one sees that accumulates N times as much. The rows of a step
+    are sorted by length before they are dealt, so that processes wait little for each other. The
+    last step of an epoch may have fewer micro-batches, and none for some process.
     """
+
+    def cut(items: NDArray[np.int64]) -> Batch:
+        if crops is not None:
+            return collate([crops.cut(data, int(i)) for i in items], items)
+        seeds = ([sampling.seed, epoch, int(i)] for i in items)
+        rngs = map(np.random.default_rng, seeds)
+        drawn = zip(items, rngs, strict=True)
+        return collate([crop(data[int(i)], sampling.max_patches, rng) for i, rng in drawn])
+
+    lengths = data.lengths() if crops is None else crops.lengths()
     rng = np.random.default_rng([sampling.seed, epoch])
     size = sampling.batch_size
-    for indices in epoch_order(data.lengths(), sampling.rows, rng)[first:]:
-        starts = range(sampling.rank * size, len(indices), sampling.processes * size)
-        yield [
-            (start // size, _cropped(data, indices[start : start + size], sampling, epoch))
-            for start in starts
-        ]
-
-
-def _cropped(data: Dataset, indices: NDArray[np.int64], sampling: Sampling, epoch: int) -> Batch:
-    return collate(
-        [
-            crop(
-                data[int(i)],
-                sampling.max_patches,
-                np.random.default_rng([sampling.seed, epoch, int(i)]),
-            )
-            for i in indices
-        ]
-    )
+    for items in epoch_order(lengths, sampling.rows, rng)[first:]:
+        starts = range(sampling.rank * size, len(items), sampling.processes * size)
+        yield [(start // size, cut(items[start : start + size])) for start in starts]
 
 
 def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:

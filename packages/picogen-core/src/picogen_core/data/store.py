@@ -86,6 +86,18 @@ class Dataset:
         """[pieces] patches of each piece."""
         return np.diff(self._patch_offsets)
 
+    def starts(self) -> NDArray[np.int64]:
+        """[pieces + 1] the number of the patch that each piece begins with."""
+        return np.asarray(self._patch_offsets, np.int64)
+
+    def characters_before(self) -> NDArray[np.int64]:
+        """[all patches + 1] how many characters stand before each patch, of those that a loss
+        counts (`picogen_core.model.student.counted`)."""
+        ends = self._patches == EOS
+        behind = (np.cumsum(ends, axis=1, dtype=np.uint8) > ends) & (self._patches[:, :1] != BOS)
+        counts = np.count_nonzero((self._patches != PAD) & ~behind, axis=1)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
     def digest(self) -> str:
         """sha256 of all patches, in order."""
         return hashlib.sha256(np.ascontiguousarray(self._patches).data.cast("B")).hexdigest()

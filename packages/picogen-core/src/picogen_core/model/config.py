@@ -23,5 +23,5 @@ class ModelConfig(Options):
     head: str = Field("char-gru", description="Name of the head plugin.")
     head_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
     teacher_width: int | None = Field(
-        default=None, description="Width that the projector maps to, if the model was distilled."
+        default=None, description="Width of the teacher, if hidden states were compared with its."
     )

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.heads.teacher import TeacherHead
 from picogen_core.model.written import written_logits
 from picogen_core.registry import registry
 
@@ -91,9 +92,9 @@ class GenericStudent(nn.Module):
         for part, entry in ((self.backbone, backbone), (self.head, head)):
             if not isinstance(part, nn.Module):
                 raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
-        self.projector = (
-            nn.Linear(config.d_model, config.teacher_width) if config.teacher_width else None
-        )
+        self.projector: nn.Linear | None = None
+        if config.teacher_width and not isinstance(self.head, TeacherHead):
+            self.projector = nn.Linear(config.d_model, config.teacher_width)
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +103,16 @@ class GenericStudent(nn.Module):
 
     def parameter_count(self) -> int:
         """Parameters that a generated piece needs: all but the projector."""
-        return sum(p.numel() for name, p in self.named_parameters() if "projector" not in name)
+        return sum(
+            p.numel() for name, p in self.named_parameters() if not name.startswith("projector.")
+        )
+
+    def to_teacher(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N E"]:
+        """At the teacher's width: by the projector that head `teacher` has, else by our own."""
+        if isinstance(self.head, TeacherHead):
+            return self.head.projector(hidden)  # type: ignore[no-any-return]
+        assert self.projector is not None, "the model was built without teacher_width"
+        return self.projector(hidden)  # type: ignore[no-any-return]
 
     def hidden(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]

@@ -28,6 +28,11 @@ class TrainConfig(Options):
     )
     d_model: int = Field(128, ge=8, le=65536, description="Width of the hidden state of a patch.")
     max_patches: int = Field(256, ge=8, description="Longer pieces are cropped to so many patches.")
+    crops: Literal["fixed", "random"] = Field(
+        "fixed",
+        description="fixed: a longer piece in crops that share out its music, the same in every "
+        "epoch. random: one drawn crop an epoch; a teacher is then asked anew each time.",
+    )
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
     )
@@ -42,6 +47,20 @@ class TrainConfig(Options):
     )
     teacher_storage: Literal["fp32", "fp16"] = Field(
         "fp32", description="Precision in which a big teacher .pth is kept in the cache."
+    )
+    cache_limit: str = Field(
+        "4GB",
+        pattern=r"^[0-9]+(\.[0-9]+)?\s*[kKMGT]?B?$",
+        description="Most disk that all teacher caches together may take; 0 keeps none.",
+    )
+    cache_dir: Path | None = Field(
+        None, description="Where a teacher's answers are kept; left out, the user's cache folder."
+    )
+    cache_top_k: int | None = Field(
+        None,
+        ge=1,
+        le=127,
+        description="Keep so many codes a character and the mass of the rest; left out, all 128.",
     )
     epochs: int = Field(20, ge=1, description="Passes over the training data.")
     max_seconds: float | None = Field(

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from picogen_core.abc.patches import EOS, PAD, VOCABULARY
-from picogen_core.data.batches import crop, eval_batches
+from picogen_core.data.batches import eval_batches
+from picogen_core.data.crops import crop
 from picogen_core.data.store import Dataset
 from picogen_core.model.student import GenericStudent
 from picogen_core.protocols import Value

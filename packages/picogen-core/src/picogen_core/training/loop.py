@@ -122,7 +122,9 @@ class _Run:
             processes.rank,
             processes.count,
         )
-        self.steps_per_epoch = self.sampling.steps(len(parts.train))
+        self.steps_per_epoch = self.sampling.steps(
+            len(parts.train if parts.crops is None else parts.crops)
+        )
         self.total_steps = config.epochs * self.steps_per_epoch
         self.held_out_share = parts.held_out
         if processes.count > 1:
@@ -149,14 +151,14 @@ class _Run:
 
     def train(self) -> None:
         """All epochs that are left. Raises `Stopped` between two steps if a signal came."""
-        kind = "Distilling" if self.parts.teacher else "Training"
+        kind = "Distilling" if self.parts.teaching else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
         if self.evaluation_is_due:
             self.evaluate()
         while self.fraction < 1:
             epoch, first = divmod(self.progress.step, self.steps_per_epoch)
             for batches in self.waited_for(
-                train_steps(self.parts.train, self.sampling, epoch, first)
+                train_steps(self.parts.train, self.parts.crops, self.sampling, epoch, first)
             ):
                 with self.signals.held():
                     self.step(batches)

@@ -1,6 +1,6 @@
 """Cross-entropy and the distillation losses, over characters that count.
 
-N valid target patches  P = 16 characters a patch  V = 128 codes  E width of the teacher
+N valid target patches  P = 16 characters a patch  V = 128 codes  M valid characters
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from picogen_core.protocols import LossBatch, LossValue
 
 
-def cross_entropy(
-    logits: Float[Tensor, "N P V"], characters: Int[Tensor, "N P"], valid: Bool[Tensor, "N P"]
-) -> Float[Tensor, ""]:
+def cross_entropy(batch: LossBatch) -> Float[Tensor, ""]:
     """Mean next-character cross-entropy in nats over valid characters."""
-    return F.cross_entropy(logits[valid].float(), characters[valid])
+    return F.nll_loss(batch.student_log_probabilities, batch.characters[batch.valid])
 
 
 def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
@@ -36,8 +34,8 @@ class LogitKd:
 
     def __call__(self, batch: LossBatch) -> LossValue:
         assert batch.teacher_logits is not None
-        student = self._log_probabilities(batch.student_logits, batch.valid)
-        teacher = self._log_probabilities(batch.teacher_logits, batch.valid)
+        student = self._tempered(batch.student_log_probabilities)
+        teacher = F.log_softmax(batch.teacher_logits[batch.valid].float() / self.temperature, -1)
         if self.divergence == "forward-kl":
             value = _kl(teacher, student)
         elif self.divergence == "reverse-kl":
@@ -47,10 +45,8 @@ class LogitKd:
             value = (_kl(teacher, middle) + _kl(student, middle)) / 2
         return LossValue(value * self.temperature**2)
 
-    def _log_probabilities(
-        self, logits: Float[Tensor, "N P V"], valid: Bool[Tensor, "N P"]
-    ) -> Float[Tensor, "M V"]:
-        return F.log_softmax(logits[valid].float() / self.temperature, dim=-1)
+    def _tempered(self, logs: Float[Tensor, "M V"]) -> Float[Tensor, "M V"]:
+        return logs if self.temperature == 1 else F.log_softmax(logs / self.temperature, dim=-1)
 
 
 def hidden_mse(batch: LossBatch) -> LossValue:

@@ -45,6 +45,7 @@ def loss_specs() -> Iterator[LossSpec]:
         config=lambda: LogitKdOptions,
         build=_logit_kd,
         needs_teacher=True,
+        needs_hidden=False,
     )
     yield LossSpec(
         name="hidden-mse",

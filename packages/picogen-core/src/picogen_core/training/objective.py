@@ -19,6 +19,7 @@ from picogen_core.protocols import Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.registry import registry
 from picogen_core.training.config import Schedule
 from picogen_core.training.losses import cross_entropy
+from picogen_core.training.teaching import Teaching
 
 
 class Term(Options):
@@ -40,30 +41,30 @@ class Term(Options):
 
 @dataclass(frozen=True)
 class Objective:
-    """Terms by name, each with its loss."""
+    """Terms by name, each with its loss; `wants_hidden` if one may read the teacher's hiddens."""
 
     terms: Mapping[str, tuple[Term, Loss]]
+    wants_hidden: bool = False
 
     def __call__(
         self,
         student: GenericStudent,
         batch: Batch,
-        teacher: GenericStudent | None,
+        teaching: Teaching | None,
         fraction: float,
     ) -> tuple[Tensor, dict[str, float]]:
         """The loss of a batch in nats per character, and its parts."""
         output = student(batch.patches, batch.lengths)
-        total = cross_entropy(output.logits, output.characters, output.valid)
+        active = self.active(fraction)
+        context = loss_batch(student, batch, output, teaching if active else None)
+        total = cross_entropy(context)
         parts = {"ce": float(total.detach())}
-        if any(term.weight for term, _ in self.terms.values()):
-            context = loss_batch(student, batch, output, teacher)
-            for name, (term, loss) in self.terms.items():
-                weight = term.weight_at(fraction)
-                if weight:
-                    value = _ask(name, loss, context)
-                    total = total + weight * value.value
-                    parts[name] = float(value.value.detach())
-                    parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
+        for name in active:
+            term, loss = self.terms[name]
+            value = _ask(name, loss, context)
+            total = total + term.weight_at(fraction) * value.value
+            parts[name] = float(value.value.detach())
+            parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
         return total, parts
 
     def active(self, fraction: float) -> list[str]:
@@ -86,6 +87,7 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
         ConfigError: an option that does not exist, or a loss that needs a teacher and has none.
     """
     terms = {}
+    wants_hidden = False
     for name, values in table.items():
         entry = registry().get("loss", name)
         common = {key: values[key] for key in values if key in Term.model_fields}
@@ -97,20 +99,22 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
                 f"Use `picogen distill --teacher-ckpt FILE`, or --set loss.{name}.weight=0."
             )
         terms[name] = (term, entry.build(own))
-    return Objective(terms)
+        wants_hidden |= has_teacher and bool(term.weight) and entry.spec.needs_hidden
+    return Objective(terms, wants_hidden)
 
 
 def loss_batch(
-    student: GenericStudent, batch: Batch, output: Output, teacher: GenericStudent | None
+    student: GenericStudent, batch: Batch, output: Output, teaching: Teaching | None
 ) -> LossBatch:
-    """What the losses see; the teacher is asked without a gradient."""
-    hidden = output.hidden
-    taught: Output | None = None
-    if teacher is not None:
-        with torch.no_grad():
-            taught = teacher(batch.patches, batch.lengths)
-        if student.projector is not None:
-            hidden = student.projector(hidden)
+    """What the losses see."""
+    hidden, teacher_logits, teacher_hidden = output.hidden, None, None
+    if teaching is not None:
+        taught = teaching(batch)
+        teacher_logits = taught.log_probabilities.new_zeros(output.logits.shape)
+        teacher_logits[output.valid] = taught.log_probabilities
+        teacher_hidden = taught.hidden
+        if teacher_hidden is not None:
+            hidden = student.to_teacher(hidden)
     return LossBatch(
         student_logits=output.logits,
         student_hidden=hidden,
@@ -119,8 +123,8 @@ def loss_batch(
         row=output.row,
         patch=output.patch,
         notes=note_index(batch, output),
-        teacher_logits=taught.logits if taught else None,
-        teacher_hidden=taught.hidden if taught else None,
+        teacher_logits=teacher_logits,
+        teacher_hidden=teacher_hidden,
     )
 
 

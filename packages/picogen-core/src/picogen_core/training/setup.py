@@ -8,26 +8,34 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.store import Dataset
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.model.checkpoint import digest, load_model
+from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.memory import compile_parts, recompute_layers
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
+from picogen_core.training.teacher_cache import open_teaching
+from picogen_core.training.teaching import Teaching
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of. `origin` says which data and teacher these are, for the manifest."""
+    """What a run is made of. `origin` says which data and teacher these are, for the manifest.
+
+    An epoch is the `crops`, or a drawn crop of each piece of `train` where they are None.
+    """
 
     train: Dataset
+    crops: Crops | None
     held_out: Dataset
     model: GenericStudent
-    teacher: GenericStudent | None
+    teaching: Teaching | None
     objective: Objective
     optimizer: Optimizer
     origin: dict[str, Any]
@@ -45,10 +53,13 @@ def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -
     if config.teacher_ckpt:
         teacher = load_model(config.teacher_ckpt, device, reporter, config.teacher_storage)
     objective = build_objective(config.loss, teacher is not None)
-    model = GenericStudent(config.model_config_for(teacher.config.d_model if teacher else None))
-    model.to(device).train()
-    if teacher is not None:
-        _check_context(config, teacher)
+    model = _make_student(config, teacher, objective.wants_hidden).to(device).train()
+    crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
+    taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
+    teaching = None
+    if teacher is not None and taught_by is not None:
+        hidden = objective.wants_hidden
+        teaching = open_teaching(config, teacher, taught_by, train, crops, hidden, reporter)
     if config.checkpoint_gradients:
         recompute_layers(model)
     if config.compile and device.type == "cuda":
@@ -57,15 +68,14 @@ def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -
         reporter.message(f"compile=true is left out: on {device.type} it costs more than it gains.")
     return Parts(
         train=train,
+        crops=crops,
         held_out=held_out,
         model=model,
-        teacher=teacher,
+        teaching=teaching,
         objective=objective,
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
         origin={
-            "teacher": {"path": str(config.teacher_ckpt), "sha256": digest(config.teacher_ckpt)}
-            if config.teacher_ckpt
-            else None,
+            "teacher": taught_by and {"path": str(config.teacher_ckpt), "sha256": taught_by},
             "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
         },
     )
@@ -95,6 +105,18 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
             "the evaluation is not of unseen music."
         )
     return data, held_out
+
+
+def _make_student(
+    config: TrainConfig, teacher: GenericStudent | None, wants_hidden: bool
+) -> GenericStudent:
+    if teacher is None:
+        return GenericStudent(config.model_config_for(None))
+    _check_context(config, teacher)
+    parts = config.model_config_for(teacher.config.d_model if wants_hidden else None)
+    student = GenericStudent(with_teacher_head(parts, teacher.config))
+    copy_teacher_head(student, teacher)
+    return student
 
 
 def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:

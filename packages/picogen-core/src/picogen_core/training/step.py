@@ -64,7 +64,7 @@ def accumulate_gradients(
             continue
         torch.manual_seed(_drawn(seed, number))
         with autocast:
-            loss, terms = objective(model, batch.to(processes.device), parts.teacher, fraction)
+            loss, terms = objective(model, batch.to(processes.device), parts.teaching, fraction)
         share = count / characters
         torch.autograd.backward(loss * share)
         means.add({"loss": float(loss.detach()), **terms}, share)

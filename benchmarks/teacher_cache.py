@@ -1,0 +1,141 @@
+"""What a step of distillation costs with a warm teacher cache, against the same step of training.
+
+python benchmarks/teacher_cache.py [--data DIR] [--teacher-width 768]
+
+Ratios of process CPU time, interleaved: each round takes the same batch through every variant in a
+drawn order; the median over rounds of each variant's ratio to plain training is printed, with its
+quartiles. The teacher is random: what it says costs nothing but its reading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+
+import torch
+from picogen_core.data.batches import Sampling, train_steps
+from picogen_core.data.crops import fixed_crops
+from picogen_core.data.index import open_data
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
+from picogen_core.progress import Quiet
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.objective import build_objective
+from picogen_core.training.optimizers import make_optimizer
+from picogen_core.training.teacher_cache import open_teaching
+
+KD = {"logit-kd": {"weight": 1.0}}
+ALL = KD | {"hidden-mse": {"weight": 1.0}, "physics": {"weight": 0.3}}
+VARIANTS = {"plain": {}, "logit-kd": KD, "default": ALL}
+STUDENTS = {
+    "llama": {"layers": 4},
+    "rwkv": {"layers": 4},
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="prepared folder")
+    parser.add_argument("--backbone", choices=STUDENTS, default="llama")
+    parser.add_argument("--head", default="char-transformer")
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--teacher-width", type=int, default=768)
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=40)
+    return parser.parse_args()
+
+
+class Trainer:
+    """One variant: its own student, optimizer, objective and (warm) cache."""
+
+    def __init__(self, args, name, table, teacher, data, crops, cache):  # type: ignore[no-untyped-def]
+        torch.manual_seed(0)
+        self.objective = build_objective(table, bool(table))
+        hidden = self.objective.wants_hidden
+        self.model = GenericStudent(
+            ModelConfig(
+                d_model=args.width,
+                max_patches=256,
+                backbone=args.backbone,
+                backbone_options=STUDENTS[args.backbone],
+                head=args.head,
+                head_options={"layers": 1} if args.head == "char-transformer" else {},
+                teacher_width=args.teacher_width if hidden else None,
+            )
+        ).train()
+        self.optimizer = make_optimizer("adamw", self.model, 1e-4, 0.1)
+        config = TrainConfig(cache_dir=cache, cache_limit="20GB", max_patches=256)
+        self.teaching = (
+            open_teaching(config, teacher, "random", data, crops, hidden, Quiet())
+            if table
+            else None
+        )
+
+    def step(self, batch) -> float:  # type: ignore[no-untyped-def]
+        begun = time.process_time()
+        loss, _ = self.objective(self.model, batch, self.teaching, 0.1)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        float(loss.detach())
+        return time.process_time() - begun
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(1)
+    data = open_data(args.data).split("train")
+    crops = fixed_crops(data, 256)
+    sampling = Sampling(args.batch_size, 1, 256, seed=0)
+    steps = islice(train_steps(data, crops, sampling, epoch=0), args.rounds)
+    batches = [batch for step in steps for _, batch in step]
+    torch.manual_seed(1)
+    teacher = GenericStudent(
+        ModelConfig(
+            d_model=args.teacher_width,
+            max_patches=256,
+            backbone="gpt2",
+            backbone_options={"layers": 1, "max_patches": 256},
+            head="char-transformer",
+            head_options={"layers": 1},
+        )
+    ).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        trainers = {
+            name: Trainer(args, name, table, teacher, data, crops, Path(folder))
+            for name, table in VARIANTS.items()
+        }
+        for batch in batches:  # fill the cache
+            for trainer in trainers.values():
+                if trainer.teaching:
+                    trainer.teaching(batch)
+        for trainer in trainers.values():
+            trainer.step(batches[0])
+        times: dict[str, list[float]] = {name: [] for name in trainers}
+        order = random.Random(0)
+        for batch in batches:
+            for name in order.sample(list(trainers), len(trainers)):
+                times[name].append(trainers[name].step(batch))
+    model = trainers["plain"].model
+    print(
+        f"{args.backbone} + {args.head}, width {args.width}, {model.parameter_count():,} "
+        f"parameters, teacher width {args.teacher_width}, {args.batch_size} pieces a step, "
+        f"{len(batches)} rounds, one thread, torch {torch.__version__}"
+    )
+    for name, spent in times.items():
+        ratios = [a / b for a, b in zip(spent, times["plain"], strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        print(
+            f"{name:10} {1000 * statistics.median(spent):7.1f} ms a step, "
+            f"{middle:.3f} × plain [{low:.3f}, {high:.3f}]"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a teacher says of a batch: asked once for each fixed crop, then read from its cache.
+
+The teacher is asked for one crop at a time, in fp32, and its answer goes through the cache's number
+format whether it is kept or not. So it depends on nothing but the teacher and the crop: not on the
+batch, the order, the rank, or on how much of a cache was filled when a run was killed.
+
+B rows  N valid target patches  M valid characters  V = 128 codes  E width of the teacher
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from picogen_core.abc.patches import VOCABULARY
+from picogen_core.data.batches import Batch
+from picogen_core.model.student import GenericStudent
+
+FLOOR = -30.0  # nats; far below fp32's relative precision of a sum that is 1
+LARGEST = 65504.0  # of fp16
+
+
+class Taught(NamedTuple):
+    """Of the valid characters of a batch, in order; hidden states of its target patches."""
+
+    log_probabilities: Float[Tensor, "M V"]
+    hidden: Float[Tensor, "N E"] | None
+
+
+class Teaching(Protocol):
+    """Answers for batches."""
+
+    def __call__(self, batch: Batch) -> Taught: ...
+
+
+class Answer(NamedTuple):
+    """Of one crop, as it lies on disk."""
+
+    characters: UInt8[np.ndarray, bytes]
+    hidden: UInt8[np.ndarray, bytes] | None
+
+
+@dataclass(frozen=True)
+class Format:
+    """fp16: all V log-probabilities of a character, or the `top_k` and the logarithm of the mass of
+    the rest, with the codes they belong to. Read back, that mass is shared evenly by the rest."""
+
+    top_k: int | None
+    width: int | None  # of hidden states, if they are kept
+
+    @property
+    def character_bytes(self) -> int:
+        return 2 * VOCABULARY if self.top_k is None else 3 * self.top_k + 2
+
+    @property
+    def hidden_bytes(self) -> int:
+        return 2 * (self.width or 0)
+
+    def pack(self, logits: Float[Tensor, "M V"]) -> UInt8[np.ndarray, bytes]:
+        logs = logits.float().log_softmax(-1)
+        if self.top_k is None:
+            return _bytes(logs.clamp(min=FLOOR).half()).reshape(-1)
+        values, codes = logs.topk(self.top_k)
+        rest = logs.scatter(1, codes, -math.inf).logsumexp(-1, keepdim=True)
+        kept = torch.cat([values, rest], 1).clamp(min=FLOOR).half()
+        rows = np.concatenate([_bytes(kept), _bytes(codes.to(torch.uint8))], 1)
+        return rows.reshape(-1)
+
+    def unpack(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "M V"]:
+        if self.top_k is None:
+            return _halves(data).reshape(-1, VOCABULARY).float()
+        rows = data.reshape(-1, self.character_bytes)
+        split = 2 * self.top_k + 2
+        kept = _halves(rows[:, :split]).reshape(len(rows), -1).float()
+        codes = torch.from_numpy(rows[:, split:].astype(np.int64))
+        rest = kept[:, -1:] - math.log(VOCABULARY - self.top_k)
+        return rest.expand(-1, VOCABULARY).scatter(1, codes, kept[:, :-1])
+
+    def pack_hidden(self, hidden: Float[Tensor, "N E"]) -> UInt8[np.ndarray, bytes]:
+        return _bytes(hidden.float().clamp(-LARGEST, LARGEST).half()).reshape(-1)
+
+    def unpack_hidden(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "N E"]:
+        assert self.width
+        return _halves(data).reshape(-1, self.width).float()
+
+
+def _bytes(values: Tensor) -> np.ndarray:
+    rows: np.ndarray = values.contiguous().cpu().numpy()
+    return rows.view(np.uint8)
+
+
+def _halves(data: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(data).reshape(-1).view(np.float16))
+
+
+class LiveTeacher:
+    """Asks the model every time."""
+
+    def __init__(self, model: GenericStudent, format: Format) -> None:
+        self.model, self.format = model.eval().requires_grad_(False), format
+
+    def __call__(self, batch: Batch) -> Taught:
+        return decode(self.format, batch, lambda row: self.ask(batch, row))
+
+    @torch.no_grad()
+    def ask(self, batch: Batch, row: int) -> Answer:
+        """Its answer for one row."""
+        device = self.model.device
+        length = batch.lengths[row : row + 1].to(device)
+        patches = batch.patches[row : row + 1, : int(length)].to(device)
+        with torch.autocast(device.type, enabled=False):
+            output = self.model(patches, length)
+        hidden = self.format.pack_hidden(output.hidden) if self.format.width else None
+        return Answer(self.format.pack(output.logits[output.valid]), hidden)
+
+
+def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
+    """The answers for all rows of a batch, one after another, as the losses read them."""
+    answers = [answer(row) for row in range(len(batch.lengths))]
+    device = batch.patches.device
+    characters = format.unpack(np.concatenate([each.characters for each in answers]))
+    hidden = [each.hidden for each in answers if each.hidden is not None]
+    return Taught(
+        characters.to(device),
+        format.unpack_hidden(np.concatenate(hidden)).to(device) if hidden else None,
+    )
