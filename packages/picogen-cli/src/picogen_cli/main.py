@@ -67,9 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_fault(str(error)))
     except TyperException as error:
         sys.exit(_fault(_usage(error)))
-    except (KeyboardInterrupt, typer.Abort) as error:
-        stop = error.__cause__ if isinstance(error, typer.Abort) else error
-        code = stop.exit_code if isinstance(stop, Stopped) else 130
+    except Stopped as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

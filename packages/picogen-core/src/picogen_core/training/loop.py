@@ -12,7 +12,7 @@ import torch
 
 from picogen_core.data.batches import Batch, Sampling, train_steps
 from picogen_core.devices import autocast, pick_device
-from picogen_core.errors import BadInput, PicogenError
+from picogen_core.errors import PicogenError
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
@@ -33,7 +33,7 @@ REPORT_SECONDS = 1.0
 Item = TypeVar("Item")
 
 
-class Diverged(BadInput):
+class Diverged(PicogenError):
     """The loss or its gradient is no number any more; going on would end here again."""
 
 
@@ -90,10 +90,11 @@ def train_in_process(
     except Stopped as stop:
         reporter.message(keeper.stopped(stop))
         raise
-    except Diverged as error:
-        raise BadInput(f"{error} {keeper.kept}") from None
     except PicogenError as error:
-        raise type(error)(f"{error} {keeper.kept} {keeper.way_on}") from error
+        if not processes.is_main:
+            raise
+        way_on = "" if isinstance(error, Diverged) else f" {keeper.way_on}"
+        raise type(error)(f"{error} {keeper.kept}{way_on}") from error
     return run.result() if processes.is_main else None
 
 
