@@ -130,6 +130,7 @@ class _Run:
             mine = range(processes.rank, len(parts.held_out), processes.count)
             self.held_out_share = parts.held_out.select(mine)
         self.autocast = autocast(config.precision, processes.device)
+        self.seconds = progress.seconds  # by the main process's clock, the same in all
         self.last_report = 0.0
 
     @property
@@ -140,7 +141,7 @@ class _Run:
     def fraction(self) -> float:
         """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
         limit = self.config.max_seconds
-        by_clock = self.progress.seconds / limit if limit else 0.0
+        by_clock = self.seconds / limit if limit else 0.0
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
     @property
@@ -204,6 +205,7 @@ class _Run:
         progress.step += 1
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
+        (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
         self.keeper.tell(
             {"epoch": round(self.epochs_done, 4), **terms, "lr": rate, "grad_norm": norm}
         )
