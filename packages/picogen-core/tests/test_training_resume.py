@@ -292,18 +292,18 @@ def test_checkpoints_cost_little_and_do_not_wait_long(monkeypatch: pytest.Monkey
     clock = SaveClock(None, minutes=5)
     assert clock.due(1)
     clock.saved(seconds=1.0)
-    now = 149.0
+    now = 199.0
     assert not clock.due(2)
-    now = 150.0
+    now = 200.0
     assert clock.due(3)
     clock.saved(seconds=60.0)
-    now = 449.0
+    now = 499.0
     assert not clock.due(4)
-    now = 450.0
+    now = 500.0
     assert clock.due(5)
     by_steps = SaveClock(10, minutes=5)
     assert [step for step in range(1, 31) if by_steps.due(step)] == [10, 20, 30]
-    now = 750.0
+    now = 800.0
     assert by_steps.due(31)
 
 

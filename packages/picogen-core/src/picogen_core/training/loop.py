@@ -12,7 +12,7 @@ import torch
 
 from picogen_core.data.batches import Batch, Sampling, train_steps
 from picogen_core.devices import autocast, pick_device
-from picogen_core.errors import BadInput, PicogenError
+from picogen_core.errors import PicogenError
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
@@ -33,7 +33,7 @@ REPORT_SECONDS = 1.0
 Item = TypeVar("Item")
 
 
-class Diverged(BadInput):
+class Diverged(PicogenError):
     """The loss or its gradient is no number any more; going on would end here again."""
 
 
@@ -90,10 +90,11 @@ def train_in_process(
     except Stopped as stop:
         reporter.message(keeper.stopped(stop))
         raise
-    except Diverged as error:
-        raise BadInput(f"{error} {keeper.kept}") from None
     except PicogenError as error:
-        raise type(error)(f"{error} {keeper.kept} {keeper.way_on}") from error
+        if not processes.is_main:
+            raise
+        way_on = "" if isinstance(error, Diverged) else f" {keeper.way_on}"
+        raise type(error)(f"{error} {keeper.kept}{way_on}") from error
     return run.result() if processes.is_main else None
 
 
@@ -131,6 +132,7 @@ class _Run:
             mine = range(processes.rank, len(parts.held_out), processes.count)
             self.held_out_share = parts.held_out.select(mine)
         self.autocast = autocast(config.precision, processes.device)
+        self.seconds = progress.seconds  # by the main process's clock, the same in all
         self.last_report = 0.0
 
     @property
@@ -141,7 +143,7 @@ class _Run:
     def fraction(self) -> float:
         """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
         limit = self.config.max_seconds
-        by_clock = self.progress.seconds / limit if limit else 0.0
+        by_clock = self.seconds / limit if limit else 0.0
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
     @property
@@ -205,6 +207,7 @@ class _Run:
         progress.step += 1
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
+        (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
         self.keeper.tell(
             {"epoch": round(self.epochs_done, 4), **terms, "lr": rate, "grad_norm": norm}
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -78,6 +79,9 @@ def join(device_name: str) -> Processes:
     device = pick_device(device_name)
     if device.type not in ("cpu", "cuda"):
         raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+    wanted, present = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if device.type == "cuda" and wanted > present:
+        raise ConfigError(f"nproc={wanted}: this machine has {present} CUDA devices, one for each.")
     accelerator = Accelerator(
         cpu=device.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
     )
