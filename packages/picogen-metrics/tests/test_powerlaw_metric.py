@@ -24,8 +24,8 @@ def test_the_kit_on_powerlaw(check: Any) -> None:
     check()
 
 
-@metric_checks("alignment")
-def test_the_kit_on_alignment(check: Any) -> None:
+@metric_checks("musicality")
+def test_the_kit_on_musicality(check: Any) -> None:
     check()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from picogen_core.pieces import Piece
 from pydantic import Field
 
 from picogen_metrics import folder, powerlaw
+from picogen_metrics.means import resample
 from picogen_metrics.powerlaw import Floats
 
 WARN_PIECES, MIN_PIECES = 50, 20
@@ -130,7 +131,7 @@ def _statistics(pieces: Sequence[folder.Voices]) -> _Statistics:
 
 
 def _resample(found: _Statistics, times: int, rng: np.random.Generator) -> None:
-    weights = folder.resample(len(found.sums), times, rng)
+    weights = resample(len(found.sums), times, rng)
     found.resampled = {
         **{name: folder.grid_beta(found.sums, weights, name) for name in found.beta},
         "psd": folder.mean_psd(found.sums, weights),
@@ -154,7 +155,9 @@ def _own_values(found: _Statistics, known: _Statistics | None) -> dict[str, Valu
         if np.isfinite(power):
             ends = _interval(_column(found.resampled.get("psd"), number - 1))
             target = None if known is None else _finite(known.psd[number - 1])
-            values[f"psd_{number:02d}"] = Value(float(power), "1", count, *ends, better, target)
+            name = f"psd_{number:02d}"
+            value = Value(float(power), "1", count, *ends, better, target)
+            values[name] = replace(value, detail=True)
     rate = powerlaw.interval_lambda(found.leap)
     if rate is not None:
         rates = [powerlaw.interval_lambda(leap) for leap in found.resampled.get("leap", ())]
