@@ -31,7 +31,7 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
     columns = ["", "value [95 %]", "reference"]
     columns += ["baseline"] if baseline is not None else []
     for column in (*columns, "unit", "n", "better"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=not column)
     heading = ""
     for name, value in rows(report):
         metric, _, plain = name.partition(".")
@@ -46,10 +46,13 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
             cells.append("" if other is None else _short(other.value))
             cells[3] += " *" if name in marks["baseline"] else ""
         table.add_row(*cells, value.unit, str(value.n), value.better or "")
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 120))
+    console.print(table)
     tests = sum(marks["tests"].values())
     if tests:
-        Console().print(
+        console.print(
             f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
             f"for {tests} comparisons (Holm).",
             highlight=False,

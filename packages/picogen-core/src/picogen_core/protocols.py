@@ -143,7 +143,8 @@ class Summary:
     """A folder in numbers. `unused` counts the pieces that could not be used, by reason.
 
     `pieces`, where it is not empty, says of each row, in order, what only the whole folder or the
-    reference tells: plain JSON values.
+    reference tells: plain JSON values. `plots` are the folder's curves and histograms, for a
+    report, plain JSON too.
     """
 
     values: Mapping[str, Value]
@@ -151,6 +152,7 @@ class Summary:
     notes: Sequence[str] = ()
     headline: str | None = None
     pieces: Sequence[Mapping[str, Any]] = ()
+    plots: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Metric(Protocol):

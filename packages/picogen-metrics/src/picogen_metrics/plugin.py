@@ -89,6 +89,25 @@ def picogen_metrics() -> Iterator[MetricSpec]:
         better="lower",
         needs=("reference",),
     )
+    yield MetricSpec(
+        name="distribution",
+        summary="Overlap and Jensen–Shannon distance of seven features from the reference's.",
+        config=_options("distribution_metric", "DistributionOptions"),
+        build=_metric("distribution_metric", "DistributionMetric"),
+        unit="1",
+        better="lower",
+        needs=("reference",),
+        references=REFERENCES,
+    )
+    yield MetricSpec(
+        name="likelihood",
+        summary="Bits per character and per note that a model needs for the pieces.",
+        config=_options("likelihood", "LikelihoodOptions"),
+        build=_metric("likelihood", "LikelihoodMetric"),
+        unit="bit/character",
+        better="lower",
+        needs=("checkpoint",),
+    )
 
 
 @hookimpl

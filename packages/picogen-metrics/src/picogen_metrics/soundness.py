@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import importlib.util
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +13,12 @@ from fractions import Fraction
 from picogen_core.abc.notes import read_tune
 from picogen_core.abc.repair.align import complete_rests
 from picogen_core.abc.repair.draft import Draft, read_line
-from picogen_core.abc.repair.lines import split_body, strip_training_marks
+from picogen_core.abc.repair.lines import (
+    drop_directives,
+    split_body,
+    strip_training_marks,
+)
+from picogen_core.abc.rests import VOICE_MARK
 from picogen_core.abc.voices import Bar
 from picogen_core.errors import PicogenError
 from picogen_core.pieces import Piece
@@ -22,6 +28,8 @@ from picogen_core.score.limits import ConversionError
 from picogen_core.score.schema import schema_faults
 from picogen_core.score.validity import count_bars, parse_parts
 from picogen_core.xml_notes import read_xml_notes
+
+_VOICE_LINE = re.compile(r"^\[V:([^\]\n]*)\]")
 
 
 @dataclass(frozen=True)
@@ -75,9 +83,15 @@ def is_musicxml(piece: Piece) -> bool:
 
 
 def _whole(text: str) -> str:
-    """The interleaved form with every voice in every line."""
-    header, body = split_body(strip_training_marks(as_interleaved(text), []))
-    draft = Draft(header, [read_line(line) for line in body if line.strip()])
+    """The interleaved form with every voice in every line.
+
+    Lines that each hold many bars of one voice (`[V:1]…` or `V:1` before them) are interleaved.
+    """
+    lines = drop_directives(strip_training_marks(text, []), []).split("\n")
+    if not any(len(VOICE_MARK.findall(line)) > 1 for line in lines):
+        lines = [_VOICE_LINE.sub(r"V:\1\n", line) for line in lines]
+    header, body = split_body(as_interleaved("\n".join(lines)))
+    draft = Draft(header, [read_line(line) for line in body if VOICE_MARK.search(line)])
     complete_rests(draft, [])
     return draft.text()
 
