@@ -18,7 +18,7 @@ from picogen_core.testing.samples import sample_pieces
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
-    for name, count, seed in (("own", 24, 1), ("real", 30, 0)):
+    for name, count, seed in (("own", 20, 1), ("real", 20, 0)):
         (tmp_path / name).mkdir()
         for piece in sample_pieces(count, seed):
             (tmp_path / name / piece.name).write_text(piece.text)
