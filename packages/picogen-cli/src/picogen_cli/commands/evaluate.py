@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from picogen_core.cache import cache_dir
 
-from picogen_cli.defaults import cache_dir
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
 
