@@ -1,0 +1,23 @@
+"""How kernels are compiled: kept on disk after the first run, exact where NaN is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Sums may be reordered, so that loops become vector instructions. NaN and infinity keep their
+# meaning: a damaged checkpoint has to be noticed.
+FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
+
+def kernel(function: F) -> F:
+    """`numba.njit` with a cache on disk, as all kernels here are compiled.
+
+    numba looks only at a kernel's own file to see whether its cached form is out of date: after
+    editing a kernel that others call, remove their caches (`__pycache__/*.nb?`).
+    """
+    import numba
+
+    return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)  # type: ignore[no-any-return]
