@@ -14,7 +14,7 @@ from picogen_cli.reporter import make_reporter
 
 def generate(
     weights_path: Annotated[
-        Path, typer.Option(help="Run folder, checkpoint folder or NotaGen .pth.")
+        Path, typer.Option(help="Run or checkpoint folder, NotaGen .pth or hf:OWNER/REPO/FILE.")
     ],
     backbone: Annotated[
         str | None, typer.Option(help="Checked against the checkpoint, which knows its own.")

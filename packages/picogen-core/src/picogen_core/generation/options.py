@@ -28,3 +28,8 @@ class SamplingOptions(Options):
     order: Order = Field(
         "notagen", description="When temperature acts: after the restrictions, or before them."
     )
+    mask: bool = Field(
+        default=True,
+        description="Never draw codes where no training patch has them: PAD, a BOS that does not "
+        "close the piece, an EOS in front. Off, as NotaGen draws.",
+    )

@@ -41,7 +41,7 @@ def write_scores(
     """
     reporter = reporter or Quiet()
     prompt = place_prompt(request.prompt)
-    model = load_model(request.weights_path, pick_device(request.device))
+    model = load_model(request.weights_path, pick_device(request.device), reporter)
     _check_backbone(request, model.config.backbone)
     limit = request.max_length or model.config.max_patches
     settings = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,13 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, PicogenError
-from picogen_core.model.config import ModelConfig
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
+from picogen_core.model.hub import local_path
+from picogen_core.model.imported import SMALL, Storage, file_digest, import_teacher
 from picogen_core.model.notagen import read_notagen
+from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
+from picogen_core.model.weights import build_unset, check_tensors, fill
 from picogen_core.options import parse_options
+from picogen_core.progress import Reporter
 from picogen_core.registry import registry
-
-WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 
 
 def save_checkpoint(
@@ -69,38 +71,68 @@ def find_checkpoint(path: Path) -> Path:
     what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
     raise BadCheckpoint(
         f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
-        "or a NotaGen .pth file."
+        "a NotaGen .pth file, or hf:OWNER/REPO/FILE."
     )
 
 
-def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent:
-    """A run, a checkpoint folder, or a NotaGen `.pth`, in evaluation mode. Nothing is unpickled.
+def load_model(
+    path: Path | str,
+    device: torch.device | str = "cpu",
+    reporter: Reporter | None = None,
+    storage: Storage = "fp32",
+) -> GenericStudent:
+    """A run, a checkpoint folder, a NotaGen `.pth`, or one of them as `hf:OWNER/REPO/FILE`, in
+    evaluation mode and float32. Nothing is unpickled.
+
+    A big `.pth` is imported into the user's cache first, once, in the precision of `storage`.
 
     Raises:
         BadCheckpoint: not a checkpoint, or tensors that are missing, extra or of another shape.
+        BadInput: the cache cannot be written to.
     """
-    if path.is_file():
-        return read_notagen(path).to(device).eval()
-    folder = find_checkpoint(path)
+    path = local_path(path)
+    if not path.is_file():
+        return _load_folder(find_checkpoint(path), share=False).to(device)
+    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
+        return _load_folder(path.parent, share=False).to(device)
+    if path.stat().st_size < SMALL:
+        return read_notagen(path).to(device)
+    # The cache's files are never changed in place, so the model may live in them.
+    return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
+
+
+def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
     try:
         values = json.loads((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
-        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
+        hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
+    if not isinstance(values, dict) or "model_type" in values or "architectures" in values:
+        kind = values.get("model_type", "of another program") if isinstance(values, dict) else ""
+        raise BadCheckpoint(
+            f"{folder}: its {CONFIG} is not PiCo-Gen's but {kind or 'no table'}. "
+            "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
+        )
     config = _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
     try:
-        model = GenericStudent(config)
+        model = build_unset(config)
     except PicogenError as error:
         raise BadCheckpoint(f"{folder}: {error}") from None
     check_tensors(model, tensors, folder / WEIGHTS)
-    model.load_state_dict(tensors)
-    return model.to(device).eval()
+    if not share:
+        for name, tensor in tensors.items():
+            check_finite(name, tensor, folder / WEIGHTS)
+    return fill(model, tensors, share=share)
 
 
 def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
     """Parts whose name two distributions claim, by the distribution that the manifest names."""
     manifest = folder / MANIFEST
-    made = json.loads(manifest.read_text()).get("components", {}) if manifest.is_file() else {}
+    try:
+        made = json.loads(manifest.read_text())["components"] if manifest.is_file() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        made = {}
     pins = {}
     for kind in ("backbone", "head"):
         name = getattr(config, kind)
@@ -110,28 +142,7 @@ def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
     return config.model_copy(update=pins)
 
 
-def check_tensors(model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path) -> None:
-    """Raises `BadCheckpoint` for the first tensor that is missing, extra or of another shape."""
-    wanted = model.state_dict()
-    for name, tensor in wanted.items():
-        if name not in tensors:
-            raise BadCheckpoint(
-                f"{source}: tensor {name} is missing. Is it a checkpoint of this model?"
-            )
-        if tensors[name].shape != tensor.shape:
-            raise BadCheckpoint(
-                f"{source}: tensor {name} has shape {list(tensors[name].shape)}, "
-                f"the model needs {list(tensor.shape)}."
-            )
-    extra = sorted(set(tensors) - set(wanted))
-    if extra:
-        raise BadCheckpoint(
-            f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}."
-        )
-
-
-def digest(path: Path) -> str:
+def digest(path: Path | str) -> str:
     """sha256 of a file, or of the weights of a checkpoint folder."""
-    file = path if path.is_file() else find_checkpoint(path) / WEIGHTS
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    path = local_path(path)
+    return file_digest(path if path.is_file() else find_checkpoint(path) / WEIGHTS)
