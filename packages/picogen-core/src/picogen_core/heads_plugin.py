@@ -85,9 +85,7 @@ def _compiled_char_transformer(
     return CharTransformer(d_model, width, options.layers, heads, weights)
 
 
-def _compiled_char_gru(
-    options: CharGruOptions, d_model: int, weights: Weights
-) -> compiled.CharGru:
+def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) -> compiled.CharGru:
     from picogen_core.compiled.heads import CharGru
 
     return CharGru(d_model, options.width or d_model, weights)

@@ -1,1 +1,1 @@
-"""The backbones without torch: weights as numpy arrays, one compiled step (picogen_core.compiled)."""
+"""The backbones without torch: from their tensors as numpy arrays to one compiled step."""

@@ -4,6 +4,8 @@ N rows  D width  H heads  K channels a head (D = H·K)  F width of the channel m
 R ranks of the low-rank maps of decay, η, value share and gate. Symbols as in `rwkv.py`.
 """
 
+# mypy: allow-untyped-defs
+
 from __future__ import annotations
 
 import math
@@ -33,7 +35,7 @@ _EPS, _EPS_X, _EPS_KAPPA = np.float32(1e-5), np.float32(64e-5), np.float32(1e-12
 
 
 @kernel
-def _low_rank(w, first, second, rank, room, width, rows, work, x, y, low, kind):  # type: ignore[no-untyped-def]  # noqa: E501  # fmt: skip
+def _low_rank(w, first, second, rank, room, width, rows, work, x, y, low, kind):  # fmt: skip
     """y += second · f(first · x); f is tanh (1), the logistic function (2) or nothing (0)."""
     work[low : low + rows * room] = _ZERO
     matmul(w, first, width * LANES, rank, width, work, x, room, rows, work, low, room)
@@ -47,14 +49,14 @@ def _low_rank(w, first, second, rank, room, width, rows, work, x, y, low, kind):
 
 
 @kernel
-def _shift(h, o, last, lo, w, mix, width, y):  # type: ignore[no-untyped-def]
+def _shift(h, o, last, lo, w, mix, width, y):
     """y = h + (last − h) · mix."""
     for i in range(width):
         y[i] = h[o + i] + (last[lo + i] - h[o + i]) * w[mix + i]
 
 
 @kernel
-def _recur(s, so, size, work, r, decay, k, v, kappa, eta, out):  # type: ignore[no-untyped-def]
+def _recur(s, so, size, work, r, decay, k, v, kappa, eta, out):
     """One head, one patch: S ← S (diag w − κ (κη)ᵀ) + v kᵀ, out = S r. S [K of v, K of k]."""
     for i in range(size):
         row = so + i * size
@@ -75,7 +77,7 @@ def _recur(s, so, size, work, r, decay, k, v, kappa, eta, out):  # type: ignore[
 
 
 @kernel
-def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  # type: ignore[no-untyped-def]  # noqa: E501  # fmt: skip
+def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  # fmt: skip
     """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
 
     ends: offsets of ln0 and ln_out with their biases. att, ffn [slots, L, D], memory

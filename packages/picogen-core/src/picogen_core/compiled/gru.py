@@ -1,5 +1,7 @@
 """The cell of a GRU (Cho et al. 2014, arXiv:1406.1078), as torch defines it."""
 
+# mypy: allow-untyped-defs
+
 from __future__ import annotations
 
 from picogen_core.compiled.jit import kernel
@@ -7,7 +9,7 @@ from picogen_core.compiled.maths import sigmoid, tanh
 
 
 @kernel
-def cell(inputs, hidden, memory):  # type: ignore[no-untyped-def]
+def cell(inputs, hidden, memory):
     """[N, 3W] from the input and [N, 3W] from the memory, gates r, z, n; memory [N, W] in place."""
     rows, width = memory.shape
     for r in range(rows):

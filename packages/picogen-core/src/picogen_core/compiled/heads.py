@@ -94,8 +94,10 @@ class Parallel:
     def begin(self, hidden: Floats, slots: Rows) -> Floats:
         self._logits[slots] = self._readout(hidden).reshape(-1, PATCH_SIZE, VOCABULARY)
         self._place[slots] = 0
-        return self._logits[slots, 0]
+        logits: Floats = self._logits[slots, 0]
+        return logits
 
     def step(self, chars: Rows, slots: Rows) -> Floats:
         self._place[slots] += 1
-        return self._logits[slots, self._place[slots]]
+        logits: Floats = self._logits[slots, self._place[slots]]
+        return logits

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-F = TypeVar("F", bound=Callable[..., Any])
+from typing import Any
 
 # Sums may be reordered, so that loops become vector instructions. NaN and infinity keep their
 # meaning: a damaged checkpoint has to be noticed.
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Any:
     """`numba.njit` with a cache on disk, as all kernels here are compiled.
 
     numba looks only at a kernel's own file to see whether its cached form is out of date: after
@@ -20,4 +18,4 @@ def kernel(function: F) -> F:
     """
     import numba
 
-    return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)

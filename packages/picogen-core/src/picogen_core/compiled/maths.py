@@ -1,5 +1,7 @@
 """What stands between the matrix products, in float32, a row at a time. All inline into kernels."""
 
+# mypy: allow-untyped-defs
+
 from __future__ import annotations
 
 import math
@@ -25,8 +27,7 @@ _C0, _C1, _C2, _C3, _C4, _C5 = _C
 _LOW, _HIGH = _f(-87), _f(88)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _power_of_two(typing: Any, exponent: Any) -> Any:
+def _power_of_two_code(typing: Any, exponent: Any) -> Any:
     """2 ** exponent, from the bits."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -37,8 +38,11 @@ def _power_of_two(typing: Any, exponent: Any) -> Any:
     return types.float32(types.int32), codegen
 
 
+_power_of_two: Any = intrinsic(_power_of_two_code)
+
+
 @kernel
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """e ** x to 2e-7; Cephes' polynomial, so that loops over it become vector code. NaN stays."""
     x = _LOW if x < _LOW else x
     x = _HIGH if x > _HIGH else x
@@ -49,17 +53,17 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     return _ONE / (_ONE + exp(-x))
 
 
 @kernel
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     return _ONE - _TWO / (exp(_TWO * x) + _ONE)
 
 
 @kernel
-def gelu(x, o, n):  # type: ignore[no-untyped-def]
+def gelu(x, o, n):
     """GPT-2's `gelu_new`, in place."""
     for i in range(o, o + n):
         v = x[i]
@@ -67,14 +71,14 @@ def gelu(x, o, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gate(x, o, n):  # type: ignore[no-untyped-def]
+def gate(x, o, n):
     """silu of the first n times the next n, into the first."""
     for i in range(o, o + n):
         x[i] = x[i] * sigmoid(x[i]) * x[i + n]
 
 
 @kernel
-def fill_rows(y, yo, ys, rows, w, wo, n):  # type: ignore[no-untyped-def]
+def fill_rows(y, yo, ys, rows, w, wo, n):
     """y[r] = w for each row: a bias, before the product is added."""
     for r in range(rows):
         a = yo + r * ys
@@ -83,7 +87,7 @@ def fill_rows(y, yo, ys, rows, w, wo, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):  # type: ignore[no-untyped-def]
+def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
     """One row, in place if y is x."""
     total = _f(0)
     for i in range(n):
@@ -98,7 +102,7 @@ def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def rms_norm(x, xo, w, wo, eps, n, y, yo):  # type: ignore[no-untyped-def]
+def rms_norm(x, xo, w, wo, eps, n, y, yo):
     """One row, in place if y is x."""
     square = _f(0)
     for i in range(n):
@@ -109,7 +113,7 @@ def rms_norm(x, xo, w, wo, eps, n, y, yo):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def softmax(x, xo, n):  # type: ignore[no-untyped-def]
+def softmax(x, xo, n):
     """One row, in place."""
     top = x[xo]
     for i in range(1, n):

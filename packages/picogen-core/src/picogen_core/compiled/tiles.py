@@ -8,6 +8,8 @@ alone, in a batch, and in a prompt read at once; a weight is read once for eight
 numba's own loops leave the shape of the sums to the vectoriser, and BLAS to the batch.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls
+
 from __future__ import annotations
 
 from typing import Any
@@ -33,8 +35,8 @@ def _tile(rows: int, panels: int) -> Any:
     Unrolled over `rows` and `panels`; the sums stay in registers while j runs to k ≥ 1.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def tile(typing: Any, w: Any, wo: Any, ws: Any, x: Any, xo: Any, xs: Any, y: Any, yo: Any, ys: Any, k: Any) -> Any:  # noqa: E501  # fmt: skip
+    @intrinsic
+    def tile(typing, w, wo, ws, x, xo, xs, y, yo, ys, k):
         i = types.intp
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -42,7 +44,8 @@ def _tile(rows: int, panels: int) -> Any:
                 array = context.make_array(signature.args[place])
                 return array(context, builder, args[place]).data
 
-            _emit(builder, rows, panels, data(0), *args[1:3], data(3), *args[4:6], data(6), *args[7:])
+            _, wo, ws, _, xo, xs, _, yo, ys, k = args
+            _emit(builder, rows, panels, data(0), wo, ws, data(3), xo, xs, data(6), yo, ys, k)
             return context.get_dummy_value()
 
         return types.void(w, i, i, x, i, i, y, i, i, i), codegen
@@ -50,7 +53,9 @@ def _tile(rows: int, panels: int) -> Any:
     return tile
 
 
-def _emit(builder: Any, rows: int, panels: int, w: Any, wo: Any, ws: Any, x: Any, xo: Any, xs: Any, y: Any, yo: Any, ys: Any, k: Any) -> None:  # noqa: E501  # fmt: skip
+def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
+    """The instructions of one tile; w, x, y are pointers and the rest are index values."""
+
     def add(a: Any, b: Any) -> Any:
         return builder.add(a, b if isinstance(b, ir.Value) else ir.Constant(_INDEX, b))
 
@@ -104,7 +109,7 @@ _tile_8_2, _tile_4_2, _tile_1_2, _tile_1_4 = _tile(8, 2), _tile(4, 2), _tile(1, 
 
 
 @kernel
-def matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):  # type: ignore[no-untyped-def]
+def matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
     """y[r] += W x[r] for `rows` rows of flat arrays that begin at xo, yo and lie xs, ys apart.
 
     W begins at wo, its panels lie ws apart (k · LANES if it is dense). n is rounded up to GROUP:
@@ -137,7 +142,7 @@ def matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):  # type: ignore[no-unty
 
 
 @kernel
-def linear(w, wo, bo, n, k, x, xs, rows, y, ys):  # type: ignore[no-untyped-def]
+def linear(w, wo, bo, n, k, x, xs, rows, y, ys):
     """y[r] = W x[r] + b, on its own: a whole call from Python."""
     for r in range(rows):
         for i in range(ys):

@@ -7,6 +7,8 @@ Keys of a head lie in panels over positions [T / LANES, K, LANES] and values in 
 [Kp / LANES, T, LANES], so that scores and weighted sums are products of `tiles.matmul` too.
 """
 
+# mypy: allow-untyped-defs
+
 from __future__ import annotations
 
 import math
@@ -45,7 +47,7 @@ class Layout:
 
 
 @kernel
-def _norm(x, xo, w, wo, bo, eps, n, centred, y, yo):  # type: ignore[no-untyped-def]
+def _norm(x, xo, w, wo, bo, eps, n, centred, y, yo):
     if centred:
         layer_norm(x, xo, w, wo, bo, eps, n, y, yo)
     else:
@@ -53,7 +55,7 @@ def _norm(x, xo, w, wo, bo, eps, n, centred, y, yo):  # type: ignore[no-untyped-
 
 
 @kernel
-def _rotate(x, o, size, turns, to):  # type: ignore[no-untyped-def]
+def _rotate(x, o, size, turns, to):
     """One head, in place: halves as the real and imaginary parts of what is turned."""
     half = size // 2
     for i in range(half):
@@ -64,7 +66,9 @@ def _rotate(x, o, size, turns, to):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def extend(x, rows, dp, slots, lengths, w, table, ends, sizes, eps, turns, keys, values, work):  # type: ignore[no-untyped-def]  # noqa: E501  # fmt: skip
+def extend(
+    x, rows, dp, slots, lengths, w, table, ends, sizes, eps, turns, keys, values, work
+):  # fmt: skip
     """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
 
     ends: offsets of the final norm, its bias, and the table of positions (−1: rotary).
@@ -227,11 +231,14 @@ class Transformer:
         layout = self.layout
         places, width = padded(max_patches), layout.width
         q, f = (layout.heads + 2 * layout.kv_heads) * layout.head_size, layout.ffn
-        strides = padded(q), padded(layout.heads * layout.head_size) + padded(1)
-        strides += padded(2 * f if layout.gated else f), padded(layout.head_size)
+        strides = (
+            padded(q), padded(layout.heads * layout.head_size) + padded(1),
+            padded(2 * f if layout.gated else f), padded(layout.head_size),
+        )  # fmt: skip
         kinds = layout.gated, layout.centred, layout.head_norms
         self._sizes = (
-            width, layout.heads, layout.kv_heads, layout.head_size, f, places, *strides, *map(int, kinds),
+            width, layout.heads, layout.kv_heads, layout.head_size, f, places, *strides,
+            *map(int, kinds),
         )  # fmt: skip
         caches = slots * layout.layers * layout.kv_heads * places
         self._keys, self._values = zeros(caches * layout.head_size), zeros(caches * strides[3])

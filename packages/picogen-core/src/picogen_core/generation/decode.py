@@ -5,8 +5,9 @@ N slots being written  P = 16 characters a patch  V = 128 codes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import ConfigError
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.piece import CODEC, Draft, Piece, Start
+from picogen_core.generation.piece import ANYTHING, CODEC, Draft, Piece, Start
 from picogen_core.generation.rollover import Rollover
 from picogen_core.generation.sampling import NOT_FINITE, draw
+
+if TYPE_CHECKING:
+    from picogen_core.model.student import GenericStudent
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def write(
     waiting = iter(starts)
     slots: dict[int, _Slot] = {}
     while True:
-        _fill(engine, waiting, slots, limits)
+        _fill(engine, waiting, slots, limits, sampling.mask)
         if not slots:
             return
         numbers = sorted(slots)
@@ -79,7 +83,7 @@ def write(
 
 
 def _fill(
-    engine: Engine, waiting: Iterator[Start], slots: dict[int, _Slot], limits: Limits
+    engine: Engine, waiting: Iterator[Start], slots: dict[int, _Slot], limits: Limits, masked: bool
 ) -> None:
     """Begin the next pieces in free slots; prompts that are the same are read once."""
     read: dict[bytes, int] = {}
@@ -89,7 +93,7 @@ def _fill(
         start = next(waiting, None)
         if start is None:
             return
-        piece = Piece(start)
+        piece = Piece(start, masked)
         count = len(piece.rows)
         if count >= limits.max_patches:
             raise ConfigError(
@@ -111,9 +115,7 @@ def _fill(
         slots[number] = _Slot(piece, rollover, len(kept))
 
 
-def _read_on(
-    engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits
-) -> None:
+def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits) -> None:
     """Let the engine read what was just written; who is at the end of the context rolls over."""
     stepping = []
     rolling: dict[int, list[bytes]] = {}
@@ -142,9 +144,10 @@ def _draw_patches(
     uniforms = np.stack([piece.uniforms() for piece in pieces])
     rows = np.arange(len(pieces))
     numbers = np.array(slots, np.int64)
+    codec = CODEC if sampling.mask else ANYTHING
     logits = engine.begin(numbers)
     for place in range(PATCH_SIZE):
-        allowed = np.repeat(CODEC[place : place + 1], len(rows), 0)
+        allowed = np.repeat(codec[place : place + 1], len(rows), 0)
         for i, row in enumerate(rows):
             pieces[row].limit(allowed[i])
         codes = draw(logits, allowed, uniforms[rows, place], sampling)
@@ -167,3 +170,21 @@ def _draw_patches(
 
 def _array(rows: list[bytes]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, PATCH_SIZE)
+
+
+def generate(
+    model: GenericStudent, prompt: str, *, seed: int, numbers: Sequence[int], max_patches: int,
+    sampling: SamplingOptions,
+) -> list[Draft]:  # fmt: skip
+    """Continue `prompt` once for each number, all in one batch of the torch engine.
+
+    Raises:
+        ConfigError: the prompt fills `max_patches`, or the backbone has fewer positions.
+    """
+    from picogen_core.generation.engines.torch import TorchEngine
+
+    engine = TorchEngine(model, len(numbers), max_patches)
+    starts = [Start(number, prompt, seed) for number in numbers]
+    written = write(engine, starts, sampling, Limits(max_patches))
+    drafts = {done.number: done.draft for done in written if done.draft}
+    return [drafts[number] for number in numbers]

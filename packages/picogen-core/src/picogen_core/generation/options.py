@@ -14,19 +14,25 @@ Order = Literal["notagen", "temperature-first"]
 class SamplingOptions(Options):
     """Restrictions in the order top-k, top-p, min-p; each renormalises what it keeps."""
 
-    temperature: float = Field(1.0, ge=0, description="Raises probabilities to 1/T; 0 is greedy.")
-    top_k: int = Field(40, ge=0, description="Keep the k most probable characters; 0 keeps all.")
+    temperature: float = Field(
+        default=1.0, ge=0, description="Raises probabilities to 1/T; 0 is greedy."
+    )
+    top_k: int = Field(
+        default=40, ge=0, description="Keep the k most probable characters; 0 keeps all."
+    )
     top_p: float = Field(
-        0.9, description="Keep characters up to this cumulative probability; outside (0, 1) off."
+        default=0.9,
+        description="Keep characters up to this cumulative probability; outside (0, 1) off.",
     )
     min_p: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=1,
-        description="Keep characters at least this times as probable as the likeliest; 0 keeps all.",
+        description="Keep characters at least this share as probable as the likeliest; 0: all.",
     )
     order: Order = Field(
-        "notagen", description="When temperature acts: after the restrictions, or before them."
+        default="notagen",
+        description="When temperature acts: after the restrictions, or before them.",
     )
     mask: bool = Field(
         default=True,

@@ -31,6 +31,7 @@ COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
 # begins the patch that closes a piece.
 CODEC = np.ones((PATCH_SIZE, VOCABULARY), np.bool_)
 CODEC[:, PAD] = CODEC[0, EOS] = CODEC[1:, BOS] = False
+ANYTHING = np.ones_like(CODEC)
 
 
 class Guide(Protocol):
@@ -56,9 +57,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written. `text` has the counters `[r:i/n]` in it; `codes` are its patches [S, P].
+    """What was written. `text` has the counters `[r:i/n]` in it.
 
-    `stopped` says why a piece is not complete.
+    `patches` counts the prompt's too; `codes` [S, P] are those written after it. `stopped` says
+    why a piece is not complete.
     """
 
     number: int
@@ -72,15 +74,16 @@ class Draft:
 class Piece:
     """A draft in the making. `rows` are all its patches so far, each 16 codes."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, masked: bool = True) -> None:
         begun = encode_prompt(start.prompt)
         self.number = start.number
         self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
         self.complete, self.stopped = False, ""
+        self._begun, self._masked = len(self.rows), masked
         self._forced = list(begun.tail.encode("ascii"))
         if begun.tail.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
             self._forced.append(EOS)
-        self._in_body = "[r:" in start.prompt
+        self._in_body = COUNTER.decode() in start.prompt
         self._random = np.random.default_rng([start.seed, start.number])
         self._patch = bytearray()
         self._guides = list(start.guides())
@@ -116,11 +119,14 @@ class Piece:
         self._patch.append(code)
         for guide in self._guides:
             guide.take(code)
-        self.complete = code == BOS
-        if not (code in (EOS, BOS) or len(self._patch) == PATCH_SIZE):
+        if self._masked:
+            self.complete = code == BOS  # nothing but EOS may follow it
+        else:
+            self.complete = self._patch == EOS_PATCH[:2]
+        if not (self.complete or code == EOS or len(self._patch) == PATCH_SIZE):
             return False
-        patch = EOS_PATCH if self.complete else bytes(self._patch.ljust(PATCH_SIZE, b"\0"))
-        self._in_body = self._in_body or COUNTER in patch
+        patch = bytes(EOS_PATCH[:2] if self.complete else self._patch).ljust(PATCH_SIZE, b"\0")
+        self._in_body = self._in_body or patch.startswith(COUNTER)
         self.rows.append(patch)
         self._patch.clear()
         return True
@@ -129,8 +135,9 @@ class Piece:
         """As it stands; an unfinished patch is not part of it."""
         codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
         return Draft(
-            self.number, decode(codes), len(codes), self.complete, self.stopped, codes
-        )
+            self.number, decode(codes), len(codes), self.complete, self.stopped,
+            codes[self._begun :],
+        )  # fmt: skip
 
     def last_text(self) -> str:
         """The text of the newest patch."""

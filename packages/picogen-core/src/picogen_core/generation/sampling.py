@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,7 +97,7 @@ def draw_rows(
 
 
 @functools.cache
-def compiled_rows() -> Callable[..., None]:
+def compiled_rows() -> Any:
     """`draw_rows`, compiled if numba is there."""
     try:
         from picogen_core.compiled.jit import kernel
