@@ -34,8 +34,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 _EPS, _EPS_X, _EPS_KAPPA = np.float32(1e-5), np.float32(64e-5), np.float32(1e-12)
 
 
-@kernel
-def _low_rank(w, first, second, rank, room, width, rows, work, x, y, low, kind):  # fmt: skip
+def _low_rank_of(w, first, second, rank, room, width, rows, work, x, y, low, kind):  # fmt: skip
     """y += second · f(first · x); f is tanh (1), the logistic function (2) or nothing (0)."""
     work[low : low + rows * room] = _ZERO
     matmul(w, first, width * LANES, rank, width, work, x, room, rows, work, low, room)
@@ -48,15 +47,7 @@ def _low_rank(w, first, second, rank, room, width, rows, work, x, y, low, kind):
     matmul(w, second, rank * LANES, width, rank, work, low, room, rows, work, y, room)
 
 
-@kernel
-def _shift(h, o, last, lo, w, mix, width, y):
-    """y = h + (last − h) · mix."""
-    for i in range(width):
-        y[i] = h[o + i] + (last[lo + i] - h[o + i]) * w[mix + i]
-
-
-@kernel
-def _recur(s, so, size, work, r, decay, k, v, kappa, eta, out):
+def _recur_one(s, so, size, work, r, decay, k, v, kappa, eta, out):
     """One head, one patch: S ← S (diag w − κ (κη)ᵀ) + v kᵀ, out = S r. S [K of v, K of k]."""
     for i in range(size):
         row = so + i * size
@@ -74,6 +65,15 @@ def _recur(s, so, size, work, r, decay, k, v, kappa, eta, out):
             s[row + j] = new
             total += new * work[r + j]
         work[out + i] = total
+
+
+_low_rank = kernel(
+    _low_rank_of,
+    f"void(float32[::1], {', '.join(['int64'] * 6)}, float32[::1], {', '.join(['int64'] * 4)})",
+)
+_recur = kernel(
+    _recur_one, f"void(float32[::1], int64, int64, float32[::1], {', '.join(['int64'] * 7)})"
+)
 
 
 @kernel

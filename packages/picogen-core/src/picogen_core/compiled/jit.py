@@ -10,12 +10,14 @@ from typing import Any
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
     """`numba.njit` with a cache on disk, as all kernels here are compiled.
+
+    With a signature there is one compiled form, made or loaded now; else one a set of types.
 
     numba looks only at a kernel's own file to see whether its cached form is out of date: after
     editing a kernel that others call, remove their caches (`__pycache__/*.nb?`).
     """
     import numba
 
-    return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)
+    return numba.njit(signature, cache=True, fastmath=FAST, error_model="numpy")(function)

@@ -56,6 +56,8 @@ def _tile(rows: int, panels: int) -> Any:
 def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
     """The instructions of one tile; w, x, y are pointers and the rest are index values."""
 
+    builder.function.attributes.add("noinline")  # else each kernel has dozens of copies to compile
+
     def add(a: Any, b: Any) -> Any:
         return builder.add(a, b if isinstance(b, ir.Value) else ir.Constant(_INDEX, b))
 
@@ -108,8 +110,7 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
 _tile_8_2, _tile_4_2, _tile_1_2, _tile_1_4 = _tile(8, 2), _tile(4, 2), _tile(1, 2), _tile(1, 4)
 
 
-@kernel
-def matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
+def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
     """y[r] += W x[r] for `rows` rows of flat arrays that begin at xo, yo and lie xs, ys apart.
 
     W begins at wo, its panels lie ws apart (k · LANES if it is dense). n is rounded up to GROUP:
@@ -139,6 +140,12 @@ def matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
             while r < rows:
                 _tile_1_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
                 r += 1
+
+
+_I = "int64, int64, int64"
+matmul = kernel(
+    _matmul, f"void(float32[::1], {_I}, int64, float32[::1], {_I}, float32[::1], int64, int64)"
+)
 
 
 @kernel
