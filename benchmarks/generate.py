@@ -180,13 +180,14 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 engine = after_prefix(name, one)
                 add(
                     f"{name}, alone, real lengths",
-                    lambda e=engine, s=stopping: [draw_patches(e, one, s[i : i + 1]) for i in range(8)], 8,
+                    lambda e=engine, s=stopping: [draw_patches(e, one, s[i : i + 1]) for i in range(8)],
+                    8,
                 )  # fmt: skip
             add("floor", lambda: _sum(big))
         rates = [big.nbytes / seconds for seconds in times.pop("floor")]
         need = bytes_a_patch(reference, prefix, PATCH_SIZE)
-        print(f"NotaGen-small's shape, prefix {prefix}, {rounds} rounds; {need / 1e9:.2f} GB a patch, "
-              f"read at {statistics.median(rates) / 1e9:.1f} GB/s")  # fmt: skip
+        print(f"NotaGen-small's shape, prefix {prefix}, {rounds} rounds; "
+              f"{need / 1e9:.2f} GB a patch, read at {statistics.median(rates) / 1e9:.1f} GB/s")  # fmt: skip
         for name, seconds in times.items():
             show(name, seconds, times["reference"] if name != "reference" else None)
         shares = [need / rate / s for rate, s in zip(rates, times["numba, alone"], strict=True)]
@@ -217,7 +218,9 @@ def bench_student(rounds: int) -> None:
             for _ in range(rounds):
                 for name, engine in engines.items():
                     steps = np.resize(lengths, (count, batch))
-                    seconds = cpu(lambda e=engine, s=steps: [draw_patches(e, slots, n) for n in s])
+                    seconds = cpu(
+                        lambda e=engine, s=steps, n=slots: [draw_patches(e, n, one) for one in s]
+                    )
                     times[name].append(seconds / count / batch)
             show(f"torch, {batch} at once", times["torch"])
             show(f"numba, {batch} at once", times["numba"], times["torch"])
@@ -240,7 +243,7 @@ def bench_long(patches: int) -> None:
         start = Start(1, "K:C\n", 0, guides=lambda: [NoEnd()])
         begun, characters = time.process_time(), 0
         sampling = SamplingOptions()
-        for number, written in enumerate(write(engine, [start], sampling, Limits(patches)), 1):
+        for number, written in enumerate(write(engine, [start], sampling, Limits(patches + 2)), 1):
             characters += len(written.text) + 1
             if number % (patches // 10) == 0:
                 seconds = time.process_time() - begun

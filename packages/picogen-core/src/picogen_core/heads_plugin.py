@@ -13,11 +13,11 @@ from picogen_core.options import Options
 from picogen_core.specs import HeadSpec
 
 if TYPE_CHECKING:
-    from picogen_core.compiled import heads as compiled
     from picogen_core.compiled.weights import Weights
     from picogen_core.model.heads.char_gru import CharGru
     from picogen_core.model.heads.char_transformer import CharTransformer
     from picogen_core.model.heads.parallel import Parallel
+    from picogen_core.protocols import CompiledHead
 
 
 class CharTransformerOptions(Options):
@@ -78,22 +78,20 @@ def _parallel(options: ParallelOptions, d_model: int) -> Parallel:
 
 def _compiled_char_transformer(
     options: CharTransformerOptions, d_model: int, weights: Weights
-) -> compiled.CharTransformer:
+) -> CompiledHead:
     from picogen_core.compiled.heads import CharTransformer
 
     width, heads = char_transformer_sizes(d_model, options)
     return CharTransformer(d_model, width, options.layers, heads, weights)
 
 
-def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) -> compiled.CharGru:
-    from picogen_core.compiled.heads import CharGru
+def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) -> CompiledHead:
+    from picogen_core.compiled.gru import CharGru
 
     return CharGru(d_model, options.width or d_model, weights)
 
 
-def _compiled_parallel(
-    options: ParallelOptions, d_model: int, weights: Weights
-) -> compiled.Parallel:
+def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights) -> CompiledHead:
     from picogen_core.compiled.heads import Parallel
 
     return Parallel(d_model, weights)

@@ -16,7 +16,7 @@ def _load_numba() -> None:
     and nothing here uses it: let it find none, unless scipy is there already."""
     if "scipy" in sys.modules or "numba" in sys.modules:
         return
-    modules: dict[str, Any] = sys.modules  # type: ignore[assignment]
+    modules: dict[str, Any] = sys.modules
     modules["scipy"] = None
     try:
         importlib.import_module("numba.np.arraymath")

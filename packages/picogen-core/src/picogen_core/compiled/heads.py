@@ -1,4 +1,4 @@
-"""The heads without torch. Each is a `CompiledHead`.
+"""The heads `char-transformer` and `parallel` without torch. Each is a `CompiledHead`.
 
 N rows  D width of the model  W width of the head  P = 16 characters a patch  V = 128 codes
 """
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
-from picogen_core.compiled.gru import cell
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.transformer import Transformer
 from picogen_core.compiled.weights import Floats, Weights
@@ -42,41 +41,6 @@ class CharTransformer:
 
     def step(self, chars: Rows, slots: Rows) -> Floats:
         return self._readout(self._decoder.extend(self._embed[chars], slots))
-
-
-class CharGru:
-    """`model.heads.char_gru`. What a character brings to the gates is a table, made once."""
-
-    def __init__(self, d_model: int, width: int, weights: Weights) -> None:
-        start = weights.take("start.weight", width, d_model)
-        self._start = Linear(start, weights.take("start.bias", width))
-        embed = weights.take("embed.weight", VOCABULARY, width)
-        inputs = Linear(
-            weights.take("gru.weight_ih_l0", 3 * width, width),
-            weights.take("gru.bias_ih_l0", 3 * width),
-        )
-        self._inputs = np.ascontiguousarray(inputs(embed))
-        self._hidden = Linear(
-            weights.take("gru.weight_hh_l0", 3 * width, width),
-            weights.take("gru.bias_hh_l0", 3 * width),
-        )
-        readout = weights.take("readout.weight", VOCABULARY, width)
-        self._readout = Linear(readout, weights.take("readout.bias", VOCABULARY))
-        self._width = width
-        self.allocate(1)
-
-    def allocate(self, slots: int) -> None:
-        self._memory = np.zeros((slots, self._width), np.float32)
-
-    def begin(self, hidden: Floats, slots: Rows) -> Floats:
-        self._memory[slots] = np.tanh(self._start(hidden))
-        return self._readout(self._memory[slots])
-
-    def step(self, chars: Rows, slots: Rows) -> Floats:
-        memory = self._memory[slots]
-        cell(self._inputs[chars], self._hidden(memory), memory)
-        self._memory[slots] = memory
-        return self._readout(memory)
 
 
 class Parallel:

@@ -1,9 +1,9 @@
 """Matrix products that do not depend on how many rows there are.
 
 A weight matrix [n, k] is stored in panels: LANES outputs side by side, [n / LANES, k, LANES]. One
-vector register then holds LANES outputs of one row, and every output is one chain of fused
-multiply-adds in the order of k, whatever else is computed beside it. So a row has the same bits
-alone, in a batch, and in a prompt read at once; a weight is read once for eight rows.
+vector register then holds LANES outputs of one row. Every output is a sum of chains of BLOCK fused
+multiply-adds in the order of k, whatever else is computed beside it: a row has the same bits alone,
+in a batch, and in a prompt read at once; and a weight is read once for eight rows.
 
 numba's own loops leave the shape of the sums to the vectoriser, and BLAS to the batch.
 """
@@ -23,7 +23,7 @@ from picogen_core.compiled.jit import kernel
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f", False) else 8
 GROUP = 2 * LANES  # outputs are padded to it
-BLOCK = 256  # of k: two panels of it stay in the first-level cache while all rows use them
+BLOCK = 128  # of k: short chains round less, and their weights stay in the nearest cache
 
 _FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
@@ -81,7 +81,7 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
     targets = [vector_at(y, add(add(yo, times(ys, r)), p * LANES)) for r, p in cells]
     w_bases = [add(wo, times(ws, p)) for p in range(panels)]
     x_bases = [add(xo, times(xs, r)) for r in range(rows)]
-    start = [builder.load(target, align=4) for target in targets]
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
     before = builder.block
     loop, done = (builder.append_basic_block(name) for name in ("loop", "done"))
     builder.branch(loop)
@@ -96,7 +96,8 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
         for (r, p), total in zip(cells, sums, strict=True)
     ]
     following = add(j, 1)
-    phis = [(j, ir.Constant(_INDEX, 0), following), *zip(sums, start, added, strict=True)]
+    phis = [(j, ir.Constant(_INDEX, 0), following)]
+    phis += [(total, zero, new) for total, new in zip(sums, added, strict=True)]
     for phi, first, later in phis:
         phi.add_incoming(first, before)
         phi.add_incoming(later, loop)
@@ -104,7 +105,7 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
 
     builder.position_at_end(done)
     for target, total in zip(targets, added, strict=True):
-        builder.store(total, target, align=4)
+        builder.store(builder.fadd(builder.load(target, align=4), total), target, align=4)
 
 
 _tile_8_2, _tile_4_2, _tile_1_2, _tile_1_4 = _tile(8, 2), _tile(4, 2), _tile(1, 2), _tile(1, 4)
@@ -118,12 +119,14 @@ def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
     """
     panels = 2 * ((n + GROUP - 1) // GROUP)
     if rows == 1:
-        p = 0
-        while p + 4 <= panels:
-            _tile_1_4(w, wo + p * ws, ws, x, xo, xs, y, yo + p * LANES, ys, k)
-            p += 4
-        if p < panels:
-            _tile_1_2(w, wo + p * ws, ws, x, xo, xs, y, yo + p * LANES, ys, k)
+        for p in range(0, panels, 4):
+            for begin in range(0, k, BLOCK):
+                count = min(BLOCK, k - begin)
+                wp = wo + p * ws + begin * LANES
+                if p + 4 <= panels:
+                    _tile_1_4(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
+                else:
+                    _tile_1_2(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
         return
     for begin in range(0, k, BLOCK):
         count = min(BLOCK, k - begin)
