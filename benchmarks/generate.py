@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -148,46 +149,45 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
 
         def after_prefix(name: str, slots: np.ndarray) -> Engine:
             engine = engines[name]
-            engine.read(0, rows) if name == "torch" or not times else None
+            engine.read(0, rows)
             for slot in slots:
                 engine.copy(0, int(slot))
             return engine
 
-        engines["numba"].read(0, rows)
+        def several(engine: Engine, steps: np.ndarray) -> None:
+            for count in steps:
+                draw_patches(engine, one, count[None])
+
         for turn in range(rounds):
             with torch.no_grad():
                 drawn: list[list[int]] = []
                 add("reference", lambda d=drawn: d.append(reference.draw_patch(prompt, [], greedy)))
+            stopping = np.resize(np.roll(lengths, 7 * turn), batch)
             for name in engines:
+                out: list[np.ndarray] = []
+
+                def full_patch(
+                    slots: np.ndarray, e: Engine, steps: np.ndarray = full, o: list = out
+                ) -> None:
+                    o.append(draw_patches(e, slots, steps))
+
                 engine = after_prefix(name, one)
-                first = []
-                add(
-                    f"{name}, alone", lambda e=engine, f=first: f.append(draw_patches(e, one, full))
-                )
-                assert first[0][0].tolist() == drawn[0], f"{name} draws other characters"
+                add(f"{name}, alone", partial(full_patch, one, engine))
+                assert out[0][0].tolist() == drawn[0], f"{name} draws other characters"
                 engine = after_prefix(name, many)
-                stopping = np.resize(np.roll(lengths, 7 * turn), batch)
-                add(
-                    f"{name}, {batch} at once",
-                    lambda e=engine, f=first: f.append(draw_patches(e, many, full)), batch,
-                )  # fmt: skip
-                assert (first[1] == first[0]).all(), f"{name} draws other characters in a batch"
+                add(f"{name}, {batch} at once", partial(full_patch, many, engine), batch)
+                assert (out[1] == out[0]).all(), f"{name} draws other characters in a batch"
                 engine = after_prefix(name, many)
-                add(
-                    f"{name}, {batch}, real lengths",
-                    lambda e=engine, s=stopping: draw_patches(e, many, s), batch,
-                )  # fmt: skip
+                real = partial(draw_patches, engine, many, stopping)
+                add(f"{name}, {batch} at once, real lengths", real, batch)
                 engine = after_prefix(name, one)
-                add(
-                    f"{name}, alone, real lengths",
-                    lambda e=engine, s=stopping: [draw_patches(e, one, s[i : i + 1]) for i in range(8)],
-                    8,
-                )  # fmt: skip
+                add(f"{name}, alone, real lengths", partial(several, engine, stopping[:8]), 8)
             add("floor", lambda: _sum(big))
         rates = [big.nbytes / seconds for seconds in times.pop("floor")]
         need = bytes_a_patch(reference, prefix, PATCH_SIZE)
-        print(f"NotaGen-small's shape, prefix {prefix}, {rounds} rounds; "
-              f"{need / 1e9:.2f} GB a patch, read at {statistics.median(rates) / 1e9:.1f} GB/s")  # fmt: skip
+        rate = statistics.median(rates) / 1e9
+        print(f"NotaGen-small's shape, prefix {prefix}, {rounds} rounds")
+        print(f"{need / 1e9:.2f} GB a patch, read at {rate:.1f} GB/s")
         for name, seconds in times.items():
             show(name, seconds, times["reference"] if name != "reference" else None)
         shares = [need / rate / s for rate, s in zip(rates, times["numba, alone"], strict=True)]
@@ -270,8 +270,9 @@ def bench_equal(pieces: int) -> None:
             same = sum(int(np.array_equal(a, b)) for a, b in pairs)
             characters = sum(int((a == b)[a > 0].sum()) for a, b in pairs)
             total = sum(int((a > 0).sum()) for a, _ in pairs)
-            print(f"{first} and {other}: {same} of {pieces} pieces, "
-                  f"{100 * characters / total:.3f} % of {total} characters are the same")  # fmt: skip
+            share = 100 * characters / total
+            print(f"{first} and {other}: {same} of {pieces} pieces")
+            print(f"  {share:.3f} % of {total} characters are the same", flush=True)
 
 
 def main() -> None:
