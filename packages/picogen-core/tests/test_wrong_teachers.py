@@ -114,7 +114,7 @@ CHANGED: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
         r"claim 549,7.* the file has",
     ),
     "one storage many times": (
-        lambda t: t | {PATCH + f"base.h.1.more{i}": torch.zeros(1).expand(1 << 20) for i in range(9)},
+        lambda t: t | {f"{LAYER}more{i}": torch.zeros(1).expand(1 << 20) for i in range(9)},
         "claim .* the file has",
     ),
 }  # fmt: skip
@@ -166,7 +166,7 @@ def test_a_folder_of_another_program(tmp_path: Path):
     save_file({"model.embed_tokens.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
     for config, message in (
         (
-            {"architectures": ["LlamaForCausalLM"], "model_type": "llama"},
+            {"architectures": ["Llama"], "model_type": "llama"},
             "not PiCo-Gen's but llama",
         ),
         ([1], "no table"),
@@ -202,7 +202,7 @@ def test_damaged_files_give_one_line_or_a_model(tensors: Tensors, zipped: bool, 
     dense = [i for i in range(len(whole)) if 32 <= whole[i] < 127]
     rng = random.Random(1)
     refusals = 0
-    for trial in range(150):
+    for trial in range(100):
         data = bytearray(whole)
         if trial % 5 == 0:
             data = data[: rng.randrange(len(data))]
@@ -216,7 +216,7 @@ def test_damaged_files_give_one_line_or_a_model(tensors: Tensors, zipped: bool, 
         except BadCheckpoint as error:
             refusals += 1
             assert "\n" not in str(error)
-    assert refusals >= 30
+    assert refusals >= 20
 
 
 BOMBS = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,9 +47,11 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             "folder that PiCo-Gen wrote."
         )
     try:
-        stored: Any = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles in a protocol that torch did not write
+            stored: Any = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
     except Exception as error:  # a damaged file can make the reader raise anything
         raise BadCheckpoint(f"{path}: {_what_is(start, error)}") from None
     model = stored.get("model", stored) if isinstance(stored, Mapping) else None
