@@ -196,16 +196,20 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
 
 
 @contextmanager
-def student(config: ModelConfig = STUDENT) -> Iterator[Checkpoint]:
+def student(path: Path | None) -> Iterator[Checkpoint]:
+    """The checkpoint given, or the demo's shape with random weights."""
+    if path:
+        yield Checkpoint(path, Quiet())
+        return
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        save_checkpoint(Path(folder) / "student", GenericStudent(config), {})
+        save_checkpoint(Path(folder) / "student", GenericStudent(STUDENT), {})
         yield Checkpoint(Path(folder) / "student", Quiet())
 
 
-def bench_student(rounds: int) -> None:
+def bench_student(rounds: int, path: Path | None) -> None:
     lengths = real_lengths()
-    with student() as checkpoint:
+    with student(path) as checkpoint:
         for batch in (1, 4, 16, 64):
             slots, times = np.arange(batch), {"torch": [], "numba": []}
             count = max(4, 128 // batch)
@@ -237,8 +241,8 @@ class NoEnd:
     def take(self, code: int) -> None: ...
 
 
-def bench_long(patches: int) -> None:
-    with student() as checkpoint:
+def bench_long(patches: int, path: Path | None) -> None:
+    with student(path) as checkpoint:
         engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, 256, Quiet())
         start = Start(1, "K:C\n", 0, guides=lambda: [NoEnd()])
         begun, characters = time.process_time(), 0
@@ -254,8 +258,8 @@ def bench_long(patches: int) -> None:
                 begun, characters = time.process_time(), 0
 
 
-def bench_equal(pieces: int) -> None:
-    with student() as checkpoint:
+def bench_equal(pieces: int, path: Path | None) -> None:
+    with student(path) as checkpoint:
         found: dict[str, dict[int, np.ndarray]] = {}
         for name, batch in (("numba", 16), ("numba", 1), ("torch", 16), ("torch", 1)):
             engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 64, Quiet())
@@ -282,16 +286,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--pieces", type=int, default=200)
+    parser.add_argument("--weights-path", type=Path, help="a student instead of random weights")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.what == "notagen":
         bench_notagen(given.prefix, given.rounds, given.batch)
     elif given.what == "student":
-        bench_student(given.rounds)
+        bench_student(given.rounds, given.weights_path)
     elif given.what == "long":
-        bench_long(10_000)
+        bench_long(10_000, given.weights_path)
     else:
-        bench_equal(given.pieces)
+        bench_equal(given.pieces, given.weights_path)
 
 
 if __name__ == "__main__":

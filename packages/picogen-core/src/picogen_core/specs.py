@@ -4,8 +4,6 @@
 asked for, so that torch and its like are imported inside `build`, never at the top of the module.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +50,7 @@ class BackboneSpec:
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Backbone[Any]]
     export: Mapping[str, Export] = field(default_factory=dict)
-    compiled_step: Callable[[Any, int, Weights], CompiledBackbone] | None = None
+    compiled_step: Callable[[Any, int, "Weights"], CompiledBackbone] | None = None
     recurrent: bool = False
 
 
@@ -68,7 +66,7 @@ class HeadSpec:
     summary: str
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Head[Any]]
-    compiled_step: Callable[[Any, int, Weights], CompiledHead] | None = None
+    compiled_step: Callable[[Any, int, "Weights"], CompiledHead] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
