@@ -1,0 +1,132 @@
+"""What may be spelt where only some values fit: note lengths and tuplet signs, digit by digit.
+
+Time is counted in grid steps, 32nds of a whole note. The converter to MusicXML has 2,520 divisions
+a quarter, 315 a step, and rounds what is finer, so voices would drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd
+
+from picogen_core.abc.grammar.charsets import bits
+from picogen_core.abc.lexer import parse_length
+from picogen_core.abc.timing import Tuplet, read_tuplet
+
+GRID = Fraction(1, 32)
+DIVISIONS = 315  # of a grid step, in the converter
+
+Spellings = dict[str, tuple[int, bool]]
+"""Beginning of a spelling -> (characters that may come next, whether it may stop here)."""
+
+_LENGTHS = {
+    spelt: parse_length(spelt)
+    for number in range(1, 65)
+    for under in ("", "/", "/2", "/4", "/8", "/16", "/32")
+    if number % 2 or not under
+    for spelt in (f"{number if number > 1 else ''}{under}",)
+} | {"//": Fraction(1, 4)}
+_COUNTS = range(2, 10)
+_TUPLETS = [
+    *(f"({count}" for count in _COUNTS),
+    *(
+        f"({count}:{into}:{notes}"
+        for count in (*_COUNTS, 12)
+        for into in range(1, 10)
+        for notes in range(1, 13)
+        if into != count
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is left for the next event, in grid steps.
+
+    steps:  to the end of the bar, or of the tuplet's room counted as if it were none.
+    spent:  steps of the tuplet's events so far; `left` events are to come, 0 outside tuplets.
+    into, count: the tuplet's ratio.
+    """
+
+    steps: int
+    spent: int = 0
+    left: int = 0
+    into: int = 1
+    count: int = 1
+
+    def fits(self, steps: int) -> bool:
+        """Whether the next event may last so long and leave what others can fill."""
+        if not self.left:
+            return steps <= self.steps
+        grain = self.count // gcd(self.count, DIVISIONS * self.into)
+        if steps % grain:
+            return False
+        whole = self.count // gcd(self.count, self.into)
+        total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least
+        if self.left == 1 and total % whole:
+            return False
+        return -(-total // whole) * whole * self.into <= self.steps * self.count
+
+    def after(self, steps: int) -> Room:
+        """The room once the event has taken its steps."""
+        if not self.left:
+            return Room(self.steps - steps)
+        if self.left > 1:
+            return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.count)
+        return Room(self.steps - (self.spent + steps) * self.into // self.count)
+
+    def within(self, tuplet: Tuplet) -> Room:
+        """The room of the first event of a tuplet that begins here."""
+        return Room(self.steps, 0, tuplet.notes, tuplet.into, tuplet.count)
+
+
+@lru_cache(maxsize=4096)
+def lengths(unit: Fraction, room: Room) -> Spellings:
+    """Lengths that fit, in units of `unit` grid steps."""
+    fitting = []
+    for spelt, length in _LENGTHS.items():
+        steps = length * unit
+        if steps.denominator == 1 and room.fits(steps.numerator):
+            fitting.append(spelt)
+    return tree(fitting)
+
+
+@lru_cache(maxsize=1024)
+def tuplets(room: Room, compound: bool) -> Spellings:
+    """Tuplet signs for which there is room. In compound time `(5`, `(7`, `(9` are ambiguous."""
+    fitting = []
+    for sign in _TUPLETS:
+        tuplet = read_tuplet(sign)
+        ambiguous = compound and sign in ("(5", "(7", "(9")
+        inside = room.within(tuplet)
+        if not ambiguous and any(map(inside.fits, range(1, tuplet.count + 1))):
+            fitting.append(sign)
+    return tree(fitting)
+
+
+@lru_cache(maxsize=4096)
+def longest(unit: Fraction, room: Room, begun: str = "") -> str:
+    """The spelling of the longest length that fits, of those that start so; "" if there is none."""
+    fitting = [
+        (-steps, len(spelt), spelt)
+        for spelt, length in _LENGTHS.items()
+        if spelt.startswith(begun)
+        and (steps := length * unit).denominator == 1
+        and room.fits(steps.numerator)
+    ]
+    return min(fitting)[2] if fitting else ""
+
+
+def tree(spellings: Iterable[str]) -> Spellings:
+    """The beginnings of these spellings."""
+    tree: Spellings = {}
+    for spelt in spellings:
+        for end in range(len(spelt)):
+            following, stops = tree.get(spelt[:end], (0, False))
+            tree[spelt[:end]] = following | bits(spelt[end]), stops
+        following, _ = tree.get(spelt, (0, False))
+        tree[spelt] = following, True
+    return tree
