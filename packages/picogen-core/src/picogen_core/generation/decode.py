@@ -146,7 +146,8 @@ def _draw(
                 f"the model's output is not finite at character {j} of a patch. "
                 "The checkpoint is damaged or diverged in training; use another."
             )
-        logits += torch.from_numpy(np.stack([c.bias() for c in constraints]))
+        allowed = torch.from_numpy(np.stack([c.allowed() for c in constraints]))
+        logits = logits.masked_fill(~allowed, -torch.inf)
         drawn = sample(logits, uniforms[:, j], sampling)
         if j < len(given):
             drawn = torch.full_like(drawn, given[j])

@@ -102,12 +102,12 @@ class Bar:
         if self._fits():
             wanted = _STARTS
             wanted |= bits('"')
-            if previous != "short" and previous != "grace" and self.factor == 1:
+            if previous not in ("short", "dot", "grace") and self.factor == 1:
                 wanted |= bits("{")
-            if previous != "grace":
+            if previous != "grace" and previous != "dot":  # `.(` is a dotted slur
                 if self.slurs < MAX_SLURS or self._tuplets():
                     wanted |= bits("(")
-            if previous not in ("", "space", "short", "open", "broken"):
+            if previous not in ("", "space", "short", "dot", "open", "broken"):
                 wanted |= bits(" ")
         if not self.owes:
             wanted |= bits("[")
@@ -272,8 +272,8 @@ class Bar:
             self.slurs -= 1
             self.previous = "close"
         else:
-            self.previous = {" ": "space", "-": "tie"}.get(character, "short")
-            self.owes |= self.previous == "short"
+            self.previous = {" ": "space", "-": "tie", ".": "dot"}.get(character, "short")
+            self.owes |= character not in " -"
 
     def _begin(self, kind: str) -> None:
         self.place, self.previous = "event", kind
