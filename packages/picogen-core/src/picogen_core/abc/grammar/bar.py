@@ -12,7 +12,6 @@ from picogen_core.abc.grammar.charsets import PRINTABLE, bits
 from picogen_core.abc.grammar.fields import inline_fields
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths, longest, tuplets
 from picogen_core.abc.keys import is_compound, meter_length, unit_length
-from picogen_core.abc.lexer import parse_length
 from picogen_core.abc.timing import read_tuplet
 
 MAX_STEPS = 256  # 8 whole notes, for a voice that none goes before
@@ -21,16 +20,11 @@ MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 
 _TONES = bits("ABCDEFGabcdefg")
 _SIGNS = bits("^_=")
 _STARTS = _TONES | _SIGNS | bits("zx[.~HLMOPSTuv!")
-_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.<>()^~+")
+_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.<>()^~")
 _TEXT = PRINTABLE & ~bits('"%[]|\\')
 _SOUND = ("tone", "tie", "close")
-_CHANGES = {  # of a broken rhythm: what the note before gains, the factor of the next
-    ">": (Fraction(1, 2), Fraction(1, 2)),
-    "<": (Fraction(-1, 2), Fraction(3, 2)),
-    ">>": (Fraction(3, 4), Fraction(1, 4)),
-    "<<": (Fraction(-3, 4), Fraction(7, 4)),
-}
-ONE = Fraction(1)
+# Of a broken rhythm, in quarters: what the note before gains, how long the next one is.
+_CHANGES = {"": (0, 4), ">": (2, 2), "<": (-2, 6), ">>": (3, 1), "<<": (-3, 7)}
 _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 
 
@@ -39,34 +33,41 @@ class Bar:
 
     place:    between, event, sign, paren, bracket, field, chord, chord_sign, grace, quote, bang.
     previous: what stands before, in words: tone, rest, tie, close, open, short, bang, space, …
-    unit:     grid steps of a unit length; compound: the meter counts in threes.
+    unit:     64ths of a grid step in a unit length; `measure` grid steps in a bar of the meter.
+    compound: the meter counts in threes.
     target:   steps that the bar has to last, None for the voice that the others follow.
     room:     for the next event; `steps` those taken. An event being spelt is in neither.
     owes:     something stands before that needs a note behind it.
-    spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord.
+    spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord; `broken`
+              the sign of a broken rhythm that the next event ends.
+    memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
     """
 
     __slots__ = (
-        "alone", "compound", "count", "factor", "inner", "last", "lost", "marks", "measure",
-        "memo", "owes", "paired", "place", "previous", "room", "slurs", "spelt", "steps", "target", "unit",
+        "after", "alone", "begun", "broken", "compound", "count", "inner", "last", "lost", "marks",
+        "measure", "memo", "owes", "paired", "place", "previous", "room", "slurs", "spelt",
+        "steps", "target", "unit",
     )  # fmt: skip
 
     def __init__(self, unit: Fraction, meter: str, alone: bool) -> None:
-        self.unit, self.compound, self.alone = unit, is_compound(meter), alone
+        self.unit, self.compound, self.alone = _scale(unit), is_compound(meter), alone
         self.measure = _steps(meter)
-        self.slurs = 0
+        self.slurs, self.lost = 0, False
         self.start(None)
 
     def start(self, target: int | None) -> None:
         """A new bar; slurs, the unit and the meter carry over."""
         self.memo: int | None = None
+        self.after: Bar | None = None
+        if self.lost:
+            self.slurs = 0  # which it left open cannot be told
         self.target = target
         self.room = Room(MAX_STEPS if target is None else target)
         self.place, self.previous = "between", ""
         self.spelt = self.marks = ""
         self.inner: str | None = None
-        self.factor, self.steps, self.last, self.count = ONE, Fraction(0), 0, 0
-        self.owes = self.paired = self.lost = False
+        self.broken, self.steps, self.last, self.count = "", 0, 0, 0
+        self.begun = self.owes = self.paired = self.lost = False
 
     def copy(self) -> Bar:
         new = object.__new__(Bar)
@@ -89,12 +90,15 @@ class Bar:
             return True
         if self.place == "event":
             return self._stops() and self._taken().may_end()
-        if self.place != "between" or self.owes or not self.steps or self.room.left:
+        if self.place != "between" or self.owes or not self.begun or self.room.left:
             return False
         return self.target is None or not self.room.steps or not self._fits()
 
     def _fits(self) -> Spellings:
-        return lengths(self.unit * self.factor, self.room)
+        return lengths(self._scale(), self.room)
+
+    def _scale(self) -> int:
+        return self.unit * _CHANGES[self.broken][1] // 4
 
     def _between(self) -> int:
         previous, room = self.previous, self.room
@@ -102,28 +106,29 @@ class Bar:
         if self._fits():
             wanted = _STARTS
             wanted |= bits('"')
-            if previous not in ("short", "dot", "grace") and self.factor == 1:
+            if previous not in ("short", "dot", "grace") and not self.broken:
                 wanted |= bits("{")
-            if previous != "grace" and previous != "dot":  # `.(` is a dotted slur
+            if previous != "dot":  # `.(` is a dotted slur
                 if self.slurs < MAX_SLURS or self._tuplets():
                     wanted |= bits("(")
             if previous not in ("", "space", "short", "dot", "open", "broken"):
                 wanted |= bits(" ")
         if not self.owes:
             wanted |= bits("[")
-            if previous in _SOUND or previous == "rest":
+            if previous in _SOUND or previous in ("rest", "bang"):
                 wanted |= bits('!"')
         if previous in _SOUND:
             wanted |= bits(")") if self.slurs else 0
         if previous == "tone" or previous == "rest":
             wanted |= bits("-") if previous == "tone" else 0
-            wanted |= bits(sign for sign in "<>" if self._breaks(sign))
-        elif previous == "broken" and len(self.spelt) == 1 and self._breaks(2 * self.spelt):
-            wanted |= bits(self.spelt)
+            wanted |= bits(">") if self._breaks(">") else 0
+            wanted |= bits("<") if self._breaks("<") else 0
+        elif previous == "broken" and len(self.broken) == 1 and self._breaks(2 * self.broken):
+            wanted |= bits(self.broken)
         return wanted
 
     def _tuplets(self) -> Spellings:
-        if self.room.left or self.factor != 1 or self.previous == "broken":
+        if self.room.left or self.broken or self.previous == "broken":
             return {}
         return tuplets(self.room, self.compound)
 
@@ -132,45 +137,44 @@ class Bar:
         if self.room.left or self.paired:
             return False
         gain, factor = _CHANGES[sign]
-        undo = _CHANGES[self.spelt][0] if self.previous == "broken" else 0
-        change = (gain - undo) * self.last
-        if change.denominator != 1 or self.last * gain.denominator < 1:
+        change = (gain - _CHANGES[self.broken][0]) * self.last
+        if change % 4 or self.unit * factor % 4:
             return False
-        return bool(lengths(self.unit * factor, Room(self.room.steps - int(change))))
+        return bool(lengths(self.unit * factor // 4, Room(self.room.steps - change // 4)))
 
     def _event(self) -> int:
-        following, stops = self._fits().get(self.spelt, (0, False))
+        following, stops = self._fits().get(self.spelt, (0, None))
         if self.inner:  # a chord whose tones say how long it is
-            following, stops = 0, True
+            following, stops = 0, 0
         if self.previous == "tone" and not self.spelt and self.inner is None:
             following |= self._octaves()
-        return following | (self._taken().wanted() if stops else 0)
+        return following | (self._taken().wanted() if stops is not None else 0)
 
     def _octaves(self) -> int:
         return bits(self.marks[:1] or "',") if len(self.marks) < MAX_MARKS else 0
 
     def _stops(self) -> bool:
-        return bool(self.inner) or self._fits().get(self.spelt, (0, False))[1]
+        return bool(self.inner) or self._fits().get(self.spelt, (0, None))[1] is not None
 
     def _sign(self) -> int:
         return _TONES | (bits(self.spelt) if self.spelt in "^_" else 0)
 
     def _paren(self) -> int:
         """Behind `(`: a tuplet's number, or the notes of a slur."""
-        following, stops = self._tuplets().get(self.spelt, (0, False))
+        following, stops = self._tuplets().get(self.spelt, (0, None))
         if self.spelt == "(":
             return following | (_STARTS | bits('"{(') if self.slurs < MAX_SLURS else 0)
-        return following | (_STARTS | bits("({") if stops else 0)
+        return following | (_STARTS | bits("({") if stops is not None else 0)
 
     def _bracket(self) -> int:
         wanted = _TONES | _SIGNS if self._fits() else 0
         if not self.owes:
-            wanted |= bits("K") if self.steps else inline_fields(self.alone)[""][0]
+            wanted |= bits("K") if self.begun else inline_fields(self.alone)[""][0]
         return wanted
 
     def _field(self) -> int:
-        following, stops = inline_fields(self.alone).get(self.spelt, (0, True))
-        return following | (bits("]") if stops else 0)
+        following, stops = inline_fields(self.alone).get(self.spelt, (0, None))
+        return following | (bits("]") if stops is not None else 0)
 
     def _chord(self) -> int:
         """Behind a tone of a chord, its octave marks, length and tie."""
@@ -183,8 +187,8 @@ class Bar:
         more |= bits("-") | marks
         if self.inner is not None:
             return more
-        following, stops = self._fits().get(self.spelt, (0, False))
-        return following | (more if stops or not self.spelt else 0)
+        following, stops = self._fits().get(self.spelt, (0, None))
+        return following | (more if stops is not None or not self.spelt else 0)
 
     def _grace(self) -> int:
         if self.previous == "sign":
@@ -223,9 +227,8 @@ class Bar:
         room = self.room
         if self.target is None and not room.left:
             room = Room(min(room.steps, self.measure))
-        return longest(self.unit * self.factor, room, self.spelt) or longest(
-            self.unit * self.factor, self.room, self.spelt
-        )
+        scale = self._scale()
+        return longest(scale, room, self.spelt) or longest(scale, self.room, self.spelt)
 
     # What has come
 
@@ -235,29 +238,33 @@ class Bar:
             self.lost = True
         if not self.lost:
             _PUSH[self.place](self, character)
-        self.memo = None
+        self.memo = self.after = None
 
     def end(self) -> int | None:
         """The barline begins: the steps that the bar lasts, None if they cannot be told."""
         if not self.lost and self.place == "event":
             self._take()
-        return None if self.lost or self.steps.denominator != 1 else int(self.steps)
+        return None if self.lost else self.steps
 
     def _taken(self) -> Bar:
-        new = self.copy()
-        new.memo = None
-        new._take()
-        return new
+        """The bar behind the event that is being spelt."""
+        if self.after is None:
+            self.after = self.copy()
+            self.after.memo = None
+            self.after._take()
+        return self.after
 
     def _take(self) -> None:
         """The event that was being spelt is over."""
-        spelt = self.inner or self.spelt
-        steps = int(parse_length(spelt) * self.unit * self.factor)
+        steps = self._fits()[self.inner or self.spelt][1] or 0
         room = self.room
-        self.steps += Fraction(steps * room.into, room.count) if room.left else steps
+        if room.left == 1:
+            self.steps += (room.spent + steps) * room.into // room.count
+        elif not room.left:
+            self.steps += steps
         after = room.after(steps)
         self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
-        self.paired, self.factor, self.last = self.factor != 1, ONE, steps
+        self.paired, self.broken, self.last, self.begun = bool(self.broken), "", steps, True
         self.place, self.spelt, self.marks, self.inner = "between", "", "", None
 
     def _push_between(self, character: str) -> None:
@@ -280,14 +287,12 @@ class Bar:
         self.spelt, self.marks, self.inner, self.owes = "", "", None, False
 
     def _break(self, character: str) -> None:
-        sign = self.spelt + character if self.previous == "broken" else character
-        gain, self.factor = _CHANGES[sign]
-        undo = _CHANGES[self.spelt][0] if self.previous == "broken" else 0
-        change = int((gain - undo) * self.last)
+        sign = self.broken + character
+        change = (_CHANGES[sign][0] - _CHANGES[self.broken][0]) * self.last // 4
         self.steps += change
         if self.target is not None:
             self.room = Room(self.room.steps - change)
-        self.previous, self.spelt, self.owes = "broken", sign, True
+        self.previous, self.broken, self.owes = "broken", sign, True
 
     def _push_event(self, character: str) -> None:
         if character in "',":
@@ -330,7 +335,7 @@ class Bar:
         if letter == "M":
             self.compound, self.measure = is_compound(value), _steps(value)
         elif letter == "L":
-            self.unit = (unit_length(value) or GRID) / GRID
+            self.unit = _scale(unit_length(value) or GRID)
         self.place, self.previous, self.spelt = "between", "field", ""
 
     def _push_chord(self, character: str) -> None:
@@ -393,7 +398,12 @@ class Bar:
 
 def _steps(meter: str) -> int:
     """Grid steps of a full bar; a whole note's where there is no meter."""
-    return max(1, int((meter_length(meter) or ONE) / GRID))
+    return max(1, int((meter_length(meter) or 1) / GRID))
+
+
+def _scale(unit: Fraction) -> int:
+    """64ths of a grid step."""
+    return int(64 * unit / GRID)
 
 
 _PLACES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +17,8 @@ Bias = NDArray[np.float32]
 """[128], nats to add to the logits: 0, -STEER for what is only put up with, -inf."""
 
 
-def bits(characters: Iterable[str]) -> int:
+@lru_cache(maxsize=1024)
+def bits(characters: str) -> int:
     """The set of these characters."""
     made = 0
     for character in characters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from picogen_core.abc.grammar.lengths import Spellings, tree
+from picogen_core.abc.grammar.lengths import Spellings, one_of
 from picogen_core.abc.repair.header import field_is_legal
 
 CLEFS = ("treble", "bass", "alto", "tenor", "treble-8", "treble+8", "bass-8", "bass+8", "perc")
@@ -35,4 +35,4 @@ def inline_fields(units: bool) -> Spellings:
     """`K:Gmin`, `M:6/8`, `Q:1/4=120`, and with `units` `L:1/16`."""
     spelt = [f"K:{key}" for key in keys()] + [f"K:{clef}" for clef in CLEFS]
     spelt += [f"M:{meter}" for meter in meters()] + [f"Q:{tempo}" for tempo in tempos()]
-    return tree(spelt + ([f"L:{unit}" for unit in UNITS] if units else []))
+    return one_of(*spelt, *(f"L:{unit}" for unit in UNITS if units))

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from picogen_core.abc.grammar.charsets import NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import CLEFS, UNITS, keys, meters, tempos
-from picogen_core.abc.grammar.lengths import Spellings, tree
+from picogen_core.abc.grammar.lengths import Spellings, one_of
 
 MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 12, 60, 40, 3
 TAGS = 3  # period, composer, instrumentation
@@ -59,8 +59,8 @@ class HeaderGrammar:
             return self._tag()
         if line.startswith("V:") and _NAME[:1] in line[3:]:
             return self._voice()
-        following, stops = self._fields().get(line, (0, False))
-        wanted = following | (NEWLINE if stops else 0)
+        following, stops = self._fields().get(line, (0, None))
+        wanted = following | (NEWLINE if stops is not None else 0)
         if not line:
             wanted |= self._percent() | (bits("[") if self.is_whole() else 0)
         return wanted
@@ -96,8 +96,10 @@ class HeaderGrammar:
             number = str(self.scored + 1)
             if last.isdigit() and last != number and number.startswith(last):
                 return bits(number[len(last)])
-            ends = last.isdigit() or last in ")]}"
-            return bits(" ") | (NEWLINE if ends and not self.stack else 0)
+            whole = (last.isdigit() or last in ")]}") and not self.stack
+            seen = self.scored + last.isdigit()
+            more = self.stack or not whole or seen < MAX_VOICES
+            return (bits(" ") if more else 0) | (NEWLINE if whole else 0)
         ended = before.isdigit() or (before != "" and before in ")]}")
         more = self.scored < MAX_VOICES
         wanted = bits(str(self.scored + 1)[0]) if more else 0
@@ -119,8 +121,8 @@ class HeaderGrammar:
         line = self.line
         start = line.find(_NAME[0], line.find(" ") + 1)
         if start < 0:
-            following, stops = self._fields().get(line, (0, False))
-            return following | (NEWLINE | bits(" ") if stops else 0)
+            following, stops = self._fields().get(line, (0, None))
+            return following | (NEWLINE | bits(" ") if stops is not None else 0)
         name = line[start:]
         if len(name) < len(_NAME):
             return bits(_NAME[len(name)])
@@ -189,4 +191,4 @@ def _fields(seen: str, voices: int, most: int) -> Spellings:
         lines += [f"K:{key}" for key in keys()]
     if "K" in seen and voices < most:
         lines += [f"V:{voices + 1} {clef}" for clef in CLEFS]
-    return tree(lines)
+    return one_of(*lines)

@@ -6,21 +6,20 @@ a quarter, 315 a step, and rounds what is finer, so voices would drift apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd
+from typing import NamedTuple
 
-from picogen_core.abc.grammar.charsets import bits
 from picogen_core.abc.lexer import parse_length
 from picogen_core.abc.timing import Tuplet, read_tuplet
 
 GRID = Fraction(1, 32)
 DIVISIONS = 315  # of a grid step, in the converter
 
-Spellings = dict[str, tuple[int, bool]]
-"""Beginning of a spelling -> (characters that may come next, whether it may stop here)."""
+Spellings = dict[str, tuple[int, int | None]]
+"""Beginning of a spelling -> (characters that may come next, its value if it may stop here)."""
 
 _LENGTHS = {
     spelt: parse_length(spelt)
@@ -42,8 +41,7 @@ _TUPLETS = [
 ]
 
 
-@dataclass(frozen=True)
-class Room:
+class Room(NamedTuple):
     """What is left for the next event, in grid steps.
 
     steps:  to the end of the bar, or of the tuplet's room counted as if it were none.
@@ -83,15 +81,27 @@ class Room:
         return Room(self.steps, 0, tuplet.notes, tuplet.into, tuplet.count)
 
 
+@lru_cache(maxsize=8192)
+def lengths(scale: int, room: Room) -> Spellings:
+    """Lengths that fit, in units of `scale` / 64 grid steps; their values are steps."""
+    return tree(_fitting(scale, room))
+
+
 @lru_cache(maxsize=4096)
-def lengths(unit: Fraction, room: Room) -> Spellings:
-    """Lengths that fit, in units of `unit` grid steps."""
-    fitting = []
-    for spelt, length in _LENGTHS.items():
-        steps = length * unit
-        if steps.denominator == 1 and room.fits(steps.numerator):
-            fitting.append(spelt)
-    return tree(fitting)
+def longest(scale: int, room: Room, begun: str = "") -> str:
+    """The spelling of the longest length that fits, of those that start so; "" if there is none."""
+    fitting = _fitting(scale, room).items()
+    found = [(-steps, len(spelt), spelt) for spelt, steps in fitting if spelt.startswith(begun)]
+    return min(found)[2] if found else ""
+
+
+def _fitting(scale: int, room: Room) -> dict[str, int]:
+    steps = {
+        spelt: scale * length.numerator // (64 * length.denominator)
+        for spelt, length in _LENGTHS.items()
+        if not scale * length.numerator % (64 * length.denominator)
+    }
+    return {spelt: count for spelt, count in steps.items() if room.fits(count)}
 
 
 @lru_cache(maxsize=1024)
@@ -104,29 +114,22 @@ def tuplets(room: Room, compound: bool) -> Spellings:
         inside = room.within(tuplet)
         if not ambiguous and any(map(inside.fits, range(1, tuplet.count + 1))):
             fitting.append(sign)
-    return tree(fitting)
+    return tree(dict.fromkeys(fitting, 0))
 
 
-@lru_cache(maxsize=4096)
-def longest(unit: Fraction, room: Room, begun: str = "") -> str:
-    """The spelling of the longest length that fits, of those that start so; "" if there is none."""
-    fitting = [
-        (-steps, len(spelt), spelt)
-        for spelt, length in _LENGTHS.items()
-        if spelt.startswith(begun)
-        and (steps := length * unit).denominator == 1
-        and room.fits(steps.numerator)
-    ]
-    return min(fitting)[2] if fitting else ""
-
-
-def tree(spellings: Iterable[str]) -> Spellings:
+@lru_cache(maxsize=256)
+def one_of(*spellings: str) -> Spellings:
     """The beginnings of these spellings."""
-    tree: Spellings = {}
-    for spelt in spellings:
+    return tree(dict.fromkeys(spellings, 0))
+
+
+def tree(values: Mapping[str, int]) -> Spellings:
+    """The beginnings of spellings, with their values."""
+    made: Spellings = {}
+    for spelt, value in values.items():
         for end in range(len(spelt)):
-            following, stops = tree.get(spelt[:end], (0, False))
-            tree[spelt[:end]] = following | bits(spelt[end]), stops
-        following, _ = tree.get(spelt, (0, False))
-        tree[spelt] = following, True
-    return tree
+            following, stops = made.get(spelt[:end], (0, None))
+            made[spelt[:end]] = following | 1 << ord(spelt[end]), stops
+        following, _ = made.get(spelt, (0, None))
+        made[spelt] = following, value
+    return made

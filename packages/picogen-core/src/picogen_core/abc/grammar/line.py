@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.header import HeaderGrammar
-from picogen_core.abc.grammar.lengths import GRID, Spellings, tree
+from picogen_core.abc.grammar.lengths import Spellings, one_of
 from picogen_core.abc.keys import default_unit, unit_length
 
 MAX_TOTAL = 4  # digits of the first counter
@@ -92,7 +92,7 @@ class TextGrammar:
             return digits | (bits("]") if self.spelt else 0)
         if place == "voice":
             following, stops = self.tree[self.spelt]
-            return following | (bits("]") if stops else 0)
+            return following | (bits("]") if stops is not None else 0)
         if place == "left":
             return bits(":")
         return self._barline() if place == "barline" else self._bar(where)
@@ -133,8 +133,8 @@ class TextGrammar:
     def _rights(self) -> Spellings:
         """Barlines that may end the bar: in all voices of the line the same."""
         if self.reference:
-            return tree((self.reference.right,))
-        return tree(_LAST if self.rest == 0 else _BARLINES)
+            return one_of(self.reference.right)
+        return one_of(*(_LAST if self.rest == 0 else _BARLINES))
 
     def _later(self) -> tuple[str, ...]:
         """Voices that may follow the present one."""
@@ -143,8 +143,8 @@ class TextGrammar:
         return self.order[self.order.index(self.voice) + 1 :]
 
     def _barline(self) -> int:
-        following, stops = self.tree.get(self.spelt, (0, False))
-        if stops:
+        following, stops = self.tree.get(self.spelt, (0, None))
+        if stops is not None:
             following |= bits("[") if self._later() and not self.final else 0
             following |= 0 if self.more and self._later() else NEWLINE
         return following
@@ -193,7 +193,7 @@ class TextGrammar:
         unit = unit_length(values.get("L", "")) or default_unit(meter)
         self.order = tuple(dict.fromkeys(self.header.voices)) or ("1",)
         alone = len(self.order) == 1
-        self.bars = {name: Bar(unit / GRID, meter, alone) for name in self.order}
+        self.bars = {name: Bar(unit, meter, alone) for name in self.order}
         if self.plan is not None:
             self.rest = self.plan - 1
         self._begin_line()
@@ -217,7 +217,7 @@ class TextGrammar:
     def _push_counter(self, character: str, where: str) -> None:
         if len(self.line) == len(self.spelt):
             self.place = "total" if self.rest is None else "voice"
-            self.tree, self.spelt = tree(self.choice), ""
+            self.tree, self.spelt = one_of(*self.choice), ""
 
     def _push_total(self, character: str, where: str) -> None:
         if character != "]":
