@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.patches import (
     BOS,
     EOS,
@@ -30,6 +29,8 @@ from picogen_core.generation.sampling import sample
 from picogen_core.model.student import GenericStudent
 from picogen_core.trees import select_rows
 
+FIRST_COUNTER = "[r:0/"  # a body begins at its first bar
+
 
 @dataclass
 class Draft:
@@ -39,8 +40,8 @@ class Draft:
     text: str
     patches: int
     complete: bool = False
+    in_body: bool = False
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
-    constraint: Constraint = field(default_factory=Constraint)
 
 
 @torch.no_grad()
@@ -53,14 +54,12 @@ def generate(
     max_patches: int,
     sampling: SamplingOptions,
     on_patch: Callable[[int], None] | None = None,
-    grammar: bool = False,
-    bars: int | None = None,
 ) -> list[Draft]:
     """Continue `prompt` (as `place_prompt` made it) once for each number, all in one batch.
 
     Piece k draws from a stream of uniforms made of (seed, k) alone. A piece is complete when the
     model closed it; otherwise it ran into `max_patches`, prompt included. `on_patch` hears how
-    many pieces got another patch. `grammar` and `bars` are those of `Constraint`.
+    many pieces got another patch.
 
     Raises:
         BadInput: the prompt fills `max_patches`, or the model's output is not finite.
@@ -80,10 +79,10 @@ def generate(
     rows = torch.zeros(len(numbers), dtype=torch.long, device=device)
     hidden, state = hidden[rows], select_rows(state, rows)
     text = decode(begun.patches)
-    constraint = Constraint(max_patches, grammar=grammar, bars=bars)
-    constraint.read(begun.patches)
     drafts = [
-        Draft(k, text, count, False, np.random.default_rng([seed, k]), constraint.copy())
+        Draft(
+            k, text, count, in_body="[r:" in text + begun.tail, rng=np.random.default_rng([seed, k])
+        )
         for k in numbers
     ]
     active, tail = drafts, begun.tail
@@ -96,6 +95,7 @@ def generate(
             draft.patches += 1
             draft.complete = bool(codes[0] == BOS)
             draft.text += patch_text(codes)
+            draft.in_body |= draft.text.rfind("[r:") >= 0
             if not draft.complete and draft.patches < max_patches:
                 going.append(i)
         if on_patch:
@@ -116,22 +116,40 @@ def _next_patches(
     tail: str,
     sampling: SamplingOptions,
 ) -> Int[Tensor, "N P"]:
-    """One patch a row."""
+    """One patch a row. A body that does not begin at bar 0 is drawn again after `[r:0/`."""
     uniforms = torch.from_numpy(np.stack([draft.rng.random(PATCH_SIZE) for draft in drafts]))
-    return _draw(model.head, hidden, tail, [d.constraint for d in drafts], uniforms, sampling)
+    patch = _draw(model.head, hidden, [tail] * len(drafts), uniforms, sampling)
+    again = [
+        i
+        for i, draft in enumerate(drafts)
+        if not draft.in_body
+        and (text := _text(patch[i])).startswith("[r:")
+        and text[:5] != FIRST_COUNTER
+    ]
+    if again:
+        forced = [FIRST_COUNTER] * len(again)
+        patch[again] = _draw(model.head, hidden[again], forced, uniforms[again], sampling)
+    return patch
+
+
+def _text(patch: Int[Tensor, " P"]) -> str:
+    return patch_text(patch.numpy().astype(np.uint8))
 
 
 def _draw(
     head: Any,
     hidden: Float[Tensor, "N D"],
-    forced: str,
-    constraints: Sequence[Constraint],
+    forced: Sequence[str],
     uniforms: Float[Tensor, "N P"],
     sampling: SamplingOptions,
 ) -> Int[Tensor, "N P"]:
     """Characters up to EOS, then padding; the characters of `forced` come first."""
-    rows = len(constraints)
-    given = list(forced.encode("ascii"))
+    rows = len(forced)
+    given = torch.full((rows, PATCH_SIZE), -1)
+    for i, text in enumerate(forced):
+        given[i, : len(text)] = torch.tensor(list(text.encode("ascii")), dtype=torch.long)
+        if text.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
+            given[i, len(text) : len(text) + 1] = EOS
     patch = torch.full((rows, PATCH_SIZE), PAD)
     done = torch.zeros(rows, dtype=torch.bool)
     state: Any = None
@@ -146,17 +164,12 @@ def _draw(
                 f"the model's output is not finite at character {j} of a patch. "
                 "The checkpoint is damaged or diverged in training; use another."
             )
-        allowed = torch.from_numpy(np.stack([c.allowed() for c in constraints]))
-        logits = logits.masked_fill(~allowed, -torch.inf)
+        logits[:, PAD] = -torch.inf  # stands only behind EOS
+        logits[:, EOS if j == 0 else BOS] = -torch.inf  # BOS only heads the closing patch
         drawn = sample(logits, uniforms[:, j], sampling)
-        if j < len(given):
-            drawn = torch.full_like(drawn, given[j])
+        drawn = torch.where(given[:, j] >= 0, given[:, j], drawn)
         patch[:, j] = torch.where(done, PAD, drawn)
-        for constraint, code in zip(constraints, patch[:, j].tolist(), strict=True):
-            constraint.push(code)
         done |= (drawn == EOS) | ((drawn == BOS) & (j == 0))
         if bool(done.all()):
             break
-    for constraint in constraints:
-        constraint.end_patch()
     return patch
