@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from picogen_cli.defaults import default_data
 from picogen_core.data.index import open_data
-from picogen_core.model.checkpoint import MANIFEST, find_checkpoint, load_model, save_checkpoint
+from picogen_core.model.checkpoint import find_checkpoint, load_model, save_checkpoint
+from picogen_core.model.config import MANIFEST
 from picogen_core.progress import Quiet
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
+from picogen_core.cache import cache_dir
 from picogen_core.progress import Reporter
 
 DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
 FORMAT = "v2"
-
-
-def cache_dir() -> Path:
-    """`$PICOGEN_CACHE`, or `picogen` in the user's cache folder."""
-    own = os.environ.get("PICOGEN_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(own) if own else Path(base) / "picogen"
 
 
 def default_data(reporter: Reporter) -> Path:

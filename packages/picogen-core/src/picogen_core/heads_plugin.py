@@ -13,6 +13,8 @@ from picogen_core.options import Options
 from picogen_core.specs import HeadSpec
 
 if TYPE_CHECKING:
+    from picogen_core.compiled import heads as compiled
+    from picogen_core.compiled.weights import Weights
     from picogen_core.model.heads.char_gru import CharGru
     from picogen_core.model.heads.char_transformer import CharTransformer
     from picogen_core.model.heads.parallel import Parallel
@@ -74,6 +76,29 @@ def _parallel(options: ParallelOptions, d_model: int) -> Parallel:
     return Parallel(d_model)
 
 
+def _compiled_char_transformer(
+    options: CharTransformerOptions, d_model: int, weights: Weights
+) -> compiled.CharTransformer:
+    from picogen_core.compiled.heads import CharTransformer
+
+    width, heads = char_transformer_sizes(d_model, options)
+    return CharTransformer(d_model, width, options.layers, heads, weights)
+
+
+def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) -> compiled.CharGru:
+    from picogen_core.compiled.heads import CharGru
+
+    return CharGru(d_model, options.width or d_model, weights)
+
+
+def _compiled_parallel(
+    options: ParallelOptions, d_model: int, weights: Weights
+) -> compiled.Parallel:
+    from picogen_core.compiled.heads import Parallel
+
+    return Parallel(d_model, weights)
+
+
 def head_specs() -> Iterator[HeadSpec]:
     """`char-transformer`, `char-gru` and `parallel`."""
     yield HeadSpec(
@@ -81,16 +106,19 @@ def head_specs() -> Iterator[HeadSpec]:
         summary="NotaGen's: a small GPT-2 over the 16 characters of a patch",
         config=lambda: CharTransformerOptions,
         build=_char_transformer,
+        compiled_step=_compiled_char_transformer,
     )
     yield HeadSpec(
         name="char-gru",
         summary="a GRU cell over the characters: cheap, a few times faster to draw from",
         config=lambda: CharGruOptions,
         build=_char_gru,
+        compiled_step=_compiled_char_gru,
     )
     yield HeadSpec(
         name="parallel",
         summary="16 independent guesses: blind to its own characters, a baseline to beat",
         config=lambda: ParallelOptions,
         build=_parallel,
+        compiled_step=_compiled_parallel,
     )

@@ -12,7 +12,10 @@ from picogen_cli.options import Force, Json, print_json
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CKPT", help="Run folder, checkpoint folder or NotaGen .pth.")
+        Path,
+        typer.Argument(
+            metavar="CKPT", help="Run or checkpoint folder, NotaGen .pth or hf:OWNER/REPO/FILE."
+        ),
     ],
     to: Annotated[
         str, typer.Option(help="hf, rwkv or mamba-ssm; what there is depends on the backbone.")

@@ -65,7 +65,10 @@ def distill(
     output_dir: OutputDir = None,
     teacher_ckpt: Annotated[
         Path | None,
-        typer.Option(help="NotaGen .pth, run or checkpoint folder; left out, the shipped teacher."),
+        typer.Option(
+            help="NotaGen .pth, hf:OWNER/REPO/FILE, run or checkpoint folder; left out, the "
+            "shipped teacher."
+        ),
     ] = None,
     alpha_kd: Annotated[
         float | None, typer.Option(min=0, help="Weight of logit-kd and hidden-mse [1.0].")

@@ -125,8 +125,6 @@ def decode(patches: Patches) -> str:
 def patch_text(patch: NDArray[np.uint8]) -> str:
     """The characters of one patch, up to its EOS; "" for the BOS and EOS patches."""
     raw = patch.tobytes()
-    if raw[0] == BOS:
-        return ""
     end = raw.find(EOS)
     return raw[: end if end >= 0 else PATCH_SIZE].translate(None, _SPECIAL).decode("latin-1")
 

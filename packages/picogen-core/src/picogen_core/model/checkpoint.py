@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,13 +13,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, PicogenError
-from picogen_core.model.config import ModelConfig
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.model.digests import SMALL
+from picogen_core.model.folder import digest, find_checkpoint, read_config
+from picogen_core.model.hub import local_path
+from picogen_core.model.imported import Storage, import_teacher
 from picogen_core.model.notagen import read_notagen
+from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
-from picogen_core.options import parse_options
-from picogen_core.registry import registry
+from picogen_core.model.weights import build_unset, check_tensors, fill
+from picogen_core.progress import Reporter
 
-WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
+__all__ = [
+    "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_model",
+    "save_checkpoint",
+]  # fmt: skip
 
 
 def save_checkpoint(
@@ -53,85 +60,45 @@ def save_checkpoint(
     shutil.rmtree(before, ignore_errors=True)
 
 
-def find_checkpoint(path: Path) -> Path:
-    """The folder of weights that `path` means: a checkpoint, or a run's best/ or last/.
+def load_model(
+    path: Path | str,
+    device: torch.device | str = "cpu",
+    reporter: Reporter | None = None,
+    storage: Storage = "fp32",
+) -> GenericStudent:
+    """A run, a checkpoint folder, a NotaGen `.pth`, or one of them as `hf:OWNER/REPO/FILE`, in
+    evaluation mode and float32. Nothing is unpickled.
 
-    A run that was stopped between two renames still has its checkpoint in `….before`.
-
-    Raises:
-        BadCheckpoint: there is none.
-    """
-    names = ("best", "last", "best.before", "last.before")
-    candidates = [path, *(path / name for name in names)]
-    for folder in candidates:
-        if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
-            return folder
-    what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
-    raise BadCheckpoint(
-        f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
-        "or a NotaGen .pth file."
-    )
-
-
-def load_model(path: Path, device: torch.device | str = "cpu") -> GenericStudent:
-    """A run, a checkpoint folder, or a NotaGen `.pth`, in evaluation mode. Nothing is unpickled.
+    A big `.pth` is imported into the user's cache first, once, in the precision of `storage`.
 
     Raises:
         BadCheckpoint: not a checkpoint, or tensors that are missing, extra or of another shape.
+        BadInput: the cache cannot be written to.
     """
-    if path.is_file():
-        return read_notagen(path).to(device).eval()
-    folder = find_checkpoint(path)
+    path = local_path(path)
+    if not path.is_file():
+        return _load_folder(find_checkpoint(path), share=False).to(device)
+    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
+        return _load_folder(path.parent, share=False).to(device)
+    if path.stat().st_size < SMALL:
+        return read_notagen(path).to(device)
+    # The cache's files are never changed in place, so the model may live in them.
+    return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
+
+
+def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
+    config = read_config(folder)
     try:
-        values = json.loads((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
-        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
-    config = _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
+        hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
     try:
-        model = GenericStudent(config)
+        model = build_unset(config)
     except PicogenError as error:
         raise BadCheckpoint(f"{folder}: {error}") from None
     check_tensors(model, tensors, folder / WEIGHTS)
-    model.load_state_dict(tensors)
-    return model.to(device).eval()
-
-
-def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
-    """Parts whose name two distributions claim, by the distribution that the manifest names."""
-    manifest = folder / MANIFEST
-    made = json.loads(manifest.read_text()).get("components", {}) if manifest.is_file() else {}
-    pins = {}
-    for kind in ("backbone", "head"):
-        name = getattr(config, kind)
-        namesakes = [entry for entry in registry().all(kind) if entry.name == name]
-        if len(namesakes) > 1 and kind in made:
-            pins[kind] = f"{name}@{made[kind]['distribution']}"
-    return config.model_copy(update=pins)
-
-
-def check_tensors(model: torch.nn.Module, tensors: dict[str, torch.Tensor], source: Path) -> None:
-    """Raises `BadCheckpoint` for the first tensor that is missing, extra or of another shape."""
-    wanted = model.state_dict()
-    for name, tensor in wanted.items():
-        if name not in tensors:
-            raise BadCheckpoint(
-                f"{source}: tensor {name} is missing. Is it a checkpoint of this model?"
-            )
-        if tensors[name].shape != tensor.shape:
-            raise BadCheckpoint(
-                f"{source}: tensor {name} has shape {list(tensors[name].shape)}, "
-                f"the model needs {list(tensor.shape)}."
-            )
-    extra = sorted(set(tensors) - set(wanted))
-    if extra:
-        raise BadCheckpoint(
-            f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}."
-        )
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file, or of the weights of a checkpoint folder."""
-    file = path if path.is_file() else find_checkpoint(path) / WEIGHTS
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    if not share:
+        for name, tensor in tensors.items():
+            check_finite(name, tensor, folder / WEIGHTS)
+    return fill(model, tensors, share=share)

@@ -1,4 +1,4 @@
-"""What a model is made of; kept as `config.json` beside its weights."""
+"""What a model is made of, and the names of the files of a checkpoint folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from picogen_core.options import Options
+
+WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 
 
 class ModelConfig(Options):

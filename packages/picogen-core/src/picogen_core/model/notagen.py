@@ -6,12 +6,11 @@ weights is a renaming.
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,30 +18,76 @@ from torch import Tensor
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.errors import BadCheckpoint
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.pth import check_finite, check_numbers, read_pth
 from picogen_core.model.student import GenericStudent
+from picogen_core.model.weights import build_unset, check_tensors, fill
 
 HEAD_WIDTH = 64  # NotaGen: attention heads = hidden / 64; the tensors cannot tell
 
+Size = Literal["small", "medium", "large"]
+
+# (width, patch layers, character layers, patches); large is also finetune, RL3 and NotaGen-X
+_PUBLISHED: dict[Size, tuple[int, int, int, int]] = {
+    "small": (768, 12, 3, 2048),
+    "medium": (1024, 16, 3, 2048),
+    "large": (1280, 20, 6, 1024),
+}
+
 _PATCH = "patch_level_decoder."
 _CHAR = "char_level_decoder.base."
-_IGNORED = re.compile(r"\.attn\.(masked_)?bias$")
+_BACKBONE = "backbone.model."
+_IGNORED = re.compile(r"\.attn\.(masked_)?bias$")  # masks that older transformers stored
 _UNUSED = _PATCH + "base.wte.weight"  # [1, h]: GPT-2's token table, of which nothing is read
 _TIED = _CHAR + "lm_head.weight"  # is char wte
+_TABLE = "head.transformer.wte.weight"
 
 
-def read_notagen(path: Path) -> GenericStudent:
-    """A NotaGen checkpoint as a model; nothing in it is executed.
+@dataclass(frozen=True)
+class NotaGenFile:
+    """A file whose names and shapes are NotaGen's. `tensors`, by our names, may be mapped from the
+    file in its precision; whether their values are finite has not been looked at."""
+
+    config: ModelConfig
+    tensors: dict[str, Tensor]
+
+
+def notagen_config(size: Size) -> ModelConfig:
+    """The model of a published size."""
+    return _config(*_PUBLISHED[size])
+
+
+def published_parameters(model: GenericStudent) -> int:
+    """The parameters of a model with NotaGen's parts as NotaGen counts them.
+
+    The output layer that is tied to the character table counts once; the row of width h that GPT-2
+    keeps for tokens it never gets counts too.
+    """
+    return model.parameter_count() + model.config.d_model
+
+
+def open_notagen(path: Path) -> NotaGenFile:
+    """A NotaGen checkpoint, checked but for its values; nothing in it is executed.
 
     Raises:
         BadCheckpoint: what the file is instead, or which tensor does not fit.
     """
-    tensors = _renamed(_read_tensors(path), path)
-    model = GenericStudent(_deduce_config(tensors, path))
-    from picogen_core.model.checkpoint import check_tensors
+    tensors = _renamed(read_pth(path), path)
+    config = _deduce_config(tensors, path)
+    with torch.device("meta"):
+        check_tensors(GenericStudent(config), tensors, path)
+    return NotaGenFile(config, tensors)
 
-    check_tensors(model, tensors, path)
-    model.load_state_dict(tensors)
-    return model
+
+def read_notagen(path: Path) -> GenericStudent:
+    """A NotaGen checkpoint as a model in evaluation mode, float32.
+
+    Raises:
+        BadCheckpoint: what the file is instead, or which tensor does not fit.
+    """
+    file = open_notagen(path)
+    for name, tensor in file.tensors.items():
+        check_finite(name, tensor, path)
+    return fill(build_unset(file.config), file.tensors, share=False)
 
 
 def write_notagen(path: Path, model: GenericStudent) -> None:
@@ -65,7 +110,7 @@ def write_notagen(path: Path, model: GenericStudent) -> None:
         elif name.startswith("patch_embedding."):
             tensors[_PATCH + name] = tensor
         elif name.startswith("backbone."):
-            tensors[_PATCH + "base." + name.removeprefix(BACKBONE_PREFIX)] = tensor
+            tensors[_PATCH + "base." + name.removeprefix(_BACKBONE)] = tensor
         elif name.startswith("head."):
             tensors[_CHAR + name.removeprefix("head.")] = tensor
     tensors[_UNUSED] = torch.zeros(1, config.d_model)
@@ -73,52 +118,45 @@ def write_notagen(path: Path, model: GenericStudent) -> None:
     torch.save({"model": tensors}, path)
 
 
-BACKBONE_PREFIX = "backbone.model."
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    wanted = "A NotaGen checkpoint is a .pth file with a 'model' in it."
-    try:
-        stored: Any = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
-    except FileNotFoundError:
-        raise BadCheckpoint(f"{path}: there is no such file. {wanted}") from None
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, OSError):
-        raise BadCheckpoint(f"{path}: not a file of plain tensors. {wanted}") from None
-    model = stored.get("model") if isinstance(stored, Mapping) else None
-    if not isinstance(model, Mapping) or not all(isinstance(t, Tensor) for t in model.values()):
-        raise BadCheckpoint(f"{path}: it holds no 'model' with tensors. {wanted}")
-    return {str(name): tensor for name, tensor in model.items()}
-
-
-def _renamed(stored: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _renamed(stored: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Our names; the two tensors that carry nothing are checked and left out."""
+    plain = {name.removeprefix("module."): tensor for name, tensor in stored.items()}
+    plain = {name: tensor for name, tensor in plain.items() if not _IGNORED.search(name)}
     tensors = {}
-    for name, tensor in stored.items():
-        name = name.removeprefix("module.")
-        if _IGNORED.search(name) or name in (_UNUSED, _TIED):
+    for name, tensor in plain.items():
+        if name in (_UNUSED, _TIED):
             continue
         if name == _PATCH + "patch_embedding.weight" and tensor.dim() == 2:
-            tensors["patch_embedding.weight"] = tensor.T.contiguous()
+            tensors["patch_embedding.weight"] = tensor.T
         elif name.startswith(_PATCH + "base."):
-            tensors[BACKBONE_PREFIX + name.removeprefix(_PATCH + "base.")] = tensor
+            tensors[_BACKBONE + name.removeprefix(_PATCH + "base.")] = tensor
         elif name.startswith(_PATCH):
             tensors[name.removeprefix(_PATCH)] = tensor
         elif name.startswith(_CHAR):
             tensors["head." + name.removeprefix(_CHAR)] = tensor
         else:
             raise BadCheckpoint(
-                f"{path}: tensor {name} is not NotaGen's. A NotaGen checkpoint has only "
-                "patch_level_decoder.* and char_level_decoder.*."
+                f"{path}: tensor {name[:80]!r} is not NotaGen's; it is another model's checkpoint. "
+                "A NotaGen checkpoint has only patch_level_decoder.* and char_level_decoder.*."
             )
-        if not torch.isfinite(tensor).all():
-            raise BadCheckpoint(
-                f"{path}: tensor {name} holds NaN or infinity. Fetch the file again."
-            )
+    check_numbers(plain, path)
+    for name in (_UNUSED, _TIED):
+        if name not in plain:
+            raise BadCheckpoint(f"{path}: tensor {name} is missing. Fetch the file again.")
+    width = plain[_UNUSED].shape[-1:]
+    if plain[_UNUSED].shape != (1, *width):
+        raise BadCheckpoint(
+            f"{path}: tensor {_UNUSED} has {list(plain[_UNUSED].shape)}, not one row."
+        )
+    if _TABLE in tensors and not torch.equal(plain[_TIED], tensors[_TABLE]):
+        raise BadCheckpoint(
+            f"{path}: {_TIED} is not equal to the character table it is tied to. "
+            "The file is damaged, or of a changed NotaGen."
+        )
     return tensors
 
 
-def _deduce_config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
+def _deduce_config(tensors: Mapping[str, Tensor], path: Path) -> ModelConfig:
     def rows(name: str) -> torch.Size:
         if name not in tensors or tensors[name].dim() != 2:
             raise BadCheckpoint(f"{path}: no NotaGen checkpoint: it has no table {name}.")
@@ -129,28 +167,32 @@ def _deduce_config(tensors: dict[str, Tensor], path: Path) -> ModelConfig:
         raise BadCheckpoint(
             f"{path}: its patches are {table} wide; NotaGen's are {PATCH_SIZE} × {VOCABULARY}."
         )
-    context, _ = rows(BACKBONE_PREFIX + "wpe.weight")
-    if width % HEAD_WIDTH:
+    context, _ = rows(_BACKBONE + "wpe.weight")
+    if width % HEAD_WIDTH or not width:
         raise BadCheckpoint(f"{path}: its width {width} is no multiple of {HEAD_WIDTH}.")
+    if context < 2:
+        raise BadCheckpoint(f"{path}: it has positions for {context} patches.")
+    layers = _count(tensors, _BACKBONE + "h.", path)
+    return _config(width, layers, _count(tensors, "head.transformer.h.", path), context)
+
+
+def _count(tensors: Mapping[str, Tensor], prefix: str, path: Path) -> int:
+    """How many layers are numbered below a prefix, from 0 on and without holes."""
+    numbers = {name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)}
+    for number in range(max(1, len(numbers))):
+        if str(number) not in numbers:
+            there = ", ".join(sorted(numbers, key=lambda n: (len(n), n))[:8]) or "none"
+            raise BadCheckpoint(f"{path}: {prefix}{number} is missing; its layers are {there}.")
+    return len(numbers)
+
+
+def _config(width: int, layers: int, char_layers: int, context: int) -> ModelConfig:
     heads = width // HEAD_WIDTH
-    layers = _count(tensors, BACKBONE_PREFIX + "h.")
-    char_layers = _count(tensors, "head.transformer.h.")
-    if not (heads and context and layers and char_layers):
-        raise BadCheckpoint(f"{path}: no NotaGen checkpoint: it lacks layers, width or positions.")
     return ModelConfig(
         d_model=width,
         max_patches=context,
         backbone="gpt2",
-        backbone_options={
-            "layers": layers,
-            "heads": heads,
-            "max_patches": context,
-        },
+        backbone_options={"layers": layers, "heads": heads, "max_patches": context},
         head="char-transformer",
         head_options={"layers": char_layers, "heads": heads},
     )
-
-
-def _count(tensors: dict[str, Tensor], prefix: str) -> int:
-    """How many layers are numbered below a prefix."""
-    return len({name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)})

@@ -38,7 +38,10 @@ class TrainConfig(Options):
         default_factory=dict, description="Losses beside cross-entropy: weight, schedule, options."
     )
     teacher_ckpt: Path | None = Field(
-        None, description="NotaGen .pth, run or checkpoint folder of the teacher."
+        None, description="NotaGen .pth, hf:OWNER/REPO/FILE, run or checkpoint folder."
+    )
+    teacher_storage: Literal["fp32", "fp16"] = Field(
+        "fp32", description="Precision in which a big teacher .pth is kept in the cache."
     )
     epochs: int = Field(20, ge=1, description="Passes over the training data.")
     max_seconds: float | None = Field(

@@ -68,7 +68,9 @@ def run_training(
     train, held_out = _open_splits(config, reporter)
     device = pick_device(config.device)
     torch.manual_seed(config.seed)
-    teacher = load_model(config.teacher_ckpt, device) if config.teacher_ckpt else None
+    teacher = None
+    if config.teacher_ckpt:
+        teacher = load_model(config.teacher_ckpt, device, reporter, config.teacher_storage)
     objective = build_objective(config.loss, teacher is not None)
     model = GenericStudent(config.model_config_for(teacher.config.d_model if teacher else None))
     model.to(device).train()

@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, ConfigError
-from picogen_core.model.checkpoint import MANIFEST, load_model
+from picogen_core.model.checkpoint import load_model
+from picogen_core.model.config import MANIFEST
 from picogen_core.model.student import GenericStudent
 from picogen_core.options import parse_options
 from picogen_core.training.config import TrainConfig

@@ -1,0 +1,69 @@
+"""Checkpoints by their name on the Hugging Face hub: `hf:OWNER/REPO/path/in/repo[@revision]`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from picogen_core.errors import BadCheckpoint
+
+_NAME = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)/(?P<file>[^@]+?)(?:@(?P<revision>[^@]+))?")
+
+
+def local_path(path: Path | str) -> Path:
+    """Where the file of an `hf:` name lies, fetched if need be; any other path as it is.
+
+    A file that was fetched once is taken from the hub's cache without asking for a newer one.
+    `HF_HOME` says where that cache is, `HF_HUB_OFFLINE=1` that nothing may be fetched.
+
+    Raises:
+        BadCheckpoint: there is no such file, it may not be had, or it cannot be fetched.
+    """
+    name = Path(path).as_posix()
+    if not name.startswith("hf:"):
+        return Path(path)
+    found = _NAME.fullmatch(name)
+    if not found:
+        raise BadCheckpoint(
+            f"{name}: write it as hf:OWNER/REPO/FILE, or hf:OWNER/REPO/FILE@REVISION."
+        )
+    return _fetch(name, **found.groupdict())
+
+
+def _fetch(name: str, repo: str, file: str, revision: str | None) -> Path:
+    try:
+        from huggingface_hub import constants, errors, hf_hub_download
+    except ImportError:
+        raise BadCheckpoint(
+            f"{name}: huggingface_hub is not installed. Run: pip install huggingface_hub"
+        ) from None
+
+    try:
+        try:
+            there = hf_hub_download(repo, file, revision=revision, local_files_only=True)
+        except errors.LocalEntryNotFoundError:
+            there = hf_hub_download(repo, file, revision=revision)
+        return Path(there)
+    except errors.GatedRepoError:
+        why = (
+            f"the owner of {repo} has to grant access. Ask for it on the repository's page, "
+            "then run: hf auth login"
+        )
+    except errors.RepositoryNotFoundError:
+        why = (
+            f"the hub has no repository {repo}, or it is private. Check the name, or: hf auth login"
+        )
+    except errors.RevisionNotFoundError:
+        why = f"{repo} has no revision {revision}. Leave @{revision} out for the newest."
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError):
+        at = f" --revision {revision}" if revision else ""
+        state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
+        why = (
+            f"not in {constants.HF_HUB_CACHE}, and {state}. Where there is a network, run "
+            f"hf download {repo} {file}{at}; copy the file here and give its path instead."
+        )
+    except errors.EntryNotFoundError:
+        why = f"{repo} has no file {file}. The repository's page lists what it has."
+    except (errors.HFValidationError, errors.HfHubHTTPError, OSError) as error:
+        why = f"cannot be fetched ({' '.join(str(error).split())[:200]})."
+    raise BadCheckpoint(f"{name}: {why}")

@@ -1,0 +1,165 @@
+"""Big NotaGen files, read once: their weights alone, as a checkpoint folder in the user's cache.
+
+Two thirds of an official `.pth` are an optimizer's moments. The folder's name is made of the file's
+digest, so a file that was moved or copied is known again; what digest a path had is remembered by
+its size and time, so that 6 GB are not read at every start.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import torch
+from filelock import FileLock, Timeout
+
+from picogen_core import __version__
+from picogen_core.errors import BadCheckpoint, BadInput
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.model.digests import file_digest, remembered, teachers_dir
+from picogen_core.model.notagen import NotaGenFile, open_notagen
+from picogen_core.model.pth import check_finite
+from picogen_core.model.student import components
+from picogen_core.progress import Quiet, Reporter
+
+Storage = Literal["fp32", "fp16"]
+
+_CHUNK = 8 << 20
+_TYPES: dict[Storage, tuple[torch.dtype, str]] = {
+    "fp32": (torch.float32, "F32"),
+    "fp16": (torch.float16, "F16"),
+}
+
+
+def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | None = None) -> Path:
+    """The checkpoint folder of a NotaGen `.pth`, written now unless it is there already.
+
+    A model reads it back as float32. With `fp16` it takes half the space, 11 bits of precision.
+
+    Raises:
+        BadCheckpoint: what the file is instead, or which tensor does not fit.
+        BadInput: the cache cannot be written to.
+    """
+    reporter = reporter or Quiet()
+    known = remembered(path)
+    if known and (_folder(known, storage) / MANIFEST).is_file():
+        return _folder(known, storage)
+    file = open_notagen(path)
+    sha256 = file_digest(path, reporter)
+    folder = _folder(sha256, storage)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder, reporter):
+            if not (folder / MANIFEST).is_file():
+                source = {"path": str(path.absolute()), "sha256": sha256}
+                _write(folder, path, file, source, storage, reporter)
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        half = ", or --set teacher_storage=fp16 (half of it)" if storage == "fp32" else ""
+        raise BadInput(
+            f"{folder.parent}: the weights of {path.name} cannot be written "
+            f"({'the disk is full' if full else error.strerror or error}). They take "
+            f"{_bytes(file, storage) / 1e9:.2f} GB: make room, or set PICOGEN_CACHE to a folder "
+            f"elsewhere{half}."
+        ) from None
+    return folder
+
+
+def _folder(sha256: str, storage: Storage) -> Path:
+    return teachers_dir() / f"{sha256[:32]}-{storage}"
+
+
+@contextmanager
+def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """One process at a time. The system lets go of the lock of one that is killed."""
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        reporter.message(f"Another process is writing {folder}; waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(
+    folder: Path,
+    path: Path,
+    file: NotaGenFile,
+    source: Mapping[str, str],
+    storage: Storage,
+    reporter: Reporter,
+) -> None:
+    total = _bytes(file, storage)
+    if shutil.disk_usage(folder.parent).free < total + _CHUNK:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    reporter.message(
+        f"Importing {path} once into {folder} ({total / 1e9:.2f} GB); later runs start from there."
+    )
+    reporter.start(f"Importing {path.name}", total / 1e6, "MB")
+    aside = folder.with_name(f".{folder.name}.writing")
+    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
+    try:
+        aside.mkdir()
+        with (aside / WEIGHTS).open("wb") as target:
+            _write_tensors(target, path, file, storage, lambda done: reporter.advance(done / 1e6))
+        manifest = {
+            "picogen": __version__,
+            "source": source,
+            "components": components(file.config),
+        }
+        for name, values in ((CONFIG, file.config.model_dump()), (MANIFEST, manifest)):
+            (aside / name).write_text(json.dumps(values, indent=1) + "\n")
+        for written in aside.iterdir():
+            with written.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    reporter.finish()
+
+
+def _bytes(file: NotaGenFile, storage: Storage) -> int:
+    width = _TYPES[storage][0].itemsize
+    return width * sum(tensor.numel() for tensor in file.tensors.values())
+
+
+def _write_tensors(
+    target: BinaryIO,
+    path: Path,
+    file: NotaGenFile,
+    storage: Storage,
+    on_bytes: Callable[[int], None],
+) -> None:
+    """A safetensors file, one tensor in memory at a time: length of the header, header, numbers."""
+    dtype, code = _TYPES[storage]
+    header: dict[str, Any] = {}
+    end = 0
+    for name, tensor in file.tensors.items():
+        begin, end = end, end + dtype.itemsize * tensor.numel()
+        header[name] = {"dtype": code, "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    target.write(struct.pack("<Q", len(text)) + text)
+    done = 0
+    for name, tensor in file.tensors.items():
+        check_finite(name, tensor, path)
+        values = tensor.to(dtype).contiguous()
+        if not torch.isfinite(values).all():
+            raise BadCheckpoint(
+                f"{path}: tensor {name} has numbers too large for fp16. "
+                "Use --set teacher_storage=fp32."
+            )
+        target.write(values.numpy().data)
+        done += values.nbytes
+        on_bytes(done)

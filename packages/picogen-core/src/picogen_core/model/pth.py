@@ -1,0 +1,121 @@
+"""`.pth` files from anywhere: their tensors, with nothing executed and nothing allocated for them.
+
+The zipped format is mapped, so that a tensor that is not used is never read. The format before
+torch 1.6 can only be read whole.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from picogen_core.errors import BadCheckpoint
+
+WANTED = "A NotaGen checkpoint is a .pth file with a 'model' in it."
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_GLOBAL = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
+_SCANNED = 1 << 20
+
+
+def read_pth(path: Path) -> dict[str, Tensor]:
+    """The tensors below 'model', or of a file that holds nothing but tensors, mapped from the file.
+
+    Raises:
+        BadCheckpoint: what the file is instead.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_SCANNED)
+    except FileNotFoundError:
+        raise BadCheckpoint(f"{path}: there is no such file. {WANTED}") from None
+    except OSError as error:
+        raise BadCheckpoint(f"{path}: cannot be read ({error.strerror}).") from None
+    if not start:
+        raise BadCheckpoint(f"{path}: the file is empty. Fetch it again.")
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 30:
+        raise BadCheckpoint(
+            f"{path}: a safetensors file. A teacher is a NotaGen .pth, or the run or checkpoint "
+            "folder that PiCo-Gen wrote."
+        )
+    try:
+        stored: Any = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except Exception as error:  # a damaged file can make the reader raise anything
+        raise BadCheckpoint(f"{path}: {_what_is(start, error)}") from None
+    model = stored.get("model", stored) if isinstance(stored, Mapping) else None
+    if (
+        not isinstance(model, Mapping)
+        or not model
+        or not all(isinstance(tensor, Tensor) for tensor in model.values())
+    ):
+        raise BadCheckpoint(f"{path}: it holds no 'model' with tensors. {WANTED}")
+    return {str(name): tensor.detach() for name, tensor in model.items()}
+
+
+def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises `BadCheckpoint` for a tensor that is not plain floating-point numbers of this file.
+
+    A few bytes can claim a tensor of any size (by strides of 0, say). Reading it would allocate
+    all of it, so no number is touched before this.
+    """
+    claimed: dict[tuple[int, int], int] = {}
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _FLOATS:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise BadCheckpoint(f"{path}: tensor {name} is of {kind}; weights are of float32.")
+        if tensor.layout != torch.strided or tensor.device.type != "cpu":
+            raise BadCheckpoint(f"{path}: tensor {name} holds no plain numbers. {WANTED}")
+        claimed[tensor.data_ptr(), tensor.numel()] = tensor.numel() * tensor.element_size()
+    size = path.stat().st_size
+    if sum(claimed.values()) > size:
+        raise BadCheckpoint(
+            f"{path}: its tensors claim {sum(claimed.values()):,} bytes, the file has {size:,}. "
+            "It is damaged, or made to exhaust the memory."
+        )
+
+
+def check_finite(name: str, tensor: Tensor, path: Path) -> None:
+    """Raises `BadCheckpoint` if a number is NaN or infinite."""
+    if not torch.isfinite(tensor).all():
+        raise BadCheckpoint(
+            f"{path}: tensor {name} holds NaN or infinity. Fetch the file again, or take a "
+            "checkpoint from before the training diverged."
+        )
+
+
+def _what_is(start: bytes, error: Exception) -> str:
+    """What a file is that cannot be loaded, by its first bytes and torch's complaint."""
+    if start.startswith(b"version https://git-lfs"):
+        return "only a Git LFS pointer; the file itself was not fetched. Run: git lfs pull"
+    found = _GLOBAL.search(str(error))
+    code = found.group(1) if found else _global_in(start)
+    if code:
+        return f"it holds code ({code}), which is never run. {WANTED}"
+    if start.startswith(b"PK"):
+        return "the file is cut off or damaged. Fetch it again and compare its size."
+    return f"not a file of plain tensors. {WANTED}"
+
+
+def _global_in(start: bytes) -> str | None:
+    """The first thing that a pickle would import and is not torch's, without running it."""
+    strings: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(start):
+            if opcode.name in ("GLOBAL", "STACK_GLOBAL"):
+                module, name = argument.split(" ", 1) if argument else strings[-2:]
+                if module.partition(".")[0] not in ("torch", "collections"):
+                    return f"{module}.{name}"
+            elif isinstance(argument, str):
+                strings.append(argument)
+    except Exception:  # no pickle, or a damaged one
+        return None
+    return None
