@@ -23,12 +23,15 @@ from typing import Any
 import torch
 from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.keys import default_unit, meter_length, unit_length
-from picogen_core.abc.patches import split_body, strip_marks
+from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
 from picogen_core.abc.rests import complete_line, rest_symbols
 from picogen_core.data.store import read_dataset
 from picogen_core.errors import PicogenError
-from picogen_core.generation.decode import Draft, generate
+from picogen_core.generation.decode import Limits
+from picogen_core.generation.decode import write as write_pieces
+from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.piece import Draft, Start
 from picogen_core.generation.prompt import place_prompt
 from picogen_core.model.checkpoint import load_model
 from picogen_core.score.helper import Converter
@@ -100,17 +103,14 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
     if args.bars:
         ways = {"grammar": {"grammar": True, "bars": args.bars}}
     for name, way in ways.items():
-        begun, drafts = time.process_time(), []
-        for first in range(1, args.count + 1, BATCH):
-            drafts += generate(
-                model,
-                place_prompt(args.prompt).text,
-                seed=args.seed,
-                numbers=range(first, min(first + BATCH, args.count + 1)),
-                max_patches=args.max_length or model.config.max_patches,
-                sampling=SAMPLING,
-                **way,
-            )
+        length = args.max_length or model.config.max_patches
+        starts = (
+            Start(k, place_prompt(args.prompt).text, args.seed, lambda: [Constraint(length, **way)])
+            for k in range(1, args.count + 1)
+        )
+        begun = time.process_time()
+        written = write_pieces(TorchEngine(model, BATCH, length), starts, SAMPLING, Limits(length))
+        drafts = [done.draft for done in written if done.draft]
         seconds = time.process_time() - begun
         patches = sum(draft.patches for draft in drafts)
         report[name] = judge(drafts, args.bars, converter) | {
@@ -152,11 +152,12 @@ def read_real(folder: Path, every: int) -> dict[str, Any]:
 
 def _under(patches: Any) -> Iterator[tuple[bool, bool]]:
     constraint = Constraint(grammar=True)
-    constraint.read(patches[:1])
-    for code in patches[1:].reshape(-1).tolist():
-        legal, wanted = constraint.codes()
-        yield bool(legal >> code & 1), bool(wanted >> code & 1)
-        constraint.push(code)
+    for row in patches.tolist():
+        for code in row[: row.index(EOS) + 1 if EOS in row else PATCH_SIZE]:
+            if constraint.patches:
+                legal, wanted = constraint.codes()
+                yield bool(legal >> code & 1), bool(wanted >> code & 1)
+            constraint.take(code)
 
 
 def main() -> None:

@@ -8,13 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 VOCABULARY = 128
-STEER = 24.0  # nats; e^-24 is one in 26 thousand million
 
 Allowed = NDArray[np.bool_]
 """[128]: which codes may come next."""
-
-Bias = NDArray[np.float32]
-"""[128], nats to add to the logits: 0, -STEER for what is only put up with, -inf."""
 
 
 @lru_cache(maxsize=1024)
@@ -44,13 +40,3 @@ def to_allowed(codes: int) -> Allowed:
     mask = np.unpackbits(raw, bitorder="little").astype(bool)
     mask.flags.writeable = False
     return mask
-
-
-@lru_cache(maxsize=8192)
-def to_bias(legal: int, wanted: int) -> Bias:
-    """The two sets as a bias; not to be written to."""
-    bias = np.where(to_allowed(legal), np.float32(-STEER), np.float32(-np.inf))
-    bias[to_allowed(legal & wanted)] = 0.0
-    bias = bias.astype(np.float32)
-    bias.flags.writeable = False
-    return bias

@@ -1,34 +1,31 @@
-"""Which of the 128 codes may come next in a piece, one character after the other.
+"""Which of the 128 codes may come next in a piece, one character after the other: a guide of the
+decode loop.
 
-    constraint = Constraint(max_patches, grammar=True, bars=32)
-    constraint.read(prompt.patches)
-    while not constraint.done:
-        code = draw(logits, constraint.allowed())
-        constraint.push(code)
-
-The patches are NotaGen's: 16 codes; EOS and padding behind a cut that is no multiple of 16; the
-piece closes with BOS, fifteen EOS. Two sets are kept: what no ABC has at a place is never legal;
-what the grammar wants is steered to, and gives way in `bias` to a model that insists.
+The patches are NotaGen's: 16 codes; EOS, which padding fills up, behind a cut that is no multiple
+of 16; BOS closes the piece. Two sets are kept. What no ABC has at a place is never legal. Of what
+is legal the grammar, if it is asked for, wants what a sound piece has; where it wants nothing, as
+after a prompt that it cannot read, all that is legal may come.
 """
 
 from __future__ import annotations
 
-from picogen_core.abc.grammar.charsets import Allowed, Bias, bits, to_allowed, to_bias
+from picogen_core.abc.grammar.charsets import Allowed, bits, to_allowed
 from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
 from picogen_core.abc.grammar.mask import TextMask
-from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, Patches
+from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
 
 PATCHES_A_VOICE = 8  # a line's limit; the longest of 31,000 bars of Beethoven's quartets has 31
 _BAR_START = bits("|:[")
-_BOS, _EOS, _PAD = 1 << BOS, 1 << EOS, 1 << PAD
+_BOS, _EOS = 1 << BOS, 1 << EOS
 
 
 class Constraint:
     """The state of one piece.
 
-    max_patches: of the piece, prompt included; None for no limit.
-    grammar:     steer to sound bars and voices of equal length; `bars` asks for so many and no
-                 others, which takes the grammar.
+    max_patches: of the piece, prompt included, within which it has to come to its end; None for no
+                 limit.
+    grammar:     sound bars, and voices of a line of equal length.
+    bars:        so many lines, no more and no fewer, a bar each; this takes the grammar.
     """
 
     def __init__(
@@ -41,45 +38,21 @@ class Constraint:
         self.patches = 0
         self.place = 0  # in the patch
         self.done = False
-        self._closed = False  # EOS has come in this patch
+        self._opening = False  # in the patch of BOS that begins a piece
         self._where = FULL
         self._line_patches = 0
         self._allowance: int | None = None
 
-    def copy(self) -> Constraint:
-        """A snapshot that goes its own way."""
-        new = object.__new__(Constraint)
-        new.__dict__.update(self.__dict__)
-        new.mask = self.mask.copy()
-        new.text = self.text.copy() if self.text else None
-        return new
-
-    def read(self, patches: Patches) -> None:
-        """Take whole patches as they are: a prompt's, with the BOS patch at its head."""
-        for row in patches.tolist():
-            if self.patches == 0 and self.place == 0 and row[0] == BOS:
-                self.patches = 1
-                continue
-            for code in row:
-                self.push(code)
-
-    def allowed(self) -> Allowed:
-        """[128]: the codes that may come next; never none. Not to be written to."""
+    def limit(self, place: int) -> Allowed:
+        """[128]: the codes that may come next, character `place` of a patch; not to be written to.
+        There is always one."""
         legal, wanted = self.codes()
         return to_allowed(legal & wanted or legal)
-
-    def bias(self) -> Bias:
-        """[128] nats for the logits: -inf for what is not legal, -`STEER` for what is not wanted.
-        Not to be written to."""
-        legal, wanted = self.codes()
-        return to_bias(legal, wanted if legal & wanted else legal)
 
     def codes(self) -> tuple[int, int]:
         """(legal, wanted) codes as sets of bits."""
         if self.done:
-            return (_EOS, _EOS) if self.place else (_BOS, _BOS)
-        if self._closed:
-            return _PAD, _PAD
+            return _EOS, _EOS
         if self.place and self.mask.previous == ord("\n"):
             return _EOS, _EOS
         return self._legal(), self._wanted()
@@ -103,17 +76,16 @@ class Constraint:
             return bits(text.closing(self._where))
         return text.wanted(self._where) | (_EOS if self.place and text.may_cut() else 0)
 
-    def push(self, code: int) -> None:
-        """Take the next code of the patch, allowed or not."""
+    def take(self, code: int) -> None:
+        """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
         if code == BOS and not self.place:
-            self.done = True
-        elif code == EOS or code == PAD:
-            self._closed = True
-        elif not self.done:
+            self._opening = not self.patches
+            self.done = not self._opening
+        elif code != EOS and not self.done and not self._opening:
             self._push_text(code)
         self.place += 1
-        if self.place == PATCH_SIZE:
-            self.end_patch()
+        if code == EOS or self.place == PATCH_SIZE:
+            self._end_patch(code == EOS)
 
     def _push_text(self, code: int) -> None:
         if self._where != INSIDE:
@@ -125,15 +97,15 @@ class Constraint:
         if code == ord("\n"):
             self._line_patches, self._allowance = -1, None
 
-    def end_patch(self) -> None:
-        """The patch is over, though its padding may not have been pushed."""
-        if not self.place or self.done:
-            return
+    def _end_patch(self, closed: bool) -> None:
+        self.place = 0
         self.patches += 1
         self._line_patches += 1
-        in_line = self.mask.previous != ord("\n")
-        self._where = CLOSED if self._closed and in_line else FULL
-        self.place, self._closed = 0, False
+        if self._opening:
+            self._opening, self._line_patches = False, 0
+        else:
+            in_line = self.mask.previous != ord("\n")
+            self._where = CLOSED if closed and in_line else FULL
 
     # Closing in time
 

@@ -37,13 +37,6 @@ class HeaderGrammar:
         self.scored = 0
         self.stack = ""
 
-    def copy(self) -> HeaderGrammar:
-        new = object.__new__(HeaderGrammar)
-        new.line, new.lost = self.line, self.lost
-        new.tags, new.values, new.voices = list(self.tags), dict(self.values), list(self.voices)
-        new.scored, new.stack = self.scored, self.stack
-        return new
-
     def is_whole(self) -> bool:
         """Whether the body may begin: a key, and all voices that the score names."""
         return not self.line and "K" in self.values and len(self.voices) >= max(1, self.scored)

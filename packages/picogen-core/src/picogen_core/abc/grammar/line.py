@@ -63,14 +63,6 @@ class TextGrammar:
         self.tree: Spellings = {}
         self.final = self.more = self.lost = False
 
-    def copy(self) -> TextGrammar:
-        new = object.__new__(TextGrammar)
-        for name in TextGrammar.__slots__:
-            setattr(new, name, getattr(self, name))
-        new.header = self.header.copy()
-        new.bars = {name: bar.copy() for name, bar in self.bars.items()}
-        return new
-
     @property
     def ended(self) -> bool:
         """The last line is whole: the piece has to close."""

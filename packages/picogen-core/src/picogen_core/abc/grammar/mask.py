@@ -53,12 +53,6 @@ class TextMask:
         self.head = False
         self.final = False
 
-    def copy(self) -> TextMask:
-        new = object.__new__(TextMask)
-        for name in TextMask.__slots__:
-            setattr(new, name, getattr(self, name))
-        return new
-
     @property
     def in_strings(self) -> bool:
         """Within quotes, a decoration or a field, where no barline can be."""
