@@ -72,19 +72,20 @@ def judge(drafts: list[Draft], bars: int | None, converter: Converter) -> dict[s
     wrong = total = exact = 0
     faults: Counter[str] = Counter()
     for draft in drafts:
-        text = undo_format(draft.text)
-        faults["" if draft.complete else "not complete"] += 0
+        written = draft.text if draft.complete else draft.text[: draft.text.rfind("\n") + 1]
+        text = undo_format(written)
         reason = fault(draft.text, converter) if draft.complete else "not complete"
         faults[reason[:70]] += 1
-        counted, differ = count_misaligned(text)
-        total, wrong = total + counted, wrong + differ
+        if text.count("\nV:") > 1:
+            counted, differ = count_misaligned(text)
+            total, wrong = total + counted, wrong + differ
         exact += draft.complete and count_bars(text) == bars
     made = {
         "pieces": len(drafts),
         "complete": sum(draft.complete for draft in drafts),
         "valid": faults.pop("", 0),
-        "bars": total,
-        "misaligned_percent": round(100 * wrong / max(1, total), 3),
+        "bars_of_several_voices": total,
+        "misaligned_percent": round(100 * wrong / total, 3) if total else None,
         "faults": {reason: count for reason, count in faults.most_common(6) if count},
     }
     return made | ({"bars_as_asked": exact} if bars else {})

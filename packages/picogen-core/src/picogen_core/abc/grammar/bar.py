@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from picogen_core.abc.grammar.charsets import PRINTABLE, bits
+from picogen_core.abc.grammar.charsets import DIGITS, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import inline_fields
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths, longest, tuplets
 from picogen_core.abc.keys import is_compound, meter_length, unit_length
 from picogen_core.abc.timing import read_tuplet
 
 MAX_STEPS = 256  # 8 whole notes, for a voice that none goes before
-MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 6, 3
+MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 3, 3
 
 _TONES = bits("ABCDEFGabcdefg")
 _SIGNS = bits("^_=")
 _STARTS = _TONES | _SIGNS | bits("zx[.~HLMOPSTuv!")
-_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.<>()^~")
-_TEXT = PRINTABLE & ~bits('"%[]|\\')
+# Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
+_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~")
+_TEXT = PRINTABLE & ~bits('"%[]|\\+!$`{}*')
 _SOUND = ("tone", "tie", "close")
 # Of a broken rhythm, in quarters: what the note before gains, how long the next one is.
 _CHANGES = {"": (0, 4), ">": (2, 2), "<": (-2, 6), ">>": (3, 1), "<<": (-3, 7)}
@@ -202,7 +203,8 @@ class Bar:
         return wanted
 
     def _quote(self) -> int:
-        return (_TEXT if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
+        text = _TEXT & ~DIGITS if self.marks in ("Z", "X") else _TEXT
+        return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
 
     def _bang(self) -> int:
         return (_NAMES if self.count < MAX_NAME else 0) | (bits("!") if self.count else 0)
@@ -264,7 +266,8 @@ class Bar:
             self.steps += steps
         after = room.after(steps)
         self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
-        self.paired, self.broken, self.last, self.begun = bool(self.broken), "", steps, True
+        self.paired = bool(self.broken or room.left)  # no broken rhythm behind it
+        self.broken, self.last, self.begun = "", steps, True
         self.place, self.spelt, self.marks, self.inner = "between", "", "", None
 
     def _push_between(self, character: str) -> None:
@@ -387,6 +390,7 @@ class Bar:
 
     def _push_quote(self, character: str) -> None:
         self.count += 1
+        self.marks = character
         if character == '"':
             self.place, self.previous = "between", "quote"
 

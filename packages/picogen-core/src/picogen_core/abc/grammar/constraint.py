@@ -15,6 +15,7 @@ from picogen_core.abc.grammar.mask import TextMask
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
 
 PATCHES_A_VOICE = 8  # a line's limit; the longest of 31,000 bars of Beethoven's quartets has 31
+HURRY = 4  # patches that a line takes at most to come to its end
 _BAR_START = bits("|:[")
 _BOS, _EOS = 1 << BOS, 1 << EOS
 
@@ -74,7 +75,8 @@ class Constraint:
             return _BOS
         if self._hurries():
             return bits(text.closing(self._where))
-        return text.wanted(self._where) | (_EOS if self.place and text.may_cut() else 0)
+        wanted = self._fitting(text.wanted(self._where))
+        return wanted | (_EOS if self.place and text.may_cut() else 0)
 
     def take(self, code: int) -> None:
         """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
@@ -116,23 +118,39 @@ class Constraint:
         return self._line_patches >= self._allowance
 
     def _allow(self) -> int:
-        """How many patches this line may have before it hurries, which takes two more."""
+        """How many patches this line may have before it hurries, which takes at most four more."""
         text = self.text
         assert text is not None
         if text.place == "header":
             if self.max_patches is None or self.bars is None:
                 return 1 << 30
-            whole = self.max_patches - 2 - self._least() * self.bars
-            return max(0, whole - self.patches)
+            return self.max_patches - HURRY - least_patches(self.bars)
         most = PATCHES_A_VOICE * (len(text.order) + 1)
-        if self.max_patches is None or text.rest is None or self.bars is None:
+        if self.max_patches is None or text.rest is None:
             return most
         left = self.max_patches - self.patches - 1
         fair = 2 * left // (text.rest + 1)
-        return min(most, max(0, min(fair, left - self._least() * text.rest) - 2))
+        spare = left - text.rest * _least(text.index + text.rest)
+        return min(most, fair - 2, spare - HURRY)
 
-    def _least(self) -> int:
-        """Patches of the shortest line: counter, voice, a rest of three characters, its end."""
-        assert self.bars is not None
-        counter = len(f"[r:{self.bars}/{self.bars}][V:10]z15|\n")
-        return -(-counter // PATCH_SIZE)
+    def _fitting(self, wanted: int) -> int:
+        """Of the next digits of the first counter those that leave a patch or two for each line."""
+        text = self.text
+        if text is None or text.place != "total" or self.max_patches is None:
+            return wanted
+        left = self.max_patches - self.patches - 1
+        for digit in "0123456789":
+            lines = int(text.spelt + digit) + 1
+            if lines * _least(lines) > left:
+                wanted &= ~bits(digit)
+        return wanted
+
+
+def least_patches(bars: int) -> int:
+    """Patches that so many bars take at the very least, and the one that closes the piece."""
+    return bars * _least(bars) + 1
+
+
+def _least(lines: int) -> int:
+    """Patches of the shortest line: its counter, a voice, a rest of three characters, its end."""
+    return -(-len(f"[r:{lines}/{lines}][V:10]z15|\n") // PATCH_SIZE)
