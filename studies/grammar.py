@@ -17,6 +17,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +101,14 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
     report: dict[str, Any] = {"run": str(args.run), "bars": args.bars, "random": args.random}
-    ways = {"mask": {"grammar": False}, "grammar": {"grammar": True}}
+    ways: dict[str, dict[str, Any]] = {"mask": {"grammar": False}, "grammar": {"grammar": True}}
     if args.bars:
         ways = {"grammar": {"grammar": True, "bars": args.bars}}
     for name, way in ways.items():
         length = args.max_length or model.config.max_patches
-        starts = (
-            Start(k, place_prompt(args.prompt).text, args.seed, lambda: [Constraint(length, **way)])
-            for k in range(1, args.count + 1)
-        )
+        guides = partial(_guides, length, way)
+        prompt = place_prompt(args.prompt).text
+        starts = [Start(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
         begun = time.process_time()
         written = write_pieces(TorchEngine(model, BATCH, length), starts, SAMPLING, Limits(length))
         drafts = [done.draft for done in written if done.draft]
@@ -122,6 +122,10 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
             for draft in drafts:
                 (args.keep / f"{name}-{draft.number:03d}.txt").write_text(draft.text)
     return report
+
+
+def _guides(length: int, way: dict[str, Any]) -> list[Constraint]:
+    return [Constraint(length, **way)]
 
 
 def read_real(folder: Path, every: int) -> dict[str, Any]:

@@ -113,6 +113,10 @@ class Constraint:
 
     def _hurries(self) -> bool:
         """Whether the line, or the header, has to come to its end."""
+        if self.text is not None and self.text.place == "header":
+            if self.max_patches is None or self.bars is None:
+                return False
+            return self.patches >= self.max_patches - HURRY - least_patches(self.bars)
         if self._allowance is None:
             self._allowance = self._allow()
         return self._line_patches >= self._allowance
@@ -121,10 +125,6 @@ class Constraint:
         """How many patches this line may have before it hurries, which takes at most four more."""
         text = self.text
         assert text is not None
-        if text.place == "header":
-            if self.max_patches is None or self.bars is None:
-                return 1 << 30
-            return self.max_patches - HURRY - least_patches(self.bars)
         most = PATCHES_A_VOICE * (len(text.order) + 1)
         if self.max_patches is None or text.rest is None:
             return most

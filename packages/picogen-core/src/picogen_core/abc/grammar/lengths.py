@@ -21,12 +21,12 @@ DIVISIONS = 315  # of a grid step, in the converter
 Spellings = dict[str, tuple[int, int | None]]
 """Beginning of a spelling -> (characters that may come next, its value if it may stop here)."""
 
+_UNDER = {"": 64, "/": 63, "/2": 63, "/4": 31, "/8": 15, "/16": 15, "/32": 15}  # largest over it
 _LENGTHS = {
-    spelt: parse_length(spelt)
-    for number in range(1, 65)
-    for under in ("", "/", "/2", "/4", "/8", "/16", "/32")
-    if number % 2 or not under
-    for spelt in (f"{number if number > 1 else ''}{under}",)
+    f"{over if over > 1 else ''}{under}": parse_length(f"{over}{under}")
+    for under, most in _UNDER.items()
+    for over in range(1, most + 1)
+    if over % 2 or not under
 } | {"//": Fraction(1, 4)}
 _COUNTS = range(2, 10)
 _TUPLETS = [
@@ -46,35 +46,35 @@ class Room(NamedTuple):
 
     steps:  to the end of the bar, or of the tuplet's room counted as if it were none.
     spent:  steps of the tuplet's events so far; `left` events are to come, 0 outside tuplets.
-    into, count: the tuplet's ratio.
+    into, parts: the tuplet's ratio.
     """
 
     steps: int
     spent: int = 0
     left: int = 0
     into: int = 1
-    count: int = 1
+    parts: int = 1
 
     def fits(self, steps: int) -> bool:
         """Whether the next event may last so long and leave what others can fill."""
         if not self.left:
             return steps <= self.steps
-        grain = self.count // gcd(self.count, DIVISIONS * self.into)
+        grain = self.parts // gcd(self.parts, DIVISIONS * self.into)
         if steps % grain:
             return False
-        whole = self.count // gcd(self.count, self.into)
+        whole = self.parts // gcd(self.parts, self.into)
         total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least
         if self.left == 1 and total % whole:
             return False
-        return -(-total // whole) * whole * self.into <= self.steps * self.count
+        return -(-total // whole) * whole * self.into <= self.steps * self.parts
 
     def after(self, steps: int) -> Room:
         """The room once the event has taken its steps."""
         if not self.left:
             return Room(self.steps - steps)
         if self.left > 1:
-            return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.count)
-        return Room(self.steps - (self.spent + steps) * self.into // self.count)
+            return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.parts)
+        return Room(self.steps - (self.spent + steps) * self.into // self.parts)
 
     def within(self, tuplet: Tuplet) -> Room:
         """The room of the first event of a tuplet that begins here."""

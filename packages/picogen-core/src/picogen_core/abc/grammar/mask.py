@@ -6,7 +6,7 @@ It follows only as much of the text as that takes, so no music is lost under it:
 
 from __future__ import annotations
 
-from picogen_core.abc.grammar.charsets import DIGITS, LETTERS, NEWLINE, PRINTABLE, bits, characters
+from picogen_core.abc.grammar.charsets import DIGITS, LETTERS, NEWLINE, PRINTABLE, bits
 
 _TONES = bits("ABCDEFGabcdefg")
 _MUSIC = (
