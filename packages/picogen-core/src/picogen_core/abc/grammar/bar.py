@@ -1,7 +1,7 @@
 """One voice's bar, character by character: what is well formed, and how long it may still last.
 
-`wanted` is what the grammar has at a place. Another character, which a mask that only steers lets
-through, loses the thread: then all is wanted until the next bar.
+`wanted` is what the grammar has at a place. Another character, in a prompt or in real music, loses
+the thread: then all is wanted until the next bar.
 """
 
 from __future__ import annotations
