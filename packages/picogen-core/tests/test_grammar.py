@@ -230,3 +230,10 @@ def test_the_body_waits_for_all_voices_of_the_score():
     assert after(head)[0] == {"V"}
     assert "[" not in after(head + "V:1 treble\n")[0]
     assert after(head + "V:1 treble\nV:2 bass\n")[0] == {"["}
+
+
+def test_slurs_never_leave_a_place_where_nothing_is_wanted():
+    for opened in ("(((", "(((3", "((3(", "(((C"):
+        characters, _ = after(HEADER + "[r:0/3][V:1]" + opened)
+        assert "D" in characters
+    assert "(" not in after(HEADER + "[r:0/3][V:1](((3(")[0]

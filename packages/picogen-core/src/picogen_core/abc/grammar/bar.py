@@ -108,9 +108,14 @@ class Bar(BarState):
     def _paren(self) -> int:
         """Behind `(`: a tuplet's number, or the notes of a slur."""
         following, stops = self._tuplets().get(self.spelt, (0, None))
-        if self.spelt == "(":
-            return following | (_STARTS | bits('"{(') if self.slurs < MAX_SLURS else 0)
-        return following | (_STARTS | bits("({") if stops is not None else 0)
+        slurs = self.slurs
+        if self.spelt == "(":  # else every digit of a tuplet is in `following`
+            if slurs >= MAX_SLURS:
+                return following
+            more = slurs + 1 < MAX_SLURS or following
+            return following | _STARTS | bits('"{') | (bits("(") if more else 0)
+        more = bits("(") if slurs < MAX_SLURS else 0
+        return following | (_STARTS | bits("{") | more if stops is not None else 0)
 
     def _bracket(self) -> int:
         wanted = _TONES | _SIGNS if self.fits() else 0
