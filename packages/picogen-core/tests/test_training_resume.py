@@ -306,7 +306,9 @@ def test_checkpoints_cost_little_and_do_not_wait_long(monkeypatch: pytest.Monkey
     assert by_steps.due(31)
 
 
-def test_signals_wait_for_the_block_and_count_outside_at_once():
+def test_signals_wait_for_the_block_and_count_outside_at_once(request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with catch_signals() as signals:
         with pytest.raises(Stopped) as stop:
             signal.raise_signal(signal.SIGTERM)
