@@ -71,13 +71,18 @@ class Processes:
             parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if holding else None
 
 
+def check_device(device: torch.device, count: int) -> None:
+    """Raises `ConfigError` where so many processes cannot train."""
+    if count > 1 and device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+
+
 def join(device_name: str) -> Processes:
     """Meet the other processes that torchrun has started: gloo on the CPU, nccl on CUDA."""
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     device = pick_device(device_name)
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+    check_device(device, count=2)
     accelerator = Accelerator(
         cpu=device.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
     )
