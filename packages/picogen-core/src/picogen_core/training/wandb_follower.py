@@ -87,7 +87,8 @@ def _begin(run_dir: Path, say: Callable[[str], None]) -> tuple[Any, Any]:
     except Exception as error:
         if mode == "offline":
             raise
-        say(f"W&B: {error}. Going on offline.")
+        say(f"W&B cannot be reached ({str(error)[:160]}). Going on offline.")
+        wandb.teardown()  # or the id is still in use
         mode, run = "offline", init("offline")
     run.define_metric("*", step_metric="step")
     if mode == "offline":
