@@ -31,8 +31,9 @@ def config_of(data: Path, out: Path, **changes: Any) -> TrainConfig:
     torch.set_num_threads(1)
     values: dict[str, Any] = {
         "output_dir": out, "data": data, "d_model": 64, "max_patches": 40, "epochs": 2,
-        "backbone": {"name": "gpt2", "layers": 1, "max_patches": 40, "dropout": 0.2}, "lr": 5e-3,
-        "head": {"name": "char-gru", "width": 32}, "samples": 3, "sample_share": 1e6,
+        "backbone": {"name": "rwkv", "layers": 1, "head_size": 16}, "lr": 5e-3,
+        "head": {"name": "char-transformer", "layers": 1, "dropout": 0.2},
+        "samples": 3, "sample_share": 1e6,
     }  # fmt: skip
     return TrainConfig(**values | changes)
 
@@ -133,7 +134,7 @@ def test_the_manifest_says_what_made_the_run(run: TrainConfig, ragged: Path, tmp
     run_training(config)
     run_training(config.model_copy(update={"epochs": 2}), resume="always")
     manifest = json.loads((config.run_dir / "manifest.json").read_text())
-    assert manifest["components"]["backbone"]["config"]["dropout"] == 0.2
+    assert manifest["components"]["head"]["config"]["dropout"] == 0.2
     kd = manifest["components"]["losses"]["logit-kd"]
     assert kd["config"] == {"divergence": "forward-kl", "temperature": 2.0}
     assert (kd["distribution"], kd["schedule"], kd["weight"]) == ("picogen-core", "linear", 1.0)

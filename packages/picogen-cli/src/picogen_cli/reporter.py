@@ -70,8 +70,9 @@ class TerminalReporter:
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
         if self._task is not None:
-            if not self._progress.tasks[-1].completed:  # of a run that goes on it is not speed
-                self._progress.reset(self._task, completed=done)
+            if done and not self._progress.tasks[-1].completed:
+                # What a run that goes on had done before says nothing of its speed.
+                self._progress.reset(self._task, completed=done)  # type: ignore[arg-type]
             shown = _figures(values, done, self._unit, self._begun)
             self._progress.update(self._task, completed=done, values=shown)
 
