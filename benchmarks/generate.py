@@ -115,7 +115,7 @@ def notagen_small() -> Iterator[tuple[NotaGenReference, Path]]:
 
 
 def bytes_a_patch(reference: NotaGenReference, prefix: int, steps: float) -> float:
-    """Matrices of the patch side once, of the character side at each step, and the prefix's cache."""
+    """The patch side's matrices once, the character side's at each step, the prefix's cache."""
 
     def matrices(module: torch.nn.Module) -> int:
         named = dict(module.named_parameters())
