@@ -79,6 +79,7 @@ def whole(ragged: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig
         epochs=3,
         lr=3e-3,
         save_every=2,
+        samples=0,
     )
     run_training(config)
     return config
