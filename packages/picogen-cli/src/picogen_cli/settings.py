@@ -12,6 +12,8 @@ from picogen_core.options import parse_options
 from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")
+NAMES = {"backbone": "rwkv", "head": "char-gru"}
+"""What is trained if nobody says otherwise."""
 
 
 def resolve(
@@ -27,7 +29,7 @@ def resolve(
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
-    values: dict[str, Any] = {"backbone": {"name": "rwkv"}, "head": {"name": "char-gru"}}
+    values: dict[str, Any] = {}
     _merge(values, defaults or {})
     files = [UNASKED] if UNASKED.is_file() else []
     for file in [*files, *([config] if config else [])]:
@@ -43,6 +45,9 @@ def resolve(
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)
+    if values.get("init") is None:  # else the checkpoint says what it is made of
+        for kind, name in NAMES.items():
+            values.setdefault(kind, {}).setdefault("name", name)
     return parse_options(TrainConfig, values, "configuration")
 
 
@@ -80,8 +85,8 @@ def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         old = values.get(key)
-        if key in ("backbone", "head") and isinstance(old, dict) and "name" in value:
-            other = value["name"] != old.get("name")
+        if key in NAMES and isinstance(old, dict) and "name" in value:
+            other = value["name"] != old.get("name", NAMES[key])
             old = None if other else old  # options of one backbone mean nothing to another
         if isinstance(value, Mapping) and isinstance(old, dict):
             _merge(old, value)

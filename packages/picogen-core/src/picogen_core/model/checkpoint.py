@@ -17,7 +17,7 @@ from picogen_core.files import flush
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.hub import local_path
 from picogen_core.model.imported import SMALL, Storage, file_digest, import_teacher
-from picogen_core.model.notagen import read_notagen
+from picogen_core.model.notagen import open_notagen, read_notagen
 from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
@@ -124,20 +124,60 @@ def load_model(
     return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
 
 
-def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
+def load_config(
+    path: Path | str, reporter: Reporter | None = None, storage: Storage = "fp32"
+) -> ModelConfig:
+    """What `load_model` would build, without its weights. Raises what that raises of the rest."""
+    path = local_path(path)
+    if not path.is_file():
+        return read_config(find_checkpoint(path))
+    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
+        return read_config(path.parent)
+    if path.stat().st_size < SMALL:
+        return open_notagen(path).config
+    return read_config(import_teacher(path, storage, reporter))
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The `config.json` of a checkpoint folder.
+
+    Raises:
+        BadCheckpoint: it is not PiCo-Gen's.
+        ConfigError: an option in it does not fit.
+    """
     try:
         values = json.loads((folder / CONFIG).read_text())
-        tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
-        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
     if not isinstance(values, dict) or "model_type" in values or "architectures" in values:
         kind = values.get("model_type", "of another program") if isinstance(values, dict) else ""
         raise BadCheckpoint(
             f"{folder}: its {CONFIG} is not PiCo-Gen's but {kind or 'no table'}. "
             "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
         )
-    config = _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
+    return _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
+
+
+def read_manifest(path: Path | str) -> dict[str, Any]:
+    """The manifest of a run or checkpoint folder; empty for what has none, as a `.pth`."""
+    path = local_path(path)
+    if path.is_file() and path.name != WEIGHTS:
+        return {}
+    folder = path.parent if path.is_file() else find_checkpoint(path)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
+    config = read_config(folder)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
     try:
         model = build_unset(config)
     except PicogenError as error:
