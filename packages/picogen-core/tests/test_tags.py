@@ -1,6 +1,7 @@
 """Tags: where they come from, what they look like in front of a piece, and who is told of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from picogen_core import BadInput
@@ -9,7 +10,7 @@ from picogen_core.data.index import open_data
 from picogen_core.data.info import describe
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece, from_encoded
-from picogen_core.data.tags import LONGEST, Triple, count_tags, read_tags, tags_of
+from picogen_core.data.tags import LONGEST, Triple, count_tags, known_tags, read_tags, tags_of
 from picogen_core.data.types import SourcePiece
 
 BACH = Triple("Baroque", "Bach, Johann Sebastian", "Keyboard")
@@ -143,3 +144,15 @@ def test_the_longest_tags_are_read_back():
     triple = Triple("p" * LONGEST, "c" * LONGEST, "i" * LONGEST)
     encoded = encode_piece(triple.lines + "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]cdef|\n")
     assert count_tags(from_encoded([{}], [encoded])) == [{**triple._asdict(), "pieces": 1}]
+
+
+def test_tags_of_earlier_runs_are_known():
+    def tags(composer: str, pieces: int) -> dict[str, Any]:
+        triple = {"period": "p", "composer": composer, "instrumentation": "i"}
+        return {**triple, "pieces": pieces}
+
+    own, before = [tags("a", 3)], [tags("a", 9), tags("b", 2)]
+    assert known_tags({"tags": own, "init": {"tags": before}}) == [tags("a", 3), tags("b", 2)]
+    assert known_tags({"tags": own, "init": None}) == own and known_tags({}) == []
+    foreign: dict[str, Any] = {"tags": [1, {"period": 2}, "x"], "init": "NotaGen"}
+    assert known_tags(foreign) == []

@@ -17,7 +17,7 @@ from picogen_core.training import loop
 from picogen_core.training.check import check_config
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
-from picogen_core.training.initial import adopt, known_tags
+from picogen_core.training.initial import adopt
 from picogen_core.training.loop import run_training
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
@@ -156,6 +156,23 @@ def test_the_projector_of_a_student_is_kept_where_it_fits(base: TrainConfig, tmp
     assert other["projector.weight"].shape == (128, 32)
 
 
+def test_a_student_with_its_teachers_head_goes_on_without_the_teacher(
+    base: TrainConfig, tmp_path: Path
+):
+    student = tuned(
+        base, tmp_path, init=None, exp_name="student", d_model=32, max_patches=24,
+        teacher_ckpt=base.run_dir, loss={"logit-kd": {}}, cache_limit="0",
+        backbone={"name": "rwkv", "layers": 1, "head_size": 16}, head={"name": "teacher"},
+    )  # fmt: skip
+    run_training(student)
+    config = tuned(base, tmp_path, init=student.run_dir)
+    run_training(config)
+    before, after = weights(student.run_dir), weights(config.run_dir / "last")
+    for name in before:
+        kept = torch.equal(before[name], after[name])
+        assert kept == name.startswith("head.inner."), name
+
+
 @pytest.mark.parametrize("freeze", [["backbone"], ["head", "embedding"]])
 def test_a_frozen_run_that_was_cut_ends_with_the_same_weights(
     base: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freeze: list[str]
@@ -257,13 +274,3 @@ def test_processes_exchange_the_gradients_of_what_learns(base: TrainConfig):
     assert len(accelerator.sent) == sum(p.numel() for p in learning) + len(learning)
     assert all((p.grad == 2).all() for p in learning)
     assert all(p.grad is None for p in model.backbone.parameters())
-
-
-def test_tags_of_earlier_runs_are_known():
-    def tags(composer: str, pieces: int) -> dict[str, Any]:
-        triple = {"period": "p", "composer": composer, "instrumentation": "i"}
-        return {**triple, "pieces": pieces}
-
-    own, before = [tags("a", 3)], [tags("a", 9), tags("b", 2)]
-    assert known_tags({"tags": own, "init": {"tags": before}}) == [tags("a", 3), tags("b", 2)]
-    assert known_tags({"tags": own, "init": None}) == own and known_tags({}) == []

@@ -159,6 +159,8 @@ def _run(
     if config.init is not None:
         from picogen_core.training.initial import adopt
 
+        if "exp_name" not in config.model_fields_set:
+            config = config.model_copy(update={"exp_name": dated_name(command, "init")})
         config = adopt(config, resume)
     from picogen_core.training.check import check_config
 

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -165,6 +165,27 @@ def tally(found: Iterable[Triple | None]) -> list[dict[str, Any]]:
     """Each triple once, with the number of `pieces` that have it."""
     counts = Counter(tags for tags in found if tags)
     return [{**tags._asdict(), "pieces": count} for tags, count in sorted(counts.items())]
+
+
+def known_tags(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The triples that a checkpoint was trained on, by its manifest, each with its number of
+    `pieces`: of its own run first, then of those that it started from. Empty where nothing is
+    known, as of a `.pth`."""
+    init = manifest.get("init")
+    own = _listed(manifest.get("tags"))
+    earlier = _listed(init.get("tags") if isinstance(init, Mapping) else None)
+    return [*own.values(), *(tags for triple, tags in earlier.items() if triple not in own)]
+
+
+def _listed(stored: Any) -> dict[Triple, dict[str, Any]]:
+    """What is of the right form; the file may be anybody's."""
+    found = {}
+    for tags in stored if isinstance(stored, list) else []:
+        values = [tags.get(name) for name in Triple._fields] if isinstance(tags, Mapping) else []
+        texts = [value for value in values if isinstance(value, str)]
+        if len(texts) == len(Triple._fields):
+            found[Triple(*texts)] = dict(tags)
+    return found
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from picogen_core.data.tags import known_tags
 from picogen_core.errors import BadCheckpoint, ConfigError
 from picogen_core.model.checkpoint import digest, load_config, load_model, read_manifest
 from picogen_core.model.config import ModelConfig
@@ -103,19 +104,6 @@ def initial_record(config: TrainConfig, going_on: Path | None) -> dict[str, Any]
         record: dict[str, Any] | None = read_manifest(going_on).get("init")
         return record
     return {"path": str(config.init), "sha256": sha256, "tags": tags}
-
-
-def known_tags(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The triples that a checkpoint was trained on, each with its number of `pieces`: of its own
-    run first, then of those that it started from. Empty where nothing is known, as of a `.pth`."""
-    own: list[dict[str, Any]] = manifest.get("tags") or []
-    earlier = (manifest.get("init") or {}).get("tags") or []
-    named = {_triple(tags) for tags in own}
-    return [*own, *(tags for tags in earlier if _triple(tags) not in named)]
-
-
-def _triple(tags: Mapping[str, Any]) -> tuple[str, str, str]:
-    return tags["period"], tags["composer"], tags["instrumentation"]
 
 
 def _within(path: Path, folder: Path) -> bool:
