@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _spelt_out(arguments: list[str]) -> list[str]:
-    """`train --resume` is `train --resume auto`; typer has no option whose value may be left out."""
+    """`train --resume` is `train --resume auto`: typer has no option with a value to leave out."""
     command = next((word for word in arguments if not word.startswith("-")), "")
     found = list(arguments)
     if command not in ("train", "distill"):

@@ -8,8 +8,9 @@ from typing import Any
 
 from picogen_core.data.tags import known_tags
 from picogen_core.errors import BadCheckpoint, ConfigError
-from picogen_core.model.checkpoint import digest, load_config, load_model, read_manifest
+from picogen_core.model.checkpoint import digest, load_config, load_model
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.folder import read_manifest
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import check_tensors
 from picogen_core.progress import Reporter
