@@ -46,6 +46,24 @@ def resolve(
     return parse_options(TrainConfig, values, "configuration")
 
 
+def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`--set NAME.OPTION=VALUE` as options by name.
+
+    Raises:
+        ConfigError: an item of another form, or a name that is none of `names`.
+    """
+    options: dict[str, dict[str, Any]] = {}
+    for item in items:
+        key, value = _assignment(item)
+        name, _, option = key.partition(".")
+        if name not in names or not option:
+            raise ConfigError(
+                f"--set {item!r}: write it as METRIC.OPTION=VALUE; metrics: {', '.join(names)}."
+            )
+        options.setdefault(name, {})[option] = value
+    return options
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

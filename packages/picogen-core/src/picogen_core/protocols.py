@@ -123,12 +123,22 @@ class Loss(Protocol):
 
 
 Row = Mapping[str, Any]
-"""What a metric keeps of one piece: plain JSON values, so that it can be cached."""
+"""What a metric keeps of one piece: plain JSON values, so that it can be cached. Scoring adds the
+piece's name under `NAME` before it asks for a summary."""
+
+NAME, CONDENSED = "name", "condensed"
+"""Keys of a row that scoring sets: the piece's name; a whole reference as `condense` gave it."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its unit, its direction, its count and its 95 % interval where there is one."""
+    """A number with its unit, its direction, its count and its 95 % interval where there is one.
+
+    reference:  the same number of real music, with its interval; for a distance, how far pieces
+                drawn from the reference itself are from it.
+    p:          probability of a difference from the reference as large as this by chance alone.
+    detail:     for plots; tables leave it out.
+    """
 
     value: float
     unit: str
@@ -137,20 +147,37 @@ class Value:
     high: float | None = None
     better: Literal["higher", "lower", "closer"] | None = None
     reference: float | None = None
+    reference_low: float | None = None
+    reference_high: float | None = None
+    p: float | None = None
+    detail: bool = False
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A folder in numbers. `unused` counts the pieces that could not be used, by reason."""
+    """A folder in numbers. `unused` counts the pieces that could not be used, by reason.
+
+    `pieces`, where it is not empty, says of each row, in order, what only the whole folder or the
+    reference tells: plain JSON values. `plots` are the folder's curves and histograms, for a
+    report, plain JSON too.
+    """
 
     values: Mapping[str, Value]
     unused: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     headline: str | None = None
+    pieces: Sequence[Mapping[str, Any]] = ()
+    plots: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Metric(Protocol):
-    """First one row a piece, then one summary a folder."""
+    """First one row a piece, then one summary a folder.
+
+    Two more methods are looked for and may be left out. `condense(rows, rng) -> Mapping` makes
+    plain numbers of a reference, which can be shipped without its pieces: `summarise` then gets
+    `[{CONDENSED: numbers}]` as its reference. `figures(piece) -> Mapping` draws one piece for a
+    report, in plain JSON values.
+    """
 
     def measure(self, piece: Piece) -> Row:
         """One piece, cacheable. Raises `Undefined`; never returns 0.0 for nothing."""

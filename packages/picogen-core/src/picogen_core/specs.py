@@ -73,7 +73,14 @@ class LossSpec:
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """A measure of a folder. `build(config)` returns a `Metric`; `unit` and `better` are of its
-    headline value; `needs` names what it cannot do without: `"reference"` or nothing."""
+    headline value; `needs` names what it cannot do without: a `"reference"`, or a `"checkpoint"`,
+    whose path its options then get as `checkpoint`.
+
+    `judges_faults`: `measure` is also given files that cannot be read, as a `Piece` without voices
+    whose `fault` says why. `references`: JSON files of real music in numbers, by name, as
+    `picogen_core.references` describes them. `reference_sample`: so many pieces of a reference are
+    enough, for what takes long.
+    """
 
     name: str
     summary: str
@@ -81,7 +88,10 @@ class MetricSpec:
     build: Callable[[Any], Metric]
     unit: str
     better: Better
-    needs: tuple[Literal["reference"], ...] = ()
+    needs: tuple[Literal["reference", "checkpoint"], ...] = ()
+    judges_faults: bool = False
+    references: Mapping[str, Path] = field(default_factory=dict)
+    reference_sample: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
