@@ -165,7 +165,7 @@ class Plot:
     title: str
     x_label: str
     y_label: str
-    x: Sequence[float] | Sequence[str]
+    x: Sequence[float | str]
     y: Sequence[float | None]
     low: Sequence[float | None] = ()
     high: Sequence[float | None] = ()

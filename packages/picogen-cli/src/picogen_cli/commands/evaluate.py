@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from picogen_core.cache import cache_dir
 
-from picogen_cli.defaults import cache_dir
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
     from picogen_core.progress import Reporter
-    from picogen_core.report.build import PageRequest
+    from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreReport
 
 
@@ -70,7 +70,7 @@ def evaluate(
 ) -> None:
     """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
     from picogen_core import ConfigError
-    from picogen_core.report.build import PageRequest
+    from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreRequest, score_folder
 
     from picogen_cli import score_table

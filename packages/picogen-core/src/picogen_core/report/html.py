@@ -6,13 +6,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from lxml import etree
 
-from picogen_core.report.charts import plain
+from picogen_core.report.drawing import plain
 
-Child = etree._Element | str | None
+Child: TypeAlias = etree._Element | str | None
 
 
 def tag(name: str, /, *children: Child, **attributes: str) -> etree._Element:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from picogen_core.report.charts import SVG, plain
+from picogen_core.report.drawing import SVG, plain
 from picogen_core.score.raster import plain_text
 
 _ELEMENTS = {"svg", "g", "path", "use", "rect", "polygon", "polyline", "ellipse", "circle", "line",
@@ -61,7 +61,7 @@ def page_parts(
     for page in pages:
         parser = etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)
         root = etree.fromstring(plain_text(page).encode(), parser)
-        names = {}
+        names = dict[str, str]()
         for defs in root.iter("{*}defs"):
             names |= {g.get("id"): glyphs.name(g) for g in defs if g.get("id")}
         for note in root.iter("{*}g"):
