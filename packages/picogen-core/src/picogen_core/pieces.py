@@ -18,6 +18,9 @@ from picogen_core.xml_notes import MAX_BYTES, read_xml_notes, unzip_mxl
 SUFFIXES = (".abc", ".musicxml", ".mxl", ".xml")
 """What is read, and which wins where one score lies in several formats."""
 
+MAX_TUNE = 500_000
+"""Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""
+
 _RECORDED = ("repairs", "raw", "complete", "error")
 _MAX_RECORD = 4_000_000
 
@@ -101,6 +104,8 @@ def read_score(score: ScoreText) -> Piece | Unreadable:
     """The notes and bars of a score."""
     try:
         if isinstance(score.data, str):
+            if len(score.data) > MAX_TUNE:
+                raise BadInput(f"a tune of {len(score.data):,} characters; at most {MAX_TUNE:,}")
             piece = piece_from_abc(score.name, score.data, score.record)
         else:
             text, voices, bars = read_xml_notes(score.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,19 +126,21 @@ def score_pieces(
     entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
     _check_needs(entries, request, reference)
     plans = [_plan(entry, request) for entry in entries]
-    cache = None if request.cache is None else RowCache(request.cache)
-    found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
-    if not found.readable:
-        raise BadInput(f"{where}: no piece could be read ({_why(found.unreadable)}).")
     known = Measured()
-    if reference is not None and not reference.shipped:
-        title = "Measuring the reference"
-        samples = {e.name: e.spec.reference_sample for e in entries if e.spec.reference_sample}
-        known = measure_all(reference.scores, plans, cache, request.jobs, reporter, title, samples)
-        if not known.readable:
-            raise BadInput(
-                f"the reference has no piece that can be read ({_why(known.unreadable)})."
+    with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
+        found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
+        if not found.readable:
+            raise BadInput(f"{where}: no piece could be read ({_why(found.unreadable)}).")
+        if reference is not None and not reference.shipped:
+            title = "Measuring the reference"
+            samples = {e.name: e.spec.reference_sample for e in entries if e.spec.reference_sample}
+            known = measure_all(
+                reference.scores, plans, cache, request.jobs, reporter, title, samples
             )
+            if not known.readable:
+                raise BadInput(
+                    f"the reference has no piece that can be read ({_why(known.unreadable)})."
+                )
     reporter.start("Comparing", len(plans), "metrics")
     summaries = {}
     for number, plan in enumerate(plans, 1):

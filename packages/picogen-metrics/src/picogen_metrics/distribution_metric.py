@@ -107,9 +107,9 @@ class DistributionMetric:
         one = np.ones((1, len(ordered)))
         means = {name: mean_histogram(table, one)[0] for name, table in tables.items()}
 
-        def distances(weights: Floats) -> dict[str, Floats]:
+        def distances(folders: Floats, references: Floats) -> dict[str, Floats]:
             found = {
-                name: js_distance(mean_histogram(table, weights), means[name])
+                name: js_distance(mean_histogram(table, folders), mean_histogram(table, references))
                 for name, table in tables.items()
                 if means[name].any()
             }

@@ -49,7 +49,7 @@ class LikelihoodMetric:
     def measure(self, piece: Piece) -> Row:
         """Raises `Undefined` for MusicXML, and for what cannot be encoded or moved to the key."""
         from picogen_core.abc.transpose import Transposer
-        from picogen_core.data.batches import crop
+        from picogen_core.data.crops import crop
         from picogen_core.data.piece import to_interleaved
         from picogen_core.data.store import encode_piece, from_encoded
         from picogen_core.training.evaluate import evaluate

@@ -1,7 +1,8 @@
 """How far real music is from itself: what a distance has to exceed before it says anything.
 
-A folder of n pieces has a distance to its reference even where it was drawn from it. So n pieces
-are drawn from the reference, with return, many times: mean and spread of their distances.
+A folder of n pieces has a distance to a reference even where both are of one kind. So n pieces and
+another reference are drawn from the reference, with return, many times: mean and spread of their
+distances.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ DRAWS = 200
 
 Noise = Mapping[str, list[list[float]]]
 """Name -> [n, mean, standard deviation], n rising."""
-Distances = Callable[[Floats], Mapping[str, Floats]]
-"""[R, pieces] weights -> the distances of each resample from the whole, by name."""
+Distances = Callable[[Floats, Floats], Mapping[str, Floats]]
+"""[R, pieces] weights of R folders and of R references -> their distances [R], by name."""
 
 
 def table(
@@ -32,8 +33,10 @@ def table(
     """Distances of folders of these sizes, drawn from `pieces` of the reference."""
     found: dict[str, list[list[float]]] = {}
     for size in sizes:
-        weights = rng.multinomial(size, np.full(pieces, 1 / pieces), size=DRAWS).astype(float)
-        for name, drawn in distances(weights).items():
+        even = np.full(pieces, 1 / pieces)
+        folders = rng.multinomial(size, even, size=DRAWS).astype(float)
+        references = rng.multinomial(pieces, even, size=DRAWS).astype(float)
+        for name, drawn in distances(folders, references).items():
             if np.isfinite(drawn).sum() > 1:
                 row = [float(size), float(np.nanmean(drawn)), float(np.nanstd(drawn))]
                 found.setdefault(name, []).append(row)

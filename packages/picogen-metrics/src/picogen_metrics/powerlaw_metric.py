@@ -19,10 +19,12 @@ from picogen_metrics.powerlaw import Floats
 from picogen_metrics.powerlaw_reference import (
     MIN_PIECES,
     Condensed,
+    Numbers,
     compare,
     condense,
     describe_piece,
     genre_notes,
+    numbers,
     oddness,
     psd_ends,
     size_notes,
@@ -49,7 +51,7 @@ class _Statistics:
     spread: dict[str, list[float]]
     resampled: dict[str, Floats] = field(default_factory=dict)
 
-    def as_arguments(self) -> tuple[Floats, Floats, Floats, Floats]:
+    def numbers(self) -> Numbers:
         """beta, psd, intervals and rep of one folder, as `powerlaw_reference.compare` asks."""
         beta = np.array([self.beta.get("beta", np.nan)])
         return beta, self.psd[None], self.intervals[None], np.array([self.rep])
@@ -108,7 +110,7 @@ class PowerlawMetric:
             if "powerlaw_distance" in values:
                 headline = "powerlaw_distance"
                 total = values[headline].value
-                notes += genre_notes(total, known, found.as_arguments())
+                notes += genre_notes(total, known, found.numbers())
         return Summary(values, unused, notes, headline, facts, plots, order="oddness")
 
     def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
@@ -261,13 +263,15 @@ def _compared_values(found: _Statistics, known: Condensed) -> dict[str, Value]:
     """Distances to the reference, which stays as it is while the folder is resampled."""
     count, drawn = len(found.sums), found.resampled
     units = {"psd_db": "dB", "interval_js": "mbit", "powerlaw_distance": "1"}
-    own = compare(known, *found.as_arguments())
+    target = numbers(known)
+    distances = compare(found.numbers(), target)
     draws: Mapping[str, Floats] = {}
     if drawn and "beta" in drawn:
-        draws = compare(known, drawn["beta"], drawn["psd"], drawn["intervals"], drawn["rep"])
+        resampled = drawn["beta"], drawn["psd"], drawn["intervals"], drawn["rep"]
+        draws = compare(resampled, target)
     values = {}
     for name, unit in units.items():
-        number = float(own[name][0])
+        number = float(distances[name][0])
         if np.isfinite(number):
             ends = _centred(number, draws.get(name))
             value = Value(number, unit, count, *ends, "lower")

@@ -19,6 +19,8 @@ WARN_PIECES, MIN_PIECES = 50, 20
 MARKOV = 1.69
 """Distance of a second-order Markov chain of O'Neill's tunes to them."""
 
+Numbers = tuple[Floats, Floats, Floats, Floats]
+"""beta [R], psd [R, 10], intervals [R, 25] and rep [R] of R folders."""
 Condensed = Mapping[str, Any]
 """pieces, beta by band, psd [10] (None where empty), its 95 % interval psd_low and psd_high,
 intervals [25], leap, rep; noise, see
@@ -50,15 +52,16 @@ def condense(
         "oddness": spread([describe_piece(voices) for voices in pieces]),
     }
 
-    def distances(weights: Floats) -> dict[str, Floats]:
-        betas = folder.grid_beta(sums, weights, "beta")
-        return compare(
-            found,
-            betas,
+    def drawn(weights: Floats) -> Numbers:
+        return (
+            folder.grid_beta(sums, weights, "beta"),
             folder.mean_psd(sums, weights),
             weights @ sums.intervals,
             folder.mean_rep(sums, weights),
         )
+
+    def distances(folders: Floats, references: Floats) -> dict[str, Floats]:
+        return compare(drawn(folders), drawn(references))
 
     noises = noise.table(distances, len(pieces), sizes, rng) if "beta" in found["beta"] else {}
     return {**found, "noise": noises}
@@ -77,17 +80,22 @@ def psd_ends(draws: Floats) -> tuple[Ends, Ends]:
     return ends[0], ends[1]
 
 
-def compare(
-    known: Condensed, beta: Floats, psd: Floats, intervals: Floats, rep: Floats
-) -> dict[str, Floats]:
-    """psd_db, interval_js and powerlaw_distance of R folders: [R], [R, 10], [R, 25], [R] -> [R]."""
-    target = np.array([np.nan if power is None else power for power in known["psd"]])
-    counts = np.array(known["intervals"])
-    psd_db = powerlaw.psd_difference(psd, target)
-    js = np.array([powerlaw.interval_js(row, counts) for row in intervals])
-    rep_gap = rep - (np.nan if known["rep"] is None else known["rep"])
-    beta_gap = beta - known["beta"].get("beta", np.nan)
-    total = powerlaw.distance(beta_gap, psd_db, js, rep_gap)
+def numbers(known: Condensed) -> Numbers:
+    """A condensed reference as one folder, nan where it is undefined."""
+    psd = [np.nan if power is None else power for power in known["psd"]]
+    rep = np.nan if known["rep"] is None else known["rep"]
+    beta = known["beta"].get("beta", np.nan)
+    return np.array([beta]), np.array([psd]), np.array([known["intervals"]]), np.array([rep])
+
+
+def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
+    """psd_db, interval_js and powerlaw_distance [R] of R folders from R references, or from one."""
+    beta, psd, intervals, rep = own
+    known_beta, known_psd, known_intervals, known_rep = known
+    psd_db = powerlaw.psd_difference(psd, known_psd)
+    pairs = zip(intervals, np.broadcast_to(known_intervals, intervals.shape), strict=True)
+    js = np.array([powerlaw.interval_js(one, other) for one, other in pairs])
+    total = powerlaw.distance(beta - known_beta, psd_db, js, rep - known_rep)
     return {"psd_db": psd_db, "interval_js": js, "powerlaw_distance": total}
 
 
@@ -118,7 +126,7 @@ def oddness(
     return float(np.sqrt(np.mean(np.square(gaps)))) if gaps else None
 
 
-def genre_notes(total: float, known: Condensed, statistics: Sequence[Any]) -> list[str]:
+def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
     """A warning where the distance says that the reference may be of another genre."""
     notes = []
     rows = known["noise"].get("powerlaw_distance")
@@ -127,7 +135,7 @@ def genre_notes(total: float, known: Condensed, statistics: Sequence[Any]) -> li
         return []
     nearest = (
         min(
-            (float(compare(other, *statistics)["powerlaw_distance"][0]), name)
+            (float(compare(own, numbers(other))["powerlaw_distance"][0]), name)
             for name, other in _shipped().items()
         )
         if _shipped()
