@@ -214,7 +214,7 @@ def test_charts_draw_their_numbers():
     square = heat_map(HeatMap("T", "bar", [[1, 0], [0, None]]))
     kinds = [p.get("class") for p in square.iter(f"{{{SVG}}}path")]
     assert sorted(kinds) == ["cell", "none"]
-    assert etree.fromstring(standalone([line, log])).get("height") == "560"
+    assert etree.fromstring(standalone([line, log], ["s"])).get("height") == "588"
 
 
 @pytest.fixture(scope="module")

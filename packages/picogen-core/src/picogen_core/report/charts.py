@@ -29,12 +29,17 @@ from picogen_core.report.drawing import (
     fixed,
     frame,
     is_drawn,
+    legend,
+    legend_width,
     nothing,
     svg_name,
     write,
 )
 
 _LEVELS = 12
+_FEW = 24
+"""So few points of a line are marked each."""
+LEGEND = 28
 
 
 def stylesheet() -> str:
@@ -42,16 +47,18 @@ def stylesheet() -> str:
     return (files(__package__) / "charts.css").read_text(encoding="utf-8")
 
 
-def standalone(charts: Sequence[etree._Element], columns: int = 1) -> bytes:
-    """Charts as one SVG file."""
-    rows = math.ceil(len(charts) / columns)
-    size = {"width": str(WIDTH * columns), "height": str(HEIGHT * rows)}
-    box = f"0 0 {WIDTH * columns} {HEIGHT * rows}"
-    root = element("svg", {**size, "viewBox": box, "class": "chart page"})
+def standalone(charts: Sequence[etree._Element], names: Sequence[str], columns: int = 1) -> bytes:
+    """Charts of the same series as one SVG file, row by row, below their legend."""
+    width = max(float(WIDTH * columns), legend_width(names) + LEFT)
+    height = math.ceil(len(charts) / columns) * HEIGHT + LEGEND
+    box = f"0 0 {fixed(width)} {height}"
+    size = {"width": fixed(width), "height": str(height), "viewBox": box}
+    root = element("svg", {**size, "class": "chart page"})
     etree.SubElement(root, svg_name("style")).text = stylesheet()
+    legend(root, names, LEFT, 10)
     for number, chart in enumerate(charts):
         chart.set("x", str(number % columns * WIDTH))
-        chart.set("y", str(number // columns * HEIGHT))
+        chart.set("y", str(number // columns * HEIGHT + LEGEND))
         chart.set("width", str(WIDTH))
         chart.set("height", str(HEIGHT))
         root.append(chart)
@@ -122,6 +129,9 @@ def lines(
                 continue
             path.append(f"{'L' if joined else 'M'}{fixed(x_at(x))} {fixed(y_at(y))}")
             joined = True
+            if len(one.x) <= _FEW:
+                place = {"cx": fixed(x_at(x)), "cy": fixed(y_at(y)), "r": "2.4"}
+                add(chart, "circle", {"class": f"dot s{number % COLOURS}", **place})
         add(chart, "path", {"class": f"line s{number % COLOURS}", "d": "".join(path)})
     return chart
 

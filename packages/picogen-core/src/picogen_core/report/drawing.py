@@ -31,7 +31,8 @@ class Series:
 
 
 def frame(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> etree._Element:
-    """An empty chart with its title, the names of its axes, and a legend."""
+    """An empty chart with its title, the names of its axes, and a legend as far as there is room
+    for one."""
     told = f"{title}: {y_label} by {x_label}"
     told += f"; {', '.join(one.name for one in series)}" if series else ""
     box = f"0 0 {WIDTH} {HEIGHT}"
@@ -41,14 +42,25 @@ def frame(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> e
     write(chart, x_label, WIDTH - RIGHT, HEIGHT - 8, "end", "label")
     if x_label != y_label:
         write(chart, y_label, 4, TOP - 8, "start", "label")
-    if len(series) > 1:
-        left = float(WIDTH - RIGHT)
-        for number, one in reversed(list(enumerate(series))):
-            left -= 6.2 * len(one.name) + 20
-            box_at = {"x": fixed(left), "y": "24", "width": "10", "height": "8"}
-            add(chart, "rect", {"class": f"key s{number % COLOURS}", **box_at})
-            write(chart, one.name, left + 14, 32, "start")
+    names = [one.name for one in series]
+    left = WIDTH - RIGHT - legend_width(names)
+    if len(series) > 1 and left > LEFT + 30:
+        legend(chart, names, left, 24)
     return chart
+
+
+def legend(chart: etree._Element, names: Sequence[str], x: float, y: float) -> None:
+    """Each series' colour and name, from left to right."""
+    for number, name in enumerate(names):
+        place = {"x": fixed(x), "y": fixed(y), "width": "10", "height": "8"}
+        add(chart, "rect", {"class": f"key s{number % COLOURS}", **place})
+        write(chart, name, x + 14, y + 8, "start")
+        x += legend_width([name])
+
+
+def legend_width(names: Sequence[str]) -> float:
+    """About how wide a legend is."""
+    return sum(6.2 * len(name) + 24 for name in names)
 
 
 def axis_x(chart: etree._Element, low: float, high: float, log: bool) -> Scale:

@@ -45,7 +45,7 @@ class Keeper:
             return
         progress = self.progress
         row = {"step": progress.step, "seconds": round(progress.seconds, 3)}
-        row |= {"waited": round(progress.waited, 3), **values}
+        row |= {"waited": round(progress.waited, 3), "characters": progress.characters, **values}
         self.log(row)
         for listener in self.listeners:
             listener(row)
