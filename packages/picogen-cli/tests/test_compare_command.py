@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from picogen_cli.main import main
+from picogen_core import trials
 
 TUNES = "\n".join(
     f"X:{i}\nT:Tune {i}\nM:4/4\nL:1/4\nK:G\n" + "|".join(bars) + "|]\n"
@@ -80,8 +81,13 @@ def test_what_differs_and_what_the_folders_tell(
 
 
 def test_measured_on_the_same_pieces(
-    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    runs: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(trials, "PATCHES", 12)
+    monkeypatch.setattr(trials, "ROUNDS", 2)
     scores = tmp_path / "scores"
     scores.mkdir()
     (scores / "book.abc").write_text(TUNES)

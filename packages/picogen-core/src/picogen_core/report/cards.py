@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from lxml import etree
 
+from picogen_core.errors import PicogenError, Undefined
 from picogen_core.pieces import ScoreText
 from picogen_core.report.charts import draw
 from picogen_core.report.choice import Choice
@@ -20,7 +23,14 @@ from picogen_core.score.helper import Converter
 from picogen_core.scoring import ScoredPiece, ScoreReport, figures
 
 MAX_ABC = 20_000
+MAX_PLAIN = 256_000
+"""Larger MusicXML is saved compressed."""
 _ABC, _MUSICXML = "text/vnd.abc;charset=utf-8", "application/vnd.recordare.musicxml+xml"
+_MXL = "application/vnd.recordare.musicxml"
+_CONTAINER = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<container><rootfiles>'
+    '<rootfile full-path="score.musicxml"/></rootfiles></container>\n'
+)
 
 
 class Cards:
@@ -169,16 +179,33 @@ def _files(score: ScoreText, found: Engraved) -> etree._Element:
         shown = tag("details", tag("summary", "ABC text"), tag("pre", tag("code", foreign(text))))
     if found.musicxml is not None:
         links += [" "] if links else []
-        links.append(download("MusicXML", f"{stem}.musicxml", _MUSICXML, found.musicxml))
+        if len(found.musicxml) > MAX_PLAIN:
+            links.append(download("MusicXML", f"{stem}.mxl", _MXL, zip_mxl(found.musicxml)))
+        else:
+            links.append(download("MusicXML", f"{stem}.musicxml", _MUSICXML, found.musicxml))
     return tag("div", tag("p", "Save: ", *links, class_="files") if links else None, shown)
 
 
+def zip_mxl(xml: bytes) -> bytes:
+    """MusicXML in its compressed form; the same file gives the same bytes."""
+    files = {"META-INF/container.xml": _CONTAINER.encode(), "score.musicxml": xml}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
 def _figures(piece: ScoredPiece, report: ScoreReport) -> list[etree._Element]:
-    if report.request is None:
-        return []
-    drawn = [
-        plot
-        for metric in report.metrics
-        for plot in figures(piece, metric, report.request).values()
-    ]
-    return [tag("details", tag("summary", plot.title), tag("figure", draw(plot))) for plot in drawn]
+    """What the metrics draw of the piece; a metric that fails to costs its own drawing alone."""
+    found = []
+    for metric in report.metrics if report.request is not None else ():
+        try:
+            drawn = figures(piece, metric, report.request)
+        except (PicogenError, Undefined) as error:
+            found.append(tag("p", f"{metric} drew nothing: ", foreign(str(error)), class_="reason"))
+            continue
+        for plot in drawn.values():
+            figure = tag("figure", draw(plot))
+            found.append(tag("details", tag("summary", plot.title), figure))
+    return found

@@ -3,7 +3,7 @@
 // a little ahead; one card plays at a time. `data-sounding` of a card counts the notes that are lit.
 (() => {
   const AHEAD = 0.5, TICK_MS = 100, RELEASE = 0.12, LEVEL = 0.16;
-  let audio = null, playing = null;
+  let audio = null, limiter = null, playing = null;
 
   const clock = (seconds) =>
     `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
@@ -32,13 +32,17 @@
 
     play() {
       if (playing) playing.pause();
-      audio = audio || new AudioContext();
+      if (!audio) {
+        audio = new AudioContext();
+        limiter = audio.createDynamicsCompressor(); // many voices must not clip
+        limiter.connect(audio.destination);
+      }
       audio.resume();
       if (this.position >= this.length) this.position = 0;
       playing = this;
       this.out = audio.createGain();
       this.out.gain.value = LEVEL;
-      this.out.connect(audio.destination);
+      this.out.connect(limiter);
       this.origin = audio.currentTime + 0.05 - this.position;
       this.next = this.sounds.findIndex((s) => s[0] + s[1] > this.position);
       if (this.next < 0) this.next = this.sounds.length;
