@@ -198,8 +198,10 @@ def zip_mxl(xml: bytes) -> bytes:
 
 def _figures(piece: ScoredPiece, report: ScoreReport) -> list[etree._Element]:
     """What the metrics draw of the piece; a metric that fails to costs its own drawing alone."""
-    found = []
-    for metric in report.metrics if report.request is not None else ():
+    found: list[etree._Element] = []
+    if report.request is None:
+        return found
+    for metric in report.metrics:
         try:
             drawn = figures(piece, metric, report.request)
         except (PicogenError, Undefined) as error:
