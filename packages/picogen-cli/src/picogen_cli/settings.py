@@ -9,9 +9,11 @@ from typing import Any
 
 from picogen_core import BadInput, ConfigError
 from picogen_core.options import parse_options
+from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")
+PRESETS = Path(__file__).parent / "presets"
 
 
 def resolve(
@@ -19,16 +21,21 @@ def resolve(
     flags: Mapping[str, Any],
     sets: Sequence[str],
     defaults: Mapping[str, Any] | None = None,
+    preset: str | None = None,
 ) -> TrainConfig:
-    """`defaults`, then picogen.toml beside the user, `--config`, flags that were given, `--set`.
+    """`defaults`, then the preset, picogen.toml beside the user, `--config`, flags that were given,
+    `--set`.
 
-    Keys of `flags` may be dotted (`backbone.name`); None means not given.
+    Keys of `flags` may be dotted (`backbone.name`); None means not given. A preset is of a size:
+    options of its backbone that another one has too (`layers`) hold for that one as well.
 
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
     values: dict[str, Any] = {"backbone": {"name": "rwkv"}, "head": {"name": "char-gru"}}
     _merge(values, defaults or {})
+    sizes = _read(PRESETS / f"{preset}.toml") if preset else {}
+    _merge(values, sizes)
     files = [UNASKED] if UNASKED.is_file() else []
     for file in [*files, *([config] if config else [])]:
         table = _read(file)
@@ -43,6 +50,8 @@ def resolve(
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)
+    if "backbone" in sizes:
+        _fit(values["backbone"], sizes["backbone"])
     return parse_options(TrainConfig, values, "configuration")
 
 
@@ -62,6 +71,16 @@ def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
             )
         options.setdefault(name, {})[option] = value
     return options
+
+
+def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
+    """Give a backbone what it shares with that of the preset and was not told otherwise."""
+    if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
+        return
+    known = registry().get("backbone", str(backbone.get("name"))).config().model_fields
+    for key, value in preset.items():
+        if key in known:
+            backbone.setdefault(key, value)
 
 
 def _read(file: Path) -> dict[str, Any]:

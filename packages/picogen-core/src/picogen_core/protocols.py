@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from picogen_core.data.types import SourcePiece
     from picogen_core.pieces import Piece
+
+    Floats = NDArray[np.float32]
+    Slots = NDArray[np.int64]
 
 State = TypeVar("State")
 """A tree (dict, list or tuple) of tensors whose first axis is the batch."""
@@ -55,6 +59,40 @@ class Head(Protocol[State]):
 
     def step(self, chars: Tensor, state: State) -> tuple[Tensor, State]:
         """[N] -> logits of the next character [N, V]."""
+
+
+class CompiledBackbone(Protocol):
+    """A backbone without torch: it keeps the states of several pieces, each in a slot.
+
+    A row's result has to depend on its own slot alone, to the last bit: then a piece is the same
+    alone and in a batch. `picogen_core.compiled` has what that takes.
+    """
+
+    def allocate(self, slots: int, max_patches: int) -> None:
+        """Empty states for `slots` pieces that are read `max_patches` patches long at most."""
+
+    def clear(self, slot: int) -> None:
+        """Forget the slot's piece."""
+
+    def copy(self, source: int, target: int) -> None:
+        """Let the target slot go on from where the source slot is."""
+
+    def extend(self, x: Floats, slots: Slots) -> Floats:
+        """[N, D], [N] -> [N, D]: row i is the next patch of slot i. A slot may come several times,
+        its patches in their order, as when a prompt is read."""
+
+
+class CompiledHead(Protocol):
+    """A head without torch: it keeps what it knows of a patch, one in each slot."""
+
+    def allocate(self, slots: int) -> None:
+        """Room for `slots` patches at once."""
+
+    def begin(self, hidden: Floats, slots: Slots) -> Floats:
+        """[N, D] -> logits [N, V] of the first characters of new patches in different slots."""
+
+    def step(self, chars: Slots, slots: Slots) -> Floats:
+        """[N] characters drawn in N different slots -> logits [N, V] of the next."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from picogen_core.training.config import TrainConfig
 
 from picogen_cli.defaults import dated_name, default_data, shipped_teacher
 from picogen_cli.options import Config, Device, Force, Json, Seed, Sets, print_json, show
@@ -33,6 +34,18 @@ Nproc = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
 ]
+Preset = Annotated[
+    Literal["tiny", "small", "base"] | None,
+    typer.Option(help="A size to begin from: 0.9, 5 or 31 million parameters with rwkv."),
+]
+Track = Annotated[
+    Literal["none", "wandb"] | None,
+    typer.Option(help="Who follows the run; wandb is offline unless WANDB_MODE=online [none]."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, tell parameters, memory and time, and stop."),
+]
 RESUME = ("auto", "always", "never")
 Resume = Annotated[
     Literal["auto", "always", "never"],
@@ -56,13 +69,17 @@ def train(
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
+    preset: Preset = None,
+    track: Track = None,
+    dry_run: DryRun = False,
     resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on scores."""
     flags = _flags(locals())
-    _run("train", flags, {}, config, sets or [], resume, force, as_json)
+    settings = resolve(config, flags, sets or [], preset=preset)
+    _run("train", settings, resume, force, dry_run, as_json)
 
 
 def distill(
@@ -95,6 +112,9 @@ def distill(
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
+    preset: Preset = None,
+    track: Track = None,
+    dry_run: DryRun = False,
     resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
@@ -107,7 +127,8 @@ def distill(
         "loss.physics.weight": beta_phy,
         "cache_limit": cache_limit,
     }
-    _run("distill", flags, distill_losses(), config, sets or [], resume, force, as_json)
+    settings = resolve(config, flags, sets or [], distill_losses(), preset)
+    _run("distill", settings, resume, force, dry_run, as_json)
 
 
 def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, Any]:
@@ -124,7 +145,7 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
     keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
-    keys += ["max_seconds", "seed", "device", "nproc"]
+    keys += ["max_seconds", "seed", "device", "nproc", "track"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],
@@ -133,15 +154,12 @@ def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run(
     command: str,
-    flags: dict[str, Any],
-    defaults: Mapping[str, Any],
-    config_file: Path | None,
-    sets: list[str],
+    config: TrainConfig,
     resume: Literal["auto", "always", "never"],
     force: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
-    config = resolve(config_file, flags, sets, defaults)
     from picogen_core.training.check import check_config
 
     check_config(config)
@@ -153,11 +171,18 @@ def _run(
     with make_reporter() as reporter:
         if config.data is None:
             updates["data"] = default_data(reporter)
+        config = config.model_copy(update=updates)
+        if dry_run:
+            from picogen_core.training.plan import plan_training
+
+            from picogen_cli.plan_text import plan_text
+
+            plan = plan_training(config, resume=resume, force=force, reporter=reporter)
+            print_json(asdict(plan)) if as_json else typer.echo(plan_text(plan))
+            return
         from picogen_core.training.loop import run_training
 
-        result = run_training(
-            config.model_copy(update=updates), resume=resume, force=force, reporter=reporter
-        )
+        result = run_training(config, resume=resume, force=force, reporter=reporter)
     if as_json:
         print_json(asdict(result))
         return

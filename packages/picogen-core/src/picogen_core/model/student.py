@@ -162,10 +162,15 @@ class GenericStudent(nn.Module):
         return hidden, state
 
 
-def components(config: ModelConfig) -> dict[str, dict[str, str]]:
-    """Which distribution and version the backbone and the head came from."""
+def components(config: ModelConfig) -> dict[str, dict[str, Any]]:
+    """Which distribution and version the backbone and the head came from, and their options."""
     found = {kind: registry().get(kind, getattr(config, kind)) for kind in ("backbone", "head")}
     return {
-        kind: {"name": entry.name, "distribution": entry.distribution, "version": entry.version}
+        kind: {
+            "name": entry.name,
+            "distribution": entry.distribution,
+            "version": entry.version,
+            "config": getattr(config, f"{kind}_options"),
+        }
         for kind, entry in found.items()
     }

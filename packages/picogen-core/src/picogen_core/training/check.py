@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.terms import read_term
+from picogen_core.training.tracking import check_tracker
 
 
 def check_config(config: TrainConfig) -> None:
@@ -11,5 +13,6 @@ def check_config(config: TrainConfig) -> None:
     model = config.model_config_for(None)
     registry().get("backbone", model.backbone).options(model.backbone_options)
     registry().get("head", model.head).options(model.head_options)
-    for name in config.loss:
-        registry().get("loss", name)
+    for name, table in config.loss.items():
+        read_term(name, table)
+    check_tracker(config.track)

@@ -76,9 +76,18 @@ class TrainConfig(Options):
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     eval_every: int = Field(1, ge=1, description="Epochs between evaluations.")
     save_every: int | None = Field(
-        None, ge=1, description="Steps between checkpoints; left out, saving costs 2 % of the time."
+        None, ge=1, description="Steps between checkpoints; left out, saving costs 1 % of the time."
     )
     save_minutes: float = Field(5.0, gt=0, description="Most minutes between two checkpoints.")
+    samples: int = Field(
+        4, ge=0, le=64, description="Pieces that are written and measured at every evaluation."
+    )
+    sample_share: float = Field(
+        0.05, gt=0, description="Most of the run's time that they may take; else they are left out."
+    )
+    track: Literal["none", "wandb"] = Field(
+        "none", description="Who follows metrics.jsonl; wandb is offline unless WANDB_MODE=online."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 is autocast; auto takes it on CUDA, fp32 elsewhere."
     )

@@ -23,7 +23,7 @@ from picogen_core.training.state import STATE, Progress
 
 MAY_CHANGE = {
     "epochs", "max_seconds", "save_every", "save_minutes", "device", "exp_name", "output_dir",
-    "data", "eval_data", "cache_dir", "cache_limit",
+    "data", "eval_data", "cache_dir", "cache_limit", "samples", "sample_share", "track",
 }  # fmt: skip
 """Settings that a resumed run may have otherwise; the data's content is checked by digest."""
 

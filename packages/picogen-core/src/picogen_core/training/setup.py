@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -76,9 +77,14 @@ def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
         origin={
             "teacher": taught_by and {"path": str(config.teacher_ckpt), "sha256": taught_by},
-            "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
+            "data": _data_origin(config.data, train),
+            "eval_data": _data_origin(config.eval_data or config.data, held_out),
         },
     )
+
+
+def _data_origin(path: Path | None, data: Dataset) -> dict[str, Any]:
+    return {"path": str(path), "pieces": len(data), "sha256": data.digest()}
 
 
 def original_keys(data: Dataset) -> Dataset:
