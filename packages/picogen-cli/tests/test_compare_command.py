@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 from picogen_cli.main import main
 from picogen_core import trials
+from picogen_core.generation.engines import choose
 
 TUNES = "\n".join(
     f"X:{i}\nT:Tune {i}\nM:4/4\nL:1/4\nK:G\n" + "|".join(bars) + "|]\n"
@@ -44,8 +45,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """`one`, and a copy with another learning rate and a hostile name."""
+    """`one`, and a copy with another learning rate and a hostile name. Nothing is compiled."""
     monkeypatch.chdir(trained)
+    monkeypatch.setattr(choose, "_obstacle", lambda *_: "compiling takes too long for a test")
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
     one, other = tmp_path / "one", tmp_path / "a|b<script>"
     shutil.copytree(trained / "checkpoints" / "one", one)

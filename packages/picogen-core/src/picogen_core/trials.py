@@ -46,43 +46,47 @@ def bits_per_character(runs: Sequence[Run], data: Path, reporter: Reporter) -> l
     return found
 
 
-def latency(runs: Sequence[Run], reporter: Reporter) -> list[Value]:
-    """Milliseconds a patch when one piece is written on the CPU: median of `ROUNDS` pieces of up
-    to `PATCHES` patches, the runs taking turns, after one to warm up."""
-    from picogen_core.generation.decode import generate
+def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[str]]:
+    """Milliseconds a patch when one piece is written on the CPU, by the engine that `picogen
+    generate` takes: median of `ROUNDS` pieces of up to `PATCHES` patches, the runs taking turns,
+    after one to warm up. And the engines."""
+    from picogen_core.generation.decode import Limits, write
+    from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
     from picogen_core.generation.options import SamplingOptions
+    from picogen_core.generation.piece import Start
     from picogen_core.generation.prompt import place_prompt
-    from picogen_core.model.checkpoint import load_model
 
+    sampling = SamplingOptions.model_validate({})
     prompt = place_prompt("").text
-    models = [load_model(run.checkpoint) for run in runs]
+    engines, most = [], []
+    names: list[str] = []
+    for run in runs:
+        checkpoint = Checkpoint(run.checkpoint, reporter)
+        choice = choose(checkpoint.config, "auto", "cpu", 1, reporter)
+        most.append(min(PATCHES, checkpoint.config.max_patches))
+        engines.append(open_engine(checkpoint, choice, 1, most[-1], reporter))
+        names.append(choice.engine)
     times: list[list[float]] = [[] for _ in runs]
     reporter.start("Latency", float((ROUNDS + 1) * len(runs)), "pieces")
     for turn in range(ROUNDS + 1):
-        for number, model in enumerate(models):
-            most = min(PATCHES if turn else 8, model.config.max_patches)
+        for number, engine in enumerate(engines):
+            start = Start(1, prompt, seed=turn)
             begun = time.perf_counter()
-            (draft,) = generate(
-                model,
-                prompt,
-                seed=turn,
-                numbers=[1],
-                max_patches=most,
-                sampling=SamplingOptions.model_validate({}),
-            )
+            patches = len(list(write(engine, [start], sampling, Limits(most[number]))))
             spent = time.perf_counter() - begun
             if turn:
-                times[number].append(1000 * spent / max(1, len(draft.codes)))
+                times[number].append(1000 * spent / patches)
             reporter.advance(turn * len(runs) + number + 1)
     reporter.finish()
-    return [Value(statistics.median(of), "ms/patch", ROUNDS, better="lower") for of in times]
+    found = [Value(statistics.median(of), "ms/patch", ROUNDS, better="lower") for of in times]
+    return found, names
 
 
 def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
     """A folder of so many pieces of the run, kept in the cache, so that they are written once."""
     from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.run import GenerateRequest, write_scores
-    from picogen_core.model.checkpoint import digest
+    from picogen_core.model.folder import digest
 
     folder = cache_dir() / "samples" / f"{digest(run.checkpoint)[:16]}-{count}-{seed}"
     if not (folder / f"{count:04d}.json").is_file():

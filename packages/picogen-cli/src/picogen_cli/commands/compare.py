@@ -82,7 +82,10 @@ def compare(
         if latency:
             from picogen_core import trials
 
-            found.values["latency"] = list(trials.latency(opened, reporter))
+            measured, engines = trials.latency(opened, reporter)
+            found.values["latency"] = list(measured)
+            kinds = " and ".join(dict.fromkeys(engines))
+            found.remarks.append(f"latency: one piece with {kinds} on this machine’s CPU, median.")
         _measure(found, opened, scores, samples, metric or METRICS, reference, seed, reporter)
         if curves is not None:
             _draw(found, opened, curves, output)
