@@ -78,6 +78,7 @@ def whole(ragged: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig
         epochs=3,
         lr=3e-3,
         save_every=2,
+        samples=0,
     )
     run_training(config)
     return config
@@ -111,7 +112,7 @@ def assert_same_end(config: TrainConfig, whole: TrainConfig) -> None:
     assert mine == other
     assert [row["step"] for row in rows(config) if "loss" in row] == list(range(1, STEPS + 1))
     names = {path.name for path in config.run_dir.iterdir()}
-    assert names == {"config.toml", "metrics.jsonl", "last", "best"}
+    assert names == {"config.toml", "manifest.json", "metrics.jsonl", "last", "best"}
 
 
 def test_sigkill_twice_once_while_saving(whole: TrainConfig):
