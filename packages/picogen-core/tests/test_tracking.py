@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -125,7 +125,14 @@ def test_rows_samples_and_configuration_reach_the_tracker(ragged: Path, tmp_path
     assert first["id"] == second["id"] and second["resume"] == "allow"
     assert first["config"]["backbone"] == config.backbone
     assert first["config"]["manifest"]["components"]["backbone"]["name"] == "rwkv"
-    assert calls(tmp_path, "finish") == [[0], [0]]
+    run_training(config, force=True)
+    *_, (third,) = calls(tmp_path, "init")
+    assert third["id"] != first["id"]  # another run, of which the old one's files are gone
+    assert calls(tmp_path, "finish") == [[0], [0], [0]]
+
+
+def test_the_configuration_offers_what_the_table_has():
+    assert get_args(TrainConfig.model_fields["track"].annotation) == ("none", *tracking.TRACKERS)
 
 
 @pytest.mark.parametrize(
