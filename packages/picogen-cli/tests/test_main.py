@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from picogen_cli.main import main
@@ -206,17 +207,21 @@ def test_ctrl_c_is_no_traceback(
 
 
 def test_sigterm_has_its_own_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    from picogen_cli import main as module
-    from picogen_core.training.interrupt import Stopped
+    from picogen_core.training import loop
 
-    def terminated(*_: object, **__: object) -> None:
-        raise Stopped(signal.SIGTERM)
+    evaluate = loop.evaluate
 
-    monkeypatch.setattr(module, "app", terminated)
-    assert picogen("demo") == 143
-    assert capsys.readouterr().err == "picogen: terminated.\n"
+    def terminated(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate", terminated)
+    capsys.readouterr()
+    assert picogen("train", "--data", data, "--exp-name", "r", *SMALL) == 143
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "picogen: terminated." and "--resume auto" in said[-2]
 
 
 def test_resume_with_and_without_a_word(data: Path, capsys: pytest.CaptureFixture[str]):

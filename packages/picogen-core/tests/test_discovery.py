@@ -109,6 +109,11 @@ HOOK_FAULTS = {
         "    yield spec(HeadSpec, 'x')\n    yield spec(HeadSpec, 'x')",
         "yields head 'x', which this distribution already has",
     ),
+    "no step": (
+        "    yield HeadSpec(name='x', summary='', config=lambda: NoOptions, build=len, "
+        "compiled_step=3)",
+        "compiled_step of head 'x' is a int, not a function",
+    ),
     "no builder": (
         "    yield HeadSpec(name='x', summary='', config=lambda: NoOptions, build=None)",
         "build of head 'x' is None, not a function",

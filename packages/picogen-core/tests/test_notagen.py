@@ -10,7 +10,7 @@ import torch
 from picogen_core.abc.patches import encode, encode_prompt
 from picogen_core.data.batches import collate
 from picogen_core.data.store import encode_piece
-from picogen_core.generation.decode import Draft, generate
+from picogen_core.generation.decode import generate
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.notagen import (
@@ -58,9 +58,7 @@ def as_file(model, path: Path, **more: object) -> Path:
 
 def written(model: GenericStudent, prompt: str, count: int) -> list[list[int]]:
     length = len(encode_prompt(prompt).patches) + count
-    draft: Draft = generate(
-        model, prompt, seed=0, numbers=[1], max_patches=length, sampling=GREEDY
-    )[0]
+    draft = generate(model, prompt, seed=0, numbers=[1], max_patches=length, sampling=GREEDY)[0]
     return [codes.tolist() for codes in draft.codes]
 
 

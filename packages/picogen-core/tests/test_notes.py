@@ -13,8 +13,8 @@ from picogen_core.abc.notes import (
     Note,
     diatonic_melody,
     melody,
-    read_bars,
     read_notes,
+    read_tune,
     split_tunes,
 )
 
@@ -181,7 +181,8 @@ def test_the_interleaved_form_starts_all_voices_of_a_line_together() -> None:
     notes = read_notes(text + "[r:2/0][V:1]E8|[V:2]G8|]\n")
     assert [(note.pitch, note.onset) for note in notes["2"]] == [(60, 0), (60, 2), (67, 8)]
     assert notes["1"][2].onset == 8
-    assert read_bars(text) == [{"1": [4], "2": [4]}, {"1": [4]}]
+    bars = read_tune(text + "[r:2/0][V:1]E8|[V:2]G8|]\n")[1]
+    assert [(bar.line, bar.start) for bar in bars["2"]] == [(1, 0), (3, 8)]
 
 
 def test_overlays_go_back_to_the_start_of_the_bar() -> None:
@@ -193,7 +194,11 @@ def test_overlays_go_back_to_the_start_of_the_bar() -> None:
 
 
 def test_bars_have_durations_and_a_long_rest_is_many() -> None:
-    assert read_bars(HEAD + "C2|D8|Z2|:E8:|") == [{"1": [1, 4, 4, 4, 4]}]
+    bars = read_tune(HEAD + "C2|D8|Z2|:E8:|[M:3/4]F6 & G6|]")[1]
+    assert list(bars) == ["1"]
+    assert [bar.length for bar in bars["1"]] == [1, 4, 4, 4, 4, 3]
+    assert [bar.start for bar in bars["1"]] == [0, 1, 5, 9, 13, 17]
+    assert [bar.meter for bar in bars["1"]] == [4, 4, 4, 4, 4, 3]
 
 
 def test_a_body_without_a_header_is_read() -> None:

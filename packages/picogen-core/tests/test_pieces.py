@@ -179,7 +179,7 @@ def test_a_zip_bomb_is_not_unpacked() -> None:
 def test_percussion_and_hidden_notes_are_rests_and_cues_are_dropped() -> None:
     hidden = note("C4", 1).replace("<note>", '<note print-object="no">')
     drum = "<note><unpitched/><duration>1</duration></note>"
-    _, voices = read_xml_notes(
+    _, voices, _ = read_xml_notes(
         score(hidden + drum + note("D4", 1, "<cue/>") + note("E4", 1)).encode()
     )
     assert [(n.pitch, n.onset) for n in voices["P1:1"]] == [(None, 0), (None, 1), (64, 3)]

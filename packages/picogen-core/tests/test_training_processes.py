@@ -181,6 +181,6 @@ def test_the_process_to_blame_is_named(tmp_path: Path):
     assert str(crash) == ("process 1 of 2 failed: ValueError('odd'). See it with: picogen --debug.")
     assert isinstance(crash.__cause__, ElsewhereError)
     assert "Traceback of odd" in str(crash.__cause__) and "torch noise" in str(crash.__cause__)
-    fault = team(tmp_path, [lost], [["fault", "BadInput", "no room"]]).fault()
+    fault = team(tmp_path, [lost], [["fault", "BadInput", "no room", "a traceback"]]).fault()
     assert type(fault) is BadInput and str(fault) == "no room"
     assert issubclass(BadInput, PicogenError)

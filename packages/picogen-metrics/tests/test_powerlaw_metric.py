@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from picogen_core import Summary, Undefined
 from picogen_core.pieces import piece_from_abc
+from picogen_core.scoring import ScoreRequest, score_folder
 from picogen_core.testing import metric_checks, plugin_checks
+from picogen_core.testing.samples import spell
 from picogen_metrics import powerlaw
 from picogen_metrics.powerlaw_metric import PowerlawMetric, PowerlawOptions
+from picogen_metrics.references import REFERENCES
 
 Melodies = list[list[int]]
 
@@ -21,11 +25,6 @@ METRIC = PowerlawMetric(PowerlawOptions(bootstrap=100))
 
 @metric_checks("powerlaw")
 def test_the_kit_on_powerlaw(check: Any) -> None:
-    check()
-
-
-@metric_checks("alignment")
-def test_the_kit_on_alignment(check: Any) -> None:
     check()
 
 
@@ -93,7 +92,10 @@ def test_values_carry_interval_count_unit_and_reference(oneill: Melodies) -> Non
 
 def test_names_and_order_change_nothing_not_even_intervals(oneill: Melodies) -> None:
     series = oneill[:40]
-    assert summarise(series, oneill[100:]) == summarise(series[::-1], oneill[:99:-1])
+    forwards = summarise(series, oneill[100:])
+    backwards = summarise(series[::-1], oneill[:99:-1])
+    assert forwards.values == backwards.values and forwards.plots == backwards.plots
+    assert forwards.pieces == backwards.pieces[::-1]
     assert summarise(series).values["beta"].low != summarise(series, seed=1).values["beta"].low
 
 
@@ -143,3 +145,90 @@ def test_a_row_keeps_the_series_and_a_beta_of_its_own() -> None:
     assert brief["beta"] is None and brief["rep"][0] is not None
     with pytest.raises(Undefined, match="no notes"):
         METRIC.measure(piece_from_abc("a", "X:1\nK:C\nz4|"))
+
+
+def as_abc(pitches: np.ndarray) -> str:
+    """Quarters in C, four a bar; every accidental written."""
+    spelt = []
+    for pitch in pitches.tolist():
+        name = ("C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B")[pitch % 12]
+        step = 7 * (pitch // 12 - 1) + "CDEFGAB".index(name[-1])
+        spelt.append(("^" if len(name) > 1 else "=") + spell(step))
+    bars = ["".join(spelt[i : i + 4]) for i in range(0, len(spelt), 4)]
+    return "X:1\nM:4/4\nL:1/4\nK:C\n" + "|\n".join(bars) + "|]\n"
+
+
+def as_xml(pitches: np.ndarray) -> str:
+    names = ("C0", "C1", "D0", "D1", "E0", "F0", "F1", "G0", "G1", "A0", "A1", "B0")
+    notes = "".join(
+        f"<note><pitch><step>{names[p % 12][0]}</step><alter>{names[p % 12][1]}</alter>"
+        f"<octave>{p // 12 - 1}</octave></pitch><duration>1</duration></note>"
+        for p in pitches.tolist()
+    )
+    return f'<score-partwise><part id="P1"><measure>{notes}</measure></part></score-partwise>'
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.5, 1.0, 1.5])
+def test_planted_exponents_come_back_from_files(planted: float, tmp_path: Path) -> None:
+    rng = np.random.default_rng(int(10 * planted))
+    count = 1024
+    for number in range(12):
+        spectrum = rng.normal(size=count // 2 + 1) + 1j * rng.normal(size=count // 2 + 1)
+        spectrum *= np.maximum(1, np.arange(count // 2 + 1)) ** (-planted / 2)
+        spectrum[0] = 0
+        x = np.fft.irfft(spectrum, count)
+        pitches = np.clip(np.round(64 + 11 * x / x.std()), 21, 108).astype(int)
+        xml = number % 2 == 1
+        text = as_xml(pitches) if xml else as_abc(pitches)
+        (tmp_path / f"{rng.integers(10**6)}.{'musicxml' if xml else 'abc'}").write_text(text)
+    report = score_folder(tmp_path, ScoreRequest(["powerlaw"]))
+    beta = report.metrics["powerlaw"].values["beta"]
+    assert beta.n == 12 and beta.value == pytest.approx(planted, abs=0.05)
+
+
+def markov(series: Melodies, order: int) -> Melodies:
+    """Chains of the tunes' own pitches, of the tunes' lengths and beginnings."""
+    rng = random.Random(1)
+    after: dict[tuple[int, ...], list[int]] = {}
+    for x in series:
+        for i in range(len(x) - order):
+            after.setdefault(tuple(x[i : i + order]), []).append(x[i + order])
+    found = []
+    for x in series:
+        chain = x[:order]
+        while len(chain) < len(x):
+            known = after.get(tuple(chain[-order:])) or rng.choice(list(after.values()))
+            chain.append(rng.choice(known))
+        found.append(chain)
+    return found
+
+
+def test_a_markov_chain_is_between_real_music_and_noise(oneill: Melodies) -> None:
+    known = oneill[:100]
+    chain = summarise(markov(known, 2), known)
+    real = summarise(oneill[100:], known)
+    assert distance(chain) == pytest.approx(1.69, abs=0.45)
+    assert distance(real) < 0.5 < distance(chain)
+    noise = real.values["powerlaw_distance"]
+    assert noise.reference is not None and noise.p is not None
+    assert 0.15 < noise.reference < 0.5 and noise.p > 0.01
+    far = chain.values["powerlaw_distance"].p
+    assert far is not None and far < 1e-6
+
+
+def test_another_genre_is_warned_of(oneill: Melodies) -> None:
+    bach = json.loads(REFERENCES["bach"].read_text())["metrics"]["powerlaw"]["condensed"]
+    own = rows(oneill[:60])
+    warned = METRIC.summarise(own, [{"condensed": bach}], np.random.default_rng(0))
+    assert any("another genre" in note and "oneills" in note for note in warned.notes)
+    same = METRIC.summarise(own, rows(oneill[100:]), np.random.default_rng(0))
+    assert not any("genre" in note for note in same.notes)
+
+
+def test_pieces_are_told_apart_by_how_odd_they_are(oneill: Melodies) -> None:
+    shuffle = shuffled(oneill[:1])
+    summary = summarise([*shuffle, *oneill[1:20]], oneill[100:])
+    odd = [facts["oddness"] for facts in summary.pieces]
+    assert len(odd) == 20 and odd[0] == max(odd) and 0.3 < np.median(odd) < 1.5
+    assert len(summary.plots["psd"]) == 10 and sum(summary.plots["intervals"]) == pytest.approx(1)
+    assert len(summary.plots["reference_psd"]) == 10

@@ -28,4 +28,5 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="GRU: a state of one vector a layer.",
         config=lambda: GruOptions,
         build=build,
+        recurrent=True,
     )

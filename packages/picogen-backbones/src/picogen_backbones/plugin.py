@@ -17,9 +17,13 @@ from picogen_backbones.options import (
 )
 
 if TYPE_CHECKING:
+    from picogen_core.compiled.transformer import Transformer
+    from picogen_core.compiled.weights import Weights
     from torch import Tensor
 
     from picogen_backbones.cached import CachedDecoder
+    from picogen_backbones.compiled.mamba import CompiledMamba
+    from picogen_backbones.compiled.rwkv import CompiledRwkv
     from picogen_backbones.gpt2 import Gpt2
     from picogen_backbones.llama import Llama
     from picogen_backbones.mamba import Mamba
@@ -57,6 +61,36 @@ def _rwkv(options: RwkvOptions, d_model: int) -> Rwkv:
     return Rwkv(d_model, options)
 
 
+def _compiled_gpt2(options: Gpt2Options, d_model: int, weights: Weights) -> Transformer:
+    from picogen_backbones.compiled.attention import gpt2
+
+    return gpt2(options, d_model, weights)
+
+
+def _compiled_llama(options: LlamaOptions, d_model: int, weights: Weights) -> Transformer:
+    from picogen_backbones.compiled.attention import llama
+
+    return llama(options, d_model, weights)
+
+
+def _compiled_mamba(options: MambaOptions, d_model: int, weights: Weights) -> CompiledMamba:
+    from picogen_backbones.compiled.mamba import CompiledMamba
+
+    return CompiledMamba(options, d_model, weights)
+
+
+def _compiled_qwen(options: QwenOptions, d_model: int, weights: Weights) -> Transformer:
+    from picogen_backbones.compiled.attention import qwen
+
+    return qwen(options, d_model, weights)
+
+
+def _compiled_rwkv(options: RwkvOptions, d_model: int, weights: Weights) -> CompiledRwkv:
+    from picogen_backbones.compiled.rwkv import CompiledRwkv
+
+    return CompiledRwkv(options, d_model, weights)
+
+
 def _write_hf(backbone: CachedDecoder | Mamba, table: Tensor, folder: Path) -> str:
     from picogen_backbones.export import write_hf
 
@@ -82,6 +116,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="GPT-2 (transformers): learned positions; what NotaGen is",
         config=lambda: Gpt2Options,
         build=_gpt2,
+        compiled_step=_compiled_gpt2,
         export={"hf": _write_hf},
     )
     yield BackboneSpec(
@@ -89,6 +124,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="Llama (transformers): rotary positions, gated MLP, RMSNorm",
         config=lambda: LlamaOptions,
         build=_llama,
+        compiled_step=_compiled_llama,
         export={"hf": _write_hf},
     )
     yield BackboneSpec(
@@ -96,6 +132,8 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="Mamba-2 (transformers): a state of fixed size; mamba-ssm's kernels on CUDA",
         config=lambda: MambaOptions,
         build=_mamba,
+        compiled_step=_compiled_mamba,
+        recurrent=True,
         export={"hf": _write_hf, "mamba-ssm": _write_mamba_ssm},
     )
     yield BackboneSpec(
@@ -103,6 +141,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="Qwen3 (transformers): Llama with normalised queries and keys",
         config=lambda: QwenOptions,
         build=_qwen,
+        compiled_step=_compiled_qwen,
         export={"hf": _write_hf},
     )
     yield BackboneSpec(
@@ -110,5 +149,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="RWKV-7: a state of fixed size instead of a cache, trained without CUDA",
         config=lambda: RwkvOptions,
         build=_rwkv,
+        compiled_step=_compiled_rwkv,
+        recurrent=True,
         export={"rwkv": _write_rwkv},
     )

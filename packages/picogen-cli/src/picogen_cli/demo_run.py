@@ -19,7 +19,8 @@ from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.notagen import write_notagen
 from picogen_core.progress import Reporter
-from picogen_core.scoring import dataset_pieces, score_folder, score_pieces
+from picogen_core.references import Reference, dataset_scores
+from picogen_core.scoring import ScoreRequest, score_folder, score_pieces
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
 from picogen_core.training.loop import run_training
@@ -108,12 +109,11 @@ def run_demo(
     chosen = [score for score in scores if score.record["complete"]][:ENGRAVED]
     outcomes = convert_scores(chosen, ("musicxml", "svg"), folder / "engraved", reporter)
 
-    metrics = ["powerlaw", "alignment"]
+    measured = ScoreRequest(metrics=["powerlaw"], seed=seed)
+    tunes = Reference("training tunes", dataset_scores(train))
     music = {
-        "generated": score_folder(scores_dir, metrics, data, seed, reporter),
-        "held-out": score_pieces(
-            dataset_pieces(held_out), metrics, dataset_pieces(train), seed, reporter
-        ),
+        "generated": score_folder(scores_dir, measured, data, reporter),
+        "held-out": score_pieces(dataset_scores(held_out), measured, tunes, reporter),
     }
     models = {"student, no teacher": alone.run_dir, "student, distilled": distilled.run_dir}
     models["teacher"] = teacher_ckpt
@@ -136,7 +136,7 @@ def run_demo(
         "asked": samples,
         "complete": sum(bool(score.record["complete"]) for score in scores),
         "engraved": outcomes,
-        "music": {name: asdict(result) for name, result in music.items()},
+        "music": {name: result.as_json() for name, result in music.items()},
     }
     (folder / "demo.json").write_text(json.dumps(report, indent=1, default=str) + "\n")
     return report

@@ -81,8 +81,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _spelt_out(arguments: list[str]) -> list[str]:
-    """`--resume` alone is `--resume auto`; typer has no options whose value may be left out."""
+    """`train --resume` is `train --resume auto`: typer has no option with a value to leave out."""
+    command = next((word for word in arguments if not word.startswith("-")), "")
     found = list(arguments)
+    if command not in ("train", "distill"):
+        return found
     for i, argument in reversed(list(enumerate(arguments))):
         if argument == "--resume" and arguments[i + 1 : i + 2] not in [[how] for how in RESUME]:
             found.insert(i + 1, "auto")

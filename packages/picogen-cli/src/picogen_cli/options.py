@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
-from picogen_core import Value
+from picogen_core import ConfigError, Value
+from picogen_core.suggest import did_you_mean
+
+Choice = TypeVar("Choice", bound=str)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, all else on stderr.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
@@ -22,6 +25,15 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, such as backbone.layers=4. Repeatable."),
 ]
+
+
+def one_of(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
+    """The value as one of the choices. Raises `ConfigError` if it is none."""
+    for choice in choices:
+        if value == choice:
+            return choice
+    hint = did_you_mean(value, choices)
+    raise ConfigError(f"{option} {value}: no such choice.{hint} Known: {', '.join(choices)}.")
 
 
 def show(value: Value) -> str:

@@ -65,6 +65,24 @@ def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
             backbone.setdefault(key, value)
 
 
+def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`--set NAME.OPTION=VALUE` as options by name.
+
+    Raises:
+        ConfigError: an item of another form, or a name that is none of `names`.
+    """
+    options: dict[str, dict[str, Any]] = {}
+    for item in items:
+        key, value = _assignment(item)
+        name, _, option = key.partition(".")
+        if name not in names or not option:
+            raise ConfigError(
+                f"--set {item!r}: write it as METRIC.OPTION=VALUE; metrics: {', '.join(names)}."
+            )
+        options.setdefault(name, {})[option] = value
+    return options
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

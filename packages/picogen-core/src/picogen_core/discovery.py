@@ -22,7 +22,7 @@ import pluggy
 from picogen_core import hookspecs
 from picogen_core.guard import HeavyImport, ImportGuard, refusal
 from picogen_core.hookspecs import PROJECT
-from picogen_core.specs import KINDS, BackboneSpec, Spec
+from picogen_core.specs import KINDS, BackboneSpec, HeadSpec, Spec
 from picogen_core.suggest import did_you_mean
 
 HOOKS = {
@@ -190,6 +190,11 @@ def _check_spec(spec: Any, kind: str) -> None:
         value = getattr(spec, part)
         if not callable(value):
             raise _Fault(f"{part} of {kind} {spec.name!r} is {_a(value)}, not a function")
+    if isinstance(spec, BackboneSpec | HeadSpec):
+        step = spec.compiled_step
+        if step is not None and not callable(step):
+            what = f"compiled_step of {kind} {spec.name!r}"
+            raise _Fault(f"{what} is {_a(step)}, not a function")
     if isinstance(spec, BackboneSpec):
         _check_export(spec)
 

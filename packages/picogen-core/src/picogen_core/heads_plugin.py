@@ -13,10 +13,12 @@ from picogen_core.options import Options
 from picogen_core.specs import HeadSpec
 
 if TYPE_CHECKING:
+    from picogen_core.compiled.weights import Weights
     from picogen_core.model.heads.char_gru import CharGru
     from picogen_core.model.heads.char_transformer import CharTransformer
     from picogen_core.model.heads.parallel import Parallel
     from picogen_core.model.heads.teacher import TeacherHead
+    from picogen_core.protocols import CompiledHead
 
 
 class CharTransformerOptions(Options):
@@ -96,6 +98,27 @@ def _teacher(options: TeacherOptions, d_model: int) -> TeacherHead:
     return TeacherHead(d_model, options.width, options.inner, options.inner_options)
 
 
+def _compiled_char_transformer(
+    options: CharTransformerOptions, d_model: int, weights: Weights
+) -> CompiledHead:
+    from picogen_core.compiled.heads import CharTransformer
+
+    width, heads = char_transformer_sizes(d_model, options)
+    return CharTransformer(d_model, width, options.layers, heads, weights)
+
+
+def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) -> CompiledHead:
+    from picogen_core.compiled.gru import CharGru
+
+    return CharGru(d_model, options.width or d_model, weights)
+
+
+def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights) -> CompiledHead:
+    from picogen_core.compiled.heads import Parallel
+
+    return Parallel(d_model, weights)
+
+
 def head_specs() -> Iterator[HeadSpec]:
     """`char-transformer`, `char-gru` and `parallel`."""
     yield HeadSpec(
@@ -104,6 +127,7 @@ def head_specs() -> Iterator[HeadSpec]:
         config=lambda: CharTransformerOptions,
         build=_char_transformer,
         reads_cut_patches=True,
+        compiled_step=_compiled_char_transformer,
     )
     yield HeadSpec(
         name="char-gru",
@@ -111,12 +135,14 @@ def head_specs() -> Iterator[HeadSpec]:
         config=lambda: CharGruOptions,
         build=_char_gru,
         reads_cut_patches=True,
+        compiled_step=_compiled_char_gru,
     )
     yield HeadSpec(
         name="parallel",
         summary="16 independent guesses: blind to its own characters, a baseline to beat",
         config=lambda: ParallelOptions,
         build=_parallel,
+        compiled_step=_compiled_parallel,
     )
     yield HeadSpec(
         name="teacher",

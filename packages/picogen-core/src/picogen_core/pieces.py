@@ -1,18 +1,28 @@
-"""A piece as metrics see it, its text and its notes per voice, and how pieces come from files."""
+"""A piece as metrics see it, its text, notes and bars, and how pieces come from files."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from picogen_core.abc.notes import Note, read_notes, split_tunes
+from picogen_core.abc.notes import Note, read_tune, split_tunes
+from picogen_core.abc.voices import Bar
 from picogen_core.errors import BadInput
 from picogen_core.xml_notes import MAX_BYTES, read_xml_notes, unzip_mxl
 
 SUFFIXES = (".abc", ".musicxml", ".mxl", ".xml")
 """What is read, and which wins where one score lies in several formats."""
+
+MAX_TUNE = 500_000
+"""Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""
+
+_RECORDED = ("repairs", "raw", "complete", "error")
+_MAX_RECORD = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -22,11 +32,17 @@ class Piece:
     name:   the path relative to its folder, with `#2` for the second tune of an ABC book.
     text:   ABC, or MusicXML as it stands in the file.
     voices: voice name -> its notes, rests included, in the order of the text.
+    bars:   voice name -> its bars; overlays (`1&2`) have none of their own.
+    record: what `picogen generate` wrote beside it: repairs, raw text, complete; else empty.
+    fault:  why nothing could be read (then there are no voices), or None.
     """
 
     name: str
     text: str
     voices: dict[str, tuple[Note, ...]]
+    bars: dict[str, tuple[Bar, ...]] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +53,37 @@ class Unreadable:
     reason: str
 
 
-def read_pieces(path: Path) -> Iterator[Piece | Unreadable]:
+@dataclass(frozen=True)
+class ScoreText:
+    """A score that has not been read yet: one tune of ABC, or the bytes of a MusicXML file.
+
+    path: the file it is from; None if it is from none.
+    """
+
+    name: str
+    data: str | bytes
+    path: Path | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def form(self) -> Literal["abc", "musicxml"]:
+        return "abc" if isinstance(self.data, str) else "musicxml"
+
+    def digest(self) -> str:
+        """sha256 of all that a metric can see of it but its name."""
+        data = self.data.encode(errors="surrogatepass") if isinstance(self.data, str) else self.data
+        seen = hashlib.sha256(f"{self.form} {len(data)} ".encode() + data)
+        seen.update(json.dumps(self.record, sort_keys=True).encode())
+        return seen.hexdigest()
+
+
+def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
     """Every score of a file or, recursively, of a folder, sorted by name.
 
     A faulty file does not stop the others: an `Unreadable` comes in its place, so that a caller
-    has to count it. Files that differ only in their suffix are one score (`generate --to` leaves
-    several formats side by side) and are read once, from the first of `SUFFIXES`.
+    has to count it; likewise for a piece of which `picogen generate` left nothing but its JSON.
+    Files that differ only in their suffix are one score (`generate --to` leaves several formats
+    side by side) and are read once, from the first of `SUFFIXES`.
 
     Raises:
         BadInput: `path` is not there, or there is no score in it.
@@ -51,52 +92,90 @@ def read_pieces(path: Path) -> Iterator[Piece | Unreadable]:
         files = _one_of_each(file for file in path.rglob("*") if file.is_file())
         if not files:
             raise BadInput(f"{path}: no scores ({', '.join(SUFFIXES)}) in this folder.")
-        return _read_files(path, files)
+        return _open_files(path, files)
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file or folder.")
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
-    return _read_files(path.parent, [path])
+    return _open_files(path.parent, [path])
 
 
-def piece_from_abc(name: str, abc: str) -> Piece:
+def read_score(score: ScoreText) -> Piece | Unreadable:
+    """The notes and bars of a score."""
+    try:
+        if isinstance(score.data, str):
+            if len(score.data) > MAX_TUNE:
+                raise BadInput(f"a tune of {len(score.data):,} characters; at most {MAX_TUNE:,}")
+            piece = piece_from_abc(score.name, score.data, score.record)
+        else:
+            text, voices, bars = read_xml_notes(score.data)
+            piece = Piece(score.name, text, voices, bars, score.record)
+    except BadInput as error:
+        return Unreadable(score.name, str(error))
+    return piece if piece.voices else Unreadable(score.name, "no notes in it")
+
+
+def read_pieces(path: Path) -> Iterator[Piece | Unreadable]:
+    """The same scores, read. Raises `BadInput` as `open_scores`."""
+    return (read_score(s) if isinstance(s, ScoreText) else s for s in open_scores(path))
+
+
+def piece_from_abc(name: str, abc: str, record: Mapping[str, Any] | None = None) -> Piece:
     """A tune that is in no file."""
-    return Piece(name, abc, read_notes(abc))
+    voices, bars = read_tune(abc)
+    return Piece(name, abc, voices, bars, record or {})
 
 
 def _one_of_each(files: Iterator[Path]) -> list[Path]:
+    """The scores, and the JSON files that have no score beside them."""
     chosen: dict[Path, Path] = {}
-    scores = (file for file in files if file.suffix.lower() in SUFFIXES)
-    for file in sorted(scores, key=lambda file: (SUFFIXES.index(file.suffix.lower()), file)):
+    order = (*SUFFIXES, ".json")
+    known = (file for file in files if file.suffix.lower() in order)
+    for file in sorted(known, key=lambda file: (order.index(file.suffix.lower()), file)):
         chosen.setdefault(file.with_suffix(""), file)
-    return sorted(chosen.values(), key=lambda file: file.as_posix())
+    kept = (file for file in chosen.values() if file.suffix != ".json" or "error" in _record(file))
+    return sorted(kept, key=lambda file: file.as_posix())
 
 
-def _read_files(folder: Path, files: list[Path]) -> Iterator[Piece | Unreadable]:
+def _open_files(folder: Path, files: list[Path]) -> Iterator[ScoreText | Unreadable]:
     for file in files:
         name = file.relative_to(folder).as_posix()
+        if file.suffix == ".json":
+            yield Unreadable(name, f"nothing could be made of the draft: {_record(file)['error']}")
+            continue
         try:
             if file.stat().st_size > MAX_BYTES:
                 raise BadInput(f"larger than {MAX_BYTES // 10**6} MB")
-            pieces = _read_file(name, file.suffix.lower(), file.read_bytes())
+            yield from _open_file(name, file)
         except (BadInput, OSError) as error:
             yield Unreadable(name, str(error))
-            continue
-        for piece in pieces:
-            yield piece if piece.voices else Unreadable(piece.name, "no notes in it")
 
 
-def _read_file(name: str, suffix: str, data: bytes) -> list[Piece]:
-    if suffix == ".abc":
-        text = _decode(data)
-        if "\0" in text or not re.search(r"^(K:|\[V:)", text, re.M):
-            raise BadInput("no ABC: it has no line that starts with K: or [V:")
-        tunes = split_tunes(text) or [""]
-        if len(tunes) == 1:
-            return [piece_from_abc(name, tunes[0])]
-        return [piece_from_abc(f"{name}#{count}", tune) for count, tune in enumerate(tunes, 1)]
-    text, voices = read_xml_notes(unzip_mxl(data) if suffix == ".mxl" else data)
-    return [Piece(name, text, voices)]
+def _open_file(name: str, file: Path) -> list[ScoreText]:
+    data, record = file.read_bytes(), _record(file.with_suffix(".json"))
+    if file.suffix.lower() != ".abc":
+        xml = unzip_mxl(data) if file.suffix.lower() == ".mxl" else data
+        return [ScoreText(name, xml, file, record)]
+    text = _decode(data)
+    if "\0" in text or not re.search(r"^(K:|\[V:)", text, re.M):
+        raise BadInput("no ABC: it has no line that starts with K: or [V:")
+    tunes = split_tunes(text) or [""]
+    if len(tunes) == 1:
+        return [ScoreText(name, tunes[0], file, record)]
+    return [ScoreText(f"{name}#{count}", tune, file) for count, tune in enumerate(tunes, 1)]
+
+
+def _record(file: Path) -> dict[str, Any]:
+    """What `picogen generate` wrote of a piece, as far as metrics use it; {} if it is not that."""
+    try:
+        if not file.is_file() or file.stat().st_size > _MAX_RECORD:
+            return {}
+        data = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(data, dict) or not isinstance(data.get("raw"), str):
+        return {}
+    return {key: data[key] for key in _RECORDED if key in data}
 
 
 def _decode(data: bytes) -> str:

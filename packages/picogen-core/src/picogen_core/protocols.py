@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from picogen_core.data.types import SourcePiece
     from picogen_core.pieces import Piece
+
+    Floats = NDArray[np.float32]
+    Slots = NDArray[np.int64]
 
 State = TypeVar("State")
 """A tree (dict, list or tuple) of tensors whose first axis is the batch."""
@@ -55,6 +59,40 @@ class Head(Protocol[State]):
 
     def step(self, chars: Tensor, state: State) -> tuple[Tensor, State]:
         """[N] -> logits of the next character [N, V]."""
+
+
+class CompiledBackbone(Protocol):
+    """A backbone without torch: it keeps the states of several pieces, each in a slot.
+
+    A row's result has to depend on its own slot alone, to the last bit: then a piece is the same
+    alone and in a batch. `picogen_core.compiled` has what that takes.
+    """
+
+    def allocate(self, slots: int, max_patches: int) -> None:
+        """Empty states for `slots` pieces that are read `max_patches` patches long at most."""
+
+    def clear(self, slot: int) -> None:
+        """Forget the slot's piece."""
+
+    def copy(self, source: int, target: int) -> None:
+        """Let the target slot go on from where the source slot is."""
+
+    def extend(self, x: Floats, slots: Slots) -> Floats:
+        """[N, D], [N] -> [N, D]: row i is the next patch of slot i. A slot may come several times,
+        its patches in their order, as when a prompt is read."""
+
+
+class CompiledHead(Protocol):
+    """A head without torch: it keeps what it knows of a patch, one in each slot."""
+
+    def allocate(self, slots: int) -> None:
+        """Room for `slots` patches at once."""
+
+    def begin(self, hidden: Floats, slots: Slots) -> Floats:
+        """[N, D] -> logits [N, V] of the first characters of new patches in different slots."""
+
+    def step(self, chars: Slots, slots: Slots) -> Floats:
+        """[N] characters drawn in N different slots -> logits [N, V] of the next."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +161,22 @@ class Loss(Protocol):
 
 
 Row = Mapping[str, Any]
-"""What a metric keeps of one piece: plain JSON values, so that it can be cached."""
+"""What a metric keeps of one piece: plain JSON values, so that it can be cached. Scoring adds the
+piece's name under `NAME` before it asks for a summary."""
+
+NAME, CONDENSED = "name", "condensed"
+"""Keys of a row that scoring sets: the piece's name; a whole reference as `condense` gave it."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its unit, its direction, its count and its 95 % interval where there is one."""
+    """A number with its unit, its direction, its count and its 95 % interval where there is one.
+
+    reference:  the same number of real music, with its interval; for a distance, how far pieces
+                drawn from the reference itself are from it.
+    p:          probability of a difference from the reference as large as this by chance alone.
+    detail:     for plots; tables leave it out.
+    """
 
     value: float
     unit: str
@@ -137,20 +185,37 @@ class Value:
     high: float | None = None
     better: Literal["higher", "lower", "closer"] | None = None
     reference: float | None = None
+    reference_low: float | None = None
+    reference_high: float | None = None
+    p: float | None = None
+    detail: bool = False
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A folder in numbers. `unused` counts the pieces that could not be used, by reason."""
+    """A folder in numbers. `unused` counts the pieces that could not be used, by reason.
+
+    `pieces`, where it is not empty, says of each row, in order, what only the whole folder or the
+    reference tells: plain JSON values. `plots` are the folder's curves and histograms, for a
+    report, plain JSON too.
+    """
 
     values: Mapping[str, Value]
     unused: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     headline: str | None = None
+    pieces: Sequence[Mapping[str, Any]] = ()
+    plots: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Metric(Protocol):
-    """First one row a piece, then one summary a folder."""
+    """First one row a piece, then one summary a folder.
+
+    Two more methods are looked for and may be left out. `condense(rows, rng) -> Mapping` makes
+    plain numbers of a reference, which can be shipped without its pieces: `summarise` then gets
+    `[{CONDENSED: numbers}]` as its reference. `figures(piece) -> Mapping` draws one piece for a
+    report, in plain JSON values.
+    """
 
     def measure(self, piece: Piece) -> Row:
         """One piece, cacheable. Raises `Undefined`; never returns 0.0 for nothing."""

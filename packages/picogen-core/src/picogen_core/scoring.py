@@ -3,150 +3,262 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from picogen_core.abc.patches import decode, strip_marks
-from picogen_core.data.index import open_data
-from picogen_core.data.store import Dataset
-from picogen_core.errors import BadInput, ConfigError, PicogenError, PluginError, Undefined
-from picogen_core.pieces import Piece, Unreadable, piece_from_abc, read_pieces
+from picogen_core.errors import BadInput, ConfigError
+from picogen_core.measuring import Measured, Plan, blaming, build_metric, make_plan, measure_all
+from picogen_core.pieces import ScoreText, Unreadable, open_scores, read_score
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.protocols import Metric, Row, Summary
-from picogen_core.registry import registry
+from picogen_core.protocols import CONDENSED, NAME, Row, Summary, Value
+from picogen_core.references import Reference, open_reference
+from picogen_core.registry import Entry, registry
+from picogen_core.rowcache import RowCache
+from picogen_core.significance import difference_p
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What to measure, and how.
+
+    metrics:    names.
+    options:    options by metric.
+    checkpoint: the model that metrics of likelihood ask.
+    jobs:       processes to measure in.
+    cache:      file that keeps rows between runs; None keeps none.
+    """
+
+    metrics: Sequence[str]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
+    checkpoint: Path | None = None
+    jobs: int = 1
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class ScoredPiece:
+    """One piece: its rows and what summaries say of it, by metric; `undefined` says why not."""
+
+    score: ScoreText
+    rows: dict[str, Row]
+    facts: dict[str, Mapping[str, Any]]
+    undefined: dict[str, str]
 
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """Metrics by name, the number of pieces read, and the files that were not, with reasons."""
+    """Metrics by name, the number of pieces read, and the files that were not, with reasons.
+
+    `scores` holds every piece that was read, in the order of names.
+    """
 
     metrics: dict[str, Summary]
     pieces: int
     unreadable: dict[str, str]
     seed: int
+    reference: str | None = None
     reference_pieces: int = 0
     reference_unreadable: dict[str, str] = field(default_factory=dict)
+    scores: tuple[ScoredPiece, ...] = ()
+    request: ScoreRequest | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: all but the texts and the rows, which `scores` has.
+
+        {"metrics": {name: {"values": {name: Value}, "unused": {reason: count}, "notes": [...],
+        "headline": name}}, "pieces", "unreadable": {name: reason}, "seed", "reference",
+        "reference_pieces", "reference_unreadable", "scores": [{"name", "path", "facts": {metric:
+        {...}}, "undefined": {metric: reason}}]}.
+        """
+        metrics = {
+            name: {key: part for key, part in asdict(summary).items() if key != "pieces"}
+            for name, summary in self.metrics.items()
+        }
+        scores = [
+            {
+                "name": piece.score.name,
+                "path": None if piece.score.path is None else str(piece.score.path),
+                "facts": piece.facts,
+                "undefined": piece.undefined,
+            }
+            for piece in self.scores
+        ]
+        left_out = ("metrics", "scores", "request")
+        rest = {name: part for name, part in vars(self).items() if name not in left_out}
+        return {"metrics": metrics, **rest, "scores": scores}
 
 
 def score_folder(
     folder: Path,
-    metrics: Sequence[str],
-    reference: Path | None = None,
-    seed: int = 0,
+    request: ScoreRequest,
+    reference: str | Path | Reference | None = None,
     reporter: Reporter | None = None,
 ) -> ScoreReport:
     """Measure a folder or file of scores; unreadable files are named and the rest is measured.
 
     Raises:
         BadInput: no piece could be read, there or in the reference.
-        ConfigError: a metric that needs a reference, without one.
+        ConfigError: a metric that needs a reference or a checkpoint, without one.
     """
-    for name in metrics:
+    for name in request.metrics:
         registry().get("metric", name)
-    known = None if reference is None else open_reference(reference)
-    return score_pieces(read_pieces(folder), metrics, known, seed, reporter, where=str(folder))
+    known = reference
+    if known is not None and not isinstance(known, Reference):
+        known = open_reference(known)
+    return score_pieces(open_scores(folder), request, known, reporter, where=str(folder))
 
 
 def score_pieces(
-    pieces: Iterable[Piece | Unreadable],
-    metrics: Sequence[str],
-    reference: Iterable[Piece | Unreadable] | None = None,
-    seed: int = 0,
+    pieces: Iterable[ScoreText | Unreadable],
+    request: ScoreRequest,
+    reference: Reference | None = None,
     reporter: Reporter | None = None,
     where: str = "the scores",
 ) -> ScoreReport:
     """The same for pieces from anywhere."""
     reporter = reporter or Quiet()
-    entries = [registry().get("metric", name) for name in metrics]
+    entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
+    _check_needs(entries, request, reference)
+    plans = [_plan(entry, request) for entry in entries]
+    known = Measured()
+    with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
+        found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
+        if not found.readable:
+            raise BadInput(f"{where}: no piece could be read ({_why(found.unreadable)}).")
+        if reference is not None and not reference.shipped:
+            title = "Measuring the reference"
+            samples = {e.name: e.spec.reference_sample for e in entries if e.spec.reference_sample}
+            known = measure_all(
+                reference.scores, plans, cache, request.jobs, reporter, title, samples
+            )
+            if not known.readable:
+                raise BadInput(
+                    f"the reference has no piece that can be read ({_why(known.unreadable)})."
+                )
+    reporter.start("Comparing", len(plans), "metrics")
+    summaries = {}
+    for number, plan in enumerate(plans, 1):
+        summaries[plan.name] = _summarise(plan, found, known, reference, request.seed)
+        reporter.advance(number)
+    reporter.finish()
+    return ScoreReport(
+        metrics=summaries,
+        pieces=len(found.readable),
+        unreadable=found.unreadable,
+        seed=request.seed,
+        reference=None if reference is None else reference.name,
+        reference_pieces=0 if reference is None else reference.pieces or len(known.readable),
+        reference_unreadable=known.unreadable,
+        scores=_scored(found, summaries),
+        request=request,
+    )
+
+
+def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Any]:
+    """What the metric draws of one piece, for a report; {} if it draws nothing."""
+    plan = _plan(registry().get("metric", metric), request)
+    draw = getattr(build_metric(plan), "figures", None)
+    read = read_score(piece.score)
+    if draw is None or isinstance(read, Unreadable):
+        return {}
+    with blaming(plan.address):
+        drawn: Mapping[str, Any] = draw(read)
+    return drawn
+
+
+def _check_needs(
+    entries: Sequence[Entry[Any]], request: ScoreRequest, reference: Reference | None
+) -> None:
     for entry in entries:
         if "reference" in entry.spec.needs and reference is None:
             raise ConfigError(
                 f"metric {entry.name!r} compares with real music. Add --reference DIR."
             )
-    built: dict[str, Metric] = {entry.name: entry.build({}) for entry in entries}
-    rows, unused, count, unreadable = _measure(pieces, built, reporter, "Measuring")
-    if not count:
-        raise BadInput(f"{where}: no piece could be read ({_why(unreadable)}).")
-    reference_rows: dict[str, list[Row]] = {}
-    number, bad = 0, dict[str, str]()
-    if reference is not None:
-        title = "Measuring the reference"
-        reference_rows, left_out, number, bad = _measure(reference, built, reporter, title)
-        for name, reasons in left_out.items():
-            for reason, times in reasons.items():
-                unused[name][f"of the reference: {reason}"] += times
-        if not number:
-            raise BadInput(f"the reference has no piece that can be read ({_why(bad)}).")
-    summaries = {}
-    for name, metric in built.items():
-        rng = np.random.default_rng(seed)
-        with _blaming(name):
-            summary = metric.summarise(rows[name], reference_rows.get(name), rng)
-        unused[name].update(summary.unused)
-        summaries[name] = replace(summary, unused=dict(unused[name]))
-    return ScoreReport(summaries, count, unreadable, seed, number, bad)
+        if "checkpoint" in entry.spec.needs and request.checkpoint is None:
+            raise ConfigError(f"metric {entry.name!r} asks a model. Add --checkpoint RUN.")
 
 
-def open_reference(path: Path) -> Iterator[Piece | Unreadable]:
-    """Pieces of a folder of scores, or of prepared data: its split `train`, else all of it."""
-    if path.suffix == ".jsonl" or (path / "index.jsonl").is_file():
-        data = open_data(path)
-        train = data.split("train")
-        return dataset_pieces(train if len(train) else data)
-    return read_pieces(path)
+def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:
+    options = dict(request.options.get(entry.name, {}))
+    dependency = ""
+    if "checkpoint" in entry.spec.needs and request.checkpoint is not None:
+        from picogen_core.model.checkpoint import digest
+
+        dependency = digest(request.checkpoint)
+        options["checkpoint"] = str(request.checkpoint)
+    return make_plan(entry, options, dependency)
 
 
-def dataset_pieces(data: Dataset) -> Iterator[Piece]:
-    """Prepared pieces as metrics see them."""
-    for i, row in enumerate(data.rows):
-        yield piece_from_abc(str(row["path"]), strip_marks(decode(data[i].patches)))
+def _summarise(
+    plan: Plan, found: Measured, known: Measured, reference: Reference | None, seed: int
+) -> Summary:
+    """The summary, with the values of the reference beside its own and what could not be used."""
+    metric = build_metric(plan)
+    rows = [*_named(found, plan.name), *found.faults[plan.name]]
+    against: list[Row] | None = None
+    beside: Mapping[str, Value] = {}
+    with blaming(plan.address):
+        if reference is not None and reference.shipped:
+            shipped = reference.shipped.get(plan.name, {})
+            beside = {
+                name: Value(value, "", reference.pieces, low, high)
+                for name, (value, low, high) in shipped.get("values", {}).items()
+            }
+            if shipped.get("condensed") is not None:
+                against = [{CONDENSED: shipped["condensed"]}]
+        elif reference is not None:
+            against = _named(known, plan.name)
+            if "reference" not in registry().get("metric", plan.address).spec.needs:
+                beside = metric.summarise(against, None, np.random.default_rng(seed)).values
+        summary = metric.summarise(rows, against, np.random.default_rng(seed))
+    unused = Counter(found.undefined[plan.name].values())
+    for reason, times in Counter(known.undefined.get(plan.name, {}).values()).items():
+        unused[f"of the reference: {reason}"] += times
+    unused.update(summary.unused)
+    values = {
+        name: value if value.detail else _beside(value, beside.get(name))
+        for name, value in summary.values.items()
+    }
+    return replace(summary, values=values, unused=dict(unused))
 
 
-def _measure(
-    pieces: Iterable[Piece | Unreadable],
-    metrics: dict[str, Metric],
-    reporter: Reporter,
-    title: str,
-) -> tuple[dict[str, list[Row]], dict[str, Counter[str]], int, dict[str, str]]:
-    rows: dict[str, list[Row]] = {name: [] for name in metrics}
-    unused: dict[str, Counter[str]] = {name: Counter() for name in metrics}
-    unreadable: dict[str, str] = {}
-    count = 0
-    reporter.start(title, None, "pieces")
-    for piece in pieces:
-        if isinstance(piece, Unreadable):
-            unreadable[piece.name] = piece.reason
-            continue
-        count += 1
-        for name, metric in metrics.items():
-            try:
-                with _blaming(name):
-                    rows[name].append(metric.measure(piece))
-            except Undefined as reason:
-                unused[name][str(reason)] += 1
-        reporter.advance(count)
-    reporter.finish()
-    return rows, unused, count, unreadable
+def _beside(value: Value, known: Value | None) -> Value:
+    if known is None:
+        return value
+    p = value.p if value.p is not None else difference_p(value, known)
+    return replace(
+        value, reference=known.value, reference_low=known.low, reference_high=known.high, p=p
+    )
 
 
-@contextmanager
-def _blaming(name: str) -> Iterator[None]:
-    """A fault of a metric's own is told as that metric's."""
-    try:
-        yield
-    except (Undefined, PicogenError):
-        raise
-    except Exception as error:
-        where = registry().get("metric", name).where
-        raise PluginError(f"{where} raised {error!r}. Leave it out with --metric.") from error
+def _named(found: Measured, metric: str) -> list[Row]:
+    return [{**row, NAME: found.scores[i].name} for i, row in sorted(found.rows[metric].items())]
 
 
-def _why(unreadable: dict[str, Any]) -> str:
+def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPiece, ...]:
+    facts: dict[int, dict[str, Mapping[str, Any]]] = {}
+    for name, summary in summaries.items():
+        numbers = sorted(found.rows[name])
+        for i, said in zip(numbers, summary.pieces[: len(numbers)], strict=False):
+            facts.setdefault(i, {})[name] = said
+    return tuple(
+        ScoredPiece(
+            score=found.scores[i],
+            rows={name: rows[i] for name, rows in found.rows.items() if i in rows},
+            facts=facts.get(i, {}),
+            undefined={name: why[i] for name, why in found.undefined.items() if i in why},
+        )
+        for i in found.readable
+    )
+
+
+def _why(unreadable: Mapping[str, str]) -> str:
     return (
         "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:3]) or "empty"
     )

@@ -7,10 +7,21 @@ asked for, so that torch and its like are imported inside `build`, never at the 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from picogen_core.options import Options
-from picogen_core.protocols import Backbone, Head, Loss, Metric, Source
+from picogen_core.protocols import (
+    Backbone,
+    CompiledBackbone,
+    CompiledHead,
+    Head,
+    Loss,
+    Metric,
+    Source,
+)
+
+if TYPE_CHECKING:
+    from picogen_core.compiled.weights import Weights
 
 Better = Literal["higher", "lower", "closer"]
 
@@ -27,6 +38,11 @@ class BackboneSpec:
     writes the module's weights into an empty folder as that program reads them, under its names.
     Programs that read tokens get the token table. The function returns a few lines of Python that
     open the files from within the folder; they become part of the folder's README.
+
+    `compiled_step(config, d_model, weights)`, where it can run without torch: a `CompiledBackbone`
+    from its tensors as numpy arrays, its work done by kernels that numba compiles. A backbone
+    without one steps in torch. `recurrent` says that its state has the same size at every length,
+    so that a piece may run on past the lengths it was trained on.
     """
 
     name: str
@@ -34,6 +50,8 @@ class BackboneSpec:
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Backbone[Any]]
     export: Mapping[str, Export] = field(default_factory=dict)
+    compiled_step: Callable[[Any, int, "Weights"], CompiledBackbone] | None = None
+    recurrent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +60,9 @@ class HeadSpec:
 
     `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each,
     and gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
+
+    `compiled_step(config, d_model, weights)`, where it can run without torch: a `CompiledHead`
+    from its tensors as numpy arrays. A model whose head has none is generated from in torch.
     """
 
     name: str
@@ -49,6 +70,7 @@ class HeadSpec:
     config: Callable[[], type[Options]]
     build: Callable[[Any, int], Head[Any]]
     reads_cut_patches: bool = False
+    compiled_step: Callable[[Any, int, "Weights"], CompiledHead] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +95,14 @@ class LossSpec:
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """A measure of a folder. `build(config)` returns a `Metric`; `unit` and `better` are of its
-    headline value; `needs` names what it cannot do without: `"reference"` or nothing."""
+    headline value; `needs` names what it cannot do without: a `"reference"`, or a `"checkpoint"`,
+    whose path its options then get as `checkpoint`.
+
+    `judges_faults`: `measure` is also given files that cannot be read, as a `Piece` without voices
+    whose `fault` says why. `references`: JSON files of real music in numbers, by name, as
+    `picogen_core.references` describes them. `reference_sample`: so many pieces of a reference are
+    enough, for what takes long.
+    """
 
     name: str
     summary: str
@@ -81,7 +110,10 @@ class MetricSpec:
     build: Callable[[Any], Metric]
     unit: str
     better: Better
-    needs: tuple[Literal["reference"], ...] = ()
+    needs: tuple[Literal["reference", "checkpoint"], ...] = ()
+    judges_faults: bool = False
+    references: Mapping[str, Path] = field(default_factory=dict)
+    reference_sample: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

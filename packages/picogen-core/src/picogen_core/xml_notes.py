@@ -14,8 +14,9 @@ from zipfile import BadZipFile, ZipFile
 
 from lxml import etree
 
+from picogen_core.abc.keys import meter_length
 from picogen_core.abc.notes import Note
-from picogen_core.abc.voices import SEMITONES
+from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.errors import BadInput
 
 MAX_BYTES = 32_000_000
@@ -69,8 +70,14 @@ def _parse(data: bytes) -> Any:
         raise BadInput(f"not well-formed XML: {error.msg}") from None
 
 
-def read_xml_notes(data: bytes) -> tuple[str, dict[str, tuple[Note, ...]]]:
-    """The file's text, and its notes per `part:voice`; their `start` is -1: XML has no letters.
+def read_xml_notes(
+    data: bytes,
+) -> tuple[str, dict[str, tuple[Note, ...]], dict[str, tuple[Bar, ...]]]:
+    """The file's text, and notes and bars per `part:voice`; `start` is -1: XML has no letters.
+
+    A bar of a voice lasts to where its last note, rest or `<forward>` ends; the bars of one
+    measure have the measure's number, from 0, as their line. Voices have no bar where they are
+    silent.
 
     Raises:
         BadInput: not XML, not a partwise score, or numbers that no score has.
@@ -81,13 +88,16 @@ def read_xml_notes(data: bytes) -> tuple[str, dict[str, tuple[Note, ...]]]:
     if root.tag != "score-partwise":
         raise BadInput(f"its root is <{root.tag}>, not <score-partwise>")
     voices: dict[str, tuple[Note, ...]] = {}
+    bars: dict[str, tuple[Bar, ...]] = {}
     for part in root.iterfind("part"):
-        for name, notes in _Part(part).voices.items():
+        read = _Part(part)
+        for name, notes in read.voices.items():
             # `backup` may write a voice out of order; sorting is stable and keeps chords together.
             voices[f"{part.get('id', '')}:{name}"] = tuple(sorted(notes, key=lambda n: n.onset))
+            bars[f"{part.get('id', '')}:{name}"] = tuple(read.bars[name])
     encoding = root.getroottree().docinfo.encoding or "utf-8"
     try:
-        return data.decode(encoding, errors="replace"), voices
+        return data.decode(encoding, errors="replace"), voices, bars
     except LookupError:
         raise BadInput(f"its encoding {encoding!r} is not known") from None
 
@@ -100,11 +110,19 @@ class _Part:
         self.divisions, self.changes = 1, 0
         self.time = Fraction(0)
         self.onset = Fraction(0)  # of the last note, for the tones that share its stem
-        for measure in part.iterfind("measure"):
-            end = self.time
+        self.bars: defaultdict[str, list[Bar]] = defaultdict(list)
+        self.meter: Fraction | None = Fraction(4)
+        self.ends: dict[str, Fraction] = {}  # of the voices of this measure
+        self.voice = "1"  # of the last note, for a <forward> that names none
+        for number, measure in enumerate(part.iterfind("measure")):
+            start = end = self.time
+            self.ends = {}
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
+            for name, stop in self.ends.items():
+                if stop > start:
+                    self.bars[name].append(Bar(number, start, stop - start, self.meter))
             self.time = end
 
     def _read(self, element: Any) -> None:
@@ -114,12 +132,23 @@ class _Part:
             self.time = max(self.time - self._duration(element), Fraction(0))
         elif element.tag == "forward":
             self.time += self._duration(element)
-        elif element.tag == "attributes" and (divisions := _integer(element, "divisions")):
-            if divisions != self.divisions:
-                self.changes += 1
-            if not 0 < divisions <= _MAX_DIVISIONS or self.changes > _MAX_CHANGES:
-                raise BadInput("its <divisions> are out of all proportion")
-            self.divisions = divisions
+            name = (element.findtext("voice") or self.voice).strip()
+            if name in self.ends:  # one that comes first is told by where the next note starts
+                self.ends[name] = max(self.ends[name], self.time)
+        elif element.tag == "attributes":
+            self._read_attributes(element)
+
+    def _read_attributes(self, element: Any) -> None:
+        time = element.find("time")
+        if time is not None:
+            self.meter = _meter(time)
+        if not (divisions := _integer(element, "divisions")):
+            return
+        if divisions != self.divisions:
+            self.changes += 1
+        if not 0 < divisions <= _MAX_DIVISIONS or self.changes > _MAX_CHANGES:
+            raise BadInput("its <divisions> are out of all proportion")
+        self.divisions = divisions
 
     def _read_note(self, element: Any) -> None:
         if element.find("grace") is not None:
@@ -131,7 +160,10 @@ class _Part:
             self.time += duration
         if element.find("cue") is not None:
             return
-        notes = self.voices[(element.findtext("voice") or "1").strip()]
+        self.voice = (element.findtext("voice") or "1").strip()
+        notes = self.voices[self.voice]
+        if not in_chord:
+            self.ends[self.voice] = max(self.ends.get(self.voice, self.time), self.time)
         pitch, step = _pitch(element)
         # <tie> is what sounds and <tied> what is drawn; old exporters write only one of them.
         ties = [*element.iterfind("tie"), *element.iterfind("notations/tied")]
@@ -148,6 +180,14 @@ class _Part:
         if not 0 <= duration <= _MAX_DURATION:
             raise BadInput("a <duration> is out of all proportion")
         return Fraction(duration, self.divisions)
+
+
+def _meter(time: Any) -> Fraction | None:
+    """Quarters of a <time>: 3/4 is 3; several are added up; None if it is free."""
+    beats = [str(part.text or "") for part in time.iterfind("beats")]
+    types = [str(part.text or "") for part in time.iterfind("beat-type")]
+    parts = [meter_length(f"{b}/{t}") for b, t in zip(beats, types, strict=False)]
+    return sum((4 * part for part in parts if part is not None), Fraction(0)) or None
 
 
 def _pitch(element: Any) -> tuple[int | None, int]:

@@ -85,11 +85,6 @@ def _reps(voices: Voices) -> tuple[float, float]:
     return sum(known), float(len(known))
 
 
-def resample(count: int, times: int, rng: np.random.Generator) -> Floats:
-    """[times, count]: how often each of `count` pieces is drawn when `count` are, with return."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=times).astype(np.float64)
-
-
 def mean_psd(sums: FolderSums, weights: Floats) -> Floats:
     """[R, n] -> mean power by bin [R, 10]; nan where no voice has the bin."""
     return _ratio(weights @ sums.psd, weights @ sums.psd_count)

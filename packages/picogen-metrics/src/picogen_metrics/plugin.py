@@ -1,42 +1,39 @@
-"""What this package brings: the metrics `powerlaw` and `alignment`, the loss `physics`."""
+"""What this package brings: metrics of scores, and the loss `physics`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from picogen_core import LossSpec, MetricSpec, hookimpl
 
+from picogen_metrics.references import REFERENCES
+
 if TYPE_CHECKING:
-    from picogen_core import Loss, Metric
+    from picogen_core import Loss, Metric, Options
 
-    from picogen_metrics.alignment import AlignmentOptions
     from picogen_metrics.physics_options import PhysicsOptions
-    from picogen_metrics.powerlaw_metric import PowerlawOptions
 
 
-def _powerlaw_options() -> type[PowerlawOptions]:
-    from picogen_metrics.powerlaw_metric import PowerlawOptions
+def _options(module: str, name: str) -> Callable[[], type[Options]]:
+    """The class of options in `picogen_metrics.<module>`, imported when it is asked for."""
 
-    return PowerlawOptions
+    def load() -> type[Options]:
+        cls: type[Options] = getattr(import_module(f"picogen_metrics.{module}"), name)
+        return cls
 
-
-def _powerlaw(options: PowerlawOptions) -> Metric:
-    from picogen_metrics.powerlaw_metric import PowerlawMetric
-
-    return PowerlawMetric(options)
+    return load
 
 
-def _alignment_options() -> type[AlignmentOptions]:
-    from picogen_metrics.alignment import AlignmentOptions
+def _metric(module: str, name: str) -> Callable[[Any], Metric]:
+    """The class of a metric in `picogen_metrics.<module>`, imported when it is built."""
 
-    return AlignmentOptions
+    def build(options: Any) -> Metric:
+        metric: Metric = getattr(import_module(f"picogen_metrics.{module}"), name)(options)
+        return metric
 
-
-def _alignment(options: AlignmentOptions) -> Metric:
-    from picogen_metrics.alignment import AlignmentMetric
-
-    return AlignmentMetric(options)
+    return build
 
 
 def _physics_options() -> type[PhysicsOptions]:
@@ -53,22 +50,63 @@ def _physics(options: PhysicsOptions) -> Loss:
 
 @hookimpl
 def picogen_metrics() -> Iterator[MetricSpec]:
-    """powerlaw and alignment."""
+    """powerlaw, musicality, validity, novelty, distribution and likelihood."""
     yield MetricSpec(
         name="powerlaw",
         summary="Spectrum, intervals and repetition of melodies, and their distance to real music.",
-        config=_powerlaw_options,
-        build=_powerlaw,
+        config=_options("powerlaw_metric", "PowerlawOptions"),
+        build=_metric("powerlaw_metric", "PowerlawMetric"),
         unit="1",
         better="lower",
+        references=REFERENCES,
     )
     yield MetricSpec(
-        name="alignment",
-        summary="Share of bars whose voices differ in duration (NotaGen's bar-alignment error).",
-        config=_alignment_options,
-        build=_alignment,
+        name="musicality",
+        summary="Entropies, variety, density, form, key and dissonance, each beside real music.",
+        config=_options("musicality_metric", "MusicalityOptions"),
+        build=_metric("musicality_metric", "MusicalityMetric"),
+        unit="bit",
+        better="closer",
+        references=REFERENCES,
+    )
+    yield MetricSpec(
+        name="validity",
+        summary="Share of scores that convert, fit the schema and have equal bars in all voices.",
+        config=_options("validity_metric", "ValidityOptions"),
+        build=_metric("validity_metric", "ValidityMetric"),
+        unit="%",
+        better="higher",
+        judges_faults=True,
+        reference_sample=100,
+        references=REFERENCES,
+    )
+    yield MetricSpec(
+        name="novelty",
+        summary="Share of pieces copied from the reference, in any key, and longest copied runs.",
+        config=_options("novelty_metric", "NoveltyOptions"),
+        build=_metric("novelty_metric", "NoveltyMetric"),
         unit="%",
         better="lower",
+        needs=("reference",),
+    )
+    yield MetricSpec(
+        name="distribution",
+        summary="Overlap and Jensen–Shannon distance of seven features from the reference's.",
+        config=_options("distribution_metric", "DistributionOptions"),
+        build=_metric("distribution_metric", "DistributionMetric"),
+        unit="1",
+        better="lower",
+        needs=("reference",),
+        references=REFERENCES,
+    )
+    yield MetricSpec(
+        name="likelihood",
+        summary="Bits per character and per note that a model needs for the pieces.",
+        config=_options("likelihood", "LikelihoodOptions"),
+        build=_metric("likelihood", "LikelihoodMetric"),
+        unit="bit/character",
+        better="lower",
+        needs=("checkpoint",),
     )
 
 

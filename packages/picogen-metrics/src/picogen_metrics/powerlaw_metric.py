@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
 from picogen_core.abc.notes import melody
 from picogen_core.pieces import Piece
+from picogen_core.protocols import CONDENSED
 from pydantic import Field
 
-from picogen_metrics import folder, powerlaw
+from picogen_metrics import folder, noise, powerlaw
+from picogen_metrics.means import resample
 from picogen_metrics.powerlaw import Floats
-
-WARN_PIECES, MIN_PIECES = 50, 20
-"""At 20 pieces real music is 0.74 away from real music, at 4 pieces 2.06."""
+from picogen_metrics.powerlaw_reference import (
+    MIN_PIECES,
+    Condensed,
+    Numbers,
+    compare,
+    condense,
+    describe_piece,
+    genre_notes,
+    numbers,
+    oddness,
+    size_notes,
+    spread,
+)
 
 _NO_VOICE = f"no voice of {powerlaw.MIN_NOTES} notes and more than one pitch"
 
@@ -35,7 +47,13 @@ class _Statistics:
     intervals: Floats
     leap: float
     rep: float
+    spread: dict[str, list[float]]
     resampled: dict[str, Floats] = field(default_factory=dict)
+
+    def numbers(self) -> Numbers:
+        """beta, psd, intervals and rep of one folder, as `powerlaw_reference.compare` asks."""
+        beta = np.array([self.beta.get("beta", np.nan)])
+        return beta, self.psd[None], self.intervals[None], np.array([self.rep])
 
 
 class PowerlawMetric:
@@ -77,21 +95,75 @@ class PowerlawMetric:
         found = _statistics(pieces)
         if len(pieces) > 1:
             _resample(found, self.options.bootstrap, rng)
-        known_pieces = _usable_voices(reference)[0] if reference else []
-        known = _statistics(known_pieces) if known_pieces else None
+        known, notes = _known(reference, len(pieces), rng)
         values |= _own_values(found, known)
-        notes: list[str] = []
         headline = "beta"
+        usual = found.spread if known is None else known["oddness"]
+        facts = [_facts(row, usual) for row in rows]
+        plots = _plots(found, known)
         if known is not None:
             values |= _compared_values(found, known)
-            notes += _size_notes(len(pieces), len(known_pieces))
-            if min(len(pieces), len(known_pieces)) < MIN_PIECES:
+            notes += size_notes(len(pieces), known["pieces"])
+            if min(len(pieces), known["pieces"]) < MIN_PIECES:
                 values.pop("powerlaw_distance", None)
             if "powerlaw_distance" in values:
                 headline = "powerlaw_distance"
-        elif reference is not None:
-            notes.append(f"the reference has {_NO_VOICE}: nothing is compared")
-        return Summary(values, unused, notes, headline)
+                total = values[headline].value
+                notes += genre_notes(total, known, found.numbers())
+        return Summary(values, unused, notes, headline, facts, plots)
+
+    def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
+        """The numbers of `powerlaw_reference.Condensed`."""
+        return condense(_usable_voices(rows)[0], noise.SIZES, rng)
+
+
+def _known(
+    reference: Sequence[Row] | None, size: int, rng: np.random.Generator
+) -> tuple[Condensed | None, list[str]]:
+    """The reference in numbers, with the noise of `size` pieces; or why there is none."""
+    if not reference:
+        return None, []
+    if CONDENSED in reference[0]:
+        return reference[0][CONDENSED], []
+    pieces = _usable_voices(reference)[0]
+    if not pieces:
+        return None, [f"the reference has {_NO_VOICE}: nothing is compared"]
+    return condense(pieces, (size,), rng), []
+
+
+def _usable(row: Row) -> list[tuple[list[int], float | None]]:
+    return [
+        (x, rep) for x, rep in zip(row["series"], row["rep"], strict=True) if powerlaw.is_usable(x)
+    ]
+
+
+def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> Mapping[str, Any]:
+    """Of one piece: its notes, its own beta, rep and mean leap, and how odd they are together."""
+    voices = _usable(row)
+    found = describe_piece(voices) if voices else {}
+    return {
+        "notes": sum(len(x) for x in row["series"]),
+        **found,
+        "beta_se": row.get("beta_se"),
+        "oddness": oddness(found, usual),
+    }
+
+
+def _plots(found: _Statistics, known: Condensed | None) -> dict[str, Any]:
+    """psd by bin, with its 95 % interval, and intervals as shares; the reference's beside."""
+    counts = found.intervals / max(1.0, found.intervals.sum())
+    ends = [_interval(_column(found.resampled.get("psd"), number)) for number in range(10)]
+    plots = {
+        "psd_edges": powerlaw.PSD_EDGES.tolist(),
+        "psd": [_finite(power) for power in found.psd],
+        "psd_low": [low for low, _ in ends],
+        "psd_high": [high for _, high in ends],
+        "intervals": counts.tolist(),
+    }
+    if known is not None:
+        shares = np.array(known["intervals"]) / max(1.0, sum(known["intervals"]))
+        plots |= {"reference_psd": known["psd"], "reference_intervals": shares.tolist()}
+    return plots
 
 
 def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:
@@ -102,13 +174,11 @@ def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:
     pieces: list[folder.Voices] = []
     count = short = 0
     for row in sorted(rows, key=lambda row: row["series"]):
-        voices: Mapping[bool, list[Any]] = {True: [], False: []}
-        for x, rep in zip(row["series"], row["rep"], strict=True):
-            voices[powerlaw.is_usable(x)].append((x, rep))
+        voices = _usable(row)
         count += len(row["series"])
-        short += len(voices[False])
-        if voices[True]:
-            pieces.append(voices[True])
+        short += len(row["series"]) - len(voices)
+        if voices:
+            pieces.append(voices)
     return pieces, count, short
 
 
@@ -126,11 +196,12 @@ def _statistics(pieces: Sequence[folder.Voices]) -> _Statistics:
         intervals=sums.intervals.sum(axis=0),
         leap=float(folder.mean_leap(sums, one)[0]),
         rep=float(folder.mean_rep(sums, one)[0]),
+        spread=spread([describe_piece(voices) for voices in pieces]),
     )
 
 
 def _resample(found: _Statistics, times: int, rng: np.random.Generator) -> None:
-    weights = folder.resample(len(found.sums), times, rng)
+    weights = resample(len(found.sums), times, rng)
     found.resampled = {
         **{name: folder.grid_beta(found.sums, weights, name) for name in found.beta},
         "psd": folder.mean_psd(found.sums, weights),
@@ -140,12 +211,12 @@ def _resample(found: _Statistics, times: int, rng: np.random.Generator) -> None:
     }
 
 
-def _own_values(found: _Statistics, known: _Statistics | None) -> dict[str, Value]:
+def _own_values(found: _Statistics, known: Condensed | None) -> dict[str, Value]:
     count = len(found.sums)
     better: Any = "closer" if known is not None else None
     values = {}
     for name, beta in found.beta.items():
-        target = None if known is None else known.beta.get(name)
+        target = None if known is None else known["beta"].get(name)
         ends = _interval(found.resampled.get(name))
         values[name] = Value(beta, "1", count, *ends, better, target)
     if "beta" in found.beta:
@@ -153,65 +224,46 @@ def _own_values(found: _Statistics, known: _Statistics | None) -> dict[str, Valu
     for number, power in enumerate(found.psd, 1):
         if np.isfinite(power):
             ends = _interval(_column(found.resampled.get("psd"), number - 1))
-            target = None if known is None else _finite(known.psd[number - 1])
-            values[f"psd_{number:02d}"] = Value(float(power), "1", count, *ends, better, target)
+            target = None if known is None else known["psd"][number - 1]
+            name = f"psd_{number:02d}"
+            value = Value(float(power), "1", count, *ends, better, target)
+            values[name] = replace(value, detail=True)
     rate = powerlaw.interval_lambda(found.leap)
     if rate is not None:
         rates = [powerlaw.interval_lambda(leap) for leap in found.resampled.get("leap", ())]
         ends = _interval(np.array([r for r in rates if r is not None]))
-        target = None if known is None else powerlaw.interval_lambda(known.leap)
+        target = None if known is None else _rate(known["leap"])
         values["lambda_int"] = Value(rate, "1", count, *ends, better, target)
     if np.isfinite(found.rep):
         defined = int((found.sums.rep[:, 1] > 0).sum())
         ends = _interval(found.resampled.get("rep"))
-        target = None if known is None else _finite(known.rep)
+        target = None if known is None else known["rep"]
         values["rep"] = Value(found.rep, "1", defined, *ends, better, target)
     return values
 
 
-def _compared_values(found: _Statistics, known: _Statistics) -> dict[str, Value]:
+def _rate(leap: float | None) -> float | None:
+    return None if leap is None else powerlaw.interval_lambda(leap)
+
+
+def _compared_values(found: _Statistics, known: Condensed) -> dict[str, Value]:
     """Distances to the reference, which stays as it is while the folder is resampled."""
-    values: dict[str, Value] = {}
     count, drawn = len(found.sums), found.resampled
-    psd_db = float(powerlaw.psd_difference(found.psd, known.psd))
-    js = powerlaw.interval_js(found.intervals, known.intervals)
-    psd_draws = js_draws = None
-    if drawn:
-        psd_draws = powerlaw.psd_difference(drawn["psd"], known.psd)
-        js_draws = np.array(
-            [powerlaw.interval_js(counts, known.intervals) for counts in drawn["intervals"]]
-        )
-    if np.isfinite(psd_db):
-        ends = _centred(psd_db, psd_draws)
-        values["psd_db"] = Value(psd_db, "dB", count, *ends, "lower")
-    values["interval_js"] = Value(js, "mbit", count, *_centred(js, js_draws), "lower")
-    if "beta" in found.beta and "beta" in known.beta:
-        gap, rep = found.beta["beta"] - known.beta["beta"], found.rep - known.rep
-        total = float(powerlaw.distance(gap, psd_db, js, rep))
-        draws = None
-        if psd_draws is not None and js_draws is not None:
-            gaps, reps = drawn["beta"] - known.beta["beta"], drawn["rep"] - known.rep
-            draws = powerlaw.distance(gaps, psd_draws, js_draws, reps)
-        if np.isfinite(total):
-            ends = _centred(total, draws)
-            values["powerlaw_distance"] = Value(total, "1", count, *ends, "lower")
+    units = {"psd_db": "dB", "interval_js": "mbit", "powerlaw_distance": "1"}
+    target = numbers(known)
+    distances = compare(found.numbers(), target)
+    draws: Mapping[str, Floats] = {}
+    if drawn and "beta" in drawn:
+        resampled = drawn["beta"], drawn["psd"], drawn["intervals"], drawn["rep"]
+        draws = compare(resampled, target)
+    values = {}
+    for name, unit in units.items():
+        number = float(distances[name][0])
+        if np.isfinite(number):
+            ends = _centred(number, draws.get(name))
+            value = Value(number, unit, count, *ends, "lower")
+            values[name] = noise.with_noise(value, known["noise"].get(name), count)
     return values
-
-
-def _size_notes(count: int, known: int) -> list[str]:
-    notes = []
-    for pieces, what in ((count, "scores"), (known, "reference")):
-        if pieces < MIN_PIECES:
-            notes.append(
-                f"powerlaw_distance is undefined: the {what} have {pieces} usable pieces, it needs "
-                f"{MIN_PIECES}, better {WARN_PIECES}"
-            )
-        elif pieces < WARN_PIECES:
-            notes.append(
-                f"the {what} have {pieces} usable pieces: under {WARN_PIECES}, even real music is "
-                "some 0.7 away from real music"
-            )
-    return notes
 
 
 Ends = tuple[float | None, float | None]

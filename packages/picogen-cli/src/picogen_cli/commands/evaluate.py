@@ -2,61 +2,131 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from picogen_core.cache import cache_dir
 
-from picogen_cli.options import Json, print_json, show
+from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
+
+if TYPE_CHECKING:
+    from picogen_core.scoring import ScoreReport
 
 
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder or file of ABC or MusicXML.")],
     metric: Annotated[
-        list[str] | None, typer.Option(help="Name of a metric; repeatable. Left out: all.")
+        list[str] | None,
+        typer.Option(help="Name of a metric; repeatable. Left out: all that can be measured."),
     ] = None,
     reference: Annotated[
-        Path | None,
-        typer.Option(help="Folder of scores, prepared data, or index of the same genre."),
+        str | None,
+        typer.Option(
+            help="Real music of the genre: a folder of scores, prepared data, its index, or the "
+            "name of a shipped one (oneills, ryans, airds, bach)."
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="A folder to show beside it, such as an older model's.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A run or checkpoint, for the metric likelihood.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of a metric: validity.convert=false. Repeatable."),
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=NUMBER, such as valid=90: exit 1 if the value is worse (for what is better "
+            "lower: higher). Repeatable."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes to measure in; left out: one a core.")
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Measure unchanged files again.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure what a folder of scores is worth. No model is loaded."""
-    from picogen_core.registry import registry
-    from picogen_core.scoring import score_folder
+    """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
+    from picogen_core.scoring import ScoreRequest, score_folder
 
-    names = metric or [entry.name for entry in registry().all("metric")]
+    from picogen_cli import score_table
+    from picogen_cli.settings import read_sets
+
+    names = metric or _all_metrics(reference is not None, checkpoint is not None)
+    request = ScoreRequest(
+        metrics=names,
+        options=read_sets(sets or [], names),
+        seed=seed,
+        checkpoint=checkpoint,
+        jobs=jobs or _cores(),
+        cache=None if no_cache else cache_dir() / "metrics.sqlite",
+    )
+    limits = score_table.read_limits(fail_under or [])
     with make_reporter() as reporter:
-        report = score_folder(folder, names, reference, seed, reporter)
+        known = _open_once(reference)
+        report = score_folder(folder, request, known, reporter)
+        beside = None
+        if baseline is not None:
+            beside = score_folder(baseline, request, _open_once(reference), reporter)
+    failed = score_table.failures(report, limits)
     if as_json:
-        print_json(asdict(report))
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("metric", "value [95 %]", "reference", "unit", "n", "better"):
-        table.add_column(column)
-    notes: list[str] = []
-    for name, summary in report.metrics.items():
-        for key, value in summary.values.items():
-            against = "" if value.reference is None else f"{value.reference:.3f}"
-            table.add_row(
-                key if key.startswith(name) else f"{name}.{key}",
-                show(value), against, value.unit, str(value.n), value.better or "",
-            )  # fmt: skip
-        notes += [f"{name}: {count} pieces unused: {why}" for why, count in summary.unused.items()]
-        notes += [f"{name}: {note}" for note in summary.notes]
-    Console().print(table)
-    for line in [
-        *notes,
-        *_unreadable(report.unreadable),
-        *_unreadable(report.reference_unreadable),
-    ]:
+        data = report.as_json() | {"failed": failed}
+        print_json(data if beside is None else data | {"baseline": beside.as_json()})
+    elif as_csv:
+        typer.echo(score_table.to_csv(report, beside), nl=False)
+    else:
+        score_table.show(report, beside)
+    for line in [*_remarks(report), *([] if beside is None else _remarks(beside, "baseline "))]:
         typer.echo(line, err=True)
+    for line in failed:
+        typer.echo(line, err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
-def _unreadable(files: dict[str, Any]) -> list[str]:
-    return [f"{name}: not read: {reason}" for name, reason in files.items()]
+def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
+    """Every metric whose needs are met; a model is asked only if one is given."""
+    from picogen_core.registry import registry
+
+    given = {"reference": reference, "checkpoint": checkpoint}
+    entries = registry().all("metric")
+    return [entry.name for entry in entries if all(given[need] for need in entry.spec.needs)]
+
+
+def _open_once(reference: str | None) -> Any:
+    """A reference opened anew: its scores can be gone through once."""
+    from picogen_core.references import open_reference
+
+    return None if reference is None else open_reference(reference)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _remarks(report: ScoreReport, of: str = "") -> list[str]:
+    """What could not be used and why, one line each."""
+    lines = []
+    for name, summary in report.metrics.items():
+        lines += [f"{of}{name}: {n} pieces unused: {why}" for why, n in summary.unused.items()]
+        lines += [f"{of}{name}: {note}" for note in summary.notes]
+    lines += _unreadable(report.unreadable, of)
+    return lines if of else [*lines, *_unreadable(report.reference_unreadable, "reference ")]
+
+
+def _unreadable(files: Mapping[str, str], of: str) -> list[str]:
+    shown = [f"{of}{name}: not read: {reason}" for name, reason in list(files.items())[:20]]
+    more = len(files) - len(shown)
+    return [*shown, f"{of}… and {more} more files not read; --json lists them"] if more else shown

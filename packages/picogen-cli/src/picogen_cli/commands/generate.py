@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from picogen_cli.options import Device, Force, Json, print_json
+from picogen_cli.options import Device, Force, Json, one_of, print_json
 from picogen_cli.reporter import make_reporter
 
 
@@ -27,6 +27,12 @@ def generate(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 1.0,
     top_k: Annotated[int, typer.Option(min=0, help="0 keeps all characters.")] = 40,
     top_p: Annotated[float, typer.Option(help="Outside (0, 1) it is off.")] = 0.9,
+    min_p: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of the likeliest's probability.")
+    ] = 0.0,
+    order: Annotated[
+        str, typer.Option(help="notagen (temperature after top-k and top-p) or temperature-first.")
+    ] = "notagen",
     prompt: Annotated[
         str, typer.Option(help=r"Header, or header and music; \n is a newline.")
     ] = "",
@@ -37,6 +43,16 @@ def generate(
     batch_size: Annotated[int, typer.Option(min=1, help="Pieces written at once.")] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Piece k depends on (seed, k) alone.")] = 0,
     device: Device = None,
+    engine: Annotated[
+        str, typer.Option(help="auto, numba (compiled, on the CPU) or torch.")
+    ] = "auto",
+    rollover: Annotated[
+        str,
+        typer.Option(
+            help="Past the trained length, keep header and latest lines: auto (not if recurrent), "
+            "always, never."
+        ),
+    ] = "auto",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -51,16 +67,25 @@ def generate(
     prepare_output_dir(output_dir, force)
     from picogen_core.generation.run import GenerateRequest, write_scores
 
+    sampling = SamplingOptions(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        order=one_of("--order", order, ("notagen", "temperature-first")),
+    )
     request = GenerateRequest(
         weights_path=weights_path,
         backbone=backbone,
         prompt=prompt,
         count=num_samples,
         max_length=max_length,
-        sampling=SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p),
+        sampling=sampling,
         batch_size=batch_size,
         seed=seed,
         device=device or "auto",
+        engine=one_of("--engine", engine, ("auto", "numba", "torch")),
+        rollover=one_of("--rollover", rollover, ("auto", "always", "never")),
     )
     begun = time.monotonic()
     with make_reporter() as reporter:

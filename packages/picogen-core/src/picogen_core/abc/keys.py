@@ -59,6 +59,7 @@ def key_accidentals(value: str) -> list[str]:
     return [sign + letter for sign, letter in _EXPLICIT.findall(value.split("%", 1)[0])]
 
 
+@lru_cache(maxsize=512)
 def meter_length(value: str) -> Fraction | None:
     """Whole notes in a bar of an M: field (`C`, `C|`, `6/8`, `2+3/8`); None if it is free."""
     value = value.split("%", 1)[0].strip()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from picogen_core.abc.reader import read_voices
-from picogen_core.abc.voices import Draft
+from picogen_core.abc.voices import Bar, Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,14 @@ def read_notes(text: str) -> dict[str, tuple[Note, ...]]:
     skipped; a length of zero or out of all proportion counts as one unit. In the interleaved form
     all voices start together on each line, so a voice left out of a line has rested.
     """
+    return read_tune(text)[0]
+
+
+def read_tune(text: str) -> tuple[dict[str, tuple[Note, ...]], dict[str, tuple[Bar, ...]]]:
+    """The notes of `read_notes`, and the bars of every voice but overlays. `Z4` is four bars."""
     voices = read_voices(text)
-    return {name: tuple(map(_finish, v.drafts)) for name, v in voices.items() if v.drafts}
-
-
-def read_bars(text: str) -> list[dict[str, list[Fraction]]]:
-    """Quarters of every bar by voice: one entry a line of the interleaved form, else one in all.
-
-    Overlays are left out, and so are voices that are not in the line. `Z4` is four bars.
-    """
-    lines: dict[int, dict[str, list[Fraction]]] = {}
-    for name, voice in read_voices(text).items():
-        for line, quarters in voice.bars if "&" not in name else ():
-            lines.setdefault(line, {}).setdefault(name, []).append(quarters)
-    return [lines[line] for line in sorted(lines)]
+    notes = {name: tuple(map(_finish, v.drafts)) for name, v in voices.items() if v.drafts}
+    return notes, {name: tuple(v.bars) for name, v in voices.items() if "&" not in name and v.bars}
 
 
 def _finish(d: Draft) -> Note:

@@ -185,6 +185,7 @@ class _Reader:
     def _bar(self, voice: VoiceState, token: Token, at: int) -> None:
         if self.overlays > 1 and self.name is not None:
             voice = self._choose(self.name)
+        voice.tuplet_left = 0  # one that lacks notes spoils its own bar alone
         voice.end_bar()
 
     def _overlay(self, voice: VoiceState, token: Token, at: int) -> None:

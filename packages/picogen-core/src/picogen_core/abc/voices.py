@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
-from picogen_core.abc.keys import ALTERATION
+from picogen_core.abc.keys import ALTERATION, meter_length
 from picogen_core.abc.lexer import parse_length
 
 SEMITONES = (0, 2, 4, 5, 7, 9, 11)
@@ -30,6 +31,21 @@ def read_length(text: str) -> Fraction:
         return Fraction(1)
     absurd = length >= _MAX_LENGTH or length.denominator > _MAX_DENOMINATOR
     return Fraction(1) if absurd else length
+
+
+class Bar(NamedTuple):
+    """A bar of one voice.
+
+    line:   the line of the interleaved form it is on, or the measure of a MusicXML file.
+    start:  quarters since the start of the piece.
+    length: quarters.
+    meter:  quarters that the meter asks for; None if it is free.
+    """
+
+    line: int
+    start: Fraction
+    length: Fraction
+    meter: Fraction | None
 
 
 @dataclass(slots=True)
@@ -58,7 +74,7 @@ class VoiceState:
     tied:        pitches by step that a tie holds over to the next note.
     tuplet:      factor of the next `tuplet_left` notes; `broken` that of the next one.
     line:        the last line of the interleaved form that this voice was in.
-    bars:        line and quarters of every bar that has ended.
+    bars:        every bar that has ended.
     """
 
     meter: str
@@ -75,20 +91,26 @@ class VoiceState:
     tuplet_left: int = 0
     broken: Fraction | None = None
     line: int = 0
-    bars: list[tuple[int, Fraction]] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
 
     def end_bar(self) -> None:
         """A barline at the present time: accidentals end."""
         if self.time > self.bar_start:
-            self.bars.append((self.line, self.time - self.bar_start))
+            self._add_bar(self.time - self.bar_start)
         self.bar_start = self.time
         self.accidentals.clear()
 
     def split_bar(self, count: int) -> None:
         """Make `count` equal bars of the present one, the last still open: a `Z4` is four."""
         quarters = (self.time - self.bar_start) / count
-        self.bars += [(self.line, quarters)] * (count - 1)
-        self.bar_start = self.time - quarters
+        for _ in range(count - 1):
+            self._add_bar(quarters)
+            self.bar_start += quarters
+
+    def _add_bar(self, quarters: Fraction) -> None:
+        whole = meter_length(self.meter)
+        meter = None if whole is None else whole * 4
+        self.bars.append(Bar(self.line, self.bar_start, quarters, meter))
 
     def add(self, tones: list[Draft], units: Fraction) -> None:
         """Append one note, chord or rest of `units` unit lengths and move on in time."""

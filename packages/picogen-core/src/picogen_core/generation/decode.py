@@ -1,184 +1,190 @@
-"""Cached decoding of a batch of independent pieces: the reference engine, in torch.
+"""The one loop that writes pieces, whatever engine computes.
 
-N rows still being written  P = 16 characters a patch  D width  V = 128 codes
+N slots being written  P = 16 characters a patch  V = 128 codes
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from numpy.typing import NDArray
-from torch import Tensor
 
-from picogen_core.abc.patches import (
-    BOS,
-    EOS,
-    PAD,
-    PATCH_SIZE,
-    decode,
-    encode_prompt,
-    patch_text,
-)
-from picogen_core.errors import BadInput, ConfigError
+from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.errors import ConfigError
+from picogen_core.generation.engines import Engine
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.sampling import sample
-from picogen_core.model.student import GenericStudent
-from picogen_core.trees import select_rows
+from picogen_core.generation.piece import ANYTHING, CODEC, Draft, Piece, Start
+from picogen_core.generation.rollover import Rollover
+from picogen_core.generation.sampling import NOT_FINITE, draw
 
-FIRST_COUNTER = "[r:0/"  # a body begins at its first bar
+if TYPE_CHECKING:
+    from picogen_core.model.student import GenericStudent
 
 
-@dataclass
-class Draft:
-    """One piece as it is being written. `text` has the counters `[r:i/n]` still in it.
+@dataclass(frozen=True)
+class Limits:
+    """How far a piece may go: `max_patches` in all, prompt included. Whenever `context` patches
+    have been read, the piece rolls over; None lets the engine read on."""
 
-    `patches` counts the prompt's too; `codes` are the [P] codes of those written after it.
-    """
+    max_patches: int
+    context: int | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A patch was written: its text, and the whole draft if it was the piece's last."""
 
     number: int
     text: str
-    patches: int
-    complete: bool = False
-    in_body: bool = False
-    codes: list[NDArray[np.uint8]] = field(default_factory=list)
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    draft: Draft | None = None
 
 
-@torch.no_grad()
-def generate(
-    model: GenericStudent,
-    prompt: str,
-    *,
-    seed: int,
-    numbers: Sequence[int],
-    max_patches: int,
-    sampling: SamplingOptions,
-    on_patch: Callable[[int], None] | None = None,
-) -> list[Draft]:
-    """Continue `prompt` (as `place_prompt` made it) once for each number, all in one batch.
+@dataclass
+class _Slot:
+    piece: Piece
+    rollover: Rollover | None
+    read: int  # patches that the engine has in its state
+
+
+def write(
+    engine: Engine, starts: Iterable[Start], sampling: SamplingOptions, limits: Limits
+) -> Iterator[Written]:
+    """Write every piece, as many at a time as the engine has slots; a slot that is free is filled
+    with the next one. Yields each patch as it is written; drafts come as they are finished.
 
     Piece k draws from a stream of uniforms made of (seed, k) alone. A piece is complete when the
-    model closed it; otherwise it ran into `max_patches`, prompt included. `on_patch` hears how
-    many pieces got another patch.
+    model closed it. Otherwise `stopped` says why: its length, or output that is not finite.
 
     Raises:
-        BadInput: the prompt fills `max_patches`, or the model's output is not finite.
-        ConfigError: more patches than the backbone has positions for.
+        ConfigError: a prompt leaves no room for a patch.
     """
-    begun = encode_prompt(prompt)
-    count = len(begun.patches)
-    if count + 1 > max_patches:
-        raise ConfigError(
-            f"the prompt fills {count} patches of --max-length {max_patches}. Ask for more."
-        )
-    device = model.device
-    one = torch.from_numpy(begun.patches.astype(np.int64))[None].to(device)
-    hidden, state = model.prefill(
-        one, torch.tensor([count], device=device), model.initial_state(1, max_patches)
-    )
-    rows = torch.zeros(len(numbers), dtype=torch.long, device=device)
-    hidden, state = hidden[rows], select_rows(state, rows)
-    text = decode(begun.patches)
-    drafts = [
-        Draft(
-            k, text, count, in_body="[r:" in text + begun.tail, rng=np.random.default_rng([seed, k])
-        )
-        for k in numbers
-    ]
-    active, tail = drafts, begun.tail
-    while active:
-        patch = _next_patches(model, hidden, active, tail, sampling)
-        tail = ""
-        going = []
-        for i, draft in enumerate(active):
-            codes = patch[i].numpy().astype(np.uint8)
-            draft.patches += 1
-            draft.codes.append(codes)
-            draft.complete = bool(codes[0] == BOS and codes[1] == EOS)
-            draft.text += (written := patch_text(codes))
-            draft.in_body |= written.startswith("[r:")
-            if not draft.complete and draft.patches < max_patches:
-                going.append(i)
-        if on_patch:
-            on_patch(len(active))
-        if len(going) < len(active):
-            kept = torch.tensor(going, dtype=torch.long, device=device)
-            active = [active[i] for i in going]
-            patch, state = patch[going], select_rows(state, kept)
-        if active:
-            hidden, state = model.step(patch.to(device), state)
-    return drafts
+    waiting = iter(starts)
+    slots: dict[int, _Slot] = {}
+    while True:
+        _fill(engine, waiting, slots, limits, sampling.mask)
+        if not slots:
+            return
+        numbers = sorted(slots)
+        _draw_patches(engine, numbers, [slots[n].piece for n in numbers], sampling)
+        for number in numbers:
+            piece = slots[number].piece
+            if not piece.over and len(piece.rows) >= limits.max_patches:
+                piece.stopped = f"it reached {limits.max_patches} patches"
+        going = [n for n in numbers if not slots[n].piece.over]
+        _read_on(engine, slots, going, limits)
+        for number in numbers:
+            piece = slots[number].piece
+            draft = piece.draft() if piece.over else None
+            if draft:
+                del slots[number]
+            yield Written(piece.number, piece.last_text(), draft)
 
 
-def _next_patches(
-    model: GenericStudent,
-    hidden: Float[Tensor, "N D"],
-    drafts: Sequence[Draft],
-    tail: str,
-    sampling: SamplingOptions,
-) -> Int[Tensor, "N P"]:
-    """One patch a row. A body that does not begin at bar 0 is drawn again after `[r:0/`."""
-    uniforms = torch.from_numpy(np.stack([draft.rng.random(PATCH_SIZE) for draft in drafts]))
-    patch = _draw(model.head, hidden, [tail] * len(drafts), uniforms, sampling)
-    again = [
-        i
-        for i, draft in enumerate(drafts)
-        if not draft.in_body
-        and (text := _text(patch[i])).startswith("[r:")
-        and text[:5] != FIRST_COUNTER
-    ]
-    if again:
-        forced = [FIRST_COUNTER] * len(again)
-        patch[again] = _draw(model.head, hidden[again], forced, uniforms[again], sampling)
-    return patch
-
-
-def _text(patch: Int[Tensor, " P"]) -> str:
-    return patch_text(patch.numpy().astype(np.uint8))
-
-
-def _draw(
-    head: Any,
-    hidden: Float[Tensor, "N D"],
-    forced: Sequence[str],
-    uniforms: Float[Tensor, "N P"],
-    sampling: SamplingOptions,
-) -> Int[Tensor, "N P"]:
-    """Characters up to EOS, then padding; the characters of `forced` come first."""
-    rows = len(forced)
-    given = torch.full((rows, PATCH_SIZE), -1)
-    for i, text in enumerate(forced):
-        given[i, : len(text)] = torch.tensor(list(text.encode("ascii")), dtype=torch.long)
-        if text.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
-            given[i, len(text) : len(text) + 1] = EOS
-    patch = torch.full((rows, PATCH_SIZE), PAD)
-    done = torch.zeros(rows, dtype=torch.bool)
-    state: Any = None
-    for j in range(PATCH_SIZE):
-        if j == 0:
-            logits, state = head.begin(hidden)
-        else:
-            logits, state = head.step(patch[:, j - 1].to(hidden.device), state)
-        logits = logits.float().cpu()
-        if not torch.isfinite(logits).all():
-            raise BadInput(
-                f"the model's output is not finite at character {j} of a patch. "
-                "The checkpoint is damaged or diverged in training; use another."
+def _fill(
+    engine: Engine, waiting: Iterator[Start], slots: dict[int, _Slot], limits: Limits, masked: bool
+) -> None:
+    """Begin the next pieces in free slots; prompts that are the same are read once."""
+    read: dict[bytes, int] = {}
+    for number in range(engine.slots):
+        if number in slots:
+            continue
+        start = next(waiting, None)
+        if start is None:
+            return
+        piece = Piece(start, masked)
+        count = len(piece.rows)
+        if count >= limits.max_patches:
+            raise ConfigError(
+                f"the prompt fills {count} patches of --max-length {limits.max_patches}. "
+                "Ask for more."
             )
-        if sampling.mask:
-            logits[:, PAD] = -torch.inf  # stands only behind EOS
-            logits[:, EOS if j == 0 else BOS] = -torch.inf  # BOS only heads the closing patch
-        drawn = sample(logits, uniforms[:, j], sampling)
-        drawn = torch.where(given[:, j] >= 0, given[:, j], drawn)
-        if sampling.mask and j == 1:
-            drawn = torch.where(patch[:, 0] == BOS, EOS, drawn)
-        patch[:, j] = torch.where(done, PAD, drawn)
-        done |= drawn == EOS
-        if bool(done.all()):
-            break
-    return patch
+        rollover = Rollover(limits.context) if limits.context else None
+        kept = rollover.keep(piece.rows) if rollover and count >= rollover.context else piece.rows
+        if not kept:
+            raise ConfigError(
+                f"the prompt's header fills {count} patches; the model reads {limits.context}."
+            )
+        key = b"".join(kept)
+        if key in read:
+            engine.copy(read[key], number)
+        else:
+            engine.read(number, _array(kept))
+            read[key] = number
+        slots[number] = _Slot(piece, rollover, len(kept))
+
+
+def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits) -> None:
+    """Let the engine read what was just written; who is at the end of the context rolls over."""
+    stepping = []
+    rolling: dict[int, list[bytes]] = {}
+    for number in going:
+        slot = slots[number]
+        if slot.rollover is None or slot.read < slot.rollover.context:
+            stepping.append(number)
+        elif kept := slot.rollover.keep(slot.piece.rows):
+            rolling[number] = kept
+        else:
+            slot.piece.stopped = f"it filled {limits.context} patches without a line of music"
+    if stepping:
+        rows = _array([slots[n].piece.rows[-1] for n in stepping])
+        engine.advance(np.array(stepping, np.int64), rows)
+    for number in stepping:
+        slots[number].read += 1
+    for number, kept in rolling.items():
+        engine.read(number, _array(kept))
+        slots[number].read = len(kept)
+
+
+def _draw_patches(
+    engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions
+) -> None:
+    """One patch for every piece: characters until each has ended its patch."""
+    uniforms = np.stack([piece.uniforms() for piece in pieces])
+    rows = np.arange(len(pieces))
+    numbers = np.array(slots, np.int64)
+    codec = CODEC if sampling.mask else ANYTHING
+    logits = engine.begin(numbers)
+    for place in range(PATCH_SIZE):
+        allowed = np.repeat(codec[place : place + 1], len(rows), 0)
+        for i, row in enumerate(rows):
+            pieces[row].limit(allowed[i])
+        codes = draw(logits, allowed, uniforms[rows, place], sampling)
+        going = []
+        for i, row in enumerate(rows):
+            piece, code = pieces[row], int(codes[i])
+            if code == NOT_FINITE:
+                piece.stopped = (
+                    f"the model's output is not finite at patch {len(piece.rows)}, "
+                    f"character {place}: the checkpoint is damaged or diverged in training"
+                )
+            elif not piece.put(code):
+                going.append(i)
+        if not going:
+            return
+        if len(going) < len(rows):
+            rows, codes = rows[going], codes[going]
+        logits = engine.step(numbers[rows], codes)
+
+
+def _array(rows: list[bytes]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, PATCH_SIZE)
+
+
+def generate(
+    model: GenericStudent, prompt: str, *, seed: int, numbers: Sequence[int], max_patches: int,
+    sampling: SamplingOptions,
+) -> list[Draft]:  # fmt: skip
+    """Continue `prompt` once for each number, all in one batch of the torch engine.
+
+    Raises:
+        ConfigError: the prompt fills `max_patches`, or the backbone has fewer positions.
+    """
+    from picogen_core.generation.engines.torch import TorchEngine
+
+    engine = TorchEngine(model, len(numbers), max_patches)
+    starts = [Start(number, prompt, seed) for number in numbers]
+    written = write(engine, starts, sampling, Limits(max_patches))
+    drafts = {done.number: done.draft for done in written if done.draft}
+    return [drafts[number] for number in numbers]

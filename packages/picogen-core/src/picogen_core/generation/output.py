@@ -11,7 +11,7 @@ from picogen_core.abc.patches import split_body, strip_marks
 from picogen_core.abc.repair import repair
 from picogen_core.errors import PicogenError
 from picogen_core.files import write_atomic
-from picogen_core.generation.decode import Draft
+from picogen_core.generation.piece import Draft
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def finish(draft: Draft, titles: tuple[str, ...], settings: dict[str, Any]) -> S
     record: dict[str, Any] = {
         "number": draft.number,
         "complete": draft.complete,
+        "stopped": draft.stopped,
         "patches": draft.patches,
         **settings,
     }

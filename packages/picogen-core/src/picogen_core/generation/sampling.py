@@ -1,35 +1,107 @@
-"""Drawing characters. N rows  V = 128 codes."""
+"""Drawing characters: one implementation for all engines, compiled where numba is installed.
+
+N rows  V = 128 codes
+"""
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from picogen_core.generation.options import SamplingOptions
 
+NOT_FINITE, NOTHING_ALLOWED = -1, -2
 
-def sample(
-    logits: Float[Tensor, "N V"], uniforms: Float[Tensor, " N"], options: SamplingOptions
-) -> Int[Tensor, " N"]:
-    """One code a row by inversion of its uniform in [0, 1), in NotaGen's order of restrictions.
 
-    A row depends on its own logits and uniform alone. Logits of −inf are never drawn.
+def draw(
+    logits: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    uniforms: NDArray[np.float64],
+    options: SamplingOptions,
+) -> NDArray[np.int64]:
+    """One code a row of logits [N, V], by inversion of its uniform in [0, 1).
+
+    A row depends on its own logits, its own row of `allowed` and its uniform alone. Probabilities
+    are float64; of equal ones the smaller code comes first. Instead of a code a row can get
+    `NOT_FINITE` (a logit is NaN or infinite) or `NOTHING_ALLOWED`.
     """
-    if options.temperature == 0:
-        return logits.argmax(-1)
-    ordered, codes = torch.softmax(logits.double(), dim=-1).sort(
-        dim=-1, descending=True, stable=True
-    )
-    if options.top_k:
-        ordered = ordered[:, : options.top_k]
-    ordered = ordered / ordered.sum(-1, keepdim=True)
-    if 0 < options.top_p < 1:
-        before = ordered.cumsum(-1) - ordered  # keeps the first that crosses top_p
-        ordered = ordered.masked_fill(before > options.top_p, 0.0)
-    # Relative to the largest, so that no temperature makes all of them underflow to 0.
-    weights = (ordered / ordered[:, :1]) ** (1 / options.temperature)
-    cumulative = weights.cumsum(-1)
-    place = (cumulative <= uniforms.double()[:, None] * cumulative[:, -1:]).sum(-1)
-    last = (weights > 0).sum(-1) - 1
-    return codes.gather(-1, torch.minimum(place, last)[:, None])[:, 0]
+    codes = np.empty(len(logits), np.int64)
+    compiled_rows()(
+        logits, allowed, uniforms, float(options.temperature), options.top_k or logits.shape[1],
+        float(options.top_p), float(options.min_p), options.order == "notagen", codes,
+    )  # fmt: skip
+    return codes
+
+
+def draw_rows(
+    logits: Any, allowed: Any, uniforms: Any, temperature: float, top_k: int, top_p: float,
+    min_p: float, temperature_last: bool, codes: Any,
+) -> None:  # fmt: skip
+    """`draw` as numba compiles it; plain Python gives the same codes, slowly."""
+    count = logits.shape[1]
+    order = np.empty(count, np.int64)
+    weight = np.empty(count, np.float64)
+    for row in range(logits.shape[0]):
+        kept = 0
+        finite = True
+        for code in range(count):
+            value = logits[row, code]
+            finite = finite and math.isfinite(value)
+            if not allowed[row, code] or (kept == top_k and value <= logits[row, order[kept - 1]]):
+                continue
+            place = min(kept, top_k - 1)
+            while place > 0 and logits[row, order[place - 1]] < value:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = code
+            kept = min(kept + 1, top_k)
+        if not finite or kept == 0:
+            codes[row] = NOT_FINITE if not finite else NOTHING_ALLOWED
+            continue
+        if temperature == 0:
+            codes[row] = order[0]
+            continue
+        top = float(logits[row, order[0]])
+        total = 0.0
+        for i in range(kept):
+            gap = float(logits[row, order[i]]) - top
+            weight[i] = math.exp(gap if temperature_last else gap / temperature)
+            total += weight[i]
+        if 0 < top_p < 1:
+            before = 0.0
+            for i in range(kept):
+                if before > top_p * total:  # keeps the first that crosses top_p
+                    kept = i
+                    break
+                before += weight[i]
+        while weight[kept - 1] < min_p:  # the likeliest weighs 1
+            kept -= 1
+        total = 0.0
+        for i in range(kept):
+            if temperature_last:
+                weight[i] = weight[i] ** (1 / temperature)
+            total += weight[i]
+        goal = uniforms[row] * total
+        reached, place = 0.0, 0
+        for i in range(kept):
+            reached += weight[i]
+            if weight[i] > 0:
+                place = i
+            if goal < reached:
+                break
+        codes[row] = order[place]
+
+
+@functools.cache
+def compiled_rows() -> Any:
+    """`draw_rows`, compiled if numba is there."""
+    try:
+        from picogen_core.compiled.jit import kernel
+
+        return kernel(draw_rows)
+    except ImportError:
+        return draw_rows

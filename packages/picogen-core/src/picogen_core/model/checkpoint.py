@@ -14,16 +14,21 @@ from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
 from picogen_core.files import flush
-from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.model.digests import SMALL
+from picogen_core.model.folder import digest, find_checkpoint, read_config
 from picogen_core.model.hub import local_path
-from picogen_core.model.imported import SMALL, Storage, file_digest, import_teacher
+from picogen_core.model.imported import Storage, import_teacher
 from picogen_core.model.notagen import read_notagen
 from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
-from picogen_core.options import parse_options
 from picogen_core.progress import Reporter
-from picogen_core.registry import registry
+
+__all__ = [
+    "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_model",
+    "save_checkpoint",
+]  # fmt: skip
 
 
 def save_checkpoint(
@@ -78,26 +83,6 @@ def _beside(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(folder.name + ".before"), folder.with_name(folder.name + ".writing")
 
 
-def find_checkpoint(path: Path) -> Path:
-    """The folder of weights that `path` means: a checkpoint, or a run's best/ or last/.
-
-    A run that was stopped between two renames still has its checkpoint in `….before`.
-
-    Raises:
-        BadCheckpoint: there is none.
-    """
-    names = ("best", "last", "best.before", "last.before")
-    candidates = [path, *(path / name for name in names)]
-    for folder in candidates:
-        if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
-            return folder
-    what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
-    raise BadCheckpoint(
-        f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
-        "a NotaGen .pth file, or hf:OWNER/REPO/FILE."
-    )
-
-
 def load_model(
     path: Path | str,
     device: torch.device | str = "cpu",
@@ -125,19 +110,12 @@ def load_model(
 
 
 def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
+    config = read_config(folder)
     try:
-        values = json.loads((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
-    if not isinstance(values, dict) or "model_type" in values or "architectures" in values:
-        kind = values.get("model_type", "of another program") if isinstance(values, dict) else ""
-        raise BadCheckpoint(
-            f"{folder}: its {CONFIG} is not PiCo-Gen's but {kind or 'no table'}. "
-            "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
-        )
-    config = _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
     try:
         model = build_unset(config)
     except PicogenError as error:
@@ -147,25 +125,3 @@ def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
         for name, tensor in tensors.items():
             check_finite(name, tensor, folder / WEIGHTS)
     return fill(model, tensors, share=share)
-
-
-def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
-    """Parts whose name two distributions claim, by the distribution that the manifest names."""
-    manifest = folder / MANIFEST
-    try:
-        made = json.loads(manifest.read_text())["components"] if manifest.is_file() else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        made = {}
-    pins = {}
-    for kind in ("backbone", "head"):
-        name = getattr(config, kind)
-        namesakes = [entry for entry in registry().all(kind) if entry.name == name]
-        if len(namesakes) > 1 and kind in made:
-            pins[kind] = f"{name}@{made[kind]['distribution']}"
-    return config.model_copy(update=pins)
-
-
-def digest(path: Path | str) -> str:
-    """sha256 of a file, or of the weights of a checkpoint folder."""
-    path = local_path(path)
-    return file_digest(path if path.is_file() else find_checkpoint(path) / WEIGHTS)

@@ -8,7 +8,6 @@ its size and time, so that 6 GB are not read at every start.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -22,10 +21,9 @@ import torch
 from filelock import FileLock, Timeout
 
 from picogen_core import __version__
-from picogen_core.cache import cache_dir
 from picogen_core.errors import BadCheckpoint, BadInput
-from picogen_core.files import write_atomic
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.model.digests import file_digest, remembered, teachers_dir
 from picogen_core.model.notagen import NotaGenFile, open_notagen
 from picogen_core.model.pth import check_finite
 from picogen_core.model.student import components
@@ -33,17 +31,11 @@ from picogen_core.progress import Quiet, Reporter
 
 Storage = Literal["fp32", "fp16"]
 
-SMALL = 64 << 20  # bytes; smaller files are read anew each time
 _CHUNK = 8 << 20
 _TYPES: dict[Storage, tuple[torch.dtype, str]] = {
     "fp32": (torch.float32, "F32"),
     "fp16": (torch.float16, "F16"),
 }
-
-
-def teachers_dir() -> Path:
-    """Where imported teachers lie, a checkpoint folder each."""
-    return cache_dir() / "teachers"
 
 
 def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | None = None) -> Path:
@@ -56,7 +48,7 @@ def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | N
         BadInput: the cache cannot be written to.
     """
     reporter = reporter or Quiet()
-    known = _remembered(path)
+    known = remembered(path)
     if known and (_folder(known, storage) / MANIFEST).is_file():
         return _folder(known, storage)
     file = open_notagen(path)
@@ -80,51 +72,8 @@ def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | N
     return folder
 
 
-def file_digest(path: Path, reporter: Reporter | None = None) -> str:
-    """sha256 of a file; that of a big one is computed once."""
-    known = _remembered(path)
-    if known:
-        return known
-    size = path.stat().st_size
-    if size < SMALL:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    stamp = _stamp(path)
-    reporter = reporter or Quiet()
-    reporter.start(f"Checking {path.name}", size / 1e6, "MB")
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            reporter.advance(done / 1e6)
-    reporter.finish()
-    value = digest.hexdigest()
-    write_atomic(_note(path), json.dumps({**stamp, "sha256": value}).encode())
-    return value
-
-
 def _folder(sha256: str, storage: Storage) -> Path:
     return teachers_dir() / f"{sha256[:32]}-{storage}"
-
-
-def _note(path: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
-    return teachers_dir() / "digests" / f"{name}.json"
-
-
-def _stamp(path: Path) -> dict[str, Any]:
-    facts = path.stat()
-    return {"path": str(path.absolute()), "size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
-
-
-def _remembered(path: Path) -> str | None:
-    """The digest that a file was found to have, if it is still that file."""
-    try:
-        note = json.loads(_note(path).read_text())
-        same = {key: note[key] for key in ("path", "size", "mtime_ns")} == _stamp(path)
-        return str(note["sha256"]) if same else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 @contextmanager

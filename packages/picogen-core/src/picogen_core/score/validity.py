@@ -97,7 +97,7 @@ def _measure_ends(part: etree._Element) -> list[set[Fraction]]:
         now = Fraction(0)
         ends: dict[str, Fraction] = {}
         for element in measure:
-            divisions = int(element.findtext("divisions") or divisions)
+            divisions = int(element.findtext("divisions") or 0) or divisions
             if element.find("chord") is not None:
                 continue
             length = Fraction(int(element.findtext("duration") or 0), divisions)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from picogen_core.abc.notes import Note
+from picogen_core.abc.notes import Note, read_tune
 from picogen_core.pieces import Piece
 from picogen_core.protocols import LossBatch, NoteIndex
 
@@ -56,7 +56,8 @@ def _piece(rng: random.Random, index: int) -> Piece:
             text += "|"
         text += "\n"
     named = {voice: tuple(notes) for voice, notes in voices.items()}
-    return Piece(name=f"sample-{index}.abc", text=text, voices=named)
+    bars = read_tune(text)[1]
+    return Piece(name=f"sample-{index}.abc", text=text, voices=named, bars=bars)
 
 
 def _interval(rng: random.Random) -> int:

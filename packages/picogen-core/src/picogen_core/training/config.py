@@ -76,7 +76,7 @@ class TrainConfig(Options):
     clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     eval_every: int = Field(1, ge=1, description="Epochs between evaluations.")
     save_every: int | None = Field(
-        None, ge=1, description="Steps between checkpoints; left out, saving costs 2 % of the time."
+        None, ge=1, description="Steps between checkpoints; left out, saving costs 1 % of the time."
     )
     save_minutes: float = Field(5.0, gt=0, description="Most minutes between two checkpoints.")
     samples: int = Field(

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal asked the run to stop. `whole` is False if a step or a save was cut in two."""
+class Stopped(BaseException):
+    """A signal asked the run to stop. `whole` is False if a step or a save was cut in two.
+
+    No `KeyboardInterrupt`, which libraries turn into exit code 130 whatever the signal was.
+    """
 
     def __init__(self, number: int, whole: bool = True) -> None:
         super().__init__(signal.Signals(number).name)

@@ -83,8 +83,6 @@ class Keeper:
     @property
     def kept(self) -> str:
         """What of the run is on disk."""
-        if self.log is None:
-            return ""
         if not self.saved_step:
             return "Nothing was saved yet."
         last = self.config.run_dir / "last"

@@ -139,19 +139,17 @@ class _Team:
                 yield rank, json.loads(line)
 
     def fault(self) -> PicogenError:
-        """The one to blame: a fault of a user's, else the crash that came first."""
-        for _, (kind, *arguments) in self.faults:
-            if kind == "fault":
-                error: PicogenError = getattr(picogen_core.errors, arguments[0], PicogenError)(
-                    arguments[1]
-                )
-                return error
-        rank, (_, _, text, trace) = min(self.faults, key=lambda fault: fault[1][1])
-        crash = PicogenError(
-            f"process {rank} of {len(self.files)} failed: {text}. See it with: picogen --debug."
-        )
-        crash.__cause__ = ElsewhereError("\n".join([trace, *self.output()]))
-        return crash
+        """The one to blame: a fault that a user can mend, else the crash that came first."""
+        faults = sorted(found for found in self.faults if found[1][0] == "fault")
+        if faults:
+            _, name, text, trace = faults[0][1]
+            error: PicogenError = getattr(picogen_core.errors, name, PicogenError)(text)
+        else:
+            rank, (_, _, text, trace) = min(self.faults, key=lambda fault: fault[1][1])
+            where = f"process {rank} of {len(self.files)}"
+            error = PicogenError(f"{where} failed: {text}. See it with: picogen --debug.")
+        error.__cause__ = ElsewhereError("\n".join([trace, *self.output()]))
+        return error
 
     def output(self) -> list[str]:
         """What torchrun and third parties have printed."""

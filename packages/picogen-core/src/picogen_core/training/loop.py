@@ -12,7 +12,7 @@ import torch
 
 from picogen_core.data.batches import Batch, Sampling, train_steps
 from picogen_core.devices import autocast, pick_device
-from picogen_core.errors import BadInput, PicogenError
+from picogen_core.errors import PicogenError
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
@@ -36,7 +36,7 @@ REPORT_SECONDS = 1.0
 Item = TypeVar("Item")
 
 
-class Diverged(BadInput):
+class Diverged(PicogenError):
     """The loss or its gradient is no number any more; going on would end here again."""
 
 
@@ -100,10 +100,11 @@ def train_in_process(
     except Stopped as stop:
         reporter.message(keeper.stopped(stop))
         raise
-    except Diverged as error:
-        raise BadInput(f"{error} {keeper.kept}") from None
     except PicogenError as error:
-        raise type(error)(f"{error} {keeper.kept} {keeper.way_on}") from error
+        if not processes.is_main:
+            raise
+        way_on = "" if isinstance(error, Diverged) else f" {keeper.way_on}"
+        raise type(error)(f"{error} {keeper.kept}{way_on}") from error
     finally:
         if following is not None:
             following.finish(failed=not done)
@@ -144,6 +145,7 @@ class _Run:
             mine = range(processes.rank, len(parts.held_out), processes.count)
             self.held_out_share = parts.held_out.select(mine)
         self.autocast = autocast(config.precision, processes.device)
+        self.seconds = progress.seconds  # by the main process's clock, the same in all
         self.sampler = Sampler(config, parts.model, reporter)
         self.last_report = 0.0
         self.judged: dict[str, str] = {}  # by the last evaluation; shown until the next
@@ -156,7 +158,7 @@ class _Run:
     def fraction(self) -> float:
         """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
         limit = self.config.max_seconds
-        by_clock = self.progress.seconds / limit if limit else 0.0
+        by_clock = self.seconds / limit if limit else 0.0
         return min(1.0, max(self.progress.step / self.total_steps, by_clock))
 
     @property
@@ -221,8 +223,8 @@ class _Run:
         progress.step += 1
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
-        bits = terms["ce"] / math.log(2)
-        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": bits}
+        (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
+        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": terms["ce"] / math.log(2)}
         self.keeper.tell({**row, "lr": rate, "grad_norm": norm})
         self.show(terms)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,6 +76,9 @@ def check_device(device: torch.device, count: int) -> None:
     """Raises `ConfigError` where so many processes cannot train."""
     if count > 1 and device.type not in ("cpu", "cuda"):
         raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+    present = torch.cuda.device_count()
+    if device.type == "cuda" and count > present:
+        raise ConfigError(f"nproc={count}: this machine has {present} CUDA devices, one for each.")
 
 
 def join(device_name: str) -> Processes:
@@ -82,7 +86,7 @@ def join(device_name: str) -> Processes:
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     device = pick_device(device_name)
-    check_device(device, count=2)
+    check_device(device, int(os.environ["LOCAL_WORLD_SIZE"]))
     accelerator = Accelerator(
         cpu=device.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
     )

@@ -19,7 +19,7 @@ from picogen_core.generation.prompt import place_prompt
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
 from picogen_core.registry import registry
-from picogen_core.scoring import score_folder
+from picogen_core.scoring import ScoreRequest, score_folder
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.state import Progress
 
@@ -116,7 +116,7 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
     installed = {entry.name for entry in registry().all("metric")}
     names = [name for name in SHOWN if name in installed]
     try:
-        report = score_folder(folder, names, seed=seed)
+        report = score_folder(folder, ScoreRequest(names, seed=seed))
     except BadInput:  # nothing that can be read; `sample/readable` says so
         return {}
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-SAVING_SHARE = 0.02
+SAVING_SHARE = 0.01
 """Left to itself a run spends at most so much of its time on checkpoints between evaluations."""
 
 

@@ -2,7 +2,7 @@
 
 ROOM is the launcher's folder: the request lies in it, and each process writes what it has to tell
 into a file there, one JSON list a line: the name of a `Reporter` method with its arguments, or
-`result`, `fault` (class, text) or `crash` (seconds, text, traceback).
+`result`, `fault` (class, text, traceback) or `crash` (seconds, text, traceback).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main(room: Path) -> int:
         except Stopped:
             return 0
         except PicogenError as error:
-            events.send("fault", type(error).__name__, str(error))
+            events.send("fault", type(error).__name__, str(error), traceback.format_exc())
             return 2
         except Exception as error:
             events.send("crash", time.time(), repr(error), traceback.format_exc())

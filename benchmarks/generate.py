@@ -1,0 +1,303 @@
+"""How fast pieces are written, against NotaGen's own way and against the memory floor.
+
+    OMP_NUM_THREADS=1 python benchmarks/generate.py notagen --prefix 256 --rounds 5
+    OMP_NUM_THREADS=1 python benchmarks/generate.py student
+    OMP_NUM_THREADS=1 python benchmarks/generate.py long
+    OMP_NUM_THREADS=1 python benchmarks/generate.py equal
+
+`notagen`: NotaGen-small's shape with random weights; the reference encodes the whole prefix for
+every patch and runs all 16 character steps, and so do the others here, so that all do the same.
+Greedy characters have to be equal. The floor is the time that reading the weights and caches once
+takes at the rate at which a sum over 1 GB reads. `student`: the demo's shape. `long`: one piece of
+10,000 patches. `equal`: how many sampled characters do not depend on engine and batch.
+All times are of one thread's CPU, in turns; medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from notagen_reference import NotaGenReference, greedy
+from patches import tunes
+from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
+from picogen_core.compiled.jit import kernel
+from picogen_core.generation.decode import Limits, write
+from picogen_core.generation.engines import Engine
+from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.piece import Start
+from picogen_core.generation.sampling import draw
+from picogen_core.model.checkpoint import save_checkpoint
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
+from picogen_core.progress import Quiet
+
+GREEDY = SamplingOptions(temperature=0, mask=False)
+STUDENT = ModelConfig(
+    d_model=128, max_patches=256, backbone="rwkv", backbone_options={"layers": 2}, head="char-gru"
+)
+
+
+def prefix_of(patches: int) -> np.ndarray:
+    """[patches, 16]: tunes one after the other, as real as a prefix can be."""
+    rows = np.concatenate([encode(tune)[1:-1] for tune in tunes(40)])
+    return np.concatenate([encode("")[:1], np.tile(rows, (patches // len(rows) + 1, 1))])[:patches]
+
+
+def real_lengths() -> np.ndarray:
+    """How many characters the patches of real tunes have, their EOS included."""
+    rows = np.concatenate([encode(tune)[1:-1] for tune in tunes(40)])
+    ends = (rows == EOS).argmax(1)
+    return np.where((rows == EOS).any(1), ends + 1, PATCH_SIZE)
+
+
+def draw_patches(engine: Engine, slots: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """One greedy patch in each slot, of `steps` characters [N]; then the engine reads it."""
+    patch = np.zeros((len(slots), PATCH_SIZE), np.uint8)
+    rows = np.arange(len(slots))
+    logits = engine.begin(slots)
+    for place in range(PATCH_SIZE):
+        everything = np.ones(logits.shape, np.bool_)
+        codes = draw(logits, everything, np.zeros(len(rows)), GREEDY)
+        patch[rows, place] = codes
+        going = steps[rows] > place + 1
+        if not going.any():
+            break
+        rows, codes = rows[going], codes[going]
+        logits = engine.step(slots[rows], codes)
+    engine.advance(slots, patch)
+    return patch
+
+
+def cpu(function: Callable[[], object]) -> float:
+    begun = time.process_time()
+    function()
+    return time.process_time() - begun
+
+
+@kernel
+def _sum(x):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for i in range(x.shape[0]):
+        total += x[i]
+    return total
+
+
+def show(name: str, seconds: list[float], base: list[float] | None = None) -> None:
+    """Milliseconds a patch, and how many times as fast as `base`, round by round."""
+    line = f"{name:34} {1000 * statistics.median(seconds):9.1f} ms a patch"
+    if base:
+        ratios = [b / s for b, s in zip(base, seconds, strict=True)]
+        line += f"  {statistics.median(ratios):6.1f} × ({min(ratios):.1f} … {max(ratios):.1f})"
+    print(line, flush=True)
+
+
+@contextmanager
+def notagen_small() -> Iterator[tuple[NotaGenReference, Path]]:
+    torch.manual_seed(0)
+    reference = NotaGenReference(768, 12, 3, 2048).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PICOGEN_CACHE"] = folder  # where a big .pth is imported to
+        path = Path(folder) / "small.pth"
+        torch.save({"model": reference.state_dict()}, path)
+        yield reference, path
+
+
+def bytes_a_patch(reference: NotaGenReference, prefix: int, steps: float) -> float:
+    """What has to be read: every matrix of the patch side once, of the character side once for
+    each character, and the keys and values of the prefix."""
+
+    def matrices(module: torch.nn.Module) -> int:
+        named = dict(module.named_parameters())
+        return sum(p.numel() for name, p in named.items() if ".h." in name and p.dim() == 2)
+
+    side, chars = reference.patch_level_decoder, reference.char_level_decoder
+    width, layers = side.base.config.n_embd, side.base.config.n_layer
+    head = matrices(chars) + 128 * width
+    return 4 * (matrices(side) + steps * head + 2 * prefix * layers * width)
+
+
+def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
+    rows = prefix_of(prefix)
+    full, one = np.full(batch, PATCH_SIZE), np.array([1])
+    lengths, big = real_lengths(), np.ones(1 << 28, np.float32)
+    _sum(big[:1])
+    many = np.arange(1, batch + 1)
+    with notagen_small() as (reference, path):
+        checkpoint = Checkpoint(path, Quiet())
+        places = prefix + 64
+        engines = {
+            name: open_engine(checkpoint, Choice(name, "cpu"), batch + 1, places, Quiet())
+            for name in ("numba", "torch")
+        }
+        prompt = rows.tolist()
+        times: dict[str, list[float]] = {}
+
+        def add(name: str, function: Callable[[], object], patches: int = 1) -> None:
+            times.setdefault(name, []).append(cpu(function) / patches)
+
+        def after_prefix(name: str, slots: np.ndarray) -> Engine:
+            engine = engines[name]
+            engine.read(0, rows)
+            for slot in slots:
+                engine.copy(0, int(slot))
+            return engine
+
+        def several(engine: Engine, steps: np.ndarray) -> None:
+            for count in steps:
+                draw_patches(engine, one, count[None])
+
+        for turn in range(rounds):
+            with torch.no_grad():
+                drawn: list[list[int]] = []
+                add("reference", lambda d=drawn: d.append(reference.draw_patch(prompt, [], greedy)))
+            stopping = np.resize(np.roll(lengths, 7 * turn), batch)
+            for name in engines:
+                out: list[np.ndarray] = []
+
+                def full_patch(
+                    slots: np.ndarray, e: Engine, steps: np.ndarray = full, o: list = out
+                ) -> None:
+                    o.append(draw_patches(e, slots, steps))
+
+                engine = after_prefix(name, one)
+                add(f"{name}, alone", partial(full_patch, one, engine))
+                assert out[0][0].tolist() == drawn[0], f"{name} draws other characters"
+                engine = after_prefix(name, many)
+                add(f"{name}, {batch} at once", partial(full_patch, many, engine), batch)
+                assert (out[1] == out[0]).all(), f"{name} draws other characters in a batch"
+                engine = after_prefix(name, many)
+                real = partial(draw_patches, engine, many, stopping)
+                add(f"{name}, {batch} at once, real lengths", real, batch)
+                engine = after_prefix(name, one)
+                add(f"{name}, alone, real lengths", partial(several, engine, stopping[:8]), 8)
+            add("floor", lambda: _sum(big))
+        rates = [big.nbytes / seconds for seconds in times.pop("floor")]
+        need = bytes_a_patch(reference, prefix, PATCH_SIZE)
+        rate = statistics.median(rates) / 1e9
+        print(f"NotaGen-small's shape, prefix {prefix}, {rounds} rounds")
+        print(f"{need / 1e9:.2f} GB a patch, read at {rate:.1f} GB/s")
+        for name, seconds in times.items():
+            show(name, seconds, times["reference"] if name != "reference" else None)
+        shares = [need / rate / s for rate, s in zip(rates, times["numba, alone"], strict=True)]
+        print(f"numba, alone: {100 * statistics.median(shares):.0f} % of the memory floor "
+              f"({100 * min(shares):.0f} … {100 * max(shares):.0f})")  # fmt: skip
+
+
+@contextmanager
+def student(path: Path | None) -> Iterator[Checkpoint]:
+    """The checkpoint given, or the demo's shape with random weights."""
+    if path:
+        yield Checkpoint(path, Quiet())
+        return
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder) / "student", GenericStudent(STUDENT), {})
+        yield Checkpoint(Path(folder) / "student", Quiet())
+
+
+def bench_student(rounds: int, path: Path | None) -> None:
+    lengths = real_lengths()
+    with student(path) as checkpoint:
+        for batch in (1, 4, 16, 64):
+            slots, times = np.arange(batch), {"torch": [], "numba": []}
+            count = max(4, 128 // batch)
+            for name in times:
+                engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 256, Quiet())
+                for slot in slots:
+                    engine.read(int(slot), prefix_of(8))
+                times[name].append(engine)
+            engines = {name: values.pop() for name, values in times.items()}
+            for _ in range(rounds):
+                for name, engine in engines.items():
+                    steps = np.resize(lengths, (count, batch))
+                    seconds = cpu(
+                        lambda e=engine, s=steps, n=slots: [draw_patches(e, n, one) for one in s]
+                    )
+                    times[name].append(seconds / count / batch)
+            show(f"torch, {batch} at once", times["torch"])
+            show(f"numba, {batch} at once", times["numba"], times["torch"])
+
+
+class NoEnd:
+    """A guide under which a piece is never closed."""
+
+    mask = np.arange(128) != BOS
+
+    def limit(self, place: int) -> np.ndarray:
+        return self.mask
+
+    def take(self, code: int) -> None: ...
+
+
+def bench_long(patches: int, path: Path | None) -> None:
+    with student(path) as checkpoint:
+        engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, 256, Quiet())
+        start = Start(1, "K:C\n", 0, guides=lambda: [NoEnd()])
+        begun, characters = time.process_time(), 0
+        sampling = SamplingOptions()
+        for number, written in enumerate(write(engine, [start], sampling, Limits(patches + 2)), 1):
+            characters += len(written.text) + 1
+            if number % (patches // 10) == 0:
+                seconds = time.process_time() - begun
+                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                print(f"up to {number:6}: {1e6 * seconds / characters:6.1f} µs a character, "
+                      f"{1e6 * seconds / (patches // 10):6.1f} a patch, {memory:.1f} MB at most",
+                      flush=True)  # fmt: skip
+                begun, characters = time.process_time(), 0
+
+
+def bench_equal(pieces: int, path: Path | None) -> None:
+    with student(path) as checkpoint:
+        found: dict[str, dict[int, np.ndarray]] = {}
+        for name, batch in (("numba", 16), ("numba", 1), ("torch", 16), ("torch", 1)):
+            engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 64, Quiet())
+            starts = [Start(k, "K:C\n", 0, guides=lambda: [NoEnd()]) for k in range(pieces)]
+            written = write(engine, starts, SamplingOptions(), Limits(48))
+            found[f"{name}, {batch} at once"] = {
+                one.number: one.draft.codes for one in written if one.draft is not None
+            }
+        first, *others = found
+        for other in others:
+            pairs = [(found[first][k], found[other][k]) for k in range(pieces)]
+            same = sum(int(np.array_equal(a, b)) for a, b in pairs)
+            characters = sum(int((a == b)[a > 0].sum()) for a, b in pairs)
+            total = sum(int((a > 0).sum()) for a, _ in pairs)
+            share = 100 * characters / total
+            print(f"{first} and {other}: {same} of {pieces} pieces")
+            print(f"  {share:.3f} % of {total} characters are the same", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=("notagen", "student", "long", "equal"))
+    parser.add_argument("--prefix", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--pieces", type=int, default=200)
+    parser.add_argument("--weights-path", type=Path, help="a student instead of random weights")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.what == "notagen":
+        bench_notagen(given.prefix, given.rounds, given.batch)
+    elif given.what == "student":
+        bench_student(given.rounds, given.weights_path)
+    elif given.what == "long":
+        bench_long(10_000, given.weights_path)
+    else:
+        bench_equal(given.pieces, given.weights_path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""A score report as a table or CSV, and which of its values miss a limit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from picogen_core import ConfigError, Value
+from picogen_core.scoring import ScoreReport
+from picogen_core.significance import LEVEL, difference_p, holm
+from picogen_core.suggest import did_you_mean
+from rich.console import Console
+from rich.table import Table
+
+
+def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:
+    """The values that a table shows, each under its full name: `powerlaw.beta`."""
+    for metric, summary in report.metrics.items():
+        for name, value in summary.values.items():
+            if not value.detail:
+                yield f"{metric}.{name}", value
+
+
+def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
+    """Print the table; `*` marks what differs beyond noise."""
+    beside = {} if baseline is None else dict(rows(baseline))
+    marks = differing(report, beside)
+    table = Table(box=None, pad_edge=False)
+    columns = ["", "value [95 %]", "reference"]
+    columns += ["baseline"] if baseline is not None else []
+    for column in (*columns, "unit", "n", "better"):
+        table.add_column(column, overflow="fold", no_wrap=not column)
+    heading = ""
+    for name, value in rows(report):
+        metric, _, plain = name.partition(".")
+        if metric != heading:
+            table.add_row(metric, style="bold")
+            heading = metric
+        known = "" if value.reference is None else _short(value.reference)
+        cells = [f"  {plain}", _number(value), known]
+        cells[2] += " *" if name in marks["reference"] else ""
+        if baseline is not None:
+            other = beside.get(name)
+            cells.append("" if other is None else _short(other.value))
+            cells[3] += " *" if name in marks["baseline"] else ""
+        table.add_row(*cells, value.unit, str(value.n), value.better or "")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 120))
+    console.print(table)
+    tests = sum(marks["tests"].values())
+    if tests:
+        console.print(
+            f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
+            f"for {tests} comparisons (Holm).",
+            highlight=False,
+        )
+
+
+def differing(report: ScoreReport, beside: Mapping[str, Value]) -> dict[str, dict[str, int]]:
+    """{"reference": names, "baseline": names, "tests": counts}: what is not noise, all comparisons
+    of the table corrected together."""
+    ps = {("reference", name): value.p for name, value in rows(report) if value.p is not None}
+    for name, value in rows(report):
+        p = difference_p(value, beside[name]) if name in beside else None
+        if p is not None:
+            ps["baseline", name] = p
+    adjusted = holm({"\n".join(key): p for key, p in ps.items()})
+    found: dict[str, dict[str, int]] = {"reference": {}, "baseline": {}, "tests": {"all": len(ps)}}
+    for key, p in adjusted.items():
+        against, name = key.split("\n")
+        if p < LEVEL:
+            found[against][name] = 1
+    return found
+
+
+def to_csv(report: ScoreReport, baseline: ScoreReport | None) -> str:
+    """Every value, details too, one a row."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["metric", "name", "value", "low", "high", "unit", "n", "better", "reference",
+         "reference_low", "reference_high", "p", "baseline"]
+    )  # fmt: skip
+    for metric, summary in report.metrics.items():
+        other = {} if baseline is None else baseline.metrics[metric].values
+        for name, v in summary.values.items():
+            known = other[name].value if name in other else None
+            cells = [v.value, v.low, v.high, v.unit, v.n, v.better, v.reference]
+            cells += [v.reference_low, v.reference_high, v.p, known]
+            writer.writerow([metric, name, *("" if cell is None else cell for cell in cells)])
+    return text.getvalue()
+
+
+def read_limits(items: Sequence[str]) -> dict[str, float]:
+    """`valid=90` by name. Raises `ConfigError` for what is not NAME=NUMBER."""
+    limits = {}
+    for item in items:
+        name, separator, number = item.partition("=")
+        try:
+            limits[name.strip()] = float(number)
+        except ValueError:
+            separator = ""
+        if not separator or not math.isfinite(limits[name.strip()]):
+            raise ConfigError(f"--fail-under {item!r}: write it as NAME=NUMBER, such as valid=90.")
+    return limits
+
+
+def failures(report: ScoreReport, limits: Mapping[str, float]) -> list[str]:
+    """A line for each value that is worse than its limit or could not be measured.
+
+    Raises:
+        ConfigError: no metric of that name, or one without a direction.
+    """
+    values = dict(rows(report))
+    for metric, summary in report.metrics.items():
+        values |= {f"{metric}.{name}": value for name, value in summary.values.items()}
+        values |= {name: value for name, value in summary.values.items() if name not in values}
+        if summary.headline is not None and summary.headline in summary.values:
+            values[metric] = summary.values[summary.headline]
+    lines = []
+    for name, limit in limits.items():
+        if name not in values:
+            if name in report.metrics or name.partition(".")[0] in report.metrics:
+                lines.append(f"failed: {name} could not be measured (limit {limit:g})")
+                continue
+            hint = did_you_mean(name, values)
+            raise ConfigError(f"--fail-under {name}: no value of that name.{hint}")
+        value = values[name]
+        if value.better not in ("higher", "lower"):
+            raise ConfigError(
+                f"--fail-under {name}: neither higher nor lower is better. Take a distance, such "
+                "as powerlaw_distance."
+            )
+        worse = value.value < limit if value.better == "higher" else value.value > limit
+        if worse:
+            sign = "<" if value.better == "higher" else ">"
+            lines.append(f"failed: {name} is {_short(value.value)} {sign} {limit:g}")
+    return lines
+
+
+def _number(value: Value) -> str:
+    if value.low is None or value.high is None:
+        return _short(value.value)
+    return f"{_short(value.value)} [{_short(value.low)}, {_short(value.high)}]"
+
+
+def _short(number: float) -> str:
+    """Three digits after the point, fewer for large numbers."""
+    return f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"

@@ -1,0 +1,123 @@
+"""`picogen eval`: its table, its marks, its limits, its formats; no torch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from picogen_cli.main import main
+from picogen_core.testing.samples import sample_pieces
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
+    for name, count, seed in (("own", 20, 1), ("real", 20, 0)):
+        (tmp_path / name).mkdir()
+        for piece in sample_pieces(count, seed):
+            (tmp_path / name / piece.name).write_text(piece.text)
+    return tmp_path
+
+
+def picogen(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["eval", *arguments])
+    return int(end.value.code or 0)
+
+
+QUICK = ("--set", "validity.convert=false", "--jobs", "1")
+
+
+def test_the_table_shows_the_reference_and_marks_what_differs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert picogen("own", "--reference", "real", "--baseline", "real", *QUICK) == 0
+    out = capsys.readouterr().out
+    head = out.splitlines()[0].split()
+    assert head == ["value", "[95", "%]", "reference", "baseline", "unit", "n", "better"]
+    for name in ("powerlaw_distance", "valid", "copies", "mean_js", "key_clarity", "beta"):
+        assert f"\n  {name} " in out
+    assert "* differs beyond noise" not in out or "(Holm)" in out
+    assert "psd_03" not in out and "likelihood" not in out
+    assert picogen("own", "--reference", "bach", "--metric", "musicality", "--jobs", "1") == 0
+    marked = [s for s in capsys.readouterr().out.splitlines() if " * " in s]
+    assert any("rhythm_entropy" in line for line in marked)
+
+
+def test_json_and_csv_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("own", "--reference", "real", "--metric", "powerlaw", "--baseline", "real", *QUICK)
+    given = tuple(part for part in given if part not in ("--set", "validity.convert=false"))
+    assert picogen(*given, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert picogen(*given, "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    values = data["metrics"]["powerlaw"]["values"]
+    assert [row["name"] for row in rows] == list(values)
+    beta = next(row for row in rows if row["name"] == "beta")
+    assert float(beta["value"]) == values["beta"]["value"]
+    assert float(beta["p"]) == values["beta"]["p"]
+    known = data["baseline"]["metrics"]["powerlaw"]["values"]["beta"]["value"]
+    assert float(beta["baseline"]) == float(beta["reference"]) == known
+    assert data["scores"][0]["facts"]["powerlaw"]["notes"] > 200 and data["failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "says"),
+    [
+        ("valid=99", 0, ""),
+        ("validity=99", 0, ""),
+        ("valid=101", 1, "failed: valid is 100.0 < 101"),
+        ("bar_alignment_error=0", 0, ""),
+        ("bar_alignment_error=-1", 1, "> -1"),
+        ("validity.bars_as_announced=9", 1, "could not be measured"),
+        ("meter_agreement=9", 2, "Take a distance"),
+        ("valit=9", 2, "Did you mean 'valid'"),
+        ("valid", 2, "NAME=NUMBER"),
+        ("valid=nan", 2, "NAME=NUMBER"),
+    ],
+)
+def test_limits(limit: str, code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert picogen("own", "--metric", "validity", "--fail-under", limit, *QUICK) == code
+    assert says in capsys.readouterr().err
+
+
+def test_what_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for given, says in (
+        (("own", "--reference", "oneill"), "Did you mean 'oneills'"),
+        (("own", "--metric", "novelty"), "Add --reference"),
+        (("own", "--set", "powerlow.bootstrap=30"), "METRIC.OPTION=VALUE"),
+        (("own", "--metric", "powerlaw", "--set", "powerlaw.boots=30"), "no option 'boots'"),
+        (("none",), "no such file or folder"),
+    ):
+        assert picogen(*given) == 2
+        said = [s for s in capsys.readouterr().err.splitlines() if s.startswith("picogen: ")]
+        assert len(said) == 1 and says in said[0]
+
+
+def test_what_could_not_be_used_is_told(alone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (alone / "own" / "junk.abc").write_text("junk")
+    assert picogen("own", "--metric", "powerlaw", "--reference", "bach", "--no-cache") == 0
+    said = capsys.readouterr().err
+    assert "junk.abc: not read: no ABC" in said and "under 50" in said
+    assert not (alone / "cache").exists()
+
+
+def test_no_torch_is_loaded() -> None:
+    code = (
+        "import sys\nfrom picogen_cli.main import main\n"
+        "try: main(['eval', 'own', '--reference', 'real', '--jobs', '1'])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print([m for m in ('torch', 'transformers', 'music21', 'verovio') if m in sys.modules])"
+    )
+    for piece in sorted(Path("own").iterdir())[2:]:
+        piece.unlink()  # these are converted
+    for piece in sorted(Path("real").iterdir())[2:]:
+        piece.unlink()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,213 @@
+"""One voice's bar, character by character: what is well formed, and how long it may still last.
+
+`wanted` is what the grammar has at a place. Another character, in a prompt or in real music, loses
+the thread: then all is wanted until the next bar.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from picogen_core.abc.grammar.bar_state import CHANGES, PUSH, BarState
+from picogen_core.abc.grammar.charsets import DIGITS, PRINTABLE, bits
+from picogen_core.abc.grammar.fields import inline_fields
+from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, tuplets
+
+MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 3, 3
+
+_TONES = bits("ABCDEFGabcdefg")
+_SIGNS = bits("^_=")
+_STARTS = _TONES | _SIGNS | bits("zx[.~HLMOPSTuv!")
+# Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
+_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~")
+_TEXT = PRINTABLE & ~bits('"%[]|\\+!$`{}*')
+_SOUND = ("tone", "tie", "close")
+_CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
+
+
+class Bar(BarState):
+    """A bar that knows what it may have next."""
+
+    __slots__ = ()
+
+    def wanted(self) -> int:
+        """Characters that keep the bar well formed, barlines apart; 0 once it is lost."""
+        if self.memo is None:
+            self.memo = 0 if self.lost else _WANTED[self.place](self)
+        return self.memo
+
+    def may_end(self) -> bool:
+        """Whether a barline may come next: nothing open, as long as it has to be, or nothing fits
+        any more and rests have to mend it later."""
+        if self.lost:
+            return True
+        if self.place == "event":
+            return self._stops() and self._taken().may_end()
+        if self.place != "between" or self.owes or not self.begun or self.room.left:
+            return False
+        return self.target is None or not self.room.steps or not self.fits()
+
+    def _between(self) -> int:
+        previous = self.previous
+        wanted = 0
+        if self.fits():
+            wanted = _STARTS
+            wanted |= bits('"')
+            if previous not in ("short", "dot", "grace") and not self.broken:
+                wanted |= bits("{")
+            if previous != "dot" and (self.slurs < MAX_SLURS or self._tuplets()):
+                wanted |= bits("(")  # `.(` is a dotted slur
+            if previous not in ("", "space", "short", "dot", "open", "broken"):
+                wanted |= bits(" ")
+        if not self.owes:
+            wanted |= bits("[")
+            if previous in _SOUND or previous in ("rest", "bang"):
+                wanted |= bits('!"')
+        if previous in _SOUND:
+            wanted |= bits(")") if self.slurs else 0
+        if previous == "tone" or previous == "rest":
+            wanted |= bits("-") if previous == "tone" else 0
+            wanted |= bits(">") if self._breaks(">") else 0
+            wanted |= bits("<") if self._breaks("<") else 0
+        elif previous == "broken" and len(self.broken) == 1 and self._breaks(2 * self.broken):
+            wanted |= bits(self.broken)
+        return wanted
+
+    def _tuplets(self) -> Spellings:
+        if self.room.left or self.broken or self.previous == "broken":
+            return {}
+        return tuplets(self.room, self.compound)
+
+    def _breaks(self, sign: str) -> bool:
+        """Whether a broken rhythm fits behind the last event."""
+        if self.room.left or self.paired:
+            return False
+        gain, factor = CHANGES[sign]
+        change = (gain - CHANGES[self.broken][0]) * self.last
+        if change % 4 or self.unit * factor % 4:
+            return False
+        return bool(lengths(self.unit * factor // 4, Room(self.room.steps - change // 4)))
+
+    def _event(self) -> int:
+        following, stops = self.fits().get(self.spelt, (0, None))
+        if self.inner:  # a chord whose tones say how long it is
+            following, stops = 0, 0
+        if self.previous == "tone" and not self.spelt and self.inner is None:
+            following |= self._octaves()
+        return following | (self._taken().wanted() if stops is not None else 0)
+
+    def _octaves(self) -> int:
+        return bits(self.marks[:1] or "',") if len(self.marks) < MAX_MARKS else 0
+
+    def _stops(self) -> bool:
+        return bool(self.inner) or self.fits().get(self.spelt, (0, None))[1] is not None
+
+    def _sign(self) -> int:
+        return _TONES | (bits(self.spelt) if self.spelt in "^_" else 0)
+
+    def _paren(self) -> int:
+        """Behind `(`: a tuplet's number, or the notes of a slur."""
+        following, stops = self._tuplets().get(self.spelt, (0, None))
+        slurs = self.slurs
+        if self.spelt == "(":  # else every digit of a tuplet is in `following`
+            if slurs >= MAX_SLURS:
+                return following
+            more = slurs + 1 < MAX_SLURS or following
+            return following | _STARTS | bits('"{') | (bits("(") if more else 0)
+        more = bits("(") if slurs < MAX_SLURS else 0
+        return following | (_STARTS | bits("{") | more if stops is not None else 0)
+
+    def _bracket(self) -> int:
+        wanted = _TONES | _SIGNS if self.fits() else 0
+        if not self.owes:
+            wanted |= bits("K") if self.begun else inline_fields(self.alone)[""][0]
+        return wanted
+
+    def _field(self) -> int:
+        following, stops = inline_fields(self.alone).get(self.spelt, (0, None))
+        return following | (bits("]") if stops is not None else 0)
+
+    def _chord(self) -> int:
+        """Behind a tone of a chord, its octave marks, length and tie."""
+        more = bits("]") | (_TONES | _SIGNS if self.count < MAX_TONES else 0)
+        if self.previous == "tie":
+            return more
+        marks = self._octaves() if not self.spelt else 0
+        if self.inner is not None and self.spelt != self.inner:
+            return marks | bits(self.inner[len(self.spelt)])
+        more |= bits("-") | marks
+        if self.inner is not None:
+            return more
+        following, stops = self.fits().get(self.spelt, (0, None))
+        return following | (more if stops is not None or not self.spelt else 0)
+
+    def _grace(self) -> int:
+        if self.previous == "sign":
+            return self._sign()
+        wanted = _TONES | _SIGNS if self.count < MAX_GRACES else 0
+        if not self.count:
+            return wanted | (bits("/") if not self.spelt else 0)
+        wanted |= bits("}")
+        if not self.spelt:
+            wanted |= self._octaves() | bits("/")
+        return wanted
+
+    def _quote(self) -> int:
+        text = _TEXT & ~DIGITS if self.marks in ("Z", "X") else _TEXT
+        return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
+
+    def _bang(self) -> int:
+        return (_NAMES if self.count < MAX_NAME else 0) | (bits("!") if self.count else 0)
+
+    def closing(self) -> str:
+        """The next character of a short way to the bar's end, for a voice that must come to it."""
+        wanted = self.wanted()
+        if self.place == "event" and self.previous == "rest":
+            rest = self._longest()
+            if len(rest) > len(self.spelt):
+                return rest[len(self.spelt)]
+        for character in _CLOSERS.get(self.place, "zC"):
+            if wanted >> ord(character) & 1:
+                return character
+        if self.place == "event" and not self.inner:
+            return self._longest()[len(self.spelt)]
+        return chr((wanted & -wanted).bit_length() - 1)
+
+    def _longest(self) -> str:
+        """The longest length that fits and goes on from what is spelt; without a bar to match, no
+        longer than the meter's."""
+        room = self.room
+        if self.target is None and not room.left:
+            room = Room(min(room.steps, self.measure))
+        scale = self.scale()
+        return longest(scale, room, self.spelt) or longest(scale, self.room, self.spelt)
+
+    def push(self, character: str) -> None:
+        """Take a character of the bar. One that was not wanted loses the thread."""
+        if not self.wanted() >> ord(character) & 1:
+            self.lost = True
+        if not self.lost:
+            PUSH[self.place](self, character)
+        self.memo = self.after = None
+
+    def end(self) -> int | None:
+        """The barline begins: the steps that the bar lasts, None if they cannot be told."""
+        if not self.lost and self.place == "event":
+            self.take_event()
+        return None if self.lost else self.steps
+
+    def _taken(self) -> Self:
+        """The bar behind the event that is being spelt."""
+        if self.after is None:
+            after = self.copy()
+            after.memo = None
+            after.take_event()
+            self.after = after
+        return self.after
+
+
+_WANTED = {
+    "between": Bar._between, "event": Bar._event, "sign": Bar._sign, "paren": Bar._paren,
+    "bracket": Bar._bracket, "field": Bar._field, "chord": Bar._chord, "chord_sign": Bar._sign,
+    "grace": Bar._grace, "quote": Bar._quote, "bang": Bar._bang,
+}  # fmt: skip

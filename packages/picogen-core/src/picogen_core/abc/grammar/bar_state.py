@@ -1,0 +1,241 @@
+"""Where a voice stands in its bar, and what each character changes there."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Self
+
+from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
+from picogen_core.abc.keys import is_compound, meter_length, unit_length
+from picogen_core.abc.timing import read_tuplet
+
+MAX_STEPS = 256  # 8 whole notes, for a voice that none goes before
+
+# Of a broken rhythm, in quarters: what the note before gains, how long the next one is.
+CHANGES = {"": (0, 4), ">": (2, 2), "<": (-2, 6), ">>": (3, 1), "<<": (-3, 7)}
+
+
+class BarState:
+    """Where one voice stands in its bar.
+
+    place:    between, event, sign, paren, bracket, field, chord, chord_sign, grace, quote, bang.
+    previous: what stands before, in words: tone, rest, tie, close, open, short, bang, space, …
+    unit:     64ths of a grid step in a unit length; `measure` grid steps in a bar of the meter.
+    compound: the meter counts in threes.
+    target:   steps that the bar has to last, None for the voice that the others follow.
+    room:     for the next event; `steps` those taken. An event being spelt is in neither.
+    owes:     something stands before that needs a note behind it.
+    spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord; `broken`
+              the sign of a broken rhythm that the next event ends.
+    memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
+    """
+
+    __slots__ = (
+        "after", "alone", "begun", "broken", "compound", "count", "inner", "last", "lost", "marks",
+        "measure", "memo", "owes", "paired", "place", "previous", "room", "slurs", "spelt",
+        "steps", "target", "unit",
+    )  # fmt: skip
+
+    def __init__(self, unit: Fraction, meter: str, alone: bool) -> None:
+        self.unit, self.compound, self.alone = _scale(unit), is_compound(meter), alone
+        self.measure = _steps(meter)
+        self.slurs, self.lost = 0, False
+        self.start(None)
+
+    def start(self, target: int | None) -> None:
+        """A new bar; slurs, the unit and the meter carry over."""
+        self.memo: int | None = None
+        self.after: Self | None = None
+        if self.lost:
+            self.slurs = 0  # which it left open cannot be told
+        self.target = target
+        self.room = Room(MAX_STEPS if target is None else target)
+        self.place, self.previous = "between", ""
+        self.spelt = self.marks = ""
+        self.inner: str | None = None
+        self.broken, self.steps, self.last, self.count = "", 0, 0, 0
+        self.begun = self.owes = self.paired = self.lost = False
+
+    def copy(self) -> Self:
+        new = object.__new__(type(self))
+        for name in BarState.__slots__:
+            setattr(new, name, getattr(self, name))
+        return new
+
+    def fits(self) -> Spellings:
+        return lengths(self.scale(), self.room)
+
+    def scale(self) -> int:
+        return self.unit * CHANGES[self.broken][1] // 4
+
+    def take_event(self) -> None:
+        """The event that was being spelt is over."""
+        steps = self.fits()[self.inner or self.spelt][1] or 0
+        room = self.room
+        if room.left == 1:
+            self.steps += (room.spent + steps) * room.into // room.parts
+        elif not room.left:
+            self.steps += steps
+        after = room.after(steps)
+        self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
+        self.paired = bool(self.broken or room.left)  # no broken rhythm behind it
+        self.broken, self.last, self.begun = "", steps, True
+        self.place, self.spelt, self.marks, self.inner = "between", "", "", None
+
+    def _push_between(self, character: str) -> None:
+        if character in "ABCDEFGabcdefgzx":
+            self._begin("rest" if character in "zx" else "tone")
+        elif character in _PLACES:
+            self.place, self.count = _PLACES[character], 0
+            self.spelt = character if character in "^_=(" else ""
+        elif character in "<>":
+            self._break(character)
+        elif character == ")":
+            self.slurs -= 1
+            self.previous = "close"
+        else:
+            self.previous = {" ": "space", "-": "tie", ".": "dot"}.get(character, "short")
+            self.owes |= character not in " -"
+
+    def _begin(self, kind: str) -> None:
+        self.place, self.previous = "event", kind
+        self.spelt, self.marks, self.inner, self.owes = "", "", None, False
+
+    def _break(self, character: str) -> None:
+        sign = self.broken + character
+        change = (CHANGES[sign][0] - CHANGES[self.broken][0]) * self.last // 4
+        self.steps += change
+        if self.target is not None:
+            self.room = Room(self.room.steps - change)
+        self.previous, self.broken, self.owes = "broken", sign, True
+
+    def _push_event(self, character: str) -> None:
+        if character in "',":
+            self.marks += character
+        elif character in "0123456789/":
+            self.spelt += character
+        else:
+            self.take_event()
+            self._push_between(character)
+
+    def _push_sign(self, character: str) -> None:
+        if character in "^_":
+            self.spelt = "^^"
+        else:
+            self._begin("tone")
+
+    def _push_paren(self, character: str) -> None:
+        if character.isdigit() or character == ":":
+            self.spelt += character
+            return
+        if self.spelt == "(":
+            self.slurs += 1
+        else:
+            self.room = self.room.within(read_tuplet(self.spelt))
+        self.place, self.previous, self.owes, self.spelt = "between", "open", True, ""
+        self._push_between(character)
+
+    def _push_bracket(self, character: str) -> None:
+        if character in "KLMQ":
+            self.place, self.spelt = "field", character
+        else:
+            self.place, self.inner, self.count = "chord", None, 0
+            self._push_chord(character)
+
+    def _push_field(self, character: str) -> None:
+        if character != "]":
+            self.spelt += character
+            return
+        letter, value = self.spelt[0], self.spelt[2:]
+        if letter == "M":
+            self.compound, self.measure = is_compound(value), _steps(value)
+        elif letter == "L":
+            self.unit = _scale(unit_length(value) or GRID)
+        self.place, self.previous, self.spelt = "between", "field", ""
+
+    def _push_chord(self, character: str) -> None:
+        if character in "',":
+            self.marks += character
+        elif character in "0123456789/":
+            self.spelt += character
+        elif character == "-":
+            self.previous = "tie"
+        else:
+            if self.count and self.inner is None:
+                self.inner = self.spelt
+            if character == "]":
+                inner = self.inner
+                self._begin("tone")
+                self.inner = inner
+            else:
+                self._chord_tone(character)
+
+    def _chord_tone(self, character: str) -> None:
+        self.spelt = self.marks = ""
+        self.previous = "tone"
+        if character in "^_=":
+            self.place, self.spelt = "chord_sign", character
+        else:
+            self.place = "chord"
+            self.count += 1
+
+    def _push_chord_sign(self, character: str) -> None:
+        if character in "^_":
+            self.spelt = "^^"
+        else:
+            self._chord_tone(character)
+
+    def _push_grace(self, character: str) -> None:
+        if character == "}":
+            self.place, self.previous, self.spelt, self.owes = "between", "grace", "", True
+            self.marks = ""
+        elif character in "^_=":
+            self.spelt = "^^" if self.previous == "sign" else character
+            self.previous = "sign"
+        elif character in "',":
+            self.marks += character
+        elif character == "/":
+            self.spelt += character
+        else:
+            self.previous, self.spelt, self.marks = "tone", "", ""
+            self.count += 1
+
+    def _push_quote(self, character: str) -> None:
+        self.count += 1
+        self.marks = character
+        if character == '"':
+            self.place, self.previous = "between", "quote"
+
+    def _push_bang(self, character: str) -> None:
+        self.count += 1
+        if character == "!":
+            self.place, self.previous = "between", "bang"
+
+
+def _steps(meter: str) -> int:
+    """Grid steps of a full bar; a whole note's where there is no meter."""
+    return max(1, int((meter_length(meter) or 1) / GRID))
+
+
+def _scale(unit: Fraction) -> int:
+    """64ths of a grid step."""
+    return int(64 * unit / GRID)
+
+
+_PLACES = {
+    **dict.fromkeys("^_=", "sign"),
+    "(": "paren", "[": "bracket", "{": "grace", '"': "quote", "!": "bang",
+}  # fmt: skip
+PUSH = {
+    "between": BarState._push_between,
+    "event": BarState._push_event,
+    "sign": BarState._push_sign,
+    "paren": BarState._push_paren,
+    "bracket": BarState._push_bracket,
+    "field": BarState._push_field,
+    "chord": BarState._push_chord,
+    "chord_sign": BarState._push_chord_sign,
+    "grace": BarState._push_grace,
+    "quote": BarState._push_quote,
+    "bang": BarState._push_bang,
+}

@@ -1,0 +1,156 @@
+"""Which of the 128 codes may come next in a piece, one character after the other: a guide of the
+decode loop.
+
+The patches are NotaGen's: 16 codes; EOS, which padding fills up, behind a cut that is no multiple
+of 16; BOS closes the piece. Two sets are kept. What no ABC has at a place is never legal. Of what
+is legal the grammar, if it is asked for, wants what a sound piece has; where it wants nothing, as
+after a prompt that it cannot read, all that is legal may come.
+"""
+
+from __future__ import annotations
+
+from picogen_core.abc.grammar.charsets import Allowed, bits, to_allowed
+from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
+from picogen_core.abc.grammar.mask import TextMask
+from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
+
+PATCHES_A_VOICE = 8  # a line's limit; the longest of 31,000 bars of Beethoven's quartets has 31
+HURRY = 4  # patches that a line takes at most to come to its end
+_BAR_START = bits("|:[")
+_BOS, _EOS = 1 << BOS, 1 << EOS
+
+
+class Constraint:
+    """The state of one piece.
+
+    max_patches: of the piece, prompt included, within which it has to come to its end; None for no
+                 limit.
+    grammar:     sound bars, and voices of a line of equal length.
+    bars:        so many lines, no more and no fewer, a bar each; this takes the grammar.
+    """
+
+    def __init__(
+        self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None
+    ) -> None:
+        self.max_patches = max_patches
+        self.mask = TextMask()
+        self.text = TextGrammar(bars) if grammar or bars is not None else None
+        self.bars = bars
+        self.patches = 0
+        self.place = 0  # in the patch
+        self.done = False
+        self._opening = False  # in the patch of BOS that begins a piece
+        self._where = FULL
+        self._line_patches = 0
+        self._allowance: int | None = None
+
+    def limit(self, place: int) -> Allowed:
+        """[128]: the codes that may come next, character `place` of a patch; not to be written to.
+        There is always one."""
+        legal, wanted = self.codes()
+        return to_allowed(legal & wanted or legal)
+
+    def codes(self) -> tuple[int, int]:
+        """(legal, wanted) codes as sets of bits."""
+        if self.done:
+            return _EOS, _EOS
+        if self.place and self.mask.previous == ord("\n"):
+            return _EOS, _EOS
+        return self._legal(), self._wanted()
+
+    def _legal(self) -> int:
+        mask = self.mask
+        legal = mask.legal()
+        if self._where == CLOSED:
+            return legal & _BAR_START
+        if not self.place:
+            return legal | (_BOS if mask.place == "line" else 0)
+        return legal | (_EOS if mask.place == "music" and not mask.final else 0)
+
+    def _wanted(self) -> int:
+        text = self.text
+        if text is None:
+            return -1
+        if text.ended:
+            return _BOS
+        if self._hurries():
+            return bits(text.closing(self._where))
+        wanted = self._fitting(text.wanted(self._where))
+        return wanted | (_EOS if self.place and text.may_cut() else 0)
+
+    def take(self, code: int) -> None:
+        """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
+        if code == BOS and not self.place:
+            self._opening = not self.patches
+            self.done = not self._opening
+        elif code != EOS and not self.done and not self._opening:
+            self._push_text(code)
+        self.place += 1
+        if code == EOS or self.place == PATCH_SIZE:
+            self._end_patch(code == EOS)
+
+    def _push_text(self, code: int) -> None:
+        if self._where != INSIDE:
+            self.mask.cut()
+        self.mask.push(code)
+        if self.text is not None:
+            self.text.push(chr(code), self._where)
+        self._where = INSIDE
+        if code == ord("\n"):
+            self._line_patches, self._allowance = -1, None
+
+    def _end_patch(self, closed: bool) -> None:
+        self.place = 0
+        self.patches += 1
+        self._line_patches += 1
+        if self._opening:
+            self._opening, self._line_patches = False, 0
+        else:
+            in_line = self.mask.previous != ord("\n")
+            self._where = CLOSED if closed and in_line else FULL
+
+    # Closing in time
+
+    def _hurries(self) -> bool:
+        """Whether the line, or the header, has to come to its end."""
+        if self.text is not None and self.text.place == "header":
+            if self.max_patches is None or self.bars is None:
+                return False
+            return self.patches >= self.max_patches - HURRY - least_patches(self.bars)
+        if self._allowance is None:
+            self._allowance = self._allow()
+        return self._line_patches >= self._allowance
+
+    def _allow(self) -> int:
+        """How many patches this line may have before it hurries, which takes at most four more."""
+        text = self.text
+        assert text is not None
+        most = PATCHES_A_VOICE * (len(text.order) + 1)
+        if self.max_patches is None or text.rest is None:
+            return most
+        left = self.max_patches - self.patches - 1
+        fair = 2 * left // (text.rest + 1)
+        spare = left - text.rest * _least(text.index + text.rest)
+        return min(most, fair - 2, spare - HURRY)
+
+    def _fitting(self, wanted: int) -> int:
+        """Of the next digits of the first counter those that leave a patch or two for each line."""
+        text = self.text
+        if text is None or text.place != "total" or self.max_patches is None:
+            return wanted
+        left = self.max_patches - self.patches - 1
+        for digit in "0123456789":
+            lines = int(text.spelt + digit) + 1
+            if lines * _least(lines) > left:
+                wanted &= ~bits(digit)
+        return wanted
+
+
+def least_patches(bars: int) -> int:
+    """Patches that so many bars take at the very least, and the one that closes the piece."""
+    return bars * _least(bars) + 1
+
+
+def _least(lines: int) -> int:
+    """Patches of the shortest line: its counter, a voice, a rest of three characters, its end."""
+    return -(-len(f"[r:{lines}/{lines}][V:10]z15|\n") // PATCH_SIZE)

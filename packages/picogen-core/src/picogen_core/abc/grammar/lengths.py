@@ -1,0 +1,135 @@
+"""What may be spelt where only some values fit: note lengths and tuplet signs, digit by digit.
+
+Time is counted in grid steps, 32nds of a whole note. The converter to MusicXML has 2,520 divisions
+a quarter, 315 a step, and rounds what is finer, so voices would drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd
+from typing import NamedTuple
+
+from picogen_core.abc.lexer import parse_length
+from picogen_core.abc.timing import Tuplet, read_tuplet
+
+GRID = Fraction(1, 32)
+DIVISIONS = 315  # of a grid step, in the converter
+
+Spellings = dict[str, tuple[int, int | None]]
+"""Beginning of a spelling -> (characters that may come next, its value if it may stop here)."""
+
+_UNDER = {"": 64, "/": 63, "/2": 63, "/4": 31, "/8": 15, "/16": 15, "/32": 15}  # largest over it
+_LENGTHS = {
+    f"{over if over > 1 else ''}{under}": parse_length(f"{over}{under}")
+    for under, most in _UNDER.items()
+    for over in range(1, most + 1)
+    if over % 2 or not under
+} | {"//": Fraction(1, 4)}
+_COUNTS = range(2, 10)
+_TUPLETS = [
+    *(f"({count}" for count in _COUNTS),
+    *(
+        f"({count}:{into}:{notes}"
+        for count in (*_COUNTS, 12)
+        for into in range(1, 10)
+        for notes in range(1, 13)
+        if into != count
+    ),
+]
+
+
+class Room(NamedTuple):
+    """What is left for the next event, in grid steps.
+
+    steps:  to the end of the bar, or of the tuplet's room counted as if it were none.
+    spent:  steps of the tuplet's events so far; `left` events are to come, 0 outside tuplets.
+    into, parts: the tuplet's ratio.
+    """
+
+    steps: int
+    spent: int = 0
+    left: int = 0
+    into: int = 1
+    parts: int = 1
+
+    def fits(self, steps: int) -> bool:
+        """Whether the next event may last so long and leave what others can fill."""
+        if not self.left:
+            return steps <= self.steps
+        grain = self.parts // gcd(self.parts, DIVISIONS * self.into)
+        if steps % grain:
+            return False
+        whole = self.parts // gcd(self.parts, self.into)
+        total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least
+        if self.left == 1 and total % whole:
+            return False
+        return -(-total // whole) * whole * self.into <= self.steps * self.parts
+
+    def after(self, steps: int) -> Room:
+        """The room once the event has taken its steps."""
+        if not self.left:
+            return Room(self.steps - steps)
+        if self.left > 1:
+            return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.parts)
+        return Room(self.steps - (self.spent + steps) * self.into // self.parts)
+
+    def within(self, tuplet: Tuplet) -> Room:
+        """The room of the first event of a tuplet that begins here."""
+        return Room(self.steps, 0, tuplet.notes, tuplet.into, tuplet.count)
+
+
+@lru_cache(maxsize=8192)
+def lengths(scale: int, room: Room) -> Spellings:
+    """Lengths that fit, in units of `scale` / 64 grid steps; their values are steps."""
+    return tree(_fitting(scale, room))
+
+
+@lru_cache(maxsize=4096)
+def longest(scale: int, room: Room, begun: str = "") -> str:
+    """The spelling of the longest length that fits, of those that start so; "" if there is none."""
+    fitting = _fitting(scale, room).items()
+    found = [(-steps, len(spelt), spelt) for spelt, steps in fitting if spelt.startswith(begun)]
+    return min(found)[2] if found else ""
+
+
+def _fitting(scale: int, room: Room) -> dict[str, int]:
+    steps = {
+        spelt: scale * length.numerator // (64 * length.denominator)
+        for spelt, length in _LENGTHS.items()
+        if not scale * length.numerator % (64 * length.denominator)
+    }
+    return {spelt: count for spelt, count in steps.items() if room.fits(count)}
+
+
+@lru_cache(maxsize=1024)
+def tuplets(room: Room, compound: bool) -> Spellings:
+    """Tuplet signs for which there is room. In compound time `(5`, `(7`, `(9` are ambiguous."""
+    fitting = []
+    for sign in _TUPLETS:
+        tuplet = read_tuplet(sign)
+        ambiguous = compound and sign in ("(5", "(7", "(9")
+        inside = room.within(tuplet)
+        if not ambiguous and any(map(inside.fits, range(1, tuplet.count + 1))):
+            fitting.append(sign)
+    return tree(dict.fromkeys(fitting, 0))
+
+
+@lru_cache(maxsize=256)
+def one_of(*spellings: str) -> Spellings:
+    """The beginnings of these spellings."""
+    return tree(dict.fromkeys(spellings, 0))
+
+
+def tree(values: Mapping[str, int]) -> Spellings:
+    """The beginnings of spellings, with their values."""
+    made: Spellings = {}
+    for spelt, value in values.items():
+        for end in range(len(spelt)):
+            following, stops = made.get(spelt[:end], (0, None))
+            made[spelt[:end]] = following | 1 << ord(spelt[end]), stops
+        following, _ = made.get(spelt, (0, None))
+        made[spelt] = following, value
+    return made

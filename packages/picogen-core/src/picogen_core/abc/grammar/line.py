@@ -1,0 +1,271 @@
+"""The whole text, header and body: a line a bar, with its counter and the voices in their order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from picogen_core.abc.grammar.bar import Bar
+from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
+from picogen_core.abc.grammar.header import HeaderGrammar
+from picogen_core.abc.grammar.lengths import Spellings, one_of
+from picogen_core.abc.keys import default_unit, unit_length
+
+MAX_TOTAL = 4  # digits of the first counter
+INSIDE, FULL, CLOSED = "inside", "full", "closed"
+"""Where in the patches a character stands: in a cut; at the head of a patch behind a full one, so
+that a cut may begin there; behind EOS, so that one does."""
+
+_ANY = PRINTABLE | NEWLINE
+_BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
+_LAST = ("|", "||", "|]", ":|")
+_COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The line's first voice: grid steps of its bar if they can be told, and its barlines."""
+
+    steps: int | None
+    left: str
+    right: str
+
+
+class TextGrammar:
+    """What a sound piece has next, and where it stands.
+
+    place:     header, counter, total, voice, bar, left (of a bar), barline.
+    index:     lines of the body that are whole; `rest` to come, the present one left out, None
+               before the first counter.
+    order:     declared voices; `choice` those that may come, `voice` the present one, `reference`
+               the line's first one.
+    final:     the barline lies within a cut: the line ends with it; `more`: it heads a cut, so a
+               voice follows.
+    """
+
+    __slots__ = (
+        "bars", "choice", "final", "header", "index", "left", "line", "lost", "more", "order",
+        "place", "plan", "reference", "rest", "spelt", "tree", "voice",
+    )  # fmt: skip
+
+    def __init__(self, bars: int | None = None) -> None:
+        self.plan = bars
+        self.header = HeaderGrammar()
+        self.place = "header"
+        self.index = 0
+        self.rest: int | None = None
+        self.order: tuple[str, ...] = ()
+        self.choice: tuple[str, ...] = ()
+        self.bars: dict[str, Bar] = {}
+        self.voice = ""
+        self.reference: Reference | None = None
+        self.line = self.spelt = self.left = ""
+        self.tree: Spellings = {}
+        self.final = self.more = self.lost = False
+
+    @property
+    def ended(self) -> bool:
+        """The last line is whole: the piece has to close."""
+        return self.rest is not None and self.rest < 0
+
+    def wanted(self, where: str) -> int:
+        """The text characters of a sound piece at this place; 0 where the piece has ended."""
+        if self.ended:
+            return 0
+        if self.lost:
+            return _ANY
+        place = self.place
+        if place == "header":
+            return self.header.wanted()
+        if place == "counter":
+            return bits(self.spelt[len(self.line)])
+        if place == "total":
+            digits = DIGITS if len(self.spelt) < MAX_TOTAL and self.spelt != "0" else 0
+            return digits | (bits("]") if self.spelt else 0)
+        if place == "voice":
+            following, stops = self.tree[self.spelt]
+            return following | (bits("]") if stops is not None else 0)
+        if place == "left":
+            return bits(":")
+        return self._barline() if place == "barline" else self._bar(where)
+
+    def _bar(self, where: str) -> int:
+        bar = self.bars[self.voice]
+        if bar.lost:
+            return _ANY
+        wanted = 0 if where == CLOSED else bar.wanted()
+        leading = bar.place == "between" and not bar.previous and not self.left
+        if leading and where != INSIDE and self._lefts():
+            wanted |= bits("|")
+        if leading and self.reference and self.reference.left:
+            wanted = bits("|") if where != INSIDE else 0
+        elif bar.may_end():
+            wanted |= self._rights()[""][0]
+        return wanted
+
+    def may_cut(self) -> bool:
+        """Whether EOS may close the cut here, so that the next patch begins with a barline."""
+        if self.lost:
+            return True
+        if self.place != "bar":
+            return False
+        bar = self.bars[self.voice]
+        if bar.lost:
+            return True
+        if bar.place == "between" and not bar.previous and not self.left:
+            return self._lefts()
+        return bar.may_end() and bool(self._later())
+
+    def _lefts(self) -> bool:
+        """Whether `|:` may come before the bar: in the first line, in all voices alike."""
+        if self.reference:
+            return bool(self.reference.left)
+        return self.index == 0
+
+    def _rights(self) -> Spellings:
+        """Barlines that may end the bar: in all voices of the line the same."""
+        if self.reference:
+            return one_of(self.reference.right)
+        return one_of(*(_LAST if self.rest == 0 else _BARLINES))
+
+    def _later(self) -> tuple[str, ...]:
+        """Voices that may follow the present one."""
+        if self.voice not in self.order:
+            return ()
+        return self.order[self.order.index(self.voice) + 1 :]
+
+    def _barline(self) -> int:
+        following, stops = self.tree.get(self.spelt, (0, None))
+        if stops is not None:
+            following |= bits("[") if self._later() and not self.final else 0
+            following |= 0 if self.more and self._later() else NEWLINE
+        return following
+
+    def closing(self, where: str) -> str:
+        """The next character of a short way to the end of the line."""
+        if self.place == "header":
+            return self.header.closing()
+        if self.lost or (self.place == "bar" and self.bars[self.voice].lost):
+            return "\n" if self.line.endswith("|") else "|"
+        wanted = self.wanted(where)
+        if self.place in ("bar", "barline"):
+            for character in "\n|:" if self.place == "barline" else "|:":
+                if wanted >> ord(character) & 1:
+                    return character
+            if self.place == "bar":
+                return self.bars[self.voice].closing()
+        if self.place == "total" and wanted >> ord("]") & 1:
+            return "]"
+        return chr((wanted & -wanted).bit_length() - 1)
+
+    def push(self, character: str, where: str) -> None:
+        """Take the next character; one that is not wanted loses the thread to the line's end."""
+        if self.place == "header":
+            self._push_header(character)
+            return
+        if not self.lost and not self.wanted(where) >> ord(character) & 1:
+            self.lost = self.place != "bar"  # within a bar only that bar is
+        if character == "\n":
+            self._end_line()
+            return
+        self.line += character
+        if not self.lost:
+            _PUSH[self.place](self, character, where)
+
+    def _push_header(self, character: str) -> None:
+        if character == "[" and not self.header.line:
+            self._begin_body()
+            self.push(character, FULL)
+        else:
+            self.header.push(character)
+
+    def _begin_body(self) -> None:
+        values = self.header.values
+        meter = values.get("M", "none").split("%")[0].strip()
+        unit = unit_length(values.get("L", "")) or default_unit(meter)
+        self.order = tuple(dict.fromkeys(self.header.voices)) or ("1",)
+        alone = len(self.order) == 1
+        self.bars = {name: Bar(unit, meter, alone) for name in self.order}
+        if self.plan is not None:
+            self.rest = self.plan - 1
+        self._begin_line()
+
+    def _begin_line(self) -> None:
+        self.place, self.line, self.reference, self.lost = "counter", "", None, False
+        self.spelt = f"[r:{self.index}/" + ("" if self.rest is None else f"{self.rest}][V:")
+        self.voice, self.left, self.choice = "", "", self.order
+
+    def _end_line(self) -> None:
+        found = _COUNTER.match(self.line)
+        if found:
+            self.index, self.rest = int(found.group(1)), int(found.group(2))
+        self.index += 1
+        if self.plan is not None:
+            self.rest = self.plan - self.index - 1
+        elif self.rest is not None:
+            self.rest -= 1
+        self._begin_line()
+
+    def _push_counter(self, character: str, where: str) -> None:
+        if len(self.line) == len(self.spelt):
+            self.place = "total" if self.rest is None else "voice"
+            self.tree, self.spelt = one_of(*self.choice), ""
+
+    def _push_total(self, character: str, where: str) -> None:
+        if character != "]":
+            self.spelt += character
+            return
+        self.rest = int(self.spelt)
+        self.place, self.spelt = "counter", self.line + "[V:"
+
+    def _push_voice(self, character: str, where: str) -> None:
+        if character != "]":
+            self.spelt += character
+            return
+        self.voice, self.place = self.spelt, "bar"
+        self.left = ""
+        self.bars[self.voice].start(self.reference.steps if self.reference else None)
+
+    def _push_bar(self, character: str, where: str) -> None:
+        bar = self.bars[self.voice]
+        leading = bar.place == "between" and not bar.previous and not self.left
+        if leading and character == "|":
+            self.left, self.place = "|:", "left"
+        elif character in "|:" and not bar.lost and bar.may_end():
+            self._begin_barline(character, where)
+        elif character == "|":
+            bar.lost = True
+            self._begin_barline(character, where)
+        else:
+            bar.push(character)
+
+    def _push_left(self, character: str, where: str) -> None:
+        self.place = "bar"
+
+    def _begin_barline(self, character: str, where: str) -> None:
+        bar = self.bars[self.voice]
+        self.tree = self._rights()
+        self.final, self.more = where == INSIDE, where == CLOSED
+        self.place, self.spelt = "barline", character
+        self.lost = character not in self.tree
+        if self.reference is None:
+            self.reference = Reference(bar.end(), self.left, "")
+
+    def _push_barline(self, character: str, where: str) -> None:
+        if character != "[":
+            self.spelt += character
+            return
+        if self.reference and not self.reference.right:
+            self.reference = Reference(self.reference.steps, self.reference.left, self.spelt)
+        self.place, self.spelt = "counter", self.line + "V:"
+        self.choice = self._later()
+
+
+_PUSH = {
+    "counter": TextGrammar._push_counter,
+    "total": TextGrammar._push_total,
+    "voice": TextGrammar._push_voice,
+    "bar": TextGrammar._push_bar,
+    "left": TextGrammar._push_left,
+    "barline": TextGrammar._push_barline,
+}

@@ -1,0 +1,128 @@
+"""What stands between the matrix products, in float32, a row at a time. All inline into kernels."""
+
+# mypy: allow-untyped-defs
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from picogen_core.compiled.jit import kernel
+
+_f = np.float32
+_LOG2_E = _f(1.4426950408889634)
+_LN2_HIGH, _LN2_LOW = _f(0.693359375), _f(-2.12194440e-4)
+_SQRT_2_PI = _f(math.sqrt(2 / math.pi))
+_CUBIC = _f(0.044715)
+_ONE, _TWO, _HALF = _f(1), _f(2), _f(0.5)
+_C = tuple(_f(c) for c in (
+    1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5,
+))  # fmt: skip
+_C0, _C1, _C2, _C3, _C4, _C5 = _C
+_LOW, _HIGH = _f(-87), _f(88)
+
+
+def _power_of_two_code(typing: Any, exponent: Any) -> Any:
+    """2 ** exponent, from the bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits = ir.IntType(32)
+        biased = builder.add(args[0], ir.Constant(bits, 127))
+        return builder.bitcast(builder.shl(biased, ir.Constant(bits, 23)), ir.FloatType())
+
+    return types.float32(types.int32), codegen
+
+
+_power_of_two: Any = intrinsic(_power_of_two_code)
+
+
+@kernel
+def exp(x):
+    """e ** x to 2e-7; Cephes' polynomial, so that loops over it become vector code. NaN stays."""
+    x = _LOW if x < _LOW else x
+    x = _HIGH if x > _HIGH else x
+    n = np.floor(x * _LOG2_E + _HALF)
+    r = x - n * _LN2_HIGH - n * _LN2_LOW
+    p = ((((_C0 * r + _C1) * r + _C2) * r + _C3) * r + _C4) * r + _C5
+    return (p * r * r + r + _ONE) * _power_of_two(np.int32(n))
+
+
+@kernel
+def sigmoid(x):
+    return _ONE / (_ONE + exp(-x))
+
+
+@kernel
+def tanh(x):
+    return _ONE - _TWO / (exp(_TWO * x) + _ONE)
+
+
+@kernel
+def gelu(x, o, n):
+    """GPT-2's `gelu_new`, in place."""
+    for i in range(o, o + n):
+        v = x[i]
+        x[i] = _HALF * v * (_ONE + tanh(_SQRT_2_PI * (v + _CUBIC * v * v * v)))
+
+
+@kernel
+def gate(x, o, n):
+    """silu of the first n times the next n, into the first."""
+    for i in range(o, o + n):
+        x[i] = x[i] * sigmoid(x[i]) * x[i + n]
+
+
+@kernel
+def fill_rows(y, yo, ys, rows, w, wo, n):
+    """y[r] = w for each row: a bias, before the product is added."""
+    for r in range(rows):
+        a = yo + r * ys
+        for i in range(n):
+            y[a + i] = w[wo + i]
+
+
+@kernel
+def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
+    """One row, in place if y is x."""
+    total = _f(0)
+    for i in range(n):
+        total += x[xo + i]
+    mean = total / _f(n)
+    square = _f(0)
+    for i in range(n):
+        square += (x[xo + i] - mean) * (x[xo + i] - mean)
+    scale = _ONE / np.sqrt(square / _f(n) + eps)
+    for i in range(n):
+        y[yo + i] = (x[xo + i] - mean) * scale * w[wo + i] + w[bo + i]
+
+
+@kernel
+def rms_norm(x, xo, w, wo, eps, n, y, yo):
+    """One row, in place if y is x."""
+    square = _f(0)
+    for i in range(n):
+        square += x[xo + i] * x[xo + i]
+    scale = _ONE / np.sqrt(square / _f(n) + eps)
+    for i in range(n):
+        y[yo + i] = x[xo + i] * scale * w[wo + i]
+
+
+@kernel
+def softmax(x, xo, n):
+    """One row, in place."""
+    top = x[xo]
+    for i in range(1, n):
+        top = x[xo + i] if x[xo + i] > top else top
+    total = _f(0)
+    for i in range(n):
+        e = exp(x[xo + i] - top)
+        x[xo + i] = e
+        total += e
+    scale = _ONE / total
+    for i in range(n):
+        x[xo + i] *= scale

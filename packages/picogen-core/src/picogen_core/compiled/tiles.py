@@ -1,0 +1,160 @@
+"""Matrix products that do not depend on how many rows there are.
+
+A weight matrix [n, k] is stored in panels: LANES outputs side by side, [n / LANES, k, LANES]. One
+vector register then holds LANES outputs of one row. Every output is a sum of chains of BLOCK fused
+multiply-adds in the order of k, whatever else is computed beside it: a row has the same bits alone,
+in a batch, and in a prompt read at once; and a weight is read once for eight rows.
+
+numba's own loops leave the shape of the sums to the vectoriser, and BLAS to the batch.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from picogen_core.compiled.jit import kernel
+
+LANES = 16 if llvm.get_host_cpu_features().get("avx512f", False) else 8
+GROUP = 2 * LANES  # outputs are padded to it
+BLOCK = 128  # of k: short chains round less, and their weights stay in the nearest cache
+
+_FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+
+
+def _tile(rows: int, panels: int) -> Any:
+    """y[yo + r·ys + p·LANES + lane] += Σ_j x[xo + r·xs + j] · w[wo + p·ws + j·LANES + lane].
+
+    Unrolled over `rows` and `panels`; the sums stay in registers while j runs to k ≥ 1.
+    """
+
+    @intrinsic
+    def tile(typing, w, wo, ws, x, xo, xs, y, yo, ys, k):
+        i = types.intp
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            def data(place: int) -> Any:
+                array = context.make_array(signature.args[place])
+                return array(context, builder, args[place]).data
+
+            _, wo, ws, _, xo, xs, _, yo, ys, k = args
+            _emit(builder, rows, panels, data(0), wo, ws, data(3), xo, xs, data(6), yo, ys, k)
+            return context.get_dummy_value()
+
+        return types.void(w, i, i, x, i, i, y, i, i, i), codegen
+
+    return tile
+
+
+def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
+    """The instructions of one tile; w, x, y are pointers and the rest are index values."""
+
+    builder.function.attributes.add("noinline")  # else each kernel has dozens of copies to compile
+
+    def add(a: Any, b: Any) -> Any:
+        return builder.add(a, b if isinstance(b, ir.Value) else ir.Constant(_INDEX, b))
+
+    def times(a: Any, factor: int) -> Any:
+        return builder.mul(a, ir.Constant(_INDEX, factor))
+
+    def vector_at(base: Any, offset: Any) -> Any:
+        return builder.bitcast(builder.gep(base, [offset]), _VECTOR.as_pointer())
+
+    def everywhere(scalar: Any) -> Any:
+        undefined, first = ir.Constant(_VECTOR, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(
+            builder.insert_element(undefined, scalar, first), undefined, mask
+        )
+
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fmuladd.v{LANES}f32"
+    )
+    cells = [(r, p) for r in range(rows) for p in range(panels)]
+    targets = [vector_at(y, add(add(yo, times(ys, r)), p * LANES)) for r, p in cells]
+    w_bases = [add(wo, times(ws, p)) for p in range(panels)]
+    x_bases = [add(xo, times(xs, r)) for r in range(rows)]
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    before = builder.block
+    loop, done = (builder.append_basic_block(name) for name in ("loop", "done"))
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    j = builder.phi(_INDEX)
+    sums = [builder.phi(_VECTOR) for _ in cells]
+    weights = [builder.load(vector_at(w, add(base, times(j, LANES))), align=4) for base in w_bases]
+    inputs = [everywhere(builder.load(builder.gep(x, [add(base, j)]))) for base in x_bases]
+    added = [
+        builder.call(fma, [inputs[r], weights[p], total])
+        for (r, p), total in zip(cells, sums, strict=True)
+    ]
+    following = add(j, 1)
+    phis = [(j, ir.Constant(_INDEX, 0), following)]
+    phis += [(total, zero, new) for total, new in zip(sums, added, strict=True)]
+    for phi, first, later in phis:
+        phi.add_incoming(first, before)
+        phi.add_incoming(later, loop)
+    builder.cbranch(builder.icmp_signed("<", following, k), loop, done)
+
+    builder.position_at_end(done)
+    for target, total in zip(targets, added, strict=True):
+        builder.store(builder.fadd(builder.load(target, align=4), total), target, align=4)
+
+
+_tile_8_2, _tile_4_2, _tile_1_2, _tile_1_4 = _tile(8, 2), _tile(4, 2), _tile(1, 2), _tile(1, 4)
+
+
+def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
+    """y[r] += W x[r] for `rows` rows of flat arrays that begin at xo, yo and lie xs, ys apart.
+
+    W begins at wo, its panels lie ws apart (k · LANES if it is dense). n is rounded up to GROUP:
+    both W and y have room for that. k ≥ 1.
+    """
+    panels = 2 * ((n + GROUP - 1) // GROUP)
+    if rows == 1:
+        for p in range(0, panels, 4):
+            for begin in range(0, k, BLOCK):
+                count = min(BLOCK, k - begin)
+                wp = wo + p * ws + begin * LANES
+                if p + 4 <= panels:
+                    _tile_1_4(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
+                else:
+                    _tile_1_2(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
+        return
+    for begin in range(0, k, BLOCK):
+        count = min(BLOCK, k - begin)
+        for p in range(0, panels, 2):
+            wp = wo + p * ws + begin * LANES
+            yp = yo + p * LANES
+            r = 0
+            while r + 8 <= rows:
+                _tile_8_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
+                r += 8
+            if r + 4 <= rows:
+                _tile_4_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
+                r += 4
+            while r < rows:
+                _tile_1_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
+                r += 1
+
+
+_I = "int64, int64, int64"
+matmul = kernel(
+    _matmul, f"void(float32[::1], {_I}, int64, float32[::1], {_I}, float32[::1], int64, int64)"
+)
+
+
+@kernel
+def linear(w, wo, bo, n, k, x, xs, rows, y, ys):
+    """y[r] = W x[r] + b, on its own: a whole call from Python."""
+    for r in range(rows):
+        for i in range(ys):
+            y[r * ys + i] = w[bo + i]
+    matmul(w, wo, k * LANES, n, k, x, 0, xs, rows, y, 0, ys)

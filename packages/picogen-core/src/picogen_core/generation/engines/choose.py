@@ -1,0 +1,163 @@
+"""Which engine a request gets, and the engine itself from a checkpoint. Loads torch if it must."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.errors import ConfigError
+from picogen_core.generation.engines import Engine
+from picogen_core.model.config import CONFIG, WEIGHTS, ModelConfig
+from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
+from picogen_core.model.hub import local_path
+from picogen_core.progress import Reporter
+from picogen_core.registry import registry
+
+if TYPE_CHECKING:
+    from picogen_core.model.student import GenericStudent
+
+Name = Literal["auto", "torch", "numba"]
+
+FEW = 64  # pieces; with more it pays to import torch and to look for an accelerator
+
+
+class Checkpoint:
+    """Weights to generate from: a folder, which numpy can read, or a `.pth`, which torch reads."""
+
+    def __init__(self, path: Path | str, reporter: Reporter) -> None:
+        self.path, self._reporter = path, reporter
+        local = local_path(path)
+        self._model: GenericStudent | None = None
+        self._folder: Path | None = None
+        if local.is_file() and not (local.name == WEIGHTS and (local.parent / CONFIG).is_file()):
+            self.config = self.model("cpu").config
+        else:
+            self._folder = local.parent if local.is_file() else find_checkpoint(local)
+            self.config = read_config(self._folder)
+
+    def model(self, device: Any) -> GenericStudent:
+        """As torch has it, on a device."""
+        if self._model is None:
+            from picogen_core.model.checkpoint import load_model
+
+            self._model = load_model(self.path, reporter=self._reporter)
+        return self._model.to(device)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Its tensors, in float32."""
+        if self._folder:
+            return read_arrays(self._folder)
+        return {name: t.float().numpy() for name, t in self.model("cpu").state_dict().items()}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`engine` is torch or numba; `device` is where torch computes."""
+
+    engine: Literal["torch", "numba"]
+    device: str
+
+
+def choose(
+    config: ModelConfig, engine: Name, device: str, pieces: int, reporter: Reporter
+) -> Choice:
+    """numba wherever it can: on a CPU it was measured ahead of torch for one piece and for many.
+
+    It cannot where numba is missing, the head has no compiled form, or another device is wanted.
+    An accelerator that nobody asked for is looked for when there are many pieces.
+
+    Raises:
+        ConfigError: numba was asked for and cannot be.
+    """
+    if engine == "torch":
+        return Choice("torch", device)
+    obstacle = _obstacle(config, device)
+    if engine == "numba" and obstacle:
+        raise ConfigError(f"--engine numba: {obstacle}. Use --engine torch.")
+    if obstacle:
+        if device in ("auto", "cpu"):
+            reporter.message(f"Writing with torch: {obstacle}.")
+        return Choice("torch", device)
+    if engine == "auto" and device == "auto" and pieces > FEW:
+        from picogen_core.devices import pick_device
+
+        found = pick_device("auto").type
+        if found != "cpu":
+            return Choice("torch", found)
+    return Choice("numba", "cpu")
+
+
+def _obstacle(config: ModelConfig, device: str) -> str:
+    """What keeps numba from generating with this model; "" if nothing does."""
+    if device not in ("auto", "cpu"):
+        return f"it computes on the CPU, not on {device}"
+    if importlib.util.find_spec("numba") is None:
+        return "numba is not installed (pip install numba makes it several times faster)"
+    entry = registry().get("head", config.head)
+    if entry.spec.compiled_step is None:
+        return f"{entry.where} has no compiled form"
+    return ""
+
+
+def open_engine(
+    checkpoint: Checkpoint, choice: Choice, slots: int, places: int, reporter: Reporter
+) -> Engine:
+    """The engine, compiled and ready. `places` patches are the most that a slot has to hold.
+
+    Raises:
+        PicogenError: the checkpoint is damaged, or the backbone has fewer positions.
+    """
+    if choice.engine == "torch":
+        from picogen_core.devices import pick_device
+        from picogen_core.generation.engines.torch import TorchEngine
+
+        return TorchEngine(checkpoint.model(pick_device(choice.device)), slots, places)
+    from picogen_core.compiled.jit import when_compiling
+
+    text = "Compiling the decoder for this machine; only the first time."
+    with when_compiling(lambda: reporter.message(text)):
+        engine = _compiled(checkpoint, slots, places)
+        _warm_up(engine)
+    return engine
+
+
+def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
+    from picogen_core.compiled.weights import Weights
+    from picogen_core.generation.engines.compiled import (
+        CompiledEngine,
+        CompiledPatches,
+        PatchSide,
+        compiled_head,
+    )
+
+    config = checkpoint.config
+    weights = Weights(checkpoint.arrays(), str(checkpoint.path))
+    head = compiled_head(config, weights)
+    patches: PatchSide
+    if registry().get("backbone", config.backbone).spec.compiled_step:
+        patches = CompiledPatches(config, weights, slots, places)
+        for name in weights.part("projector."):  # of distillation; generation does not need it
+            weights.take(f"projector.{name}")
+        weights.refuse_leftover()
+    else:
+        from picogen_core.generation.engines.torch import TorchPatches
+
+        patches = TorchPatches(checkpoint.model("cpu"), places)
+    return CompiledEngine(patches, head, slots)
+
+
+def _warm_up(engine: Engine) -> None:
+    """Run every kernel once, so that all compiling happens here."""
+    from picogen_core.generation.options import SamplingOptions
+    from picogen_core.generation.piece import ANYTHING
+    from picogen_core.generation.sampling import draw
+
+    first = np.zeros(1, np.int64)
+    engine.read(0, np.zeros((1, len(ANYTHING)), np.uint8))
+    engine.begin(first)
+    draw(engine.step(first, first), ANYTHING[:1], np.zeros(1), SamplingOptions())

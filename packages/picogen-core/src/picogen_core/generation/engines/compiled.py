@@ -1,0 +1,85 @@
+"""The numba engine: the head compiled, the backbone too if it brings a compiled step.
+
+N slots of a call  S patches of a prompt  P = 16 characters a patch  V = 128 codes  D width
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
+from picogen_core.compiled.weights import Floats, Weights
+from picogen_core.generation.engines import Logits, Patches, Slots
+from picogen_core.model.config import ModelConfig
+from picogen_core.protocols import CompiledBackbone, CompiledHead
+from picogen_core.registry import registry
+
+
+class PatchSide(Protocol):
+    """From patches to hidden states, one a slot."""
+
+    def read(self, slot: int, patches: Patches) -> None: ...
+    def copy(self, source: int, target: int) -> None: ...
+    def advance(self, slots: Slots, patches: Patches) -> None: ...
+    def hidden(self, slots: Slots) -> Floats: ...
+
+
+class CompiledPatches:
+    """The patch embedding and a compiled backbone."""
+
+    def __init__(self, config: ModelConfig, weights: Weights, slots: int, places: int) -> None:
+        width = config.d_model
+        self._table = weights.take("patch_embedding.weight", PATCH_SIZE * VOCABULARY, width)
+        self._bias = weights.take("patch_embedding.bias", width)
+        self._rows = np.arange(PATCH_SIZE) * VOCABULARY
+        entry = registry().get("backbone", config.backbone)
+        assert entry.spec.compiled_step is not None
+        self._backbone: CompiledBackbone = entry.spec.compiled_step(
+            entry.options(config.backbone_options), width, weights.part("backbone.")
+        )
+        self._backbone.allocate(slots, places)
+        self._hidden = np.zeros((slots, width), np.float32)
+
+    def read(self, slot: int, patches: Patches) -> None:
+        self._backbone.clear(slot)
+        slots = np.full(len(patches), slot, np.int64)
+        self._hidden[slot] = self._backbone.extend(self._embed(patches), slots)[-1]
+
+    def copy(self, source: int, target: int) -> None:
+        self._backbone.copy(source, target)
+        self._hidden[target] = self._hidden[source]
+
+    def advance(self, slots: Slots, patches: Patches) -> None:
+        self._hidden[slots] = self._backbone.extend(self._embed(patches), slots)
+
+    def hidden(self, slots: Slots) -> Floats:
+        return self._hidden[slots]
+
+    def _embed(self, patches: Patches) -> Floats:
+        rows: Floats = self._table[self._rows + patches].sum(1)
+        return rows + self._bias
+
+
+class CompiledEngine:
+    """A compiled head over hidden states that come from either kind of patch side."""
+
+    def __init__(self, patches: PatchSide, head: CompiledHead, slots: int) -> None:
+        self.slots, self._patches, self._head = slots, patches, head
+        head.allocate(slots)
+        self.read, self.copy, self.advance = patches.read, patches.copy, patches.advance
+
+    def begin(self, slots: Slots) -> Logits:
+        return self._head.begin(self._patches.hidden(slots), slots)
+
+    def step(self, slots: Slots, chars: Slots) -> Logits:
+        return self._head.step(chars, slots)
+
+
+def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:
+    """The head of a model. Its spec has a compiled step."""
+    entry = registry().get("head", config.head)
+    assert entry.spec.compiled_step is not None
+    options = entry.options(config.head_options)
+    return entry.spec.compiled_step(options, config.d_model, weights.part("head."))

@@ -1,0 +1,154 @@
+"""One piece while it is written: its patches, what is forced, and what guides allow.
+
+P = 16 characters a patch  V = 128 codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.abc.patches import (
+    BOS,
+    EOS,
+    EOS_PATCH,
+    PAD,
+    PATCH_SIZE,
+    VOCABULARY,
+    Patches,
+    decode,
+    encode_prompt,
+    patch_text,
+)
+
+COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
+
+# Wherever it is in a piece: padding stands only behind EOS, no patch is empty, and BOS only
+# begins the patch that closes a piece.
+CODEC = np.ones((PATCH_SIZE, VOCABULARY), np.bool_)
+CODEC[:, PAD] = CODEC[0, EOS] = CODEC[1:, BOS] = False
+ANYTHING = np.ones_like(CODEC)
+
+
+class Guide(Protocol):
+    """Says what may come next in one piece, and is told all that came, from the prompt on."""
+
+    def limit(self, place: int) -> int | NDArray[np.bool_] | None:
+        """For character `place` of a patch: the one code there may be, a mask [V] of those that
+        may be, or None for any. A mask that leaves nothing is not obeyed."""
+
+    def take(self, code: int) -> None:
+        """This character came: text, or EOS or BOS, but no padding."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A piece to be written: `prompt` as `place_prompt` made it; uniforms from (seed, number)."""
+
+    number: int
+    prompt: str = ""
+    seed: int = 0
+    guides: Callable[[], Sequence[Guide]] = tuple
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was written. `text` has the counters `[r:i/n]` in it.
+
+    `patches` counts the prompt's too; `codes` [S, P] are those written after it. `stopped` says
+    why a piece is not complete.
+    """
+
+    number: int
+    text: str
+    patches: int
+    complete: bool = False
+    stopped: str = ""
+    codes: Patches | None = None
+
+
+class Piece:
+    """A draft in the making. `rows` are all its patches so far, each 16 codes."""
+
+    def __init__(self, start: Start, masked: bool = True) -> None:
+        begun = encode_prompt(start.prompt)
+        self.number = start.number
+        self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
+        self.complete, self.stopped = False, ""
+        self._begun, self._masked = len(self.rows), masked
+        self._forced = list(begun.tail.encode("ascii"))
+        if begun.tail.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
+            self._forced.append(EOS)
+        self._in_body = COUNTER.decode() in start.prompt
+        self._random = np.random.default_rng([start.seed, start.number])
+        self._patch = bytearray()
+        self._guides = list(start.guides())
+        for row in self.rows:
+            self._tell(row[: row.find(EOS) + 1] if EOS in row else row)
+
+    @property
+    def over(self) -> bool:
+        return self.complete or bool(self.stopped)
+
+    def uniforms(self) -> NDArray[np.float64]:
+        """[P] for the next patch: as many for every patch, wherever it ends."""
+        return self._random.random(PATCH_SIZE)
+
+    def limit(self, allowed: NDArray[np.bool_]) -> None:
+        """Narrow what the codec allows at this place, [V]."""
+        place = len(self._patch)
+        if self._forced:
+            return _only(allowed, self._forced.pop(0))
+        if not self._in_body and self._patch == COUNTER:
+            self._forced = list(FIRST_BAR)
+            return _only(allowed, self._forced.pop(0))
+        for guide in self._guides:
+            limit = guide.limit(place)
+            if isinstance(limit, int):
+                return _only(allowed, limit)
+            if limit is not None and (allowed & limit).any():
+                allowed &= limit
+        return None
+
+    def put(self, code: int) -> bool:
+        """One character more. Whether it was the last of its patch."""
+        self._patch.append(code)
+        for guide in self._guides:
+            guide.take(code)
+        if self._masked:
+            self.complete = code == BOS  # nothing but EOS may follow it
+        else:
+            self.complete = self._patch == EOS_PATCH[:2]
+        if not (self.complete or code == EOS or len(self._patch) == PATCH_SIZE):
+            return False
+        patch = bytes(EOS_PATCH[:2] if self.complete else self._patch).ljust(PATCH_SIZE, b"\0")
+        self._in_body = self._in_body or patch.startswith(COUNTER)
+        self.rows.append(patch)
+        self._patch.clear()
+        return True
+
+    def draft(self) -> Draft:
+        """As it stands; an unfinished patch is not part of it."""
+        codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
+        return Draft(
+            self.number, decode(codes), len(codes), self.complete, self.stopped,
+            codes[self._begun :],
+        )  # fmt: skip
+
+    def last_text(self) -> str:
+        """The text of the newest patch."""
+        return patch_text(np.frombuffer(self.rows[-1], np.uint8))
+
+    def _tell(self, codes: Iterable[int]) -> None:
+        for code in codes:
+            for guide in self._guides:
+                guide.take(code)
+
+
+def _only(allowed: NDArray[np.bool_], code: int) -> None:
+    allowed[:] = False
+    allowed[code] = True

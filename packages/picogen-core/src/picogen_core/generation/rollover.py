@@ -1,0 +1,33 @@
+"""Past the context: what of a piece is read again, so that it can go on.
+
+As NotaGen does: the header, prompt lines included, and the last half of the body's lines, the
+number of lines fixed when it first happens. The patches are taken as they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_NEWLINE = ord("\n")
+
+
+class Rollover:
+    """Of one piece."""
+
+    def __init__(self, context: int) -> None:
+        self.context, self._lines = context, 0
+
+    def keep(self, rows: Sequence[bytes]) -> list[bytes]:
+        """The patches of a piece to read again: fewer than the context; [] if that cannot be.
+
+        If that many lines do not fit, as many as do; of a line that is too long alone, its end.
+        """
+        body = next((i for i, row in enumerate(rows) if row.startswith((b"[V:", b"[r:"))), None)
+        if body is None:
+            return []
+        room = self.context - 1 - body
+        starts = [i for i in range(body, len(rows)) if i == body or _NEWLINE in rows[i - 1]]
+        self._lines = self._lines or max(1, len(starts) // 2)
+        fitting = [i for i in starts[-self._lines :] if len(rows) - i <= room]
+        first = fitting[0] if fitting else len(rows) - room // 2
+        return [*rows[:body], *rows[max(first, body) :]] if room >= 2 else []

@@ -1,0 +1,64 @@
+"""Which file it is: sha256, remembered for big files by path, size and time. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from picogen_core.cache import cache_dir
+from picogen_core.files import write_atomic
+from picogen_core.progress import Quiet, Reporter
+
+SMALL = 64 << 20  # bytes; smaller files are read anew each time
+_CHUNK = 8 << 20
+
+
+def teachers_dir() -> Path:
+    """Where imported teachers lie, a checkpoint folder each."""
+    return cache_dir() / "teachers"
+
+
+def file_digest(path: Path, reporter: Reporter | None = None) -> str:
+    """sha256 of a file; that of a big one is computed once."""
+    known = remembered(path)
+    if known:
+        return known
+    size = path.stat().st_size
+    if size < SMALL:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    stamp = _stamp(path)
+    reporter = reporter or Quiet()
+    reporter.start(f"Checking {path.name}", size / 1e6, "MB")
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            reporter.advance(done / 1e6)
+    reporter.finish()
+    value = digest.hexdigest()
+    write_atomic(_note(path), json.dumps({**stamp, "sha256": value}).encode())
+    return value
+
+
+def _note(path: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
+    return teachers_dir() / "digests" / f"{name}.json"
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    facts = path.stat()
+    return {"path": str(path.absolute()), "size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
+
+
+def remembered(path: Path) -> str | None:
+    """The digest that a file was found to have, if it is still that file."""
+    try:
+        note = json.loads(_note(path).read_text())
+        same = {key: note[key] for key in ("path", "size", "mtime_ns")} == _stamp(path)
+        return str(note["sha256"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,109 @@
+"""Checkpoint folders as numpy reads them: where they are, their config, their arrays. No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, deserialize
+
+from picogen_core.errors import BadCheckpoint
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
+from picogen_core.model.digests import file_digest
+from picogen_core.model.hub import local_path
+from picogen_core.options import parse_options
+from picogen_core.registry import registry
+
+_TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The folder of weights that `path` means: a checkpoint, or a run's best/ or last/.
+
+    A run that was stopped between two renames still has its checkpoint in `….before`.
+
+    Raises:
+        BadCheckpoint: there is none.
+    """
+    names = ("best", "last", "best.before", "last.before")
+    candidates = [path, *(path / name for name in names)]
+    for folder in candidates:
+        if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
+            return folder
+    what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
+    raise BadCheckpoint(
+        f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
+        "a NotaGen .pth file, or hf:OWNER/REPO/FILE."
+    )
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The `config.json` of a checkpoint folder.
+
+    Raises:
+        BadCheckpoint: it is not PiCo-Gen's.
+        ConfigError: an option in it does not fit.
+    """
+    try:
+        values = json.loads((folder / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
+    if not isinstance(values, dict) or "model_type" in values or "architectures" in values:
+        kind = values.get("model_type", "of another program") if isinstance(values, dict) else ""
+        raise BadCheckpoint(
+            f"{folder}: its {CONFIG} is not PiCo-Gen's but {kind or 'no table'}. "
+            "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
+        )
+    return _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
+
+
+def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """The tensors of a checkpoint folder, in float32.
+
+    Raises:
+        BadCheckpoint: the file is damaged, or a tensor holds something else than finite numbers.
+    """
+    file = folder / WEIGHTS
+    try:
+        stored = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
+    except (OSError, SafetensorError) as error:
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
+    arrays = {}
+    while stored:
+        name, entry = stored.pop()
+        if entry["dtype"] not in _TYPES:
+            raise BadCheckpoint(f"{file}: tensor {name} is of {entry['dtype']}, not of floats.")
+        array = np.frombuffer(entry["data"], _TYPES[entry["dtype"]]).reshape(entry["shape"])
+        if entry["dtype"] == "BF16":  # the upper half of a float32
+            array = (array.astype(np.uint32) << 16).view(np.float32)
+        arrays[name] = array.astype(np.float32, copy=False)
+        if not np.isfinite(array).all():
+            raise BadCheckpoint(
+                f"{file}: tensor {name} holds NaN or infinity. Fetch the file again, or take a "
+                "checkpoint from before the training diverged."
+            )
+    return arrays
+
+
+def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
+    """Parts whose name two distributions claim, by the distribution that the manifest names."""
+    manifest = folder / MANIFEST
+    try:
+        made = json.loads(manifest.read_text())["components"] if manifest.is_file() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        made = {}
+    pins = {}
+    for kind in ("backbone", "head"):
+        name = getattr(config, kind)
+        namesakes = [entry for entry in registry().all(kind) if entry.name == name]
+        if len(namesakes) > 1 and kind in made:
+            pins[kind] = f"{name}@{made[kind]['distribution']}"
+    return config.model_copy(update=pins)
+
+
+def digest(path: Path | str) -> str:
+    """sha256 of a file, or of the weights of a checkpoint folder."""
+    path = local_path(path)
+    return file_digest(path if path.is_file() else find_checkpoint(path) / WEIGHTS)

@@ -1,0 +1,91 @@
+"""Histograms of a piece in fixed bins, and how alike two mean histograms are.
+
+Features after Yang & Lerch (2020, "On the evaluation of generative models in music"). A folder's
+distribution is the mean of its pieces' histograms, each of sum 1, so that long pieces do not weigh
+more; of what is one number a piece (note count, range), it is the histogram over pieces.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from picogen_core.pieces import Piece
+
+from picogen_metrics.powerlaw import Floats
+from picogen_metrics.sounds import TICKS, sounds, top_line
+
+CLIP = 24
+TIMES = TICKS // 24 * np.array([3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 72, 96])
+"""Upper ends of the bins of times, from a 32nd to a whole note; a thirteenth holds longer ones."""
+COUNTS = 2.0 ** np.arange(3, 15.5, 0.5)
+"""Edges of the bins of note counts: half octaves from 8 to 16,384 notes."""
+BINS = {
+    "note_count": len(COUNTS) + 1,
+    "pitch_class": 12,
+    "pitch_class_transition": 144,
+    "pitch_range": 30,
+    "interval": 2 * CLIP + 1,
+    "inter_onset_interval": len(TIMES) + 1,
+    "note_length": len(TIMES) + 1,
+}
+"""Ranges are counted in threes of semitones, to 87; intervals −24 … 24, larger ones as ±24."""
+
+Sparse = list[list[float]]
+"""[bin, share] of the bins that are not empty."""
+
+
+def describe(piece: Piece) -> dict[str, Sparse]:
+    """Histograms of a piece that has notes. Transitions, intervals and inter-onset intervals are of
+    each voice's top line, added up; the rest is of all notes."""
+    voices = [sounds(notes) for notes in piece.voices.values()]
+    found = [sound for voice in voices for sound in voice]
+    steps = [(a, b) for voice in voices for a, b in pairwise(top_line(voice))]
+    pitches = np.array([sound.pitch for sound in found])
+    lengths = np.array([sound.duration for sound in found])
+    bins = {
+        "note_count": np.digitize([len(found)], COUNTS),
+        "pitch_class": pitches % 12,
+        "pitch_class_transition": np.array([a.pitch % 12 * 12 + b.pitch % 12 for a, b in steps]),
+        "pitch_range": np.array([min(29, int(np.ptp(pitches)) // 3)]),
+        "interval": np.clip([b.pitch - a.pitch for a, b in steps], -CLIP, CLIP) + CLIP,
+        "inter_onset_interval": np.searchsorted(TIMES, [b.onset - a.onset for a, b in steps]),
+        "note_length": np.searchsorted(TIMES, lengths),
+    }
+    return {name: _sparse(np.asarray(places, dtype=np.int64)) for name, places in bins.items()}
+
+
+def _sparse(places: np.ndarray) -> Sparse:
+    if not len(places):
+        return []
+    found, counts = np.unique(places, return_counts=True)
+    return [[int(b), float(c) / len(places)] for b, c in zip(found, counts, strict=True)]
+
+
+def dense(sparse: list[Sparse], name: str) -> Floats:
+    """[pieces, bins]; a row of zeros for a piece without such a feature."""
+    table = np.zeros((len(sparse), BINS[name]))
+    for row, pairs in enumerate(sparse):
+        for place, share in pairs:
+            table[row, int(place)] = share
+    return table
+
+
+def overlap(p: Floats, q: Floats) -> Floats:
+    """Overlapping area Σ min(p, q) of distributions [..., bins]: 1 if equal, 0 if disjoint."""
+    return np.minimum(p, q).sum(axis=-1)  # type: ignore[no-any-return]
+
+
+def js_distance(p: Floats, q: Floats) -> Floats:
+    """Jensen–Shannon distance, the square root of the divergence to base 2: 0 if equal, 1 if
+    disjoint (Lin 1991; Endres & Schindelin 2003)."""
+    m = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [np.where(x > 0, x * np.log2(x / m), 0.0).sum(axis=-1) for x in (p, q)]
+    return np.sqrt(np.maximum(0.0, (parts[0] + parts[1]) / 2))  # type: ignore[no-any-return]
+
+
+def mean_histogram(table: Floats, weights: Floats) -> Floats:
+    """[R, pieces] weights -> [R, bins], each of sum 1; pieces without the feature do not count."""
+    total = weights @ table
+    return total / np.maximum(total.sum(axis=-1, keepdims=True), 1e-300)  # type: ignore[no-any-return]

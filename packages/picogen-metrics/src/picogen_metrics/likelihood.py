@@ -1,0 +1,96 @@
+"""The metric `likelihood`: how many bits a model needs for the pieces. It loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from picogen_core import Options, Row, Summary, Undefined
+from picogen_core.errors import BadInput
+from picogen_core.pieces import Piece
+from pydantic import Field
+
+from picogen_metrics.means import Column, ratio_value
+
+if TYPE_CHECKING:
+    from picogen_core.model.student import GenericStudent
+
+CHARACTER = Column("bit/character", "lower")
+NOTE = Column("bit/note", "lower")
+
+
+class LikelihoodOptions(Options):
+    checkpoint: Path = Field(description="A run, a checkpoint folder or a NotaGen .pth.")
+    key: str = Field("C", description="The key that every piece is moved to, or original.")
+    max_patches: int = Field(256, ge=2, description="Patches from the head of a piece; rest cut.")
+    bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
+
+
+class LikelihoodMetric:
+    """Teacher-forced −log2 p of the pieces, in one key and one crop, so that folders compare.
+
+    bits_per_character: of all characters that are not padding, counters and EOS too, as NotaGen
+                        counts.
+    bits_per_note:      the bits of the characters that are music, over the notes among them.
+    """
+
+    def __init__(self, options: LikelihoodOptions) -> None:
+        self.options = options
+
+    @cached_property
+    def _model(self) -> GenericStudent:
+        from picogen_core.model.checkpoint import load_model
+
+        return load_model(self.options.checkpoint)
+
+    def measure(self, piece: Piece) -> Row:
+        """Raises `Undefined` for MusicXML, and for what cannot be encoded or moved to the key."""
+        from picogen_core.abc.transpose import Transposer
+        from picogen_core.data.crops import crop
+        from picogen_core.data.piece import to_interleaved
+        from picogen_core.data.store import encode_piece, from_encoded
+        from picogen_core.training.evaluate import evaluate
+
+        if not piece.voices:
+            raise Undefined("no notes")
+        if piece.text.lstrip("\ufeff \r\n\t").startswith("<"):
+            raise Undefined("MusicXML: the model reads ABC")
+        try:
+            text = to_interleaved(piece.text)
+            if self.options.key != "original":
+                text = Transposer(text).to(self.options.key)[0]
+            encoded = crop(encode_piece(text), self.options.max_patches, None)
+        except BadInput as error:
+            raise Undefined(f"cannot be encoded: {error}") from None
+        data = from_encoded([{"path": piece.name}], [encoded])
+        count = self.options.max_patches
+        whole = evaluate(self._model, data, 1, count)
+        music = evaluate(self._model, data, 1, count, music_only=True)
+        return {
+            "bits": whole.bits_per_character * whole.characters[0],
+            "characters": whole.characters[0],
+            "music_bits": music.bits_per_character * music.characters[0],
+            "notes": len(encoded.notes),
+        }
+
+    def summarise(
+        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+    ) -> Summary:
+        """Ratios of sums with a 95 % bootstrap interval over pieces."""
+        if not rows:
+            return Summary({}, notes=["no piece to ask the model about"])
+        times = self.options.bootstrap
+        ratios = {
+            "bits_per_character": ([(r["bits"], r["characters"]) for r in rows], CHARACTER),
+            "bits_per_note": ([(r["music_bits"], r["notes"]) for r in rows], NOTE),
+        }
+        values = {
+            name: value
+            for name, (parts, column) in ratios.items()
+            if (value := ratio_value(parts, column, times, rng)) is not None
+        }
+        facts = [{"bits_per_character": r["bits"] / r["characters"]} for r in rows]
+        return Summary(values, headline="bits_per_character", pieces=facts)

@@ -1,0 +1,91 @@
+"""Means over pieces with a bootstrap interval: how most values of a folder come about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from picogen_core import Row, Value
+from picogen_core.protocols import NAME
+
+from picogen_metrics.powerlaw import Floats
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a mean is called: its unit and direction; `scale` 100 makes percent of a share."""
+
+    unit: str
+    better: Literal["higher", "lower", "closer"]
+    scale: float = 1.0
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Sorted by content: neither names nor the order of files decide what a resample holds."""
+    return sorted(rows, key=content)
+
+
+def content(row: Row) -> str:
+    """A row as text, without its name."""
+    return json.dumps({key: row[key] for key in row if key != NAME}, sort_keys=True)
+
+
+def resample(count: int, times: int, rng: np.random.Generator) -> Floats:
+    """[times, count]: how often each of `count` pieces is drawn when `count` are, with return."""
+    return rng.multinomial(count, np.full(count, 1 / count), size=times).astype(np.float64)
+
+
+def mean_values(
+    rows: Sequence[Row], columns: Mapping[str, Column], times: int, rng: np.random.Generator
+) -> dict[str, Value]:
+    """The mean of each column over the pieces that have it, n = their number.
+
+    A row's entry is a number, True or False, or None where it is undefined. The interval is the
+    middle 95 % of the means of `times` resamples of the pieces; a single piece has none.
+    """
+    ordered = in_order(rows)
+    weights = resample(len(ordered), times, rng) if len(ordered) > 1 else None
+    values = {}
+    for name, column in columns.items():
+        numbers = np.array([_number(row.get(name)) for row in ordered]) * column.scale
+        known = np.isfinite(numbers)
+        count = int(known.sum())
+        if not count:
+            continue
+        low = high = None
+        if weights is not None and count > 1:
+            drawn = weights[:, known]
+            totals = drawn.sum(axis=1)
+            means = (drawn @ numbers[known])[totals > 0] / totals[totals > 0]
+            low, high = np.percentile(means, [2.5, 97.5]).tolist()
+        mean = float(numbers[known].mean())
+        values[name] = Value(mean, column.unit, count, low, high, column.better)
+    return values
+
+
+def _number(entry: Any) -> float:
+    return float("nan") if entry is None else float(entry)
+
+
+def ratio_value(
+    parts: Sequence[tuple[float, float]], column: Column, times: int, rng: np.random.Generator
+) -> Value | None:
+    """Σ numerators ÷ Σ denominators, one pair a piece, n = Σ denominators; None if that is 0.
+
+    The interval resamples the pieces, as in `mean_values`.
+    """
+    counts = np.array(sorted(parts), dtype=float).reshape(-1, 2)
+    above, below = counts.sum(axis=0)
+    if not below:
+        return None
+    low = high = None
+    if len(counts) > 1:
+        drawn = resample(len(counts), times, rng) @ counts
+        ratios = drawn[drawn[:, 1] > 0]
+        low, high = np.percentile(column.scale * ratios[:, 0] / ratios[:, 1], [2.5, 97.5]).tolist()
+    return Value(
+        float(column.scale * above / below), column.unit, int(below), low, high, column.better
+    )

@@ -1,0 +1,68 @@
+"""The metric `musicality`: entropies, variety, density, form, key and dissonance of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from picogen_core import Options, Row, Summary, Undefined
+from picogen_core.pieces import Piece
+from pydantic import Field
+
+from picogen_metrics import musicality
+from picogen_metrics.means import Column, mean_values
+
+MIN_NOTES = 8
+_SHARE = Column("%", "closer", 100)
+COLUMNS = {
+    "pitch_entropy": Column("bit", "closer"),
+    "pitch_class_entropy": Column("bit", "closer"),
+    "rhythm_entropy": Column("bit", "closer"),
+    "pitch_range": Column("semitone", "closer"),
+    "notes_per_quarter": Column("note/quarter", "closer"),
+    "notes_per_bar": Column("note/bar", "closer"),
+    **{f"distinct_{n}": _SHARE for n in musicality.GRAMS},
+    **{f"distinct_bars_{n}": _SHARE for n in musicality.GRAMS},
+    **{f"self_similarity_{lag}": _SHARE for lag in musicality.LAGS},
+    "key_clarity": Column("1", "closer"),
+    "dissonance_share": _SHARE,
+}
+
+
+class MusicalityOptions(Options):
+    bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
+
+
+class MusicalityMetric:
+    """The mean over pieces of each statistic in `picogen_metrics.musicality`.
+
+    None has a best value: real music of the genre is the mark, so `better` is `closer`. All voices
+    count; repeats are not expanded. A value that a piece lacks (dissonance in a melody, similarity
+    at 8 bars in a tune of 8) leaves the piece out of that value alone: its n says so.
+    """
+
+    def __init__(self, options: MusicalityOptions) -> None:
+        self.options = options
+
+    def measure(self, piece: Piece) -> Row:
+        """Raises `Undefined` under 8 notes."""
+        count = sum(note.pitch is not None for notes in piece.voices.values() for note in notes)
+        if count < MIN_NOTES:
+            raise Undefined(f"fewer than {MIN_NOTES} notes")
+        return musicality.describe(piece)
+
+    def summarise(
+        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+    ) -> Summary:
+        """Means with a 95 % bootstrap interval over pieces."""
+        if not rows:
+            return Summary({}, notes=["no piece to measure"])
+        values = mean_values(rows, COLUMNS, self.options.bootstrap, rng)
+        return Summary(values, headline="pitch_class_entropy")
+
+    def figures(self, piece: Piece) -> Mapping[str, Any]:
+        """`self_similarity`: the matrix of similarities of every bar with every bar, None where
+        both are empty; at most 128 bars."""
+        bars = musicality.bar_contents(piece)[:128]
+        return {"self_similarity": [[musicality.similarity(a, b) for b in bars] for a in bars]}

@@ -1,0 +1,147 @@
+"""The metric `novelty`: what of a folder is copied, from the reference or from itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from picogen_core import Options, Row, Summary, Undefined, Value
+from picogen_core.pieces import Piece
+from picogen_core.protocols import CONDENSED, NAME
+from pydantic import Field
+
+from picogen_metrics.means import Column, content, mean_values
+from picogen_metrics.novelty import Index, Match, Voice
+from picogen_metrics.sounds import sounds, ticks, top_line
+
+MIN_NOTES, MIN_PITCHES = 16, 3
+SAMPLE = 100
+COLUMNS = {
+    "copies": Column("%", "lower", 100),
+    "similarity": Column("%", "lower", 100),
+    "copied_run": Column("bar", "lower"),
+    "self_copies": Column("%", "lower", 100),
+}
+
+
+class NoveltyOptions(Options):
+    bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
+    threshold: float = Field(0.95, gt=0, le=1, description="A piece at least so similar is a copy.")
+
+
+class NoveltyMetric:
+    """Every piece beside its nearest in the reference, whatever the key.
+
+    A melody is compared by pitch once the transposition that most of its six-interval grams share
+    is taken out; its similarity is 1 − edits ÷ notes for it to be a passage of the other
+    (`novelty.fit`), so that one changed note of forty leaves 0.975, and durations do not matter.
+
+    copies:             pieces with a similarity of 0.95 or more to a piece of the reference.
+    similarity:         mean similarity to the nearest.
+    copied_run:         mean of the longest run of equal intervals and rhythm that some piece of the
+                        reference has too, in bars.
+    longest_copied_run: the longest of these.
+    self_copies:        pieces that are as near to another piece of the folder.
+    `reference` is what up to 100 pieces of the reference have against the rest of it.
+    """
+
+    def __init__(self, options: NoveltyOptions) -> None:
+        self.options = options
+
+    def measure(self, piece: Piece) -> Row:
+        """Raises `Undefined` if no voice has 16 notes and three pitches: chance would copy it."""
+        voices = []
+        for notes in piece.voices.values():
+            line = top_line(sounds(notes))
+            pitches = [sound.pitch for sound in line]
+            if len(line) >= MIN_NOTES and len(set(pitches)) >= MIN_PITCHES:
+                voices.append({"pitches": pitches, "onsets": [sound.onset for sound in line]})
+        if not voices:
+            raise Undefined(f"no voice of {MIN_NOTES} notes and {MIN_PITCHES} pitches")
+        lengths = sorted(ticks(bar.length) for bars in piece.bars.values() for bar in bars)
+        return {"voices": voices, "bar": lengths[len(lengths) // 2] if lengths else 0}
+
+    def summarise(
+        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+    ) -> Summary:
+        """Intervals are 95 % bootstrap intervals over pieces."""
+        if not rows:
+            return Summary({}, notes=["no piece to compare"])
+        if not reference or CONDENSED in reference[0]:
+            return Summary(
+                {}, notes=["copies can only be looked for in scores: give a folder or data"]
+            )
+        pieces = [_voices(row) for row in rows]
+        # In a fixed order, so that names decide nothing where two are equally near.
+        known = sorted(reference, key=content)
+        against = [_voices(row) for row in known]
+        index = Index(against)
+        near = [index.nearest(piece) for piece in pieces]
+        own = _within(pieces, rows)
+        ours = [self._row(match, other) for match, other in zip(near, own, strict=True)]
+        values = mean_values(ours, COLUMNS, self.options.bootstrap, rng)
+        drawn = rng.permutation(len(known))[:SAMPLE]
+        matches = [index.nearest(against[i], but=int(i)) for i in drawn]
+        beside = mean_values(
+            [self._row(match, None) for match in matches], COLUMNS, self.options.bootstrap, rng
+        )
+        values = {name: _with_reference(value, beside.get(name)) for name, value in values.items()}
+        longest = max(near, key=lambda match: match.bars)
+        values["longest_copied_run"] = Value(longest.bars, "bar", len(rows), better="lower")
+        facts = [
+            {
+                "nearest": known[match.piece].get(NAME) if match.piece >= 0 else None,
+                "similarity": match.similarity,
+                "copied_notes": match.run,
+                "copied_bars": match.bars,
+                "nearest_own": rows[other.piece].get(NAME) if other.piece >= 0 else None,
+                "own_similarity": other.similarity,
+            }
+            for match, other in zip(near, own, strict=True)
+        ]
+        return Summary(values, headline="copies", pieces=facts)
+
+    def _row(self, match: Match, own: Match | None) -> Mapping[str, Any]:
+        limit = self.options.threshold
+        return {
+            "copies": match.similarity >= limit,
+            "similarity": match.similarity,
+            "copied_run": match.bars,
+            "self_copies": None if own is None else own.similarity >= limit,
+        }
+
+
+def _voices(row: Row) -> list[Voice]:
+    return [
+        Voice(np.array(v["pitches"], np.int64), np.array(v["onsets"], np.int64), row["bar"])
+        for v in row["voices"]
+    ]
+
+
+def _within(pieces: Sequence[Sequence[Voice]], rows: Sequence[Row]) -> list[Match]:
+    """The nearest other piece of the folder itself, by its number there."""
+    order = sorted(range(len(rows)), key=lambda i: content(rows[i]))
+    index = Index([pieces[i] for i in order])
+    found = [Match()] * len(rows)
+    for place, i in enumerate(order):
+        match = index.nearest(pieces[i], but=place)
+        number = order[match.piece] if match.piece >= 0 else -1
+        found[i] = Match(number, match.similarity, match.run, match.bars)
+    return found
+
+
+def _with_reference(value: Value, known: Value | None) -> Value:
+    if known is None:
+        return value
+    from dataclasses import replace
+
+    from picogen_core.significance import difference_p
+
+    return replace(
+        value,
+        reference=known.value,
+        reference_low=known.low,
+        reference_high=known.high,
+        p=difference_p(value, known),
+    )

@@ -1,0 +1,171 @@
+"""Real music as `powerlaw` compares with it: numbers of a whole folder, and its own noise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from picogen_metrics import folder, noise, powerlaw
+from picogen_metrics.powerlaw import Floats
+from picogen_metrics.references import REFERENCES
+
+WARN_PIECES, MIN_PIECES = 50, 20
+"""At 20 pieces real music is 0.74 away from real music, at 4 pieces 2.06."""
+MARKOV = 1.69
+"""Distance of a second-order Markov chain of O'Neill's tunes to them."""
+
+Numbers = tuple[Floats, Floats, Floats, Floats]
+"""beta [R], psd [R, 10], intervals [R, 25] and rep [R] of R folders."""
+Condensed = Mapping[str, Any]
+"""pieces, beta by band, psd [10] (None where empty), intervals [25], leap, rep; noise, see
+`picogen_metrics.noise`; oddness: name -> [mean, standard deviation] over pieces."""
+
+
+def condense(
+    pieces: Sequence[folder.Voices], sizes: Sequence[int], rng: np.random.Generator
+) -> dict[str, Any]:
+    """All of `Condensed` of pieces, each with a usable voice."""
+    sums = folder.sum_folder(pieces)
+    one = np.ones((1, len(sums)))
+    fits = {
+        name: powerlaw.whittle(powerlaw.band(sums.spectra, *cut))
+        for name, cut in folder.BANDS.items()
+    }
+    found: dict[str, Any] = {
+        "pieces": len(pieces),
+        "beta": {name: fit[0] for name, fit in fits.items() if fit is not None},
+        "psd": [_plain(power) for power in folder.mean_psd(sums, one)[0]],
+        "intervals": sums.intervals.sum(axis=0).tolist(),
+        "leap": _plain(folder.mean_leap(sums, one)[0]),
+        "rep": _plain(folder.mean_rep(sums, one)[0]),
+        "oddness": spread([describe_piece(voices) for voices in pieces]),
+    }
+
+    def drawn(weights: Floats) -> Numbers:
+        return (
+            folder.grid_beta(sums, weights, "beta"),
+            folder.mean_psd(sums, weights),
+            weights @ sums.intervals,
+            folder.mean_rep(sums, weights),
+        )
+
+    def distances(folders: Floats, references: Floats) -> dict[str, Floats]:
+        return compare(drawn(folders), drawn(references))
+
+    noises = noise.table(distances, len(pieces), sizes, rng) if "beta" in found["beta"] else {}
+    return {**found, "noise": noises}
+
+
+def numbers(known: Condensed) -> Numbers:
+    """A condensed reference as one folder, nan where it is undefined."""
+    psd = [np.nan if power is None else power for power in known["psd"]]
+    rep = np.nan if known["rep"] is None else known["rep"]
+    beta = known["beta"].get("beta", np.nan)
+    return np.array([beta]), np.array([psd]), np.array([known["intervals"]]), np.array([rep])
+
+
+def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
+    """psd_db, interval_js and powerlaw_distance [R] of R folders from R references, or from one."""
+    beta, psd, intervals, rep = own
+    known_beta, known_psd, known_intervals, known_rep = known
+    psd_db = powerlaw.psd_difference(psd, known_psd)
+    pairs = zip(intervals, np.broadcast_to(known_intervals, intervals.shape), strict=True)
+    js = np.array([powerlaw.interval_js(one, other) for one, other in pairs])
+    total = powerlaw.distance(beta - known_beta, psd_db, js, rep - known_rep)
+    return {"psd_db": psd_db, "interval_js": js, "powerlaw_distance": total}
+
+
+def describe_piece(voices: folder.Voices) -> dict[str, float | None]:
+    """beta (of voices of 64 notes), rep and mean leap of one piece."""
+    long = [powerlaw.periodogram(x) for x, _ in voices if len(x) >= powerlaw.MIN_NOTES_BETA]
+    fit = powerlaw.whittle(long)
+    reps = [rep for _, rep in voices if rep is not None]
+    steps = np.abs(np.concatenate([np.diff(x) for x, _ in voices]))
+    leaps = steps[steps > 0]
+    return {
+        "beta": None if fit is None else fit[0],
+        "rep": float(np.mean(reps)) if reps else None,
+        "leap": float(leaps.mean()) if len(leaps) else None,
+    }
+
+
+def oddness(
+    piece: Mapping[str, float | None], usual: Mapping[str, Sequence[float]]
+) -> float | None:
+    """RMS of how many standard deviations each number of a piece lies from the mean of real ones;
+    None if nothing can be compared."""
+    gaps = [
+        (value - usual[name][0]) / usual[name][1]
+        for name, value in piece.items()
+        if value is not None and name in usual and usual[name][1] > 0
+    ]
+    return float(np.sqrt(np.mean(np.square(gaps)))) if gaps else None
+
+
+def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
+    """A warning where the distance says that the reference may be of another genre."""
+    notes = []
+    rows = known["noise"].get("powerlaw_distance")
+    usual = rows[0][1] + 3 * rows[0][2] if rows else 0.0
+    if total <= usual:
+        return []
+    nearest = (
+        min(
+            (float(compare(own, numbers(other))["powerlaw_distance"][0]), name)
+            for name, other in _shipped().items()
+        )
+        if _shipped()
+        else (np.inf, "")
+    )
+    if nearest[0] < total / 2:
+        notes.append(
+            f"the reference may be of another genre: the pieces are {total:.2f} from it and "
+            f"{nearest[0]:.2f} from the shipped {nearest[1]!r}"
+        )
+    elif total > MARKOV:
+        notes.append(
+            f"powerlaw_distance {total:.2f} is more than a Markov chain's {MARKOV}: this is not "
+            "like the reference, or the reference is of another genre"
+        )
+    return notes
+
+
+def size_notes(count: int, known: int) -> list[str]:
+    """What few pieces mean for the distance."""
+    notes = []
+    for pieces, what in ((count, "scores"), (known, "reference")):
+        if pieces < MIN_PIECES:
+            notes.append(
+                f"powerlaw_distance is undefined: the {what} have {pieces} usable pieces, it needs "
+                f"{MIN_PIECES}, better {WARN_PIECES}"
+            )
+        elif pieces < WARN_PIECES:
+            notes.append(
+                f"the {what} have {pieces} usable pieces: under {WARN_PIECES}, even real music is "
+                "some 0.7 away from real music"
+            )
+    return notes
+
+
+@cache
+def _shipped() -> dict[str, Condensed]:
+    files = {name: json.loads(file.read_text("utf-8")) for name, file in REFERENCES.items()}
+    return {name: data["metrics"]["powerlaw"]["condensed"] for name, data in files.items()}
+
+
+def spread(pieces: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
+    """Name -> [mean, standard deviation] over pieces."""
+    found = {}
+    for name in ("beta", "rep", "leap"):
+        values = [value for piece in pieces if (value := piece[name]) is not None]
+        if len(values) > 1:
+            found[name] = [float(np.mean(values)), float(np.std(values))]
+    return found
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,108 @@
+"""Does a score convert to MusicXML, and is the file sound? One converter a process."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib.util
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from picogen_core.abc.notes import read_tune
+from picogen_core.abc.repair.align import complete_rests
+from picogen_core.abc.repair.draft import Draft, read_line
+from picogen_core.abc.repair.lines import (
+    drop_directives,
+    split_body,
+    strip_training_marks,
+)
+from picogen_core.abc.rests import VOICE_MARK
+from picogen_core.abc.voices import Bar
+from picogen_core.errors import PicogenError
+from picogen_core.pieces import Piece
+from picogen_core.score.convert import as_interleaved
+from picogen_core.score.helper import Converter
+from picogen_core.score.limits import ConversionError
+from picogen_core.score.schema import schema_faults
+from picogen_core.score.validity import count_bars, parse_parts
+from picogen_core.xml_notes import read_xml_notes
+
+_VOICE_LINE = re.compile(r"^\[V:([^\]\n]*)\]")
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """Whether it converts, satisfies the schema (None if that is not installed) and lasts as long
+    as before (None for what was MusicXML); `fault` says what is wrong."""
+
+    converts: bool
+    schema_valid: bool | None = None
+    kept: bool | None = None
+    fault: str | None = None
+
+
+def judge(piece: Piece) -> Soundness:
+    """ABC is converted as it stands, unrepaired, but for the rests that the interleaved form leaves
+    out; MusicXML is judged itself."""
+    abc = None
+    if is_musicxml(piece):
+        xml = piece.text.encode()
+    else:
+        try:
+            abc = _whole(piece.text)
+            xml = _converter().to_musicxml(abc)
+        except (PicogenError, ValueError, ZeroDivisionError, KeyError) as error:
+            return Soundness(False, fault=str(error) or type(error).__name__)
+    faults = schema_faults(xml)[:1] if _has_schema() else []
+    schema_valid = not faults if _has_schema() else None
+    try:
+        measures = len(parse_parts(xml)[0].findall("measure"))
+    except ConversionError as error:
+        return Soundness(False, schema_valid, fault=str(error))
+    kept = None
+    if abc is not None:
+        # An ending within a bar makes two measures of it: then the time tells.
+        kept = count_bars(abc) == measures or _quarters(read_tune(abc)[1]) == _quarters(
+            read_xml_notes(xml)[2]
+        )
+    if kept is False and abc is not None:
+        faults.append(f"{count_bars(abc)} bars became {measures} measures")
+    return Soundness(True, schema_valid, kept, "; ".join(faults) or None)
+
+
+def _quarters(bars: Mapping[str, Sequence[Bar]]) -> Fraction:
+    """How long the first voice lasts."""
+    first = next(iter(bars.values()), ())
+    return sum((bar.length for bar in first), Fraction(0))
+
+
+def is_musicxml(piece: Piece) -> bool:
+    return piece.text.lstrip("\ufeff \r\n\t").startswith("<")
+
+
+def _whole(text: str) -> str:
+    """The interleaved form with every voice in every line.
+
+    Lines that each hold many bars of one voice (`[V:1]…` or `V:1` before them) are interleaved.
+    """
+    lines = drop_directives(strip_training_marks(text, []), []).split("\n")
+    if not any(len(VOICE_MARK.findall(line)) > 1 for line in lines):
+        lines = [_VOICE_LINE.sub(r"V:\1\n", line) for line in lines]
+    header, body = split_body(as_interleaved("\n".join(lines)))
+    draft = Draft(header, [read_line(line) for line in body if VOICE_MARK.search(line)])
+    complete_rests(draft, [])
+    return draft.text()
+
+
+@functools.cache
+def _converter() -> Converter:
+    converter = Converter()
+    atexit.register(converter.close)
+    return converter
+
+
+@functools.cache
+def _has_schema() -> bool:
+    return importlib.util.find_spec("musicxml") is not None

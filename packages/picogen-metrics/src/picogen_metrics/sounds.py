@@ -1,0 +1,70 @@
+"""Sounding notes in whole ticks, and which bar each begins in: what most statistics start from."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from picogen_core.abc.notes import Note
+from picogen_core.abc.voices import Bar
+from picogen_core.pieces import Piece
+
+TICKS = 10_080
+"""Of a quarter: 64ths, and triplets, quintuplets and septuplets of them, come out whole."""
+
+
+class Sound(NamedTuple):
+    """A note as it sounds: onset and duration in ticks, MIDI pitch; tied notes are one."""
+
+    onset: int
+    duration: int
+    pitch: int
+
+
+def ticks(quarters: Fraction) -> int:
+    """Rounded down where no tick falls; equal times stay equal."""
+    return quarters.numerator * TICKS // quarters.denominator
+
+
+def sounds(notes: Iterable[Note]) -> list[Sound]:
+    """Every sounding note of a voice, chord tones too, in the order of the text."""
+    found: list[Sound] = []
+    held: dict[int, int] = {}  # pitch -> the sound that a tie keeps open
+    for note in notes:
+        if note.pitch is None:
+            continue
+        onset, duration = ticks(note.onset), ticks(note.duration)
+        place = held.pop(note.pitch, None)
+        if place is not None and found[place].onset + found[place].duration == onset:
+            before = found[place]
+            found[place] = before._replace(duration=before.duration + duration)
+        else:
+            place = len(found)
+            found.append(Sound(onset, duration, note.pitch))
+        if note.tied:
+            held[note.pitch] = place
+    return found
+
+
+def top_line(found: Sequence[Sound]) -> list[Sound]:
+    """The highest of the notes that begin together: a voice as one melody."""
+    line: list[Sound] = []
+    for sound in found:
+        if line and line[-1].onset == sound.onset:
+            line[-1] = max(line[-1], sound, key=lambda one: one.pitch)
+        else:
+            line.append(sound)
+    return line
+
+
+def bar_starts(piece: Piece) -> list[int]:
+    """Where the bars of the voice that has most of them start, in ticks."""
+    most: tuple[Bar, ...] = max(piece.bars.values(), key=len, default=())
+    return [ticks(bar.start) for bar in most]
+
+
+def bar_of(starts: Sequence[int], onset: int) -> int:
+    """The bar that a time falls into; what lies before the first is in the first."""
+    return max(0, bisect_right(starts, onset) - 1)

@@ -1,0 +1,187 @@
+"""What the mask and the grammar do to pieces as a model writes them, before any repair.
+
+    python studies/grammar.py --run RUN --count 200 [--bars 32] [--random] [--seed 0]
+    python studies/grammar.py --real DATA [--every 10]
+
+The first writes pieces with the mask alone and with the grammar, and counts: complete, valid
+(converts, MusicXML 4.0 schema, voices of a measure equal, as many measures as bars), and bars whose
+voices differ in length. Undone is only what the format does to every piece: counters and tags go,
+voices that a line leaves out rest. `--random` takes the run's model with random weights. The second
+reads real music: characters that are not legal, and those that the grammar would steer away from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from picogen_core.abc.grammar import Constraint
+from picogen_core.abc.keys import default_unit, meter_length, unit_length
+from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
+from picogen_core.abc.rests import complete_line, rest_symbols
+from picogen_core.data.store import read_dataset
+from picogen_core.errors import PicogenError
+from picogen_core.generation.decode import Limits
+from picogen_core.generation.decode import write as write_pieces
+from picogen_core.generation.engines.torch import TorchEngine
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.piece import Draft, Start
+from picogen_core.generation.prompt import place_prompt
+from picogen_core.model.checkpoint import load_model
+from picogen_core.score.helper import Converter
+from picogen_core.score.validity import count_bars, validity_faults
+from picogen_metrics.alignment import count_misaligned
+
+SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+BATCH = 50
+
+
+def undo_format(text: str) -> str:
+    """Without counters and tags, with a rest for each voice that a line leaves out."""
+    header, body = split_body(strip_marks(text))
+    lines = [line for line in header.splitlines() if line[:1] != "%" or line[:2] == "%%"]
+    fields = {line[0]: line[2:] for line in lines if line[1:2] == ":" and line[0] in "LM"}
+    names = [line[2:].split()[0] for line in lines if line.startswith("V:") and line[2:].split()]
+    score = next((line[7:] for line in lines if line.startswith("%%score")), "")
+    meter = fields.get("M", "none")
+    unit = unit_length(fields.get("L", "")) or default_unit(meter)
+    default = (meter_length(meter) or 1) / unit
+    symbols = rest_symbols(score, names)
+    whole = [complete_line(line, symbols, default) for line in body.splitlines()]
+    return "\n".join(["X:1", *lines, *whole]) + "\n"
+
+
+def fault(text: str, converter: Converter) -> str:
+    """What keeps a piece from being valid; "" for a valid one."""
+    whole = undo_format(text)
+    try:
+        faults = validity_faults(converter.to_musicxml(whole), whole)
+    except PicogenError as error:
+        return str(error)
+    return faults[0] if faults else ""
+
+
+def judge(drafts: list[Draft], bars: int | None, converter: Converter) -> dict[str, Any]:
+    """Counts over the pieces."""
+    wrong = total = exact = 0
+    faults: Counter[str] = Counter()
+    for draft in drafts:
+        written = draft.text if draft.complete else draft.text[: draft.text.rfind("\n") + 1]
+        text = undo_format(written)
+        reason = fault(draft.text, converter) if draft.complete else "not complete"
+        faults[reason[:70]] += 1
+        if text.count("\nV:") > 1:
+            counted, differ = count_misaligned(text)
+            total, wrong = total + counted, wrong + differ
+        exact += draft.complete and count_bars(text) == bars
+    made = {
+        "pieces": len(drafts),
+        "complete": sum(draft.complete for draft in drafts),
+        "valid": faults.pop("", 0),
+        "bars_of_several_voices": total,
+        "misaligned_percent": round(100 * wrong / total, 3) if total else None,
+        "faults": {reason: count for reason, count in faults.most_common(6) if count},
+    }
+    return made | ({"bars_as_asked": exact} if bars else {})
+
+
+def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
+    """The pieces of one model under each of the two."""
+    model = load_model(args.run)
+    if args.random:
+        torch.manual_seed(args.seed)
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+    report: dict[str, Any] = {"run": str(args.run), "bars": args.bars, "random": args.random}
+    ways: dict[str, dict[str, Any]] = {"mask": {"grammar": False}, "grammar": {"grammar": True}}
+    if args.bars:
+        ways = {"grammar": {"grammar": True, "bars": args.bars}}
+    for name, way in ways.items():
+        length = args.max_length or model.config.max_patches
+        guides = partial(_guides, length, way)
+        prompt = place_prompt(args.prompt).text
+        starts = [Start(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
+        begun = time.process_time()
+        written = write_pieces(TorchEngine(model, BATCH, length), starts, SAMPLING, Limits(length))
+        drafts = [done.draft for done in written if done.draft]
+        seconds = time.process_time() - begun
+        patches = sum(draft.patches for draft in drafts)
+        report[name] = judge(drafts, args.bars, converter) | {
+            "ms_per_patch": round(1000 * seconds / patches, 2)
+        }
+        if args.keep:
+            args.keep.mkdir(parents=True, exist_ok=True)
+            for draft in drafts:
+                (args.keep / f"{name}-{draft.number:03d}.txt").write_text(draft.text)
+    return report
+
+
+def _guides(length: int, way: dict[str, Any]) -> list[Constraint]:
+    return [Constraint(length, **way)]
+
+
+def read_real(folder: Path, every: int) -> dict[str, Any]:
+    """Real music under the mask and the grammar, character by character."""
+    data = read_dataset(folder)
+    characters = illegal = unwanted = 0
+    illegal_pieces = unwanted_pieces = 0
+    begun = time.process_time()
+    numbers = range(0, len(data), every)
+    for number in numbers:
+        before = illegal, unwanted
+        for legal, wanted in _under(data[number].patches):
+            characters += 1
+            illegal += not legal
+            unwanted += not wanted
+        illegal_pieces += illegal > before[0]
+        unwanted_pieces += unwanted > before[1]
+    return {
+        "data": str(folder),
+        "pieces": len(numbers),
+        "codes": characters,
+        "illegal": illegal,
+        "illegal_pieces": illegal_pieces,
+        "unwanted_percent": round(100 * unwanted / characters, 4),
+        "unwanted_pieces": unwanted_pieces,
+        "us_per_code": round(1e6 * (time.process_time() - begun) / characters, 1),
+    }
+
+
+def _under(patches: Any) -> Iterator[tuple[bool, bool]]:
+    constraint = Constraint(grammar=True)
+    for row in patches.tolist():
+        for code in row[: row.index(EOS) + 1 if EOS in row else PATCH_SIZE]:
+            if constraint.patches:
+                legal, wanted = constraint.codes()
+                yield bool(legal >> code & 1), bool(wanted >> code & 1)
+            constraint.take(code)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--real", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--bars", type=int)
+    parser.add_argument("--max-length", type=int)
+    parser.add_argument("--prompt", default="")
+    parser.add_argument("--random", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the texts")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    made = read_real(args.real, args.every) if args.real else write(args, Converter())
+    print(json.dumps(made, indent=1))
+
+
+if __name__ == "__main__":
+    main()
