@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from picogen_core import BadInput, ConfigError
+from picogen_core import ConfigError, PicogenError
 from picogen_core.progress import Quiet
 from picogen_core.training import tracking
 from picogen_core.training.config import TrainConfig
@@ -174,7 +174,7 @@ def test_without_an_answer_of_the_server_it_goes_on_offline(
 
 def test_a_run_that_ends_early_says_so(ragged: Path, tmp_path: Path, fake: Any):
     fake()
-    with pytest.raises(BadInput, match="at step"):
+    with pytest.raises(PicogenError, match="at step"):
         run_training(config_of(ragged, tmp_path, lr=1e30, clip=1e30, epochs=9))
     assert calls(tmp_path, "finish") == [[1]]
 
