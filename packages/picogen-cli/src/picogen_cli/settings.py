@@ -14,6 +14,8 @@ from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")
 PRESETS = Path(__file__).parent / "presets"
+NAMES = {"backbone": "rwkv", "head": "char-gru"}
+"""What is trained if nobody says otherwise."""
 
 
 def resolve(
@@ -32,7 +34,7 @@ def resolve(
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
-    values: dict[str, Any] = {"backbone": {"name": "rwkv"}, "head": {"name": "char-gru"}}
+    values: dict[str, Any] = {}
     _merge(values, defaults or {})
     sizes = _read(PRESETS / f"{preset}.toml") if preset else {}
     _merge(values, sizes)
@@ -50,19 +52,12 @@ def resolve(
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)
-    if "backbone" in sizes:
-        _fit(values["backbone"], sizes["backbone"])
+    if values.get("init") is None:  # else the checkpoint says what it is made of
+        for kind, name in NAMES.items():
+            values.setdefault(kind, {}).setdefault("name", name)
+        if "backbone" in sizes:
+            _fit(values["backbone"], sizes["backbone"])
     return parse_options(TrainConfig, values, "configuration")
-
-
-def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
-    """Give a backbone what it shares with that of the preset and was not told otherwise."""
-    if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
-        return
-    known = registry().get("backbone", str(backbone.get("name"))).config().model_fields
-    for key, value in preset.items():
-        if key in known:
-            backbone.setdefault(key, value)
 
 
 def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -81,6 +76,16 @@ def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
             )
         options.setdefault(name, {})[option] = value
     return options
+
+
+def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
+    """Give a backbone what it shares with that of the preset and was not told otherwise."""
+    if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
+        return
+    known = registry().get("backbone", str(backbone.get("name"))).config().model_fields
+    for key, value in preset.items():
+        if key in known:
+            backbone.setdefault(key, value)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -117,8 +122,8 @@ def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         old = values.get(key)
-        if key in ("backbone", "head") and isinstance(old, dict) and "name" in value:
-            other = value["name"] != old.get("name")
+        if key in NAMES and isinstance(old, dict) and "name" in value:
+            other = value["name"] != old.get("name", NAMES[key])
             old = None if other else old  # options of one backbone mean nothing to another
         if isinstance(value, Mapping) and isinstance(old, dict):
             _merge(old, value)

@@ -26,6 +26,16 @@ Data = Annotated[
 EvalData = Annotated[
     Path | None, typer.Option(help="Held-out folder or index; left out, the data's own split.")
 ]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        help="Start from these weights and their architecture: run or checkpoint folder, NotaGen "
+        ".pth or hf:OWNER/REPO/FILE."
+    ),
+]
+Freeze = Annotated[
+    list[str] | None, typer.Option(help="embedding, backbone or head: does not learn. Repeatable.")
+]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step of each process [4].")]
 Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
@@ -60,6 +70,8 @@ def train(
     data: Data = None,
     eval_data: EvalData = None,
     output_dir: OutputDir = None,
+    init: Init = None,
+    freeze: Freeze = None,
     batch_size: BatchSize = None,
     lr: Lr = None,
     epochs: Epochs = None,
@@ -89,6 +101,8 @@ def distill(
     data: Data = None,
     eval_data: EvalData = None,
     output_dir: OutputDir = None,
+    init: Init = None,
+    freeze: Freeze = None,
     teacher_ckpt: Annotated[
         Path | None,
         typer.Option(
@@ -145,7 +159,7 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
     keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
-    keys += ["max_seconds", "seed", "device", "nproc", "track"]
+    keys += ["max_seconds", "seed", "device", "nproc", "track", "init", "freeze"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],
@@ -160,6 +174,12 @@ def _run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
+    if config.init is not None:
+        from picogen_core.training.initial import adopt
+
+        if "exp_name" not in config.model_fields_set:
+            config = config.model_copy(update={"exp_name": dated_name(command, "init")})
+        config = adopt(config, resume)
     from picogen_core.training.check import check_config
 
     check_config(config)

@@ -41,7 +41,7 @@ class Keeper:
             return
         progress = self.progress
         row = {"step": progress.step, "seconds": round(progress.seconds, 3)}
-        row |= {"waited": round(progress.waited, 3), **values}
+        row |= {"waited": round(progress.waited, 3), "characters": progress.characters, **values}
         self.log(row)
 
     def save_if_due(self) -> None:

@@ -18,6 +18,7 @@ from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.folder import Resume, claim, prepare
+from picogen_core.training.initial import adopt
 from picogen_core.training.interrupt import Signals, Stopped, catch_signals
 from picogen_core.training.keeper import Keeper
 from picogen_core.training.log import MetricsLog
@@ -54,6 +55,7 @@ def run_training(
             that is not finite; a disk without room. The last checkpoint is whole.
         Stopped: after Ctrl-C or SIGTERM, when last/ was written.
     """
+    config = adopt(config, resume, reporter)
     if config.nproc > 1:
         from picogen_core.training.launch import launch
 
@@ -76,7 +78,7 @@ def train_in_process(
     """`run_training` for one of the run's processes; only the main one has a result."""
     check_tracker(config.track)
     checkpoint = claim(config.run_dir, resume, force)
-    parts = build_parts(config, processes.device, reporter)
+    parts = build_parts(config, processes.device, reporter, checkpoint)
     progress = Progress()
     if checkpoint is not None:
         progress = restore(config, checkpoint, parts.model, parts.optimizer)
@@ -224,7 +226,8 @@ class _Run:
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
         (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
-        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": terms["ce"] / math.log(2)}
+        bits = terms["ce"] / math.log(2)
+        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": bits}
         self.keeper.tell({**row, "lr": rate, "grad_norm": norm})
         self.show(terms)
 
