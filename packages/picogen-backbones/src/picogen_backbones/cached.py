@@ -34,7 +34,7 @@ class RowCache(Cache):
         super().__init__(layers=[])
         self.keys, self.values = keys, values
         self.positions, self.filled = positions, filled
-        self.rows = torch.arange(len(positions), device=positions.device)[:, None]
+        self.rows = torch.arange(positions.shape[0], device=positions.device)[:, None]
         self.valid = valid[:, :, None, None]
 
     def update(
@@ -102,7 +102,8 @@ class CachedDecoder(nn.Module):
     def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
         """Raises `ValueError` if a row has used up the `max_patches` of its state."""
         length = state["length"]
-        filled = int(length.max()) + 1
+        traced = torch.compiler.is_compiling()
+        filled = state["keys"].shape[3] if traced else int(length.max()) + 1
         _check_room(filled, state)
         positions = length[:, None]
         hidden = self._extend(x[:, None], positions, positions >= 0, filled, state)
