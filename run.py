@@ -25,6 +25,9 @@ DEVELOPMENT = (
     "beartype>=0.19",
     "hatchling>=1.25",
     "rwkv>=0.8.30",
+    "onnx>=1.17",
+    "onnxscript>=0.5",
+    "onnxruntime>=1.20",
     "hypothesis>=6.100",
 )
 

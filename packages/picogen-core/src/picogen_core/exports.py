@@ -10,14 +10,17 @@ from picogen_core.registry import Entry
 from picogen_core.specs import BackboneSpec
 from picogen_core.suggest import did_you_mean
 
-
 ONNX = "onnx"
 """Any backbone and head: their calls are traced, so that a plugin need not bring anything."""
 
 
 def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
-    """Raises `UnknownName` if none of `backbones` brings an `export` called `to`, and `ConfigError` if
-    the packages that write ONNX are missing."""
+    """Whether any of `backbones` can be written as `to`.
+
+    Raises:
+        UnknownName: none brings an `export` of that name.
+        ConfigError: the packages that write ONNX are missing.
+    """
     if to == ONNX:
         check_packages()
         return
@@ -34,5 +37,5 @@ def check_packages() -> None:
     missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
     if missing:
         raise ConfigError(
-            f"writing ONNX needs {' and '.join(missing)}: pip install \"picogen-core[onnx]\""
+            f'writing ONNX needs {" and ".join(missing)}: pip install "picogen-core[onnx]"'
         )

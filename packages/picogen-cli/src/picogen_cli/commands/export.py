@@ -1,4 +1,4 @@
-"""`picogen export`: a student as ONNX, or its backbone as transformers, rwkv or mamba-ssm read it."""
+"""`picogen export`: a student as ONNX; its backbone for transformers, rwkv or mamba-ssm."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def export(
     facts: dict[str, Any] = {"backbone": model.config.backbone, "to": to}
     what = model.config.backbone
     if to == ONNX:
-        from picogen_core.model.onnx.write import export_onnx
+        from picogen_core.onnx.write import export_onnx
 
         with make_reporter() as reporter:
             written = export_onnx(model, output_dir, max_patches, reporter)

@@ -14,21 +14,22 @@ import numpy as np
 
 from picogen_core.exports import check_packages
 from picogen_core.files import written_aside
-from picogen_core.model.onnx.check import check
-from picogen_core.model.onnx.graphs import MAX_PATCHES, STATE, plan_graphs
-from picogen_core.model.onnx.trace import OPSET, to_onnx
 from picogen_core.model.student import GenericStudent, components
+from picogen_core.onnx.check import check
+from picogen_core.onnx.graphs import MAX_PATCHES, STATE, plan_graphs
+from picogen_core.onnx.trace import OPSET, to_onnx
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.trees import named_leaves
 
 WEIGHTS, FIRST, FACTS, README = "weights.bin", "initial_state.npz", "model.json", "README.md"
 INSIDE = 2**31 - 2**24  # a file of protobuf holds 2 GiB, the graph itself included
-ALIGNED = 2**16  # where a tensor may start for every system to map it
+OUTSIDE = 2**10  # what is smaller stays with the graph, which computes shapes with it
+PAGE = 2**12  # where a tensor starts, so that it can be mapped
 
 _GROWING = f"""
 
-The axis `{MAX_PATCHES}` is free too: a state with less room there is faster, and zeros may be added
-at its end while a piece grows."""
+The axis `{MAX_PATCHES}` is free too: a state that begins with less room there is faster, and
+more room may be added at its end, with what `initial_state.npz` has there."""
 
 
 def export_onnx(
@@ -75,7 +76,7 @@ def _save(graphs: Mapping[str, Any], folder: Path, inside: int) -> None:
     import onnx_ir
 
     weights = {
-        name: [value for value in graph.graph.initializers.values() if value.const_value is not None]
+        name: [v for v in graph.graph.initializers.values() if v.const_value.nbytes >= OUTSIDE]
         for name, graph in graphs.items()
     }
     if max(sum(v.const_value.nbytes for v in values) for values in weights.values()) > inside:
@@ -95,7 +96,7 @@ def _move_out(value: Any, file: Any, places: dict[bytes, int]) -> None:
     data = tensor.tobytes()
     digest = hashlib.sha256(data).digest()
     if digest not in places:
-        file.write(bytes(-file.tell() % ALIGNED))
+        file.write(bytes(-file.tell() % PAGE))
         places[digest] = file.tell()
         file.write(data)
     value.const_value = onnx_ir.ExternalTensor(
@@ -137,7 +138,9 @@ def _facts(
 
 def _readme(facts: Mapping[str, Any]) -> str:
     def cell(values: Sequence[Mapping[str, Any]]) -> str:
-        return ", ".join(f"`{v['name']}` {v['dtype']} {v['shape']}".replace("'", "") for v in values)
+        return ", ".join(
+            f"`{v['name']}` {v['dtype']} {v['shape']}".replace("'", "") for v in values
+        )
 
     graphs = facts["graphs"]
     rows = [f"| `{n}` | {cell(g['inputs'])} | {cell(g['outputs'])} |" for n, g in graphs.items()]

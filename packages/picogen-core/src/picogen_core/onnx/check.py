@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
-from picogen_core.model.onnx.graphs import BACKBONE, BEGIN, NEXT, STATE, STEP
 from picogen_core.model.student import GenericStudent
+from picogen_core.onnx.graphs import BACKBONE, BEGIN, NEXT, STATE, STEP
 from picogen_core.trees import named_leaves
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -105,4 +105,3 @@ def difference(told: NDArray[Any], expected: torch.Tensor) -> float:
     """NaN if either is not finite."""
     values = expected.double().numpy()
     return float(np.abs(told - values).max() / max(1.0, np.abs(values).max()))
-

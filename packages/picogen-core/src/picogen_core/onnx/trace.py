@@ -13,8 +13,8 @@ import torch
 from torch import SymInt
 
 from picogen_core.errors import PluginError
-from picogen_core.model.onnx.graphs import BATCH, Plan
-from picogen_core.model.onnx.stacked import stack_layers
+from picogen_core.onnx.graphs import BATCH, Plan
+from picogen_core.onnx.stacked import stack_layers
 
 OPSET = 18  # ONNX Runtime 1.14 and later; what torch's own translations are written in
 

@@ -35,18 +35,19 @@ def stack_layers(program: ExportedProgram) -> None:
     program.graph_module.recompile()
 
 
-def _shortened(node: Node) -> Node | None:
+def _shortened(node: Any) -> Node | None:
     """An earlier node with the same values."""
     if node.target is aten.slice.Tensor and _is_whole(node, node.args[0]):
-        return _node(node.args[0])
+        return node.args[0]  # type: ignore[no-any-return]
     if node.target is aten.slice_scatter.default and _is_whole(node, node.args[1]):
-        return _node(node.args[1])
+        return node.args[1]  # type: ignore[no-any-return]
     if node.target is aten.select.int:
+        source: Any
         source, dim, index = node.args
         while _is_write(source, dim) and isinstance(index, int) and index >= 0:
             _, value, _, written = source.args
             if written == index:
-                return _node(value)
+                return value  # type: ignore[no-any-return]
             source = source.args[0]
         node.args = (source, dim, index)
     return None
@@ -54,9 +55,9 @@ def _shortened(node: Node) -> Node | None:
 
 def _written(node: Node) -> list[Node] | None:
     """The layers of a tensor of which nothing is left of what it was made from."""
-    if not _is_write(node, node.args[2] if len(node.args) > 2 else 0):
+    dim: Any = node.args[2] if len(node.args) > 2 else None
+    if not _is_write(node, dim):
         return None
-    dim = node.args[2]
     layers: dict[Any, Node] = {}
     source: Any = node
     while _is_write(source, dim):
@@ -92,8 +93,3 @@ def _is_whole(node: Node, other: Any) -> bool:
 def _replace(program: ExportedProgram, node: Node, other: Node) -> None:
     node.replace_all_uses_with(other)
     program.graph_signature.replace_all_uses(node.name, other.name)
-
-
-def _node(argument: Any) -> Node:
-    assert isinstance(argument, Node)
-    return argument
