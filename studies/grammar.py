@@ -8,9 +8,9 @@ The first writes pieces with the mask alone and with the grammar, and counts: co
 (converts, MusicXML 4.0 schema, voices of a measure equal, as many measures as bars), and bars whose
 voices differ in length. Undone is only what the format does to every piece: counters and tags go,
 voices that a line leaves out rest. `--random` takes the run's model with random weights. The second
-writes pieces one at a time with the numba engine, with nothing, the mask and the grammar in turns, and
-gives the CPU time of a patch. The third
-reads real music: characters that are not legal, and those that the grammar would steer away from.
+writes pieces one at a time with the numba engine, steered by nothing, the mask and the grammar in
+turns, and gives the CPU time of a patch. The third reads real music: characters that are not legal,
+and those that the grammar would steer away from.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.keys import default_unit, meter_length, unit_length
+from picogen_core.abc.notes import read_tune
 from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
 from picogen_core.abc.rests import complete_line, rest_symbols
 from picogen_core.data.store import read_dataset
@@ -43,7 +44,7 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet
 from picogen_core.score.helper import Converter
 from picogen_core.score.validity import count_bars, validity_faults
-from picogen_metrics.alignment import count_misaligned
+from picogen_metrics.validity import align_bars
 
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 BATCH = 50
@@ -84,8 +85,8 @@ def judge(drafts: list[Draft], bars: int | None, converter: Converter) -> dict[s
         reason = fault(draft.text, converter) if draft.complete else "not complete"
         faults[reason[:70]] += 1
         if text.count("\nV:") > 1:
-            counted, differ = count_misaligned(text)
-            total, wrong = total + counted, wrong + differ
+            found = align_bars(read_tune(text)[1])
+            total, wrong = total + found.bars, wrong + len(found.wrong)
         exact += draft.complete and count_bars(text) == bars
     made = {
         "pieces": len(drafts),
