@@ -25,6 +25,7 @@ DEVELOPMENT = (
     "beartype>=0.19",
     "hatchling>=1.25",
     "rwkv>=0.8.30",
+    "wandb>=0.19",
     "hypothesis>=6.100",
 )
 

@@ -50,7 +50,7 @@ STUDENT = ModelConfig(
 
 
 def prefix_of(patches: int) -> np.ndarray:
-    """[patches, 16]: tunes one after the other, as real as a prefix can be."""
+    """[patches, 16]: tunes one after the other."""
     rows = np.concatenate([encode(tune)[1:-1] for tune in tunes(40)])
     return np.concatenate([encode("")[:1], np.tile(rows, (patches // len(rows) + 1, 1))])[:patches]
 
@@ -95,7 +95,7 @@ def _sum(x):  # type: ignore[no-untyped-def]
 
 
 def show(name: str, seconds: list[float], base: list[float] | None = None) -> None:
-    """Milliseconds a patch, and how many times as fast as `base`, round by round."""
+    """Milliseconds a patch; how many times as fast as `base`, round by round."""
     line = f"{name:34} {1000 * statistics.median(seconds):9.1f} ms a patch"
     if base:
         ratios = [b / s for b, s in zip(base, seconds, strict=True)]
@@ -115,8 +115,7 @@ def notagen_small() -> Iterator[tuple[NotaGenReference, Path]]:
 
 
 def bytes_a_patch(reference: NotaGenReference, prefix: int, steps: float) -> float:
-    """What has to be read: every matrix of the patch side once, of the character side once for
-    each character, and the keys and values of the prefix."""
+    """The patch side's matrices once, the character side's at each step, the prefix's cache."""
 
     def matrices(module: torch.nn.Module) -> int:
         named = dict(module.named_parameters())
@@ -246,8 +245,8 @@ def bench_long(patches: int, path: Path | None) -> None:
         engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, 256, Quiet())
         start = Start(1, "K:C\n", 0, guides=lambda: [NoEnd()])
         begun, characters = time.process_time(), 0
-        sampling = SamplingOptions()
-        for number, written in enumerate(write(engine, [start], sampling, Limits(patches + 2)), 1):
+        pieces = write(engine, [start], SamplingOptions(), Limits(patches + 2))
+        for number, written in enumerate(pieces, 1):
             characters += len(written.text) + 1
             if number % (patches // 10) == 0:
                 seconds = time.process_time() - begun
@@ -289,14 +288,12 @@ def main() -> None:
     parser.add_argument("--weights-path", type=Path, help="a student instead of random weights")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    if given.what == "notagen":
-        bench_notagen(given.prefix, given.rounds, given.batch)
-    elif given.what == "student":
-        bench_student(given.rounds, given.weights_path)
-    elif given.what == "long":
-        bench_long(10_000, given.weights_path)
-    else:
-        bench_equal(given.pieces, given.weights_path)
+    {
+        "notagen": lambda: bench_notagen(given.prefix, given.rounds, given.batch),
+        "student": lambda: bench_student(given.rounds, given.weights_path),
+        "long": lambda: bench_long(10_000, given.weights_path),
+        "equal": lambda: bench_equal(given.pieces, given.weights_path),
+    }[given.what]()
 
 
 if __name__ == "__main__":

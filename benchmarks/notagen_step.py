@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
-from picogen_core.data.batches import Batch, collate, crop, train_batches
+from picogen_core.data.batches import Batch, Sampling, collate, train_steps
+from picogen_core.data.crops import crop
 from picogen_core.data.store import Dataset, encode_piece, from_encoded
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
-from picogen_core.training.losses import cross_entropy
-from picogen_core.training.state import make_optimizer
+from picogen_core.training.objective import Objective
+from picogen_core.training.optimizers import make_optimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
@@ -108,8 +109,7 @@ def notagen_loss(model: NotaGen, batch: Batch) -> Tensor:
 
 
 def our_loss(model: GenericStudent, batch: Batch) -> Tensor:
-    output = model(batch.patches, batch.lengths)
-    return cross_entropy(output.logits, output.characters, output.valid)
+    return Objective({})(model, batch, None, 0.0)[0]
 
 
 def trainer(
@@ -140,7 +140,7 @@ def sides(model: GenericStudent) -> dict[str, Callable[[Batch], None]]:
         context = torch.autocast("cpu", torch.bfloat16) if kind == "bf16" else None
         steps[name] = trainer(
             lambda batch, mine=mine: our_loss(mine, batch),  # type: ignore[misc]
-            make_optimizer(mine, 1e-4, 0.1),
+            make_optimizer("adamw", mine, 1e-4, 0.1),
             context or contextlib.nullcontext(),
         )
     for name, padded in (("NotaGen's, as published", False), ("NotaGen's, padded", True)):
@@ -172,7 +172,8 @@ def tunes_dataset(texts: list[str]) -> Dataset:
 
 def bucketed(data: Dataset, batch_size: int, max_patches: int, epoch: int) -> list[Batch]:
     """An epoch as `picogen train` goes through it."""
-    return list(train_batches(data, batch_size, max_patches, seed=0, epoch=epoch))
+    sampling = Sampling(batch_size, 1, max_patches, seed=0)
+    return [batch for ((_, batch),) in train_steps(data, None, sampling, epoch)]
 
 
 def shuffled(data: Dataset, batch_size: int, max_patches: int, epoch: int) -> list[Batch]:

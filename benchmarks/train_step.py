@@ -26,7 +26,7 @@ from patches import tunes
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.registry import registry
-from picogen_core.training.state import make_optimizer
+from picogen_core.training.optimizers import make_optimizer
 
 BASE = "llama"
 PARTS = "backbone", "head", "model"
@@ -79,7 +79,7 @@ def prepare(case: Case, longest: int) -> Callable[[], None]:
         loss = functools.partial(_projection, module, hidden, torch.randint(3, 127, (count, 16)))
     else:
         assert isinstance(module, GenericStudent)
-        optimizer = make_optimizer(module, 1e-4, 0.1)
+        optimizer = make_optimizer("adamw", module, 1e-4, 0.1)
         patches = torch.randint(3, 127, (case.rows, case.patches, 16))
         loss = functools.partial(_cross_entropy, module, patches)
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from numba.core import event
 from picogen_core import BadCheckpoint
+from picogen_core.compiled.jit import when_compiling
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.weights import Packer, Weights, padded
 from picogen_core.registry import registry
@@ -108,3 +110,13 @@ def test_packed_parts_begin_on_cache_lines():
     assert flat.ctypes.data % 64 == 0 and all(offset % 16 == 0 for offset in offsets)
     assert [flat[offset] for offset in offsets] == [1, 33, 16]
     assert flat[offsets[0] + 1 : offsets[0] + padded(1)].sum() == 0
+
+
+def test_compiling_is_told_once():
+    told: list[int] = []
+    with when_compiling(lambda: told.append(1)):
+        for _ in range(3):
+            event.start_event("numba:compile")
+            event.end_event("numba:compile")
+    event.start_event("numba:compile")
+    assert told == [1]

@@ -1,4 +1,4 @@
-"""Preparation: keys, tags, processes, interruptions."""
+"""Preparation: keys, processes, interruptions."""
 
 import multiprocessing
 import os
@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from picogen_core import BadInput, ConfigError
+from picogen_core import ConfigError
 from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.abc.transpose import KEYS
 from picogen_core.data.corpora import corpus_files, read_corpus
@@ -19,7 +19,6 @@ from picogen_core.data.info import describe
 from picogen_core.data.parts import Settings, cut_parts, make_parts
 from picogen_core.data.piece import Task
 from picogen_core.data.prepare import prepare
-from picogen_core.data.tags import read_tags
 from picogen_core.data.types import SourcePiece
 
 FILES = ("index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy", "patch_offsets.npy",
@@ -171,37 +170,6 @@ def test_scores_are_read_in_the_workers_and_faults_cost_one_piece(tmp_path: Path
     report = prepare([*pieces, *tunes(1)], tmp_path / "more").report
     assert report["pieces"] == 1
     assert {r["reason"] for r in report["rejected"]} == {"ZeroDivisionError: a fault of ours"}
-
-
-def test_tags_from_a_table_and_from_folders(tmp_path: Path):
-    table = tmp_path / "tags.csv"
-    table.write_text(
-        "path,period,composer,instrumentation\n"
-        'b.abc#1,Baroque,"Bach, Johann Sebastian",Keyboard\nc.abc,Romantic,"Dvořák, A.",%Choral\n'
-        "d.abc,,Nobody,Choral\n"
-    )
-    a, b, c, d = (
-        SourcePiece(name, piece.abc, "", "")
-        for name, piece in zip(("a.abc", "b.abc#1", "c.abc#7", "d.abc"), tunes(4), strict=True)
-    )
-    data = prepare([a, b, c, d], tmp_path / "data", keys="2", tags=read_tags(str(table))).dataset
-    heads = [decode(data[i].patches).split("%end\n")[0] for i in range(8)]
-    assert heads[2:4] == ["%Baroque\n%Bach, Johann Sebastian\n%Keyboard\n"] * 2
-    assert heads[4:6] == ["%Romantic\n%Dvorak, A.\n%Choral\n"] * 2
-    assert all(decode(data[i].patches).startswith("L:") for i in (0, 1, 6, 7))
-    by_folder = read_tags("folders")
-    deep = SourcePiece("Baroque/Bach, J. S./Keyboard/x/y.mxl", "", "", "")
-    assert by_folder.lines(deep) == "%Baroque\n%Bach, J. S.\n%Keyboard\n%end\n"
-    assert by_folder.lines(b) == "" and read_tags(None).lines(deep) == ""
-
-
-def test_a_table_without_its_columns_says_so(tmp_path: Path):
-    table = tmp_path / "tags.csv"
-    table.write_text("path,period\nx,y\n")
-    with pytest.raises(BadInput, match="no column composer, instrumentation"):
-        read_tags(str(table))
-    with pytest.raises(BadInput, match="cannot be read"):
-        read_tags(str(tmp_path / "none.csv"))
 
 
 def test_info_counts_pieces_and_rows(tmp_path: Path):

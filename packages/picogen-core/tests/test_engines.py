@@ -9,7 +9,12 @@ import torch
 from picogen_core import BadCheckpoint, ConfigError
 from picogen_core.generation.decode import Limits, write
 from picogen_core.generation.engines import Engine
-from picogen_core.generation.engines.choose import Checkpoint, Choice, choose, open_engine
+from picogen_core.generation.engines.choose import (
+    Checkpoint,
+    Choice,
+    choose,
+    open_engine,
+)
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import Start
 from picogen_core.generation.run import GenerateRequest, write_scores

@@ -70,6 +70,7 @@ def test_notes_are_read_and_traced_to_their_letters(text):
 
 @bounded
 @given(texts)
+@example("[V0(3::1A[V0")
 @example(HEADER + "[V:1]" + "[" * 300 + "C" + "]" * 300 + "|\n")
 @example(HEADER + "[V:1]G3 ZAB|[V:2]z6|\n")
 def test_repair_refuses_or_ends_where_it_stays(text):

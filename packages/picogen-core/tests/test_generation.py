@@ -97,6 +97,8 @@ HEAD = "L:1/8\nM:4/4\nK:C\nV:1 treble\n"
     [
         ("", ""),
         ("%Baroque\n%Bach, J. S.\n%Keyboard\n", "%Baroque\n%Bach, J. S.\n%Keyboard\n"),
+        ("%A\n%B\n%C\nM:6/8\n", "%A\n%B\n%C\n%end\nL:1/8\nM:6/8\n"),
+        ("%A\n%B\n%C\n%end\nK:C\nCDEF|", "%A\n%B\n%C\n%end\n" + HEAD + "[r:0/15][V:1]CDEF|\n"),
         ("M:6/8\n", "L:1/8\nM:6/8\n"),
         ("K:D dorian", "L:1/8\nM:4/4\nK:Ddor\nV:1 treble\n"),
         ("K:G\nQ:1/4=90\nM:C\nL:1/16", "L:1/16\nQ:1/4=90\nM:4/4\nK:G\nV:1 treble\n"),

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from picogen_core import BadCheckpoint, BadInput
-from picogen_core.model import checkpoint, imported
+from picogen_core.model import checkpoint, digests, imported
 from picogen_core.model.checkpoint import digest, load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.imported import file_digest, import_teacher, teachers_dir
+from picogen_core.model.digests import file_digest, teachers_dir
+from picogen_core.model.imported import import_teacher
 from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Quiet
@@ -43,7 +44,7 @@ class Listener(Quiet):
 def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that counts as big."""
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(imported, "SMALL", 0)
+    monkeypatch.setattr(digests, "SMALL", 0)
     monkeypatch.setattr(checkpoint, "SMALL", 0)
     torch.manual_seed(0)
     model = GenericStudent(
@@ -182,7 +183,7 @@ def test_damaged_notes_of_digests_are_made_again(teacher: Path):
 
 
 def test_small_files_leave_no_trace(teacher: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(imported, "SMALL", 1 << 30)
+    monkeypatch.setattr(digests, "SMALL", 1 << 30)
     monkeypatch.setattr(checkpoint, "SMALL", 1 << 30)
     load_model(teacher)
     assert len(file_digest(teacher)) == 64

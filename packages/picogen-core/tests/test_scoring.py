@@ -80,7 +80,7 @@ def test_a_report_keeps_rows_texts_and_facts_with_each_piece(folder: Path) -> No
     assert data["metrics"]["powerlaw"]["plots"]["psd"]
     assert data["reference"] == str(folder) and data["reference_pieces"] == 7
     matrix = figures(piece, "musicality", ScoreRequest(["musicality"]))["self_similarity"]
-    assert len(matrix) == 16 and matrix[3][3] == 1
+    assert len(matrix.cells) == 16 and matrix.cells[3][3] == 1
     assert figures(piece, "powerlaw", ScoreRequest(["powerlaw"])) == {}
 
 

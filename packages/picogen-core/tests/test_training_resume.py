@@ -34,7 +34,7 @@ from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 
 torch.set_num_threads(1)
-left = int(sys.argv[2])
+left, pause = int(sys.argv[2]), float(sys.argv[3])
 save_file = checkpoint.save_file
 
 def save_or_die(tensors, path):
@@ -44,7 +44,7 @@ def save_or_die(tensors, path):
         path.write_bytes(b"half a file")
         os.kill(os.getpid(), signal.SIGKILL)
     save_file(tensors, path)
-    time.sleep(0.05)  # that the run is not over before it can be killed
+    time.sleep(pause)
 
 checkpoint.save_file = save_or_die
 run_training(TrainConfig.model_validate_json(sys.argv[1]), resume="auto")
@@ -79,13 +79,17 @@ def whole(ragged: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConfig
         epochs=3,
         lr=3e-3,
         save_every=2,
+        samples=0,
     )
     run_training(config)
     return config
 
 
-def start(config: TrainConfig, dies_at_save: int = 0) -> subprocess.Popen[bytes]:
-    arguments = [config.model_dump_json(), str(dies_at_save)]
+def start(
+    config: TrainConfig, dies_at_save: int = 0, pause: float = 0.0
+) -> subprocess.Popen[bytes]:
+    """A process that dies while it writes that file; a pause after each leaves time to kill it."""
+    arguments = [config.model_dump_json(), str(dies_at_save), str(pause)]
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments])
 
 
@@ -111,13 +115,13 @@ def assert_same_end(config: TrainConfig, whole: TrainConfig) -> None:
     assert mine == other
     assert [row["step"] for row in rows(config) if "loss" in row] == list(range(1, STEPS + 1))
     names = {path.name for path in config.run_dir.iterdir()}
-    assert names == {"config.toml", "metrics.jsonl", "last", "best"}
+    assert names == {"config.toml", "manifest.json", "metrics.jsonl", "last", "best"}
 
 
 def test_sigkill_twice_once_while_saving(whole: TrainConfig):
     rng = random.Random(7)
     config = whole.model_copy(update={"exp_name": "killed"})
-    first = start(config)
+    first = start(config, pause=0.5)
     log, wanted = config.run_dir / "metrics.jsonl", rng.randint(4, 8)
     deadline = time.monotonic() + 120
     while not log.exists() or log.read_bytes().count(b"\n") < wanted:
@@ -306,7 +310,9 @@ def test_checkpoints_cost_little_and_do_not_wait_long(monkeypatch: pytest.Monkey
     assert by_steps.due(31)
 
 
-def test_signals_wait_for_the_block_and_count_outside_at_once():
+def test_signals_wait_for_the_block_and_count_outside_at_once(request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with catch_signals() as signals:
         with pytest.raises(Stopped) as stop:
             signal.raise_signal(signal.SIGTERM)

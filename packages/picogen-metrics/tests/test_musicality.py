@@ -100,4 +100,4 @@ def test_a_folder_leaves_out_what_a_piece_lacks() -> None:
 
 def test_the_matrix_of_a_piece_for_a_report() -> None:
     figures = METRIC.figures(piece_from_abc("a", HEAD + "CDEF|z4|CDEF|"))
-    assert figures["self_similarity"] == [[1, 0, 1], [0, None, 0], [1, 0, 1]]
+    assert figures["self_similarity"].cells == [[1, 0, 1], [0, None, 0], [1, 0, 1]]

@@ -230,5 +230,8 @@ def test_pieces_are_told_apart_by_how_odd_they_are(oneill: Melodies) -> None:
     summary = summarise([*shuffle, *oneill[1:20]], oneill[100:])
     odd = [facts["oddness"] for facts in summary.pieces]
     assert len(odd) == 20 and odd[0] == max(odd) and 0.3 < np.median(odd) < 1.5
-    assert len(summary.plots["psd"]) == 10 and sum(summary.plots["intervals"]) == pytest.approx(1)
-    assert len(summary.plots["reference_psd"]) == 10
+    psd, intervals = summary.plots["psd"], summary.plots["intervals"]
+    assert len(psd.x) == len(psd.y) == len(psd.reference) == 10
+    assert sum(intervals.y) == pytest.approx(1) and len(intervals.x) == 25
+    bands = zip(psd.reference_low, psd.reference, psd.reference_high, strict=True)
+    assert all(low <= power <= high for low, power, high in bands)

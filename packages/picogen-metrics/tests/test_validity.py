@@ -13,6 +13,7 @@ import pytest
 from picogen_core import Undefined
 from picogen_core.abc.notes import split_tunes
 from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
+from picogen_core.score.helper import Converter
 from picogen_core.testing import metric_checks
 from picogen_metrics.validity import align_bars, announced_bars, meter_agreement
 from picogen_metrics.validity_metric import ValidityMetric, ValidityOptions
@@ -92,6 +93,18 @@ def bars(*inner: str) -> str:
     return "".join(
         f"<measure>{start if not i else ''}{text}</measure>" for i, text in enumerate(inner)
     )
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "ISO-8859-1", "UTF-8"])
+def test_musicxml_is_valid_in_any_encoding(encoding: str) -> None:
+    with Converter() as converter:
+        xml = converter.to_musicxml("X:1\nT:Élan\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|]\n").decode()
+    body = xml[xml.index("?>") + 2 :]
+    data = f"<?xml version='1.0' encoding='{encoding}' standalone='no'?>{body}".encode(encoding)
+    piece = read_score(ScoreText("a.musicxml", data))
+    assert isinstance(piece, Piece)
+    row = WHOLE.measure(piece)
+    assert row["valid"] and row["schema_valid"], row["why"]
 
 
 def test_musicxml_is_compared_measure_by_measure() -> None:

@@ -1,4 +1,5 @@
-"""Which functions transformers' Mamba-2 layers call: CUDA kernels on CUDA tensors alone.
+"""Which functions transformers' Mamba-2 layers call: CUDA kernels on CUDA tensors alone, and the
+scan of `ssd` on others.
 
 transformers decides once, at import: if `mamba_ssm` or `causal_conv1d` can be imported it calls
 their kernels whatever device the tensors are on, and CPU tensors crash them. Here the device of the
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 from transformers.models.mamba2 import modeling_mamba2
 
+from picogen_backbones import ssd
+
 NAMES = (
     "causal_conv1d_fn",
     "causal_conv1d_update",
@@ -24,8 +27,10 @@ NAMES = (
 
 def by_device(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` (transformers' wrapper round a kernel) for CUDA tensors, what it wraps (plain
-    torch) for all others."""
+    torch) for all others; of the scan, ours."""
     plain = inspect.unwrap(function)
+    if plain.__name__ == "mamba2_chunk_scan":
+        plain = for_one_group(plain)
 
     @functools.wraps(plain)
     def chosen(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -33,6 +38,16 @@ def by_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
     chosen.kernel = function  # type: ignore[attr-defined]
     return chosen
+
+
+def for_one_group(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """`ssd.chunk_scan` where B has one group, `plain` where it has more."""
+
+    @functools.wraps(plain)
+    def scan(x: Any, dt: Any, A: Any, B: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return (ssd.chunk_scan if B.shape[2] == 1 else plain)(x, dt, A, B, *args, **kwargs)
+
+    return scan
 
 
 def install() -> None:

@@ -74,6 +74,7 @@ def run_demo(
         "seed": seed,
         "epochs": 1000,
         "eval_every": 1000,  # once, when the time is over
+        "samples": 0,  # the demo writes and measures its own
     }
     seconds = {name: share * train_seconds for name, share in SHARES.items()}
     teacher = run_training(

@@ -11,6 +11,7 @@ from picogen_core import PicogenError, __version__
 from picogen_core.training.interrupt import Stopped
 from typer.exceptions import TyperException
 
+from picogen_cli.commands.compare import compare
 from picogen_cli.commands.convert import convert
 from picogen_cli.commands.data import data
 from picogen_cli.commands.demo import demo
@@ -33,6 +34,7 @@ app.command()(distill)
 app.command()(generate)
 app.command("eval")(evaluate)
 app.command()(convert)
+app.command()(compare)
 app.command()(export)
 app.command()(plugins)
 app.command()(demo)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 PLAIN_SECONDS = 10.0
 
@@ -25,18 +26,26 @@ def make_reporter() -> TerminalReporter | PlainReporter:
     return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
 
 
+class _Stages(Progress):
+    """A bar a stage, and the figures of the last one below, as wide as they are."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.tasks and self.tasks[-1].fields["values"]:
+            yield Text("  " + self.tasks[-1].fields["values"], style="dim")
+
+
 class TerminalReporter:
     """One live line a stage."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
+        self._progress = _Stages(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[values]}"),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None
@@ -61,6 +70,9 @@ class TerminalReporter:
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
         if self._task is not None:
+            if done and not self._progress.tasks[-1].completed:
+                # What a run that goes on had done before says nothing of its speed.
+                self._progress.reset(self._task, completed=done)  # type: ignore[arg-type]
             shown = _figures(values, done, self._unit, self._begun)
             self._progress.update(self._task, completed=done, values=shown)
 
@@ -81,6 +93,7 @@ class PlainReporter:
         self._title, self._unit = "", ""
         self._total: float | None = None
         self._begun = self._said = 0.0
+        self._first: tuple[float, float] | None = None  # when, and how much was done then
         self._last: tuple[float, Mapping[str, str] | None] | None = None
 
     def __enter__(self) -> PlainReporter:
@@ -97,10 +110,11 @@ class PlainReporter:
     def start(self, title: str, total: float | None, unit: str) -> None:
         self._title, self._total, self._unit = title, total, unit
         self._begun = self._said = time.monotonic()
-        self._last = None
+        self._first = self._last = None
         self.message(f"{title} …")
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
+        self._first = self._first or (time.monotonic(), done)
         self._last = (done, values)
         if time.monotonic() - self._said > PLAIN_SECONDS:
             self._say(done, values)
@@ -109,8 +123,9 @@ class PlainReporter:
         now = time.monotonic()
         self._said = now
         share = ""
-        if self._total and done:
-            left = (now - self._begun) * (self._total - done) / done
+        if self._total and self._first and done > self._first[1]:
+            begun, before = self._first
+            left = (now - begun) * (self._total - done) / (done - before)
             share = f" {100 * done / self._total:.0f} %, ETA {_clock(left)}"
         self.message(
             f"{self._title}:{share} {_figures(values, done, self._unit, self._begun)}".rstrip()

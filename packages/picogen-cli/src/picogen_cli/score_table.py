@@ -5,22 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from picogen_core import ConfigError, Value
+from picogen_core import ConfigError
+from picogen_core.report.table import differing, rows, short, what_marks_mean, with_interval
 from picogen_core.scoring import ScoreReport
-from picogen_core.significance import LEVEL, difference_p, holm
 from picogen_core.suggest import did_you_mean
 from rich.console import Console
 from rich.table import Table
-
-
-def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:
-    """The values that a table shows, each under its full name: `powerlaw.beta`."""
-    for metric, summary in report.metrics.items():
-        for name, value in summary.values.items():
-            if not value.detail:
-                yield f"{metric}.{name}", value
 
 
 def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
@@ -38,12 +30,12 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
         if metric != heading:
             table.add_row(metric, style="bold")
             heading = metric
-        known = "" if value.reference is None else _short(value.reference)
-        cells = [f"  {plain}", _number(value), known]
+        known = "" if value.reference is None else short(value.reference)
+        cells = [f"  {plain}", with_interval(value), known]
         cells[2] += " *" if name in marks["reference"] else ""
         if baseline is not None:
             other = beside.get(name)
-            cells.append("" if other is None else _short(other.value))
+            cells.append("" if other is None else short(other.value))
             cells[3] += " *" if name in marks["baseline"] else ""
         table.add_row(*cells, value.unit, str(value.n), value.better or "")
     console = Console()
@@ -52,28 +44,7 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
     console.print(table)
     tests = sum(marks["tests"].values())
     if tests:
-        console.print(
-            f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
-            f"for {tests} comparisons (Holm).",
-            highlight=False,
-        )
-
-
-def differing(report: ScoreReport, beside: Mapping[str, Value]) -> dict[str, dict[str, int]]:
-    """{"reference": names, "baseline": names, "tests": counts}: what is not noise, all comparisons
-    of the table corrected together."""
-    ps = {("reference", name): value.p for name, value in rows(report) if value.p is not None}
-    for name, value in rows(report):
-        p = difference_p(value, beside[name]) if name in beside else None
-        if p is not None:
-            ps["baseline", name] = p
-    adjusted = holm({"\n".join(key): p for key, p in ps.items()})
-    found: dict[str, dict[str, int]] = {"reference": {}, "baseline": {}, "tests": {"all": len(ps)}}
-    for key, p in adjusted.items():
-        against, name = key.split("\n")
-        if p < LEVEL:
-            found[against][name] = 1
-    return found
+        console.print(what_marks_mean(tests), highlight=False)
 
 
 def to_csv(report: ScoreReport, baseline: ScoreReport | None) -> str:
@@ -137,16 +108,5 @@ def failures(report: ScoreReport, limits: Mapping[str, float]) -> list[str]:
         worse = value.value < limit if value.better == "higher" else value.value > limit
         if worse:
             sign = "<" if value.better == "higher" else ">"
-            lines.append(f"failed: {name} is {_short(value.value)} {sign} {limit:g}")
+            lines.append(f"failed: {name} is {short(value.value)} {sign} {limit:g}")
     return lines
-
-
-def _number(value: Value) -> str:
-    if value.low is None or value.high is None:
-        return _short(value.value)
-    return f"{_short(value.value)} [{_short(value.low)}, {_short(value.high)}]"
-
-
-def _short(number: float) -> str:
-    """Three digits after the point, fewer for large numbers."""
-    return f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"

@@ -9,9 +9,13 @@ from typing import Any
 
 from picogen_core import BadInput, ConfigError
 from picogen_core.options import parse_options
+from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")
+PRESETS = Path(__file__).parent / "presets"
+NAMES = {"backbone": "rwkv", "head": "char-gru"}
+"""What is trained if nobody says otherwise."""
 
 
 def resolve(
@@ -19,16 +23,21 @@ def resolve(
     flags: Mapping[str, Any],
     sets: Sequence[str],
     defaults: Mapping[str, Any] | None = None,
+    preset: str | None = None,
 ) -> TrainConfig:
-    """`defaults`, then picogen.toml beside the user, `--config`, flags that were given, `--set`.
+    """`defaults`, then the preset, picogen.toml beside the user, `--config`, flags that were given,
+    `--set`.
 
-    Keys of `flags` may be dotted (`backbone.name`); None means not given.
+    Keys of `flags` may be dotted (`backbone.name`); None means not given. A preset is of a size:
+    options of its backbone that another one has too (`layers`) hold for that one as well.
 
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
-    values: dict[str, Any] = {"backbone": {"name": "rwkv"}, "head": {"name": "char-gru"}}
+    values: dict[str, Any] = {}
     _merge(values, defaults or {})
+    sizes = _read(PRESETS / f"{preset}.toml") if preset else {}
+    _merge(values, sizes)
     files = [UNASKED] if UNASKED.is_file() else []
     for file in [*files, *([config] if config else [])]:
         table = _read(file)
@@ -43,6 +52,11 @@ def resolve(
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)
+    if values.get("init") is None:  # else the checkpoint says what it is made of
+        for kind, name in NAMES.items():
+            values.setdefault(kind, {}).setdefault("name", name)
+        if "backbone" in sizes:
+            _fit(values["backbone"], sizes["backbone"])
     return parse_options(TrainConfig, values, "configuration")
 
 
@@ -62,6 +76,16 @@ def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
             )
         options.setdefault(name, {})[option] = value
     return options
+
+
+def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
+    """Give a backbone what it shares with that of the preset and was not told otherwise."""
+    if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
+        return
+    known = registry().get("backbone", str(backbone.get("name"))).config().model_fields
+    for key, value in preset.items():
+        if key in known:
+            backbone.setdefault(key, value)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -98,8 +122,8 @@ def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         old = values.get(key)
-        if key in ("backbone", "head") and isinstance(old, dict) and "name" in value:
-            other = value["name"] != old.get("name")
+        if key in NAMES and isinstance(old, dict) and "name" in value:
+            other = value["name"] != old.get("name", NAMES[key])
             old = None if other else old  # options of one backbone mean nothing to another
         if isinstance(value, Mapping) and isinstance(old, dict):
             _merge(old, value)

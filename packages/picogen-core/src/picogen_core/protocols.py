@@ -192,12 +192,44 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """Numbers to draw, for a report: a line over numbers `x`, or bars over names.
+
+    low, high:  the 95 % interval of each y, if there is one; likewise of the reference.
+    log:        both axes are logarithmic.
+    None is where there is no number.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    x: Sequence[float | str]
+    y: Sequence[float | None]
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
+    reference: Sequence[float | None] = ()
+    reference_low: Sequence[float | None] = ()
+    reference_high: Sequence[float | None] = ()
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A square of numbers from 0 to 1; None where there is none. `label` is of both axes."""
+
+    title: str
+    label: str
+    cells: Sequence[Sequence[float | None]]
+
+
+@dataclass(frozen=True)
 class Summary:
     """A folder in numbers. `unused` counts the pieces that could not be used, by reason.
 
     `pieces`, where it is not empty, says of each row, in order, what only the whole folder or the
-    reference tells: plain JSON values. `plots` are the folder's curves and histograms, for a
-    report, plain JSON too.
+    reference tells: plain JSON values. Two of its keys mean something to a report: `why`, a list,
+    says why a piece has failed, and the number called `order`, if the summary names one, is lowest
+    in the best piece. `plots` are the folder's curves and histograms, for a report.
     """
 
     values: Mapping[str, Value]
@@ -205,7 +237,8 @@ class Summary:
     notes: Sequence[str] = ()
     headline: str | None = None
     pieces: Sequence[Mapping[str, Any]] = ()
-    plots: Mapping[str, Any] = field(default_factory=dict)
+    plots: Mapping[str, Plot] = field(default_factory=dict)
+    order: str | None = None
 
 
 class Metric(Protocol):
@@ -213,8 +246,8 @@ class Metric(Protocol):
 
     Two more methods are looked for and may be left out. `condense(rows, rng) -> Mapping` makes
     plain numbers of a reference, which can be shipped without its pieces: `summarise` then gets
-    `[{CONDENSED: numbers}]` as its reference. `figures(piece) -> Mapping` draws one piece for a
-    report, in plain JSON values.
+    `[{CONDENSED: numbers}]` as its reference. `figures(piece) -> Mapping[str, Plot | HeatMap]`
+    draws one piece for a report.
     """
 
     def measure(self, piece: Piece) -> Row:

@@ -15,7 +15,7 @@ from picogen_core.errors import BadInput, ConfigError
 from picogen_core.measuring import Measured, Plan, blaming, build_metric, make_plan, measure_all
 from picogen_core.pieces import ScoreText, Unreadable, open_scores, read_score
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.protocols import CONDENSED, NAME, Row, Summary, Value
+from picogen_core.protocols import CONDENSED, NAME, HeatMap, Plot, Row, Summary, Value
 from picogen_core.references import Reference, open_reference
 from picogen_core.registry import Entry, registry
 from picogen_core.rowcache import RowCache
@@ -160,7 +160,7 @@ def score_pieces(
     )
 
 
-def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Any]:
+def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Plot | HeatMap]:
     """What the metric draws of one piece, for a report; {} if it draws nothing."""
     plan = _plan(registry().get("metric", metric), request)
     draw = getattr(build_metric(plan), "figures", None)
@@ -168,7 +168,7 @@ def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[s
     if draw is None or isinstance(read, Unreadable):
         return {}
     with blaming(plan.address):
-        drawn: Mapping[str, Any] = draw(read)
+        drawn: Mapping[str, Plot | HeatMap] = draw(read)
     return drawn
 
 

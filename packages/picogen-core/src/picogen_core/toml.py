@@ -22,10 +22,18 @@ def dump_toml(values: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else json.dumps(name)
+    return name if _BARE.fullmatch(name) else _string(name)
 
 
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
-    return json.dumps(value)
+    if isinstance(value, Mapping):  # within a list
+        items = (f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        return "{" + ", ".join(items) + "}"
+    return _string(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _string(text: str) -> str:
+    """As JSON, but for what TOML forbids: DEL as it stands, and halves of a character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

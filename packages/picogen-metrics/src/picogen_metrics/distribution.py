@@ -31,6 +31,21 @@ BINS = {
 }
 """Ranges are counted in threes of semitones, to 87; intervals −24 … 24, larger ones as ±24."""
 
+_CLASSES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+_STEPS = [f"{step:+d}" if step else "0" for step in range(-CLIP, CLIP + 1)]
+_NOTES = ["1/32", "1/24", "1/16", "1/12", "1/8", "1/6", "3/16", "1/4", "3/8", "1/2", "3/4", "1"]
+_TIMES = [*_NOTES, "longer"]
+LABELS = {
+    "note_count": ("notes, under", [*(f"{edge:.0f}" for edge in COUNTS), "more"]),
+    "pitch_class": ("pitch class", list(_CLASSES)),
+    "pitch_class_transition": ("from, to", [f"{a} {b}" for a in _CLASSES for b in _CLASSES]),
+    "pitch_range": ("semitones", [f"{3 * n}" for n in range(BINS["pitch_range"])]),
+    "interval": ("semitones", _STEPS),
+    "inter_onset_interval": ("note value", _TIMES),
+    "note_length": ("note value", _TIMES),
+}
+"""What the bins are called in a plot: the axis, and each bin."""
+
 Sparse = list[list[float]]
 """[bin, share] of the bins that are not empty."""
 

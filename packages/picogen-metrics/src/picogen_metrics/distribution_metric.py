@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
 from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED
+from picogen_core.protocols import CONDENSED, Plot
 from pydantic import Field
 
 from picogen_metrics import noise
 from picogen_metrics.distribution import (
     BINS,
+    LABELS,
     dense,
     describe,
     js_distance,
@@ -62,7 +63,7 @@ class DistributionMetric:
         values: dict[str, Value] = {}
         whole: list[float] = []
         drawn: list[Floats] = []
-        plots: dict[str, Any] = {}
+        plots: dict[str, Plot] = {}
         for name in BINS:
             table = dense([row[name] for row in ordered], name)
             count = int((table.sum(axis=1) > 0).sum())
@@ -70,7 +71,14 @@ class DistributionMetric:
             if not count or not target.any():
                 continue
             mean, draws = mean_histogram(table, one), mean_histogram(table, weights)
-            plots[name] = {"histogram": mean[0].tolist(), "reference": target.tolist()}
+            plots[name] = Plot(
+                title=name.replace("_", " ").capitalize(),
+                x_label=LABELS[name][0],
+                y_label="share",
+                x=LABELS[name][1],
+                y=mean[0].tolist(),
+                reference=target.tolist(),
+            )
             whole.append(float(js_distance(mean, target)[0]))
             drawn.append(js_distance(draws, target))
             area = float(overlap(mean, target)[0])

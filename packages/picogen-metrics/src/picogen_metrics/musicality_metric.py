@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined
 from picogen_core.pieces import Piece
+from picogen_core.protocols import HeatMap
 from pydantic import Field
 
 from picogen_metrics import musicality
@@ -61,8 +61,9 @@ class MusicalityMetric:
         values = mean_values(rows, COLUMNS, self.options.bootstrap, rng)
         return Summary(values, headline="pitch_class_entropy")
 
-    def figures(self, piece: Piece) -> Mapping[str, Any]:
-        """`self_similarity`: the matrix of similarities of every bar with every bar, None where
-        both are empty; at most 128 bars."""
+    def figures(self, piece: Piece) -> Mapping[str, HeatMap]:
+        """`self_similarity`: the similarities of every bar with every bar, None where both are
+        empty; at most 128 bars."""
         bars = musicality.bar_contents(piece)[:128]
-        return {"self_similarity": [[musicality.similarity(a, b) for b in bars] for a in bars]}
+        cells = [[musicality.similarity(a, b) for b in bars] for a in bars]
+        return {"self_similarity": HeatMap("Similarity of bars", "bar", cells)}

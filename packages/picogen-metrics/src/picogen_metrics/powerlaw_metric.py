@@ -10,7 +10,7 @@ import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
 from picogen_core.abc.notes import melody
 from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED
+from picogen_core.protocols import CONDENSED, Plot
 from pydantic import Field
 
 from picogen_metrics import folder, noise, powerlaw
@@ -26,6 +26,7 @@ from picogen_metrics.powerlaw_reference import (
     genre_notes,
     numbers,
     oddness,
+    psd_ends,
     size_notes,
     spread,
 )
@@ -110,7 +111,7 @@ class PowerlawMetric:
                 headline = "powerlaw_distance"
                 total = values[headline].value
                 notes += genre_notes(total, known, found.numbers())
-        return Summary(values, unused, notes, headline, facts, plots)
+        return Summary(values, unused, notes, headline, facts, plots, order="oddness")
 
     def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
         """The numbers of `powerlaw_reference.Condensed`."""
@@ -149,21 +150,33 @@ def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> Mapping[str, Any]:
     }
 
 
-def _plots(found: _Statistics, known: Condensed | None) -> dict[str, Any]:
-    """psd by bin, with its 95 % interval, and intervals as shares; the reference's beside."""
+def _plots(found: _Statistics, known: Condensed | None) -> dict[str, Plot]:
+    """The spectrum and the intervals of the folder, the reference's beside."""
     counts = found.intervals / max(1.0, found.intervals.sum())
-    ends = [_interval(_column(found.resampled.get("psd"), number)) for number in range(10)]
-    plots = {
-        "psd_edges": powerlaw.PSD_EDGES.tolist(),
-        "psd": [_finite(power) for power in found.psd],
-        "psd_low": [low for low, _ in ends],
-        "psd_high": [high for _, high in ends],
-        "intervals": counts.tolist(),
-    }
+    low, high = psd_ends(found.resampled["psd"]) if found.resampled else ([], [])
+    edges = powerlaw.PSD_EDGES
+    psd = Plot(
+        title="Pitch spectrum",
+        x_label="cycles a note",
+        y_label="mean power",
+        x=np.sqrt(edges[1:] * edges[:-1]).tolist(),
+        y=[_finite(power) for power in found.psd],
+        low=low,
+        high=high,
+        log=True,
+    )
+    steps = [f"{step:+d}" if step else "0" for step in range(-powerlaw.CLIP, powerlaw.CLIP + 1)]
+    intervals = Plot("Melodic intervals", "semitones", "share", steps, counts.tolist())
     if known is not None:
         shares = np.array(known["intervals"]) / max(1.0, sum(known["intervals"]))
-        plots |= {"reference_psd": known["psd"], "reference_intervals": shares.tolist()}
-    return plots
+        psd = replace(
+            psd,
+            reference=known["psd"],
+            reference_low=known["psd_low"],
+            reference_high=known["psd_high"],
+        )
+        intervals = replace(intervals, reference=shares.tolist())
+    return {"psd": psd, "intervals": intervals}
 
 
 def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:

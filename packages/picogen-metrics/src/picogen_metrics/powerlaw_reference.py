@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from picogen_metrics import folder, noise, powerlaw
+from picogen_metrics.means import resample
 from picogen_metrics.powerlaw import Floats
 from picogen_metrics.references import REFERENCES
 
@@ -21,7 +22,8 @@ MARKOV = 1.69
 Numbers = tuple[Floats, Floats, Floats, Floats]
 """beta [R], psd [R, 10], intervals [R, 25] and rep [R] of R folders."""
 Condensed = Mapping[str, Any]
-"""pieces, beta by band, psd [10] (None where empty), intervals [25], leap, rep; noise, see
+"""pieces, beta by band, psd [10] (None where empty), its 95 % interval psd_low and psd_high,
+intervals [25], leap, rep; noise, see
 `picogen_metrics.noise`; oddness: name -> [mean, standard deviation] over pieces."""
 
 
@@ -35,10 +37,15 @@ def condense(
         name: powerlaw.whittle(powerlaw.band(sums.spectra, *cut))
         for name, cut in folder.BANDS.items()
     }
+    # Of a generator of its own, so that the noise below is what it was without this.
+    weights = resample(len(sums), noise.DRAWS, rng.spawn(1)[0])
+    low, high = psd_ends(folder.mean_psd(sums, weights))
     found: dict[str, Any] = {
         "pieces": len(pieces),
         "beta": {name: fit[0] for name, fit in fits.items() if fit is not None},
         "psd": [_plain(power) for power in folder.mean_psd(sums, one)[0]],
+        "psd_low": low,
+        "psd_high": high,
         "intervals": sums.intervals.sum(axis=0).tolist(),
         "leap": _plain(folder.mean_leap(sums, one)[0]),
         "rep": _plain(folder.mean_rep(sums, one)[0]),
@@ -58,6 +65,19 @@ def condense(
 
     noises = noise.table(distances, len(pieces), sizes, rng) if "beta" in found["beta"] else {}
     return {**found, "noise": noises}
+
+
+Ends = list[float | None]
+
+
+def psd_ends(draws: Floats) -> tuple[Ends, Ends]:
+    """[R, 10] -> the middle 95 % of each bin; None where no resample has power there."""
+    ends: list[Ends] = [[], []]
+    for column in draws.T:
+        found = column[np.isfinite(column)]
+        for end, percent in zip(ends, (2.5, 97.5), strict=True):
+            end.append(float(np.percentile(found, percent)) if len(found) else None)
+    return ends[0], ends[1]
 
 
 def numbers(known: Condensed) -> Numbers:

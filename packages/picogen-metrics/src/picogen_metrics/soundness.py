@@ -29,6 +29,8 @@ from picogen_core.score.schema import schema_faults
 from picogen_core.score.validity import count_bars, parse_parts
 from picogen_core.xml_notes import read_xml_notes
 
+_ENCODING = re.compile(r"""\A(\s*<\?xml[^>]*?)\s+encoding\s*=\s*(?:"[^"]*"|'[^']*')""")
+"""What the declaration says of the file's bytes, which the text is none of."""
 _VOICE_LINE = re.compile(r"^\[V:([^\]\n]*)\]")
 
 
@@ -48,7 +50,7 @@ def judge(piece: Piece) -> Soundness:
     out; MusicXML is judged itself."""
     abc = None
     if is_musicxml(piece):
-        xml = piece.text.encode()
+        xml = _ENCODING.sub(r"\1", piece.text, count=1).encode()
     else:
         try:
             abc = _whole(piece.text)

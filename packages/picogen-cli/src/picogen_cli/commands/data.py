@@ -29,8 +29,9 @@ def data(
     tags: Annotated[
         str | None,
         typer.Option(
-            help="NotaGen's %Period, %Composer and %Instrumentation: a CSV with the columns path, "
-            "period, composer, instrumentation; or: folders (Period/Composer/Instrumentation/…)."
+            help="NotaGen's %Period, %Composer and %Instrumentation: a CSV or JSONL with the "
+            "columns path (a file or a folder), period, composer, instrumentation; or: folders "
+            "(Period/Composer/Instrumentation/…)."
         ),
     ] = None,
     eval_ratio: Annotated[
@@ -88,11 +89,28 @@ def _tell(report: dict[str, Any], folder: Path) -> None:
             f"MIDI is an approximation: {midi['moved']} of {midi['notes']} notes in "
             f"{midi['files']} files moved to the grid of 1/16 and triplets."
         )
+    _tell_tags(report, folder)
     for reason, count in report["keys_left_out"].items():
         typer.echo(f"keys left out: {count} × {reason}")
     reasons = Counter(_kind(entry["reason"]) for entry in report["rejected"])
     for reason, count in reasons.most_common():
         typer.echo(f"left out: {count} × {reason} (each one in {folder / 'report.json'})")
+
+
+def _tell_tags(report: dict[str, Any], folder: Path) -> None:
+    for line in _tag_lines(report["tags"]):
+        typer.echo(f"tags: {line}")
+    each = f"(each one in {folder / 'report.json'})"
+    if untagged := report.get("untagged"):
+        typer.echo(f"without tags: {len(untagged)} pieces, first {untagged[0]} {each}")
+    if unused := report.get("tags_without_piece"):
+        typer.echo(f"tags without a piece: {len(unused)} paths, first {unused[0]} {each}")
+
+
+def _tag_lines(tags: list[dict[str, Any]]) -> list[str]:
+    return [
+        "{period} | {composer} | {instrumentation} × {pieces}".format(**triple) for triple in tags
+    ]
 
 
 def _kind(reason: str) -> str:
@@ -110,6 +128,7 @@ def _info(folders: list[str], as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
+    tags = facts.pop("tags")
     for name, value in facts.items():
         separator = " × " if name != "lengths" else " "
         shown = (
@@ -118,3 +137,5 @@ def _info(folders: list[str], as_json: bool) -> None:
             else value
         )
         typer.echo(f"{name}: {shown}")
+    for line in _tag_lines(tags):
+        typer.echo(f"tags: {line}")

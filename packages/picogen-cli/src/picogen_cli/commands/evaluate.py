@@ -13,6 +13,8 @@ from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
+    from picogen_core.progress import Reporter
+    from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreReport
 
 
@@ -53,15 +55,29 @@ def evaluate(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Measure unchanged files again.")
     ] = False,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report", help="Also write an HTML page: table, plots, scores that play."),
+    ] = None,
+    report_pieces: Annotated[
+        int, typer.Option(min=0, help="So many best, median and worst pieces each on the page.")
+    ] = 2,
+    report_size: Annotated[
+        float, typer.Option(min=0.1, help="MB that the page may have; it shows fewer pieces then.")
+    ] = 20.0,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
+    from picogen_core import ConfigError
+    from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreRequest, score_folder
 
     from picogen_cli import score_table
     from picogen_cli.settings import read_sets
 
+    if report_file is not None and report_file.is_dir():
+        raise ConfigError(f"--report {report_file} is a folder. Name a file, such as report.html.")
     names = metric or _all_metrics(reference is not None, checkpoint is not None)
     request = ScoreRequest(
         metrics=names,
@@ -78,6 +94,22 @@ def evaluate(
         beside = None
         if baseline is not None:
             beside = score_folder(baseline, request, _open_once(reference), reporter)
+        if report_file is not None:
+            given = {
+                "--metric": names,
+                "--reference": reference,
+                "--baseline": baseline,
+                "--checkpoint": checkpoint,
+                "--set": sets,
+                "--seed": seed,
+                "--report": report_file,
+                "--report-pieces": report_pieces,
+                "--report-size": f"{report_size:g}",
+            }
+            page = PageRequest(
+                str(folder), _command(folder, given), report_pieces, int(report_size * 1e6)
+            )
+            reporter.message(_write_page(report_file, report, beside, page, reporter))
     failed = score_table.failures(report, limits)
     if as_json:
         data = report.as_json() | {"failed": failed}
@@ -92,6 +124,36 @@ def evaluate(
         typer.echo(line, err=True)
     if failed:
         raise typer.Exit(1)
+
+
+def _command(folder: Path, given: Mapping[str, Any]) -> str:
+    """The command with every choice that was made, spelt out."""
+    import shlex
+
+    words = ["picogen", "eval", str(folder)]
+    for option, value in given.items():
+        values = value if isinstance(value, list) else [value]
+        words += [word for one in values if one is not None for word in (option, str(one))]
+    return shlex.join(words)
+
+
+def _write_page(
+    file: Path,
+    report: ScoreReport,
+    baseline: ScoreReport | None,
+    request: PageRequest,
+    reporter: Reporter,
+) -> str:
+    """Write the page; a line about it."""
+    from picogen_core.files import write_atomic
+    from picogen_core.report.build import build_page
+
+    page = build_page(report, request, baseline, reporter)
+    write_atomic(file, page.html)
+    told = f"{file}: {page.cards} pieces, {len(page.html) / 1e6:.2f} MB."
+    if page.left_out:
+        told += f" {len(page.left_out)} more did not fit into {request.limit / 1e6:g} MB."
+    return told
 
 
 def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:

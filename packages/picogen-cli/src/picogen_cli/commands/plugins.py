@@ -16,7 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-FACTS = {"unit", "better", "needs", "needs_teacher", "suffixes", "export"}
+FACTS = {
+    "unit",
+    "better",
+    "needs",
+    "needs_teacher",
+    "suffixes",
+    "export",
+    "compiled_step",
+    "recurrent",
+}
 
 
 def plugins(
@@ -58,6 +67,8 @@ def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
         for key, value in facts.items()
         if not callable(value)
     }
+    if hasattr(entry.spec, "compiled_step"):
+        facts["compiled_step"] = entry.spec.compiled_step is not None
     origin = {"distribution": entry.distribution, "version": entry.version}
     return {"kind": entry.kind, **facts, "name": known.label(entry), **origin}
 

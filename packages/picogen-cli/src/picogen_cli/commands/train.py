@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from picogen_core.training.config import TrainConfig
 
 from picogen_cli.defaults import dated_name, default_data, shipped_teacher
 from picogen_cli.options import Config, Device, Force, Json, Seed, Sets, print_json, show
@@ -25,6 +26,16 @@ Data = Annotated[
 EvalData = Annotated[
     Path | None, typer.Option(help="Held-out folder or index; left out, the data's own split.")
 ]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        help="Start from these weights and their architecture: run or checkpoint folder, NotaGen "
+        ".pth or hf:OWNER/REPO/FILE."
+    ),
+]
+Freeze = Annotated[
+    list[str] | None, typer.Option(help="embedding, backbone or head: does not learn. Repeatable.")
+]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step of each process [4].")]
 Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
@@ -32,6 +43,18 @@ MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many secon
 Nproc = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
+]
+Preset = Annotated[
+    Literal["tiny", "small", "base"] | None,
+    typer.Option(help="A size to begin from: 0.9, 5 or 31 million parameters with rwkv."),
+]
+Track = Annotated[
+    Literal["none", "wandb"] | None,
+    typer.Option(help="Who follows the run; wandb is offline unless WANDB_MODE=online [none]."),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, tell parameters, memory and time, and stop."),
 ]
 RESUME = ("auto", "always", "never")
 Resume = Annotated[
@@ -47,6 +70,8 @@ def train(
     data: Data = None,
     eval_data: EvalData = None,
     output_dir: OutputDir = None,
+    init: Init = None,
+    freeze: Freeze = None,
     batch_size: BatchSize = None,
     lr: Lr = None,
     epochs: Epochs = None,
@@ -56,13 +81,17 @@ def train(
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
+    preset: Preset = None,
+    track: Track = None,
+    dry_run: DryRun = False,
     resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train a model on scores."""
     flags = _flags(locals())
-    _run("train", flags, {}, config, sets or [], resume, force, as_json)
+    settings = resolve(config, flags, sets or [], preset=preset)
+    _run("train", settings, resume, force, dry_run, as_json)
 
 
 def distill(
@@ -72,6 +101,8 @@ def distill(
     data: Data = None,
     eval_data: EvalData = None,
     output_dir: OutputDir = None,
+    init: Init = None,
+    freeze: Freeze = None,
     teacher_ckpt: Annotated[
         Path | None,
         typer.Option(
@@ -95,6 +126,9 @@ def distill(
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
+    preset: Preset = None,
+    track: Track = None,
+    dry_run: DryRun = False,
     resume: Resume = "never",
     force: Force = False,
     as_json: Json = False,
@@ -107,7 +141,8 @@ def distill(
         "loss.physics.weight": beta_phy,
         "cache_limit": cache_limit,
     }
-    _run("distill", flags, distill_losses(), config, sets or [], resume, force, as_json)
+    settings = resolve(config, flags, sets or [], distill_losses(), preset)
+    _run("distill", settings, resume, force, dry_run, as_json)
 
 
 def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, Any]:
@@ -124,7 +159,7 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
     keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
-    keys += ["max_seconds", "seed", "device", "nproc"]
+    keys += ["max_seconds", "seed", "device", "nproc", "track", "init", "freeze"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],
@@ -133,15 +168,18 @@ def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run(
     command: str,
-    flags: dict[str, Any],
-    defaults: Mapping[str, Any],
-    config_file: Path | None,
-    sets: list[str],
+    config: TrainConfig,
     resume: Literal["auto", "always", "never"],
     force: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
-    config = resolve(config_file, flags, sets, defaults)
+    if config.init is not None:
+        from picogen_core.training.initial import adopt
+
+        if "exp_name" not in config.model_fields_set:
+            config = config.model_copy(update={"exp_name": dated_name(command, "init")})
+        config = adopt(config, resume)
     from picogen_core.training.check import check_config
 
     check_config(config)
@@ -153,11 +191,18 @@ def _run(
     with make_reporter() as reporter:
         if config.data is None:
             updates["data"] = default_data(reporter)
+        config = config.model_copy(update=updates)
+        if dry_run:
+            from picogen_core.training.plan import plan_training
+
+            from picogen_cli.plan_text import plan_text
+
+            plan = plan_training(config, resume=resume, force=force, reporter=reporter)
+            print_json(asdict(plan)) if as_json else typer.echo(plan_text(plan))
+            return
         from picogen_core.training.loop import run_training
 
-        result = run_training(
-            config.model_copy(update=updates), resume=resume, force=force, reporter=reporter
-        )
+        result = run_training(config, resume=resume, force=force, reporter=reporter)
     if as_json:
         print_json(asdict(result))
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Sums may be reordered, so that loops become vector instructions. NaN and infinity keep their
@@ -21,3 +22,22 @@ def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
     import numba
 
     return numba.njit(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
+
+
+@contextmanager
+def when_compiling(tell: Callable[[], None]) -> Iterator[None]:
+    """Calls `tell` once if a kernel has to be compiled, since it is not on disk."""
+    from numba.core import event
+
+    class Announce(event.Listener):
+        told = False
+
+        def on_start(self, happening: Any) -> None:
+            if not self.told:
+                tell()
+            self.told = True
+
+        def on_end(self, happening: Any) -> None: ...
+
+    with event.install_listener("numba:compile", Announce()):
+        yield

@@ -191,7 +191,6 @@ class Transformer:
         ends.append(-1 if positions is None else packer.table(positions))
         self._table, self._ends = np.array(rows, np.int64), np.array(ends, np.int64)
         self._flat = packer.flat()
-        self._room = None if positions is None else len(positions)
         self.allocate(1, 1)
 
     @classmethod
@@ -242,7 +241,6 @@ class Transformer:
         )  # fmt: skip
         caches = slots * layout.layers * layout.kv_heads * places
         self._keys, self._values = zeros(caches * layout.head_size), zeros(caches * strides[3])
-        self._shape = slots, -1
         self._lengths = np.zeros(slots, np.int64)
         self._turns = _turns(layout, max_patches)
         self._places, self._work = places, zeros(1)
@@ -251,10 +249,13 @@ class Transformer:
         self._lengths[slot] = 0
 
     def copy(self, source: int, target: int) -> None:
-        self._lengths[target] = self._lengths[source]
-        for cache in (self._keys, self._values):
-            by_slot = cache.reshape(self._shape)
-            by_slot[target] = by_slot[source]
+        """Only what is filled, so that memory that no piece has reached is never touched."""
+        filled = self._lengths[target] = self._lengths[source]
+        slots, panels = len(self._lengths), -(-filled // LANES)
+        keys = self._keys.reshape(slots, -1, self._places // LANES, self.layout.head_size * LANES)
+        values = self._values.reshape(slots, -1, self._places, LANES)
+        keys[target, :, :panels] = keys[source, :, :panels]
+        values[target, :, :filled] = values[source, :, :filled]
 
     def extend(self, x: Floats, slots: NDArray[np.int64]) -> Floats:
         """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from picogen_core.data.store import Dataset
+from picogen_core.data.tags import count_tags
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
@@ -42,5 +43,6 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     facts["meters"] = counted(pieces, "meter")
     facts["voices"] = counted(pieces, "voices")
     facts["licences"] = counted(pieces, "licence")
+    facts["tags"] = count_tags(dataset)
     approximate = sum("approximate" in row for row in pieces)
     return facts | ({"approximate": approximate} if approximate else {})

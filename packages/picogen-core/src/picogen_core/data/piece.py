@@ -11,6 +11,7 @@ from picogen_core.abc.patches import check_characters, split_body, strip_marks
 from picogen_core.abc.reduce import leave_out_rests
 from picogen_core.data.files.reader import FileReader, ReadFile
 from picogen_core.data.keys import InKey, in_keys
+from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 
@@ -70,7 +71,7 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
     check_size(read.abc)
     text = to_interleaved(read.abc)
-    if task.tags and not text.startswith("%"):
+    if task.tags and not has_tags(text):
         text = task.tags + text
     pitches = [pitch for voice in read_notes(text).values() for pitch in melody(voice)]
     if len(pitches) < MIN_NOTES:
@@ -107,8 +108,10 @@ def to_interleaved(abc: str) -> str:
 
 def _row(piece: SourcePiece, text: str, notes: int) -> dict[str, Any]:
     fields = dict(line.split(":", 1) for line in text.splitlines() if line[1:2] == ":")
+    tags = tags_of(text)
     return {
         "path": piece.name,
+        **({"tags": list(tags)} if tags else {}),
         "meter": fields.get("M", ""),
         "voices": text.count("\nV:"),
         "bars": text.count("\n[V:"),

@@ -14,7 +14,7 @@ from picogen_core.data.keys import ORIGINAL, check_keys
 from picogen_core.data.parts import Part, Settings, cut_parts, make_parts, read_facts, read_part
 from picogen_core.data.piece import Task
 from picogen_core.data.store import Dataset, Encoded, read_dataset, write_shards
-from picogen_core.data.tags import Tags
+from picogen_core.data.tags import Tags, Triple, tally
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.progress import Quiet, Reporter
@@ -51,13 +51,17 @@ def prepare(
     `jobs` nor on interruptions.
 
     Raises:
-        BadInput: no piece could be used.
+        BadInput: no piece could be used, or none has tags where there should be some.
         ConfigError: `keys` is none of the three.
     """
     reporter = reporter or Quiet()
     reporter.start("Preparing music", None, "tunes")
     settings = Settings(check_keys(keys), seed)
-    tasks = (Task(piece, (tags or Tags()).lines(piece)) for piece in _unique_names(pieces))
+    tags, named, tagging = tags or Tags(), _unique_names(pieces), dict[str, Any]()
+    if tags.source:
+        named = iter(listed := list(named))
+        tagging = tags.report(listed)
+    tasks = (Task(piece, tags.lines(piece)) for piece in named)
     parts: list[Part] = []
     count = 0
     for part in make_parts(cut_parts(tasks, settings, folder / PARTS), jobs):
@@ -65,9 +69,8 @@ def prepare(
         count += len(part.tasks)
         reporter.advance(count)
     plan = _plan(parts, eval_ratio, seed)
-    report = write_shards(
-        folder, plan.rows, _shards(parts, plan), plan.report(eval_ratio, seed, keys)
-    )
+    report = plan.report(eval_ratio, seed, keys) | tagging
+    report = write_shards(folder, plan.rows, _shards(parts, plan), report)
     shutil.rmtree(folder / PARTS)
     reporter.finish()
     return Prepared(read_dataset(folder), report)
@@ -96,6 +99,7 @@ class _Plan:
             "seed": seed,
             "keys": keys,
             "licences": dict(Counter(row["licence"] for row in originals)),
+            "tags": tally(Triple(*row["tags"]) for row in originals if "tags" in row),
         }
         report["keys_left_out"] = dict(self.left_out)
         if self.midi:

@@ -9,7 +9,7 @@ from picogen_core.abc.patches import split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.data.piece import check_size, to_interleaved
 from picogen_core.errors import BadInput, ConfigError
-from picogen_core.generation.prompt import PlacedPrompt, count_bars, place_prompt
+from picogen_core.generation.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
 
 MAX_PROMPT = 1 << 20
 ABC = (".abc", ".txt")
@@ -56,7 +56,9 @@ def read_opening(path: Path, keep: int | None, total: int | None, prompt: str = 
             "beside --continue a prompt may have X: T: C: lines and % tags; the rest is the "
             "score's."
         )
-    tags = given.text if given.text.endswith("%end\n") or not given.text else given.text + "%end\n"
+    tags = given.text
+    if tags and not tags.endswith(f"{TAGS_END}\n"):
+        tags += f"{TAGS_END}\n"
     titles = given.titles or tuple(line for line in abc.splitlines() if line[:2] in _CREDITS)[:4]
     return PlacedPrompt(titles, tags + header + count_bars(kept, total))
 

@@ -18,6 +18,7 @@ from picogen_core.abc.lexer import TIMED, lex
 from picogen_core.abc.patches import check_characters, strip_marks
 from picogen_core.errors import BadInput, ConfigError
 
+TAGS_END = "%end"
 TOTAL_BARS = 16  # what the counter promises when a prompt brings bars and no counter
 
 _FIELD = re.compile(r"([A-Za-z]):\s*(.*)")
@@ -34,11 +35,11 @@ class PlacedPrompt:
 def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:
     """Put the fields of a prompt where training headers have them.
 
-    A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, and M:4/4 before a
-    K:; without a K: the model writes the rest of the header itself. Music after the K: becomes the
-    first bars, one line a bar as in training; a bar without its barline stays open. Several voices
-    (`V:` lines in the music) have to be whole bars. With a `total` of bars the counters say so,
-    whatever they said.
+    A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, M:4/4 before a K:,
+    and %end between tags and what follows them; without a K: the model writes the rest of the
+    header itself. Music after the K: becomes the first bars, one line a bar as in training; a bar
+    without its barline stays open. Several voices (`V:` lines in the music) have to be whole bars.
+    With a `total` of bars the counters say so, whatever they said.
 
     Raises:
         BadInput: a field that cannot be read, or a character outside ASCII in the music.
@@ -64,6 +65,8 @@ def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:
             header.voices[voice.source] = voice
         elif found:
             values[found.group(1)] = _normal(found.group(1), found.group(2))
+    if header.tags and header.tags[-1] != TAGS_END and (values or header.score or music):
+        header.tags.append(TAGS_END)
     header.unit, header.tempo = values.get("L"), values.get("Q")
     header.meter, header.key = values.get("M", "4/4"), values.get("K", "")
     text = _conditioning(header, values, music, total)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from picogen_core.generation.prompt import TAGS_END
 from picogen_core.model.config import MANIFEST
 from picogen_core.suggest import did_you_mean
 
@@ -30,7 +31,7 @@ def tags_in(prompt: str) -> list[str]:
     """The tags at the head of a placed prompt."""
     tags: list[str] = []
     for line in prompt.splitlines():
-        if not line.startswith("%") or line.startswith("%%") or line == "%end":
+        if not line.startswith("%") or line.startswith("%%") or line == TAGS_END:
             break
         tags.append(line[1:].strip())
     return tags

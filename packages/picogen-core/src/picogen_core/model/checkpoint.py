@@ -14,20 +14,20 @@ from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
 from picogen_core.files import flush
-from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import SMALL
 from picogen_core.model.folder import digest, find_checkpoint, read_config
 from picogen_core.model.hub import local_path
 from picogen_core.model.imported import Storage, import_teacher
-from picogen_core.model.notagen import read_notagen
+from picogen_core.model.notagen import open_notagen, read_notagen
 from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
 from picogen_core.progress import Reporter
 
 __all__ = [
-    "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_model",
-    "save_checkpoint",
+    "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_config",
+    "load_model", "save_checkpoint",
 ]  # fmt: skip
 
 
@@ -107,6 +107,20 @@ def load_model(
         return read_notagen(path).to(device)
     # The cache's files are never changed in place, so the model may live in them.
     return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
+
+
+def load_config(
+    path: Path | str, reporter: Reporter | None = None, storage: Storage = "fp32"
+) -> ModelConfig:
+    """What `load_model` would build, without its weights. Raises what that raises of the rest."""
+    path = local_path(path)
+    if not path.is_file():
+        return read_config(find_checkpoint(path))
+    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
+        return read_config(path.parent)
+    if path.stat().st_size < SMALL:
+        return open_notagen(path).config
+    return read_config(import_teacher(path, storage, reporter))
 
 
 def _load_folder(folder: Path, *, share: bool) -> GenericStudent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,23 @@ def read_config(folder: Path) -> ModelConfig:
             "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
         )
     return _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
+
+
+def read_manifest(path: Path | str) -> dict[str, Any]:
+    """The manifest of a run or checkpoint folder; empty for what has none, as a `.pth`.
+
+    Raises:
+        BadCheckpoint: `path` is no checkpoint.
+    """
+    path = local_path(path)
+    if path.is_file() and path.name != WEIGHTS:
+        return {}
+    folder = path.parent if path.is_file() else find_checkpoint(path)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:

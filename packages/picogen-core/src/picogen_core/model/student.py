@@ -6,6 +6,7 @@ N valid target patches of a batch (patches 1 … length − 1 of each row)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,9 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.teacher import TeacherHead
 from picogen_core.model.written import written_logits
 from picogen_core.registry import registry
+
+PARTS = {"embedding": "patch_embedding", "backbone": "backbone", "head": "head"}
+"""What can be frozen, and the module that it is."""
 
 
 class PatchEmbedding(nn.Module):
@@ -92,6 +96,7 @@ class GenericStudent(nn.Module):
         for part, entry in ((self.backbone, backbone), (self.head, head)):
             if not isinstance(part, nn.Module):
                 raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
+        self.frozen: tuple[str, ...] = ()
         self.projector: nn.Linear | None = None
         if config.teacher_width and not isinstance(self.head, TeacherHead):
             self.projector = nn.Linear(config.d_model, config.teacher_width)
@@ -106,6 +111,31 @@ class GenericStudent(nn.Module):
         return sum(
             p.numel() for name, p in self.named_parameters() if not name.startswith("projector.")
         )
+
+    def trained_parameter_count(self) -> int:
+        """Those of `parameter_count` that get a gradient."""
+        return sum(
+            p.numel()
+            for name, p in self.named_parameters()
+            if p.requires_grad and not name.startswith("projector.")
+        )
+
+    def freeze(self, parts: Iterable[str]) -> None:
+        """Keep some of `PARTS` as they are: they get no gradient and stay in evaluation mode, so
+        that they do in training what they will do in generation, without dropout."""
+        self.frozen = tuple(parts)
+        for part in self.frozen:
+            getattr(self, PARTS[part]).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> GenericStudent:
+        super().train(mode)
+        for part in self.frozen:
+            module = getattr(self, PARTS[part]).eval()
+            for inner in module.modules():
+                if isinstance(inner, nn.RNNBase) and not inner.dropout:
+                    inner.train(mode)  # cuDNN has a backward pass in training mode alone
+        return self
 
     def to_teacher(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N E"]:
         """At the teacher's width: by the projector that head `teacher` has, else by our own."""
@@ -162,10 +192,15 @@ class GenericStudent(nn.Module):
         return hidden, state
 
 
-def components(config: ModelConfig) -> dict[str, dict[str, str]]:
-    """Which distribution and version the backbone and the head came from."""
+def components(config: ModelConfig) -> dict[str, dict[str, Any]]:
+    """Which distribution and version the backbone and the head came from, and their options."""
     found = {kind: registry().get(kind, getattr(config, kind)) for kind in ("backbone", "head")}
     return {
-        kind: {"name": entry.name, "distribution": entry.distribution, "version": entry.version}
+        kind: {
+            "name": entry.name,
+            "distribution": entry.distribution,
+            "version": entry.version,
+            "config": getattr(config, f"{kind}_options"),
+        }
         for kind, entry in found.items()
     }

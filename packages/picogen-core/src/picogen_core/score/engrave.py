@@ -6,6 +6,7 @@ Verovio never sees ABC, which it reads badly, and only MusicXML that parses.
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 from lxml import etree
@@ -94,3 +95,17 @@ def midi_base64(toolkit: Any) -> str:
     if base64.b64decode(midi)[:4] != b"MThd":
         raise ConversionError("verovio made no MIDI file of this MusicXML")
     return midi
+
+
+def note_lights(toolkit: Any) -> list[tuple[float, float, str]]:
+    """When each note of the score that `engrave` loaded sounds: start and end in seconds, and its
+    id in the pages. A note of a repeated passage is there once for every time."""
+    begun: dict[str, float] = {}
+    lights = []
+    for moment in toolkit.renderToTimemap({}):
+        now = moment["tstamp"] / 1000
+        for name in moment.get("off", ()):
+            if name in begun:
+                lights.append((begun.pop(name), now, re.sub(r"-rend\d+$", "", name)))
+        begun.update(dict.fromkeys(moment.get("on", ()), now))
+    return lights

@@ -11,8 +11,9 @@ from typing import Literal
 from picogen_core.sandbox import Worker
 from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
 
-# midi+svg: the MIDI first, then the pages; png is of an SVG page, wav of a MIDI file in base64.
-Op = Literal["musicxml", "svg", "midi", "midi+svg", "png", "wav"]
+# midi+svg: the MIDI first, then the pages; midi+lights+svg: between them, as JSON, when each note
+# of the pages sounds; png is of an SVG page, wav of a MIDI file in base64.
+Op = Literal["musicxml", "svg", "midi", "midi+svg", "midi+lights+svg", "png", "wav"]
 
 
 @dataclass(frozen=True)

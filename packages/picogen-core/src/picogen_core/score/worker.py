@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ class Libraries:
             load_abc2xml()
         elif op == "wav":
             importlib.import_module("picogen_core.score.synth")
-        elif op in ("svg", "midi", "midi+svg") and self._toolkit is None:
+        elif op in ("svg", "midi", "midi+svg", "midi+lights+svg") and self._toolkit is None:
             from picogen_core.score.engrave import load_verovio
 
             self._toolkit = load_verovio()
@@ -50,12 +51,13 @@ class Libraries:
 
             wav = midi_to_wav(base64.b64decode(text))
             return {"ok": [base64.b64encode(wav).decode()], "warnings": []}
-        from picogen_core.score.engrave import engrave, midi_base64, svg_pages
+        from picogen_core.score.engrave import engrave, midi_base64, note_lights, svg_pages
 
         engrave(self._toolkit, text)
         midi = [] if op == "svg" else [midi_base64(self._toolkit)]
+        lights = [json.dumps(note_lights(self._toolkit))] if "lights" in op else []
         pages = [] if op == "midi" else svg_pages(self._toolkit, text)
-        return {"ok": [*midi, *pages], "warnings": []}
+        return {"ok": [*midi, *lights, *pages], "warnings": []}
 
 
 def convert(libraries: Libraries, op: str, text: str) -> Reply:

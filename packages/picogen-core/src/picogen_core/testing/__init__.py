@@ -6,8 +6,8 @@
     def test_gru(check):
         check()
 
-pytest runs one test a property, on the CPU and, where there is one, on CUDA. `what` is an installed
-name or a spec. A property that is given up on purpose is named, with the reason, in
+pytest runs one test a property, on the CPU and on CUDA (skipped where there is none). `what` is an
+installed name or a spec. A property that is given up on purpose is named, with the reason, in
 `expected_failures={"is_causal": "it looks ahead by design"}`; if it then holds, the test fails.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec
-from picogen_core.testing.kit import devices, parametrise, resolve
+from picogen_core.testing.kit import DEVICES, parametrise, resolve
 
 if TYPE_CHECKING:
     import pytest
@@ -41,7 +41,7 @@ def backbone_checks(
         CHECKS,
         lambda device: BackboneSubject(resolve("backbone", what), options or {}, d_model, device),
         expected_failures,
-        devices(),
+        DEVICES,
     )
 
 
@@ -62,7 +62,7 @@ def head_checks(
         CHECKS,
         lambda device: HeadSubject(resolve("head", what), options or {}, d_model, device),
         expected_failures,
-        devices(),
+        DEVICES,
     )
 
 
@@ -79,7 +79,7 @@ def loss_checks(
         CHECKS,
         lambda device: LossSubject(resolve("loss", what), options or {}, device),
         expected_failures,
-        devices(),
+        DEVICES,
     )
 
 

@@ -12,6 +12,8 @@ from picogen_core.registry import Entry, registry
 from picogen_core.specs import Spec
 from picogen_core.suggest import did_you_mean
 
+DEVICES = ("cpu", "cuda")
+
 Check = Callable[[Any], None]
 """A property: raises `AssertionError` if the subject lacks it. Its docstring says what it is."""
 
@@ -47,7 +49,8 @@ def parametrise(
     expected_failures: Mapping[str, str] | None,
     devices: Sequence[str] = ("cpu",),
 ) -> pytest.MarkDecorator:
-    """A decorator that runs a test with `check` bound to each check on each device.
+    """A decorator that runs a test with `check` bound to each check on each device; where there is
+    no CUDA, its tests are skipped and say so.
 
     Raises:
         ValueError: an expected failure that is the name of no check.
@@ -57,10 +60,13 @@ def parametrise(
     for name in expected.keys() - set(known):
         hint = did_you_mean(name, known)
         raise ValueError(f"there is no check {name!r}.{hint} Checks: {', '.join(known)}.")
+    skip = "cuda" in devices and not _cuda()
+    without = [pytest.mark.skip(reason="this machine has no CUDA")] if skip else []
     cases = [
         pytest.param(
             Case(check, lambda device=device: subject(device), expected.get(check.__name__)),  # type: ignore[misc]
             id=check.__name__ if device == "cpu" else f"{check.__name__}-{device}",
+            marks=without if device == "cuda" else [],
         )
         for device in devices
         for check in checks
@@ -75,8 +81,7 @@ def resolve(kind: str, what: str | Spec) -> Entry[Any]:
     return Entry(kind, what, "not installed", "0")
 
 
-def devices() -> tuple[str, ...]:
-    """The CPU, and CUDA where there is one."""
+def _cuda() -> bool:
     import torch
 
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    return torch.cuda.is_available()

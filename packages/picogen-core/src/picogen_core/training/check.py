@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from picogen_core.errors import ConfigError
 from picogen_core.registry import registry
-from picogen_core.training.config import TrainConfig
+from picogen_core.training.config import Part, TrainConfig
+from picogen_core.training.terms import read_term
+from picogen_core.training.tracking import check_tracker
+
+PARTS = get_args(Part)
 
 
 def check_config(config: TrainConfig) -> None:
-    """Raises `UnknownName` or `ConfigError` for a part that is not installed or its options."""
+    """Raises `UnknownName` or `ConfigError` for a part that is not installed or its options, and
+    for a run that would train nothing."""
+    if len(config.freeze) == len(PARTS):
+        raise ConfigError(
+            f"freeze={','.join(config.freeze)} leaves nothing to train. Leave one of them out."
+        )
     model = config.model_config_for(None)
     registry().get("backbone", model.backbone).options(model.backbone_options)
     registry().get("head", model.head).options(model.head_options)
-    for name in config.loss:
-        registry().get("loss", name)
+    for name, table in config.loss.items():
+        read_term(name, table)
+    check_tracker(config.track)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from picogen_core.errors import ConfigError
 from picogen_core.model.config import ModelConfig
 from picogen_core.options import Options
 
 Schedule = Literal["constant", "linear", "cosine"]
+Part = Literal["embedding", "backbone", "head"]
 
 
 class TrainConfig(Options):
@@ -41,6 +42,14 @@ class TrainConfig(Options):
     )
     loss: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Losses beside cross-entropy: weight, schedule, options."
+    )
+    init: Path | None = Field(
+        None,
+        description="Checkpoint whose weights the run starts from, and whose architecture it has: "
+        "run or checkpoint folder, NotaGen .pth, hf:OWNER/REPO/FILE.",
+    )
+    freeze: tuple[Part, ...] = Field(
+        (), description="Parts that do not learn: embedding, backbone, head."
     )
     teacher_ckpt: Path | None = Field(
         None, description="NotaGen .pth, hf:OWNER/REPO/FILE, run or checkpoint folder."
@@ -79,6 +88,15 @@ class TrainConfig(Options):
         None, ge=1, description="Steps between checkpoints; left out, saving costs 1 % of the time."
     )
     save_minutes: float = Field(5.0, gt=0, description="Most minutes between two checkpoints.")
+    samples: int = Field(
+        4, ge=0, le=64, description="Pieces that are written and measured at every evaluation."
+    )
+    sample_share: float = Field(
+        0.05, gt=0, description="Most of the run's time that they may take; else they are left out."
+    )
+    track: Literal["none", "wandb"] = Field(
+        "none", description="Who follows metrics.jsonl; wandb is offline unless WANDB_MODE=online."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 is autocast; auto takes it on CUDA, fp32 elsewhere."
     )
@@ -88,6 +106,11 @@ class TrainConfig(Options):
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
     seed: int = Field(0, ge=0, description="Of weights, order, crops and dropout.")
+
+    @field_validator("freeze")
+    @classmethod
+    def _each_part_once(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        return tuple(sorted(set(parts)))
 
     def model_config_for(self, teacher_width: int | None) -> ModelConfig:
         """The student that this run trains."""

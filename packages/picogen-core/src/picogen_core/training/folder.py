@@ -46,6 +46,9 @@ def prepare(config: TrainConfig, resumed: bool) -> None:
         settle(run_dir / name)
         if not resumed:
             shutil.rmtree(run_dir / name, ignore_errors=True)
+    if not resumed:
+        for name in ("samples", "wandb"):
+            shutil.rmtree(run_dir / name, ignore_errors=True)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

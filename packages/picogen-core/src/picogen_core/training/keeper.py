@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,9 +18,6 @@ from picogen_core.training.schedule import SaveClock
 from picogen_core.training.setup import Parts
 from picogen_core.training.state import STATE, Progress
 
-Listener = Callable[[Mapping[str, Any]], None]
-"""Is told every row after it went to metrics.jsonl: of a step or of an evaluation."""
-
 
 class Keeper:
     """Of process 0; in the others, without a `log`, nothing is written."""
@@ -32,23 +29,20 @@ class Keeper:
         progress: Progress,
         signals: Signals,
         log: MetricsLog | None,
-        listeners: Sequence[Listener],
     ) -> None:
         self.config, self.parts, self.progress, self.signals = config, parts, progress, signals
-        self.log, self.listeners = log, listeners
+        self.log = log
         self.clock = SaveClock(config.save_every, config.save_minutes)
         self.saved_step = progress.step
 
     def tell(self, values: Mapping[str, Any]) -> None:
-        """A row to metrics.jsonl and to whoever else listens."""
+        """A row to metrics.jsonl: of a step or of an evaluation."""
         if self.log is None:
             return
         progress = self.progress
         row = {"step": progress.step, "seconds": round(progress.seconds, 3)}
-        row |= {"waited": round(progress.waited, 3), **values}
+        row |= {"waited": round(progress.waited, 3), "characters": progress.characters, **values}
         self.log(row)
-        for listener in self.listeners:
-            listener(row)
 
     def save_if_due(self) -> None:
         """last/, from time to time."""

@@ -18,15 +18,19 @@ from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.folder import Resume, claim, prepare
+from picogen_core.training.initial import adopt
 from picogen_core.training.interrupt import Signals, Stopped, catch_signals
-from picogen_core.training.keeper import Keeper, Listener
+from picogen_core.training.keeper import Keeper
 from picogen_core.training.log import MetricsLog
+from picogen_core.training.manifest import write_manifest
 from picogen_core.training.processes import Processes
 from picogen_core.training.resume import check_origin, restore
+from picogen_core.training.samples import Sampler
 from picogen_core.training.schedule import learning_rate
 from picogen_core.training.setup import Parts, build_parts
 from picogen_core.training.state import Progress, RunResult
 from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.tracking import Following, check_tracker
 
 REPORT_SECONDS = 1.0
 
@@ -51,6 +55,7 @@ def run_training(
             that is not finite; a disk without room. The last checkpoint is whole.
         Stopped: after Ctrl-C or SIGTERM, when last/ was written.
     """
+    config = adopt(config, resume, reporter)
     if config.nproc > 1:
         from picogen_core.training.launch import launch
 
@@ -71,22 +76,29 @@ def train_in_process(
     signals: Signals,
 ) -> RunResult | None:
     """`run_training` for one of the run's processes; only the main one has a result."""
+    check_tracker(config.track)
     checkpoint = claim(config.run_dir, resume, force)
-    parts = build_parts(config, processes.device, reporter)
+    parts = build_parts(config, processes.device, reporter, checkpoint)
     progress = Progress()
     if checkpoint is not None:
         progress = restore(config, checkpoint, parts.model, parts.optimizer)
         check_origin(checkpoint, parts.origin)
         reporter.message(f"Going on with {config.run_dir} after step {progress.step}.")
     processes.wait()
-    log, listeners = None, list[Listener]()
+    log = None
     if processes.is_main:
         prepare(config, resumed=checkpoint is not None)
+        write_manifest(config, parts, processes, progress.step, resumed=checkpoint is not None)
         log = MetricsLog(config.run_dir / "metrics.jsonl", progress.log_bytes)
-    keeper = Keeper(config, parts, progress, signals, log, listeners)
+    keeper = Keeper(config, parts, progress, signals, log)
     run = _Run(config, parts, progress, keeper, reporter, processes, signals)
+    following = None
+    if log is not None and config.track != "none":
+        following = Following(config.track, config.run_dir, log.flush(), reporter)
+    done = False
     try:
         run.train()
+        done = True
     except Stopped as stop:
         reporter.message(keeper.stopped(stop))
         raise
@@ -95,6 +107,9 @@ def train_in_process(
             raise
         way_on = "" if isinstance(error, Diverged) else f" {keeper.way_on}"
         raise type(error)(f"{error} {keeper.kept}{way_on}") from error
+    finally:
+        if following is not None:
+            following.finish(failed=not done)
     return run.result() if processes.is_main else None
 
 
@@ -133,7 +148,9 @@ class _Run:
             self.held_out_share = parts.held_out.select(mine)
         self.autocast = autocast(config.precision, processes.device)
         self.seconds = progress.seconds  # by the main process's clock, the same in all
+        self.sampler = Sampler(config, parts.model, reporter)
         self.last_report = 0.0
+        self.judged: dict[str, str] = {}  # by the last evaluation; shown until the next
 
     @property
     def epochs_done(self) -> float:
@@ -155,6 +172,7 @@ class _Run:
         """All epochs that are left. Raises `Stopped` between two steps if a signal came."""
         kind = "Distilling" if self.parts.teaching else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
+        self.reporter.advance(self.fraction)  # a run that goes on does not begin at nothing
         if self.evaluation_is_due:
             self.evaluate()
         while self.fraction < 1:
@@ -208,9 +226,9 @@ class _Run:
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
         (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
-        self.keeper.tell(
-            {"epoch": round(self.epochs_done, 4), **terms, "lr": rate, "grad_norm": norm}
-        )
+        bits = terms["ce"] / math.log(2)
+        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": bits}
+        self.keeper.tell({**row, "lr": rate, "grad_norm": norm})
         self.show(terms)
 
     def agree(self, characters: int) -> float:
@@ -229,14 +247,19 @@ class _Run:
         nats, characters = self.processes.sum([sum(score.nats), float(sum(score.characters))])
         loss = nats / characters
         epoch, bits = round(self.epochs_done, 4), loss / math.log(2)
+        samples = self.sampler(progress) if self.processes.is_main else {}
         with self.signals.held():
             progress.evaluated = progress.step
-            self.keeper.tell({"epoch": epoch, "eval_loss": loss, "eval_bits": bits})
+            self.keeper.tell({"epoch": epoch, "eval_loss": loss, "eval_bits": bits, **samples})
             if progress.best is None or loss < progress.best:
                 progress.best = loss
                 self.keeper.save("best")
             self.keeper.save("last")
-        self.reporter.advance(self.fraction, {"held-out bits/char": f"{bits:.3f}"})
+        self.judged = {"held-out bits/char": f"{bits:.3f}"}
+        for name in ("sample/beta", "sample/valid"):
+            if name in samples:
+                self.judged[name] = f"{samples[name]:.3g}"
+        self.reporter.advance(self.fraction, self.judged)
 
     def show(self, terms: Mapping[str, float]) -> None:
         progress = self.progress
@@ -247,7 +270,7 @@ class _Run:
         hidden = ("loss", "ce")
         shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
         shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
-        self.reporter.advance(self.fraction, shown)
+        self.reporter.advance(self.fraction, shown | self.judged)
 
     def result(self) -> RunResult:
         """Scores best/ on all evaluation pieces."""

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from picogen_core.data.batches import Batch
 from picogen_core.errors import ConfigError, PluginError
 from picogen_core.model.student import GenericStudent, Output
-from picogen_core.options import Options, parse_options
 from picogen_core.protocols import Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.registry import registry
-from picogen_core.training.config import Schedule
 from picogen_core.training.losses import cross_entropy
 from picogen_core.training.teaching import Teaching
-
-
-class Term(Options):
-    """What every loss has beside its own options."""
-
-    weight: float = Field(1.0, ge=0, description="Multiplies the loss.")
-    schedule: Schedule = Field(
-        "constant", description="Of the weight over the run; linear and cosine fall to 0."
-    )
-
-    def weight_at(self, fraction: float) -> float:
-        """The weight when `fraction` of the run, 0 … 1, is over."""
-        if self.schedule == "linear":
-            return self.weight * (1 - fraction)
-        if self.schedule == "cosine":
-            return self.weight * (1 + math.cos(math.pi * fraction)) / 2
-        return self.weight
+from picogen_core.training.terms import Term, read_term
 
 
 @dataclass(frozen=True)
@@ -90,9 +70,7 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
     wants_hidden = False
     for name, values in table.items():
         entry = registry().get("loss", name)
-        common = {key: values[key] for key in values if key in Term.model_fields}
-        own = {key: values[key] for key in values if key not in Term.model_fields}
-        term = parse_options(Term, common, f"loss {name!r}")
+        term, own = read_term(name, values)
         if entry.spec.needs_teacher and not has_teacher and term.weight:
             raise ConfigError(
                 f"loss {name!r} compares with a teacher and there is none. "

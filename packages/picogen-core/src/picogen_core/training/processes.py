@@ -72,16 +72,21 @@ class Processes:
             parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if holding else None
 
 
+def check_device(device: torch.device, count: int) -> None:
+    """Raises `ConfigError` where so many processes cannot train."""
+    if count > 1 and device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+    present = torch.cuda.device_count()
+    if device.type == "cuda" and count > present:
+        raise ConfigError(f"nproc={count}: this machine has {present} CUDA devices, one for each.")
+
+
 def join(device_name: str) -> Processes:
     """Meet the other processes that torchrun has started: gloo on the CPU, nccl on CUDA."""
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     device = pick_device(device_name)
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
-    wanted, present = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
-    if device.type == "cuda" and wanted > present:
-        raise ConfigError(f"nproc={wanted}: this machine has {present} CUDA devices, one for each.")
+    check_device(device, int(os.environ["LOCAL_WORLD_SIZE"]))
     accelerator = Accelerator(
         cpu=device.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
     )

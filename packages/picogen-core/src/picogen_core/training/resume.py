@@ -23,9 +23,10 @@ from picogen_core.training.state import STATE, Progress
 
 MAY_CHANGE = {
     "epochs", "max_seconds", "save_every", "save_minutes", "device", "exp_name", "output_dir",
-    "data", "eval_data", "cache_dir", "cache_limit",
+    "data", "eval_data", "init", "cache_dir", "cache_limit", "samples", "sample_share", "track",
 }  # fmt: skip
-"""Settings that a resumed run may have otherwise; the data's content is checked by digest."""
+"""Settings that a resumed run may have otherwise; what data, teacher and init hold is checked by
+digest."""
 
 
 def last_checkpoint(run_dir: Path) -> Path | None:
@@ -69,9 +70,9 @@ def _best_loss(run_dir: Path) -> float | None:
 
 
 def check_origin(folder: Path, origin: Mapping[str, Any]) -> None:
-    """Raises `ConfigError` if data or teacher are not those that the run was started with."""
+    """Raises `ConfigError` if data, teacher or init are not those that the run began with."""
     manifest = _manifest(folder)
-    for name in ("data", "teacher"):
+    for name in ("data", "teacher", "init"):
         before, now = manifest.get(name), origin[name]
         if (before or {}).get("sha256") != (now or {}).get("sha256"):
             raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,12 +12,14 @@ from torch.optim import Optimizer
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.store import Dataset
+from picogen_core.data.tags import count_tags
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.model.checkpoint import digest, load_model
 from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.initial import initial_record, start_from
 from picogen_core.training.memory import compile_parts, recompute_layers
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
@@ -41,8 +44,11 @@ class Parts:
     origin: dict[str, Any]
 
 
-def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -> Parts:
-    """Everything on its device, the model in training mode with the seed's weights.
+def build_parts(
+    config: TrainConfig, device: torch.device, reporter: Reporter, going_on: Path | None = None
+) -> Parts:
+    """Everything on its device, the model in training mode: with the weights of `config.init`, or
+    those that the seed draws, also where the run is `going_on` from a checkpoint with others.
 
     Raises:
         PicogenError: anything in the configuration that cannot work.
@@ -53,7 +59,13 @@ def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -
     if config.teacher_ckpt:
         teacher = load_model(config.teacher_ckpt, device, reporter, config.teacher_storage)
     objective = build_objective(config.loss, teacher is not None)
-    model = _make_student(config, teacher, objective.wants_hidden).to(device).train()
+    initial = initial_record(config, going_on)
+    model = _make_student(config, teacher, objective.wants_hidden)
+    if config.init and going_on is None:
+        start_from(model, config, reporter)
+    copy_teacher_head(model, teacher)
+    _freeze(model, config, reporter)
+    model.to(device).train()
     crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
     taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
     teaching = None
@@ -76,9 +88,17 @@ def build_parts(config: TrainConfig, device: torch.device, reporter: Reporter) -
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
         origin={
             "teacher": taught_by and {"path": str(config.teacher_ckpt), "sha256": taught_by},
-            "data": {"path": str(config.data), "pieces": len(train), "sha256": train.digest()},
+            "init": initial,
+            "frozen": list(config.freeze),
+            "tags": count_tags(train),
+            "data": _data_origin(config.data, train),
+            "eval_data": _data_origin(config.eval_data or config.data, held_out),
         },
     )
+
+
+def _data_origin(path: Path | None, data: Dataset) -> dict[str, Any]:
+    return {"path": str(path), "pieces": len(data), "sha256": data.digest()}
 
 
 def original_keys(data: Dataset) -> Dataset:
@@ -114,9 +134,21 @@ def _make_student(
         return GenericStudent(config.model_config_for(None))
     _check_context(config, teacher)
     parts = config.model_config_for(teacher.config.d_model if wants_hidden else None)
-    student = GenericStudent(with_teacher_head(parts, teacher.config))
-    copy_teacher_head(student, teacher)
-    return student
+    return GenericStudent(with_teacher_head(parts, teacher.config))
+
+
+def _freeze(model: GenericStudent, config: TrainConfig, reporter: Reporter) -> None:
+    if not config.freeze:
+        return
+    model.freeze(config.freeze)
+    trained, all_of_them = model.trained_parameter_count(), model.parameter_count()
+    frozen = ", ".join(config.freeze)
+    if not trained:
+        raise ConfigError(f"freeze: with {frozen} frozen nothing learns. Leave one of them out.")
+    reporter.message(
+        f"Trains {trained:,} of {all_of_them:,} parameters "
+        f"({trained / all_of_them:.0%}); frozen: {frozen}."
+    )
 
 
 def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:

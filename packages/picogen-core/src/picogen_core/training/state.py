@@ -17,6 +17,7 @@ class Progress:
     seconds:    in steps and in waiting for batches; `waited` is the latter.
     best:       lowest evaluation loss so far, nats per character.
     evaluated:  the step of the last evaluation.
+    sampled:    seconds that went into samples; they are not among `seconds`.
     log_bytes:  length of metrics.jsonl; what came after is forgotten when the run goes on.
     """
 
@@ -26,6 +27,7 @@ class Progress:
     characters: int = 0
     best: float | None = None
     evaluated: int = 0
+    sampled: float = 0.0
     log_bytes: int = 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.cache import cache_dir
@@ -84,9 +85,7 @@ def open_teaching(
         why = "crops are drawn anew" if crops is None else "--cache-limit is 0"
         reporter.message(f"No teacher cache, since {why}: the teacher is asked in every step.")
         return live
-    sizes = {"characters": crops.characters(data) * live.format.character_bytes}
-    if width:
-        sizes["hidden"] = (crops.lengths() - 1) * live.format.hidden_bytes
+    sizes = cache_sizes(data, crops, live.format)
     needed = sum(int(size.sum()) for size in sizes.values())
     label = {
         "version": VERSION,
@@ -127,6 +126,14 @@ def open_teaching(
         f"Teacher cache: {show_size(needed)} for {len(crops)} crops, {filled:.0%} filled, {folder}."
     )
     return CachedTeacher(live, records["characters"], records.get("hidden"), reporter)
+
+
+def cache_sizes(data: Dataset, crops: Crops, format: Format) -> dict[str, NDArray[np.int64]]:
+    """[K] bytes that the answers for each crop take, by what they are."""
+    sizes = {"characters": crops.characters(data) * format.character_bytes}
+    if format.width:
+        sizes["hidden"] = (crops.lengths() - 1) * format.hidden_bytes
+    return sizes
 
 
 def parse_size(text: str) -> int:

@@ -43,10 +43,12 @@ class Events:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._lock = threading.Lock()
 
     def send(self, name: str, *arguments: Any) -> None:
         """One event."""
-        self._file.write(json.dumps([name, *arguments]) + "\n")
+        with self._lock:
+            self._file.write(json.dumps([name, *arguments]) + "\n")
 
     def start(self, title: str, total: float | None, unit: str) -> None:
         self.send("start", title, total, unit)

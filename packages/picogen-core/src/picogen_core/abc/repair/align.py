@@ -116,14 +116,14 @@ def _align_column(
     default: Fraction,
     changed: set[str],
 ) -> Fraction:
-    """Make one bar of all voices equally long; returns its length."""
+    """Make one bar of all voices equally long; returns the length of an empty bar after it."""
     lengths = {
         voice: length * scale[voice] if (length := bar_length(bar)) else None
         for voice, (bar, _) in column.items()
     }
     known = [length for length in lengths.values() if length]
     if len(known) == len(lengths) and len(set(known)) == 1:
-        return known[0]
+        return known[0] if _can_rest(known[0]) else default
     counts = Counter(length for length in known if _can_rest(length))
     target = max(counts, key=counts.__getitem__) if counts else default
     for voice, (bar, _) in column.items():

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 Name = Literal["auto", "torch", "numba"]
 
 FEW = 64  # pieces; with more it pays to import torch and to look for an accelerator
-SLOW_START = 1.5  # seconds until somebody is told what takes so long
 
 
 class Checkpoint:
@@ -121,7 +117,10 @@ def open_engine(
         from picogen_core.generation.engines.torch import TorchEngine
 
         return TorchEngine(checkpoint.model(pick_device(choice.device)), slots, places)
-    with _told(reporter):
+    from picogen_core.compiled.jit import when_compiling
+
+    text = "Compiling the decoder for this machine; only the first time."
+    with when_compiling(lambda: reporter.message(text)):
         engine = _compiled(checkpoint, slots, places)
         _warm_up(engine)
     return engine
@@ -162,16 +161,3 @@ def _warm_up(engine: Engine) -> None:
     engine.read(0, np.zeros((1, len(ANYTHING)), np.uint8))
     engine.begin(first)
     draw(engine.step(first, first), ANYTHING[:1], np.zeros(1), SamplingOptions())
-
-
-@contextmanager
-def _told(reporter: Reporter) -> Iterator[None]:
-    """Says why it takes so long, if it does."""
-    text = "Compiling the decoder for this machine, up to a minute; only the first time."
-    timer = threading.Timer(SLOW_START, reporter.message, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -64,7 +64,7 @@ def with_teacher_head(student: ModelConfig, teacher: ModelConfig) -> ModelConfig
     return student.model_copy(update={"head_options": options})
 
 
-def copy_teacher_head(student: GenericStudent, teacher: GenericStudent) -> None:
+def copy_teacher_head(student: GenericStudent, teacher: GenericStudent | None) -> None:
     """Give a head `teacher` its weights."""
-    if isinstance(student.head, TeacherHead):
+    if teacher is not None and isinstance(student.head, TeacherHead):
         student.head.inner.load_state_dict(teacher.head.state_dict())

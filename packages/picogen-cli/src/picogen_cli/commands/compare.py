@@ -1,0 +1,195 @@
+"""`picogen compare`: runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from picogen_cli.options import Json
+from picogen_cli.reporter import make_reporter
+
+if TYPE_CHECKING:
+    from picogen_core.progress import Reporter
+    from picogen_core.runs import Run
+
+    from picogen_cli.comparison import Comparison
+
+METRICS = ("powerlaw", "validity", "novelty")
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure bits per character on its held-out pieces; left out, as each run logged."
+        ),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Let each run write so many pieces, and measure them.")
+    ] = 0,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(help="Scores of a run that exist already; once for each run, in order."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Metric of the scores; repeatable. Left out: powerlaw, validity, novelty."
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Real music, as in picogen eval; left out, the data that all runs were trained on."
+        ),
+    ] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency/--no-latency", help="Measure how fast one piece is written.")
+    ] = True,
+    curves: Annotated[
+        Path | None, typer.Option(help="Also write the curves of loss into this SVG file.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
+    output: Annotated[Path | None, typer.Option(help="Write into this file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and bootstrap.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """What differs between runs, in configuration and in what they are worth."""
+    from picogen_core import ConfigError
+    from picogen_core.files import write_atomic
+    from picogen_core.runs import read_runs
+
+    from picogen_cli.comparison import FORMATS, to_text
+
+    shape = "json" if as_json else form
+    known = next((one for one in FORMATS if one == shape), None)
+    if known is None:
+        raise ConfigError(f"--format {form}: no such format. Known: {', '.join(FORMATS)}.")
+    if scores and samples:
+        raise ConfigError("--scores and --samples exclude each other. Leave one out.")
+    if scores and len(scores) != len(runs):
+        raise ConfigError(f"--scores was given {len(scores)} times for {len(runs)} runs.")
+    for folder in scores or []:
+        if not folder.exists():
+            raise ConfigError(f"--scores {folder}: there is no such file or folder.")
+    opened = read_runs(runs)
+    with make_reporter() as reporter:
+        found = _describe(opened, data, reporter)
+        if latency:
+            from picogen_core import trials
+
+            measured, engines = trials.latency(opened, reporter)
+            found.values["latency"] = list(measured)
+            kinds = " and ".join(dict.fromkeys(engines))
+            found.remarks.append(f"latency: one piece with {kinds} on this machine’s CPU, median.")
+        _measure(found, opened, scores, samples, metric or METRICS, reference, seed, reporter)
+        if curves is not None:
+            _draw(found, opened, curves, output)
+    text = to_text(found, known)
+    if output is not None:
+        write_atomic(output, text.encode())
+        typer.echo(f"{output}: {len(opened)} runs compared.", err=True)
+    else:
+        typer.echo(text, nl=False)
+    if known == "csv" or output is not None:
+        for remark in found.remarks:
+            typer.echo(remark, err=True)
+
+
+def _describe(runs: Sequence[Run], data: Path | None, reporter: Reporter) -> Comparison:
+    """What the folders tell, and bits per character."""
+    from picogen_core import Value
+    from picogen_core.runs import differences
+
+    from picogen_cli.comparison import Comparison
+
+    found = Comparison([run.name for run in runs], differences(runs))
+    found.remarks += [f"{run.name}: {remark}" for run in runs for remark in run.remarks]
+
+    def add(name: str, unit: str, numbers: Sequence[float | None], better: bool = False) -> None:
+        found.values[name] = [
+            None if n is None else Value(n, unit, 1, better="lower" if better else None)
+            for n in numbers
+        ]
+
+    add("parameters", "parameter", [run.parameters for run in runs], better=True)
+    if data is not None:
+        from picogen_core import trials
+
+        measured = trials.bits_per_character(runs, data, reporter)
+        found.values["bits_per_character"] = list(measured)
+    else:
+        add("bits_per_character", "bit/character", [run.logged_bits for run in runs], better=True)
+        if len({run.evaluated_on for run in runs}) > 1:
+            found.remarks.append(
+                "bits_per_character were logged on different pieces or crops, so they cannot be "
+                "compared: --data DIR measures all runs on the same."
+            )
+    add("steps", "step", [run.last("step") for run in runs])
+    add("training", "s", [run.last("seconds") for run in runs])
+    return found
+
+
+def _measure(
+    found: Comparison,
+    runs: Sequence[Run],
+    scores: Sequence[Path] | None,
+    samples: int,
+    metrics: Sequence[str],
+    reference: str | None,
+    seed: int,
+    reporter: Reporter,
+) -> None:
+    """The music: headlines of the metrics of each run's scores."""
+    from picogen_core import BadInput, Value, trials
+    from picogen_core.cache import cache_dir
+    from picogen_core.references import open_reference
+    from picogen_core.runs import shared_data
+    from picogen_core.scoring import ScoreRequest
+
+    if not scores and not samples:
+        found.remarks.append("The music was not measured: --samples N or --scores DIR does.")
+        return
+    against = reference or shared_data(runs)
+    if against is None:
+        found.remarks.append(
+            "The runs have no data in common that is still there, so there is no reference: "
+            "--reference names one."
+        )
+    if against is not None:
+        open_reference(against)  # a fault of it is no run's
+    asked = trials.measurable(metrics, against is not None)
+    request = ScoreRequest(asked, seed=seed, cache=cache_dir() / "metrics.sqlite")
+    table: list[Mapping[str, Value]] = []
+    for number, run in enumerate(runs):
+        folder = scores[number] if scores else trials.write_samples(run, samples, seed, reporter)
+        reporter.message(f"{run.name}: scores in {folder}")
+        try:
+            report = trials.measure_music(folder, request, against, reporter)
+        except BadInput as error:
+            found.remarks.append(f"{run.name}: {error}")
+            table.append({})
+            continue
+        table.append(trials.headlines(report))
+        for name, summary in report.metrics.items():
+            found.remarks += [f"{run.name}, {name}: {note}" for note in summary.notes]
+    for name in dict.fromkeys(name for values in table for name in values):
+        found.values[name] = [values.get(name) for values in table]
+
+
+def _draw(found: Comparison, runs: Sequence[Run], file: Path, output: Path | None) -> None:
+    import os
+
+    from picogen_core.files import write_atomic
+    from picogen_core.report.curves import curves
+
+    drawn = curves(runs)
+    if drawn is None:
+        found.remarks.append("There are no curves: no run has logged an evaluation.")
+        return
+    write_atomic(file, drawn)
+    found.curves = os.path.relpath(file, output.parent if output is not None else ".")

@@ -1,0 +1,1 @@
+"""A score report as one HTML file that needs nothing else."""

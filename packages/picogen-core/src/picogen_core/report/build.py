@@ -1,0 +1,117 @@
+"""A score report as one HTML file: table, plots, pieces to see and hear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from lxml import etree
+
+from picogen_core import __version__
+from picogen_core.errors import ConfigError
+from picogen_core.progress import Quiet, Reporter
+from picogen_core.report.cards import Cards
+from picogen_core.report.charts import stylesheet
+from picogen_core.report.choice import Choice, choose, partner
+from picogen_core.report.html import Child, document, size, tag
+from picogen_core.report.pages import Glyphs
+from picogen_core.report.sections import (
+    PageRequest,
+    head,
+    pieces,
+    plots,
+    remarks,
+    unreadable,
+    values,
+)
+from picogen_core.score.helper import Converter
+from picogen_core.scoring import ScoreReport
+
+MAX_REFUSED = 25
+
+
+@dataclass(frozen=True)
+class Page:
+    """The file, how many cards it has, and which pieces had to be left out for its size."""
+
+    html: bytes
+    cards: int
+    left_out: tuple[str, ...]
+
+
+def build_page(
+    report: ScoreReport,
+    request: PageRequest,
+    baseline: ScoreReport | None = None,
+    reporter: Reporter | None = None,
+) -> Page:
+    """The report as a page; a piece that does not convert has a card that says why.
+
+    Raises:
+        ConfigError: not even the table and the plots fit into `limit`.
+    """
+    reporter = reporter or Quiet()
+    script = (files(__package__) / "player.js").read_text(encoding="utf-8")
+    style = (files(__package__) / "report.css").read_text(encoding="utf-8") + stylesheet()
+    above = [
+        head(report, baseline, request),
+        values(report, baseline),
+        remarks(report, baseline),
+        plots(report, baseline),
+    ]
+    below = unreadable(report.unreadable)
+    chosen = choose(report, request.pieces)
+    # At worst, all pieces are left out and named.
+    whole = pieces(report, [], chosen, request)
+    parts = [part for part in (*above, whole, below) if part is not None]
+    left = request.limit - sum(map(size, parts)) - len(script) - len(style) - 4000
+    if left < 0:
+        needed = (request.limit - left) / 1e6
+        raise ConfigError(
+            f"the report takes {needed:.1f} MB without any piece. Allow more than "
+            f"{request.limit / 1e6:g} MB, or measure with fewer metrics (--metric)."
+        )
+    glyphs = Glyphs()
+    cards, left_out = _cards(report, baseline, chosen, left, glyphs, reporter)
+    body: list[Child] = [
+        tag("a", "To the pieces", href="#pieces", class_="skip"),
+        glyphs.sheet,
+        tag("main", *above, pieces(report, cards, left_out, request), below),
+        tag("footer", tag("p", f"Made by PiCo-Gen {__version__}.", class_="quiet")),
+    ]
+    page = document(f"Scores of {request.title}", style, script, body)
+    return Page(page, len(cards), tuple(one.piece.score.name for one in left_out))
+
+
+def _cards(
+    report: ScoreReport,
+    baseline: ScoreReport | None,
+    chosen: Sequence[Choice],
+    room: int,
+    glyphs: Glyphs,
+    reporter: Reporter,
+) -> tuple[list[etree._Element], list[Choice]]:
+    """Cards as far as there is room, and what did not fit. Once `MAX_REFUSED` in a row did not,
+    the rest is not tried."""
+    cards: list[etree._Element] = []
+    left_out: list[Choice] = []
+    refused = 0
+    reporter.start("Engraving the report", float(len(chosen)), "pieces")
+    with Converter() as converter:
+        maker = Cards(converter, glyphs)
+        for number, one in enumerate(chosen, 1):
+            if refused < MAX_REFUSED:
+                other = partner(one, baseline) if baseline is not None else None
+                before = size(glyphs.sheet)
+                card = maker.card(one, report, other, baseline)
+                needed = size(card) + size(glyphs.sheet) - before
+                refused = refused + 1 if needed > room else 0
+                if needed <= room:
+                    cards.append(card)
+                    room -= needed
+            if refused:
+                left_out.append(one)
+            reporter.advance(number)
+    reporter.finish()
+    return cards, left_out

@@ -1,0 +1,96 @@
+"""Which pieces a report shows: the best, some in the middle, the worst, and all that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from picogen_core.scoring import ScoredPiece, ScoreReport
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A piece to show; `group` says why, `place` where it stands among `of` in that order.
+
+    reasons: why it failed, if it did.
+    """
+
+    group: str
+    piece: ScoredPiece
+    place: int | None = None
+    of: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+def ordering(report: ScoreReport) -> tuple[str, str] | None:
+    """The metric, and the number of its facts, that orders the pieces; None if no metric does."""
+    for metric, summary in report.metrics.items():
+        if summary.order is not None:
+            return metric, summary.order
+    return None
+
+
+def in_order(report: ScoreReport) -> list[ScoredPiece]:
+    """The pieces that have a place in the order, best first."""
+    by = ordering(report)
+    if by is None:
+        return []
+    placed = []
+    for piece in report.scores:
+        number = piece.facts.get(by[0], {}).get(by[1])
+        if isinstance(number, int | float):
+            placed.append((float(number), piece.score.name, piece))
+    return [piece for *_, piece in sorted(placed, key=lambda row: row[:2])]
+
+
+def reasons(piece: ScoredPiece) -> tuple[str, ...]:
+    """Why a piece failed, by metric."""
+    return tuple(
+        f"{metric}: {why}"
+        for metric, facts in piece.facts.items()
+        if isinstance(facts.get("why"), list | tuple)
+        for why in facts["why"]
+    )
+
+
+def choose(report: ScoreReport, count: int) -> list[Choice]:
+    """`count` pieces of each group, each piece once, then what failed.
+
+    Without an order there is one group, the first pieces by name.
+    """
+    ordered = in_order(report)
+    size = len(ordered)
+    if not ordered:
+        shown = [Choice("first", piece) for piece in report.scores[: 3 * count]]
+    else:
+        middle = max(0, (size - count) // 2)
+        groups: Sequence[tuple[str, range]] = (
+            ("best", range(min(count, size))),
+            ("median", range(middle, min(middle + count, size))),
+            ("worst", range(max(0, size - count), size)),
+        )
+        taken: dict[int, str] = {}
+        for group, places in groups:
+            for place in places:
+                taken.setdefault(place, group)
+        shown = [Choice(group, ordered[i], i + 1, size) for i, group in taken.items()]
+    shown = [Choice(one.group, one.piece, one.place, one.of, reasons(one.piece)) for one in shown]
+    names = {one.piece.score.name for one in shown}
+    failed = [
+        Choice("failed", piece, reasons=why)
+        for piece in report.scores
+        if piece.score.name not in names and (why := reasons(piece))
+    ]
+    return shown + failed
+
+
+def partner(one: Choice, baseline: ScoreReport) -> ScoredPiece | None:
+    """The baseline's piece to show beside: of the same name, else at the same place."""
+    for piece in baseline.scores:
+        if piece.score.name == one.piece.score.name:
+            return piece
+    ordered = in_order(baseline)
+    if one.place is None or not ordered:
+        return None
+    share = (one.place - 1) / max(1, one.of - 1)
+    return ordered[round(share * (len(ordered) - 1))]

@@ -1,0 +1,54 @@
+"""A score report's values in the order of a table, and which of them differ beyond noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from picogen_core.protocols import Value
+from picogen_core.scoring import ScoreReport
+from picogen_core.significance import LEVEL, difference_p, holm
+
+
+def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:
+    """The values that a table shows, each under its full name: `powerlaw.beta`."""
+    for metric, summary in report.metrics.items():
+        for name, value in summary.values.items():
+            if not value.detail:
+                yield f"{metric}.{name}", value
+
+
+def differing(report: ScoreReport, beside: Mapping[str, Value]) -> dict[str, dict[str, int]]:
+    """{"reference": names, "baseline": names, "tests": counts}: what is not noise, all comparisons
+    of the table corrected together."""
+    ps = {("reference", name): value.p for name, value in rows(report) if value.p is not None}
+    for name, value in rows(report):
+        p = difference_p(value, beside[name]) if name in beside else None
+        if p is not None:
+            ps["baseline", name] = p
+    adjusted = holm({"\n".join(key): p for key, p in ps.items()})
+    found: dict[str, dict[str, int]] = {"reference": {}, "baseline": {}, "tests": {"all": len(ps)}}
+    for key, p in adjusted.items():
+        against, name = key.split("\n")
+        if p < LEVEL:
+            found[against][name] = 1
+    return found
+
+
+def what_marks_mean(tests: int) -> str:
+    """The line below a table with marks."""
+    return (
+        f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
+        f"for {tests} comparisons (Holm)."
+    )
+
+
+def with_interval(value: Value) -> str:
+    """`1.354 [1.324, 1.377]`."""
+    if value.low is None or value.high is None:
+        return short(value.value)
+    return f"{short(value.value)} [{short(value.low)}, {short(value.high)}]"
+
+
+def short(number: float) -> str:
+    """Three digits after the point, fewer for large numbers."""
+    return f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"

@@ -1,0 +1,156 @@
+"""A run that starts from a checkpoint: architecture, weights, and what is recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from picogen_core.data.tags import known_tags
+from picogen_core.errors import BadCheckpoint, ConfigError
+from picogen_core.model.checkpoint import digest, load_config, load_model
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.folder import read_manifest
+from picogen_core.model.student import GenericStudent
+from picogen_core.model.weights import check_tensors
+from picogen_core.progress import Reporter
+from picogen_core.registry import registry
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.folder import Resume
+from picogen_core.training.resume import last_checkpoint
+
+PROJECTOR = "projector."
+
+
+def adopt(config: TrainConfig, resume: Resume, reporter: Reporter | None = None) -> TrainConfig:
+    """The configuration with the architecture of `init`; of the run itself, if that goes on.
+
+    Options of backbone and head may be given otherwise; whether the weights still fit shows when
+    they are loaded. Without `init` the configuration stays as it is.
+
+    Raises:
+        BadCheckpoint: `init` is none.
+        ConfigError: width, backbone or head were given and are others.
+    """
+    if config.init is None:
+        return config
+    source = last_checkpoint(config.run_dir) if resume != "never" else None
+    if source is None and _within(config.init, config.run_dir):
+        raise ConfigError(
+            f"init={config.init} lies in the folder of the run itself. Choose another --exp-name, "
+            "or go on with the run: --resume auto."
+        )
+    model = load_config(source or config.init, reporter, config.teacher_storage)
+    where = str(source or config.init)
+    given = config.model_fields_set
+    if "d_model" in given and config.d_model != model.d_model:
+        raise ConfigError(
+            f"d_model={config.d_model}, but {where} has {model.d_model}. Leave d_model out."
+        )
+    longest = config.max_patches if "max_patches" in given else model.max_patches
+    return config.model_copy(
+        update={
+            "d_model": model.d_model,
+            "max_patches": longest,
+            "backbone": _table("backbone", config, model, where),
+            "head": _table("head", config, model, where),
+        }
+    )
+
+
+def start_from(student: GenericStudent, config: TrainConfig, reporter: Reporter) -> None:
+    """Give a new student the weights of `config.init`. A projector to a teacher's width is taken
+    over where it fits, else it stays as it was drawn or goes.
+
+    Raises:
+        BadCheckpoint: `init` is none.
+        ConfigError: options were changed so that the weights do not fit, or pieces are longer than
+            it has positions for.
+    """
+    assert config.init is not None
+    source = load_model(config.init, "cpu", reporter, config.teacher_storage)
+    changes = _changes(source.config, student.config)
+    tensors = {k: t for k, t in source.state_dict().items() if not k.startswith(PROJECTOR)}
+    own = {k: t for k, t in student.state_dict().items() if k.startswith(PROJECTOR)}
+    for name, tensor in own.items():
+        before = source.state_dict().get(name)
+        tensors[name] = before if before is not None and before.shape == tensor.shape else tensor
+    try:
+        check_tensors(student, tensors, config.init)
+    except BadCheckpoint as error:
+        if not changes:
+            raise
+        raise ConfigError(
+            f"{error} Of its options only those may change that keep the tensors' shapes, such as "
+            f"dropout; changed: {changes}."
+        ) from None
+    student.load_state_dict(tensors)
+    _check_positions(student, source.config.max_patches, config)
+    if changes:
+        reporter.message(f"{config.init} goes on with other options: {changes}.")
+
+
+def initial_record(config: TrainConfig, going_on: Path | None) -> dict[str, Any] | None:
+    """What the manifest says of `init`: path, digest, and the tags that it was trained on before.
+
+    A run that goes on needs it no more; where it is gone, the run's own record is kept.
+    """
+    if config.init is None:
+        return None
+    try:
+        sha256, tags = digest(config.init), known_tags(read_manifest(config.init))
+    except BadCheckpoint:
+        if going_on is None:
+            raise
+        record: dict[str, Any] | None = read_manifest(going_on).get("init")
+        return record
+    return {"path": str(config.init), "sha256": sha256, "tags": tags}
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _table(kind: str, config: TrainConfig, model: ModelConfig, where: str) -> dict[str, Any]:
+    """Name and options of the backbone or head: the checkpoint's, and above them those given. All
+    are there, as a run's own checkpoint will have them; TOML has no None."""
+    name, options = getattr(model, kind), getattr(model, f"{kind}_options")
+    given = getattr(config, kind) if kind in config.model_fields_set else {}
+    wanted = given.get("name", name)
+    if wanted.partition("@")[0] != name.partition("@")[0]:
+        raise ConfigError(
+            f"{kind} {wanted!r} is asked for, but {where} has {name!r}. Leave --{kind} out."
+        )
+    chosen = options | {key: value for key, value in given.items() if key != "name"}
+    filled = registry().get(kind, wanted).options(chosen).model_dump(mode="json")
+    return {"name": name if wanted == name.partition("@")[0] else wanted, **_without_none(filled)}
+
+
+def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_none(value) if isinstance(value, Mapping) else value
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def _changes(before: ModelConfig, after: ModelConfig) -> str:
+    """`backbone.dropout 0.1 -> 0.0`."""
+    return ", ".join(
+        f"{kind}.{name} {old} -> {getattr(after, f'{kind}_options').get(name)}"
+        for kind in ("backbone", "head")
+        for name, old in getattr(before, f"{kind}_options").items()
+        if getattr(after, f"{kind}_options").get(name) != old
+    )
+
+
+def _check_positions(student: GenericStudent, fitting: int, config: TrainConfig) -> None:
+    if config.max_patches <= fitting:
+        return
+    try:
+        student.initial_state(1, config.max_patches)
+    except ConfigError:
+        raise ConfigError(
+            f"max_patches={config.max_patches} is more than {config.init} has positions for. "
+            f"Use --set max_patches={fitting}, or leave it out."
+        ) from None

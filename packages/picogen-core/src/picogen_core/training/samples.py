@@ -1,0 +1,128 @@
+"""Pieces that a model writes while it is trained, and what the metrics say of them.
+
+Likelihood alone does not choose the best music. Nothing here touches what training draws: piece k
+has a stream of its own, made of the run's seed and k, so that the same pieces grow up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from picogen_core.errors import BadInput
+from picogen_core.generation.decode import generate
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.output import finish, write_score
+from picogen_core.generation.prompt import place_prompt
+from picogen_core.model.student import GenericStudent
+from picogen_core.progress import Reporter
+from picogen_core.registry import registry
+from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.state import Progress
+
+SHOWN = {
+    "powerlaw": ("beta", "rep", "lambda_int"),
+    "validity": ("valid", "aligned", "bars_as_announced", "repairs"),
+}
+"""Values of the metrics, where these are installed, that go into a row as `sample/NAME`."""
+
+SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+MOST_PATCHES = 512
+PROBE = 8  # patches that tell what the whole will cost
+WORTH = 0.5  # seconds; with less it is not even tried
+
+
+class Sampler:
+    """Writes `config.samples` pieces into samples/step-N, if the run's time allows it."""
+
+    def __init__(self, config: TrainConfig, model: GenericStudent, reporter: Reporter) -> None:
+        self.config, self.model, self.reporter = config, model, reporter
+        self.max_patches = min(config.max_patches, MOST_PATCHES)
+        self.cost: float | None = None  # seconds of the last time
+        self.silent = config.samples == 0
+
+    def __call__(self, progress: Progress) -> dict[str, Any]:
+        """Values for the row of an evaluation, and `samples`, the folder; {} without samples.
+
+        What a model cannot do yet, or a plugin does wrong, costs the samples and never the run.
+        """
+        if not self.config.samples:
+            return {}
+        begun = time.monotonic()
+        training = self.model.training
+        self.model.eval()
+        try:
+            allowed = self.config.sample_share * progress.seconds - progress.sampled
+            if not self._fits(allowed):
+                return {}
+            found = self._sample(f"samples/step-{progress.step}")
+            self.cost = time.monotonic() - begun
+            self.silent = False
+            return found
+        except Exception as error:
+            self.reporter.message(f"No samples after step {progress.step}: {error}")
+            return {}
+        finally:
+            self.model.train(training)
+            progress.sampled += time.monotonic() - begun
+
+    def _fits(self, allowed: float) -> bool:
+        """Whether the samples take no longer than `allowed` seconds; if not, says so once."""
+        expected = self.cost
+        if expected is None and allowed >= WORTH:
+            begun = time.monotonic()
+            self._write(PROBE)
+            expected = (time.monotonic() - begun) / PROBE * self.max_patches
+        if expected is not None and expected <= allowed:
+            return True
+        if not self.silent:
+            about = "" if expected is None else f" They take about {expected:.0f} s."
+            self.reporter.message(
+                f"No samples yet: they may take {self.config.sample_share:.0%} of the run's time, "
+                f"{max(0.0, allowed):.1f} s so far.{about} Allow more with --set sample_share=0.5."
+            )
+        self.silent = True
+        return False
+
+    def _sample(self, folder: str) -> dict[str, Any]:
+        path = self.config.run_dir / folder
+        drafts = self._write(self.max_patches)
+        scores = [finish(draft, (), {"seed": self.config.seed}) for draft in drafts]
+        for score in scores:
+            write_score(path, score)
+        count = len(scores) / 100
+        found = {
+            "sample/complete": sum(draft.complete for draft in drafts) / count,
+            "sample/readable": sum(bool(score.abc) for score in scores) / count,
+        }
+        return {"samples": folder, **found, **measure(path, self.config.seed)}
+
+    def _write(self, max_patches: int) -> list[Any]:
+        return generate(
+            self.model,
+            place_prompt("").text,
+            seed=self.config.seed,
+            numbers=range(1, self.config.samples + 1),
+            max_patches=max_patches,
+            sampling=SAMPLING,
+        )
+
+
+def measure(folder: Path, seed: int) -> dict[str, float]:
+    """The values of `SHOWN` for a folder of scores, of metrics that are installed."""
+    installed = {entry.name for entry in registry().all("metric")}
+    names = [name for name in SHOWN if name in installed]
+    try:
+        report = score_folder(folder, ScoreRequest(names, seed=seed))
+    except BadInput:  # nothing that can be read; `sample/readable` says so
+        return {}
+    return {
+        f"sample/{key}": round(values[key].value, 6)
+        for name in names
+        if (values := report.metrics[name].values)
+        for key in SHOWN[name]
+        if key in values and math.isfinite(values[key].value)
+    }

@@ -1,0 +1,53 @@
+"""What every loss has beside its own options: a weight, and how it changes over the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from picogen_core.errors import ConfigError
+from picogen_core.options import Options, parse_options
+from picogen_core.registry import registry
+from picogen_core.suggest import did_you_mean
+from picogen_core.training.config import Schedule
+
+
+class Term(Options):
+    """`--set loss.physics.weight=0.5 --set loss.physics.schedule=cosine`."""
+
+    weight: float = Field(1.0, ge=0, description="Multiplies the loss.")
+    schedule: Schedule = Field(
+        "constant", description="Of the weight over the run; linear and cosine fall to 0."
+    )
+
+    def weight_at(self, fraction: float) -> float:
+        """The weight when `fraction` of the run, 0 … 1, is over."""
+        if self.schedule == "linear":
+            return self.weight * (1 - fraction)
+        if self.schedule == "cosine":
+            return self.weight * (1 + math.cos(math.pi * fraction)) / 2
+        return self.weight
+
+
+def read_term(name: str, table: Mapping[str, Any]) -> tuple[Term, dict[str, Any]]:
+    """The term of a loss and the loss's own options, from its table in the configuration.
+
+    Raises:
+        UnknownName: no such loss is installed.
+        ConfigError: an option that neither of them has, or a value that does not fit.
+    """
+    entry = registry().get("loss", name)
+    common = {key: table[key] for key in table if key in Term.model_fields}
+    own = {key: table[key] for key in table if key not in Term.model_fields}
+    known = [*Term.model_fields, *entry.config().model_fields]
+    for key in own:
+        if key not in known:
+            raise ConfigError(
+                f"{entry.where}: there is no option {key!r}.{did_you_mean(key, known)} "
+                f"Options: {', '.join(sorted(known))}."
+            )
+    entry.options(own)
+    return parse_options(Term, common, entry.where), own
