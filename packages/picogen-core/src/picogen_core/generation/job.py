@@ -105,7 +105,8 @@ def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> 
     left = request.bars - split_body(prompt.text)[1].count("\n")
     if request.max_length is None:
         return max(context, length + FAIR * (left + 1))
-    least = length + least_patches(request.bars) * left // request.bars + 1 + CLOSING
+    lines = (least_patches(request.bars) - 1) * left // request.bars
+    least = length + lines + 1 + CLOSING
     if least > request.max_length:
         raise ConfigError(
             f"--bars {request.bars} takes {least} patches at the very least, prompt included, and "

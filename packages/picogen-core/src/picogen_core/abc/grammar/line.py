@@ -45,8 +45,8 @@ class TextGrammar:
     """
 
     __slots__ = (
-        "bars", "choice", "final", "header", "index", "left", "line", "lost", "memo", "more", "order",
-        "place", "plan", "reference", "rest", "spelt", "tree", "voice",
+        "bars", "choice", "final", "header", "index", "left", "line", "lost", "memo", "more",
+        "order", "place", "plan", "reference", "rest", "spelt", "tree", "voice",
     )  # fmt: skip
 
     def __init__(self, bars: int | None = None) -> None:
