@@ -7,7 +7,13 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 from picogen_cli.main import main
+from picogen_core.generation.job import PieceRequest
+from picogen_core.generation.jobs import read_jobs
+from picogen_core.model.checkpoint import save_checkpoint
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
 from picogen_core.testing import backbone_checks
 
 ROOT = Path(__file__).parent.parent
@@ -60,8 +66,32 @@ def test_every_command_and_option_exists(command: list[str], capsys: pytest.Capt
             assert f"{word} " in help_text, word
 
 
+def test_students_in_python(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    source = next(block for block in blocks(README, "python") if "generation.load" in block)
+    torch.manual_seed(0)
+    config = ModelConfig(
+        d_model=64, max_patches=32, backbone="rwkv", backbone_options={"layers": 1},
+        head="char-gru",
+    )  # fmt: skip
+    save_checkpoint(tmp_path / "checkpoints" / "rwkv_distill_v1", GenericStudent(config), {})
+    monkeypatch.chdir(tmp_path)
+    exec(source, {})
+    said = capsys.readouterr().out
+    assert said.startswith("L:1/8\nM:6/8\nK:G\n") and "\nX:1\nT:PiCo-Gen 1\n" in said
+    assert "\n True [" in said
+    assert (tmp_path / "jig.musicxml").read_text().count("<measure") == 8
+
+
+def test_the_list_of_pieces_can_be_read(tmp_path: Path):
+    (tmp_path / "jobs.jsonl").write_text("".join(blocks(README, "json")))
+    assert [row.name for row in read_jobs(tmp_path / "jobs.jsonl", PieceRequest())] == [
+        "jig",
+        "air",
+    ]
+
+
 def test_both_languages_show_the_same_code():
-    for language in ("sh", "python", "toml"):
+    for language in ("sh", "python", "toml", "json"):
         assert blocks(README, language) == blocks(CHINESE, language)
 
 

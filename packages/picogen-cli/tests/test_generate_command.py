@@ -88,3 +88,56 @@ def test_sampling_options_reach_the_record(checkpoint: Path, tmp_path: Path):
     assert all(record["sampling"]["min_p"] == 0.01 for record in records)
     assert all(record["sampling"]["order"] == "temperature-first" for record in records)
     assert all(record["rollover"] == 32 and record["patches"] <= 70 for record in records)
+
+
+def run(*arguments: object) -> int | str | None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["generate", *map(str, arguments)])
+    return stopped.value.code
+
+
+def test_one_piece_bar_by_bar(checkpoint: Path, tmp_path: Path, capsys):
+    given = ["--weights-path", checkpoint, "--prompt", PROMPT, "--bars", 4, "--seed", 2]
+    assert run(*given, "--stream", "--output-dir", tmp_path / "a") == 0
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[:4] == ["L:1/8", "M:4/4", "K:C", "V:1 treble"]
+    assert lines[4:6] == ["[V:1]CDEF GABc|", "[V:1]c4 c4|"] and len(lines) == 8
+    assert "1 of 1 pieces" in told.err
+    record = json.loads((tmp_path / "a" / "0001.json").read_text())
+    assert record["bars_written"] == record["bars_asked"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stream", "--num-samples", "2"], "--stream prints one piece"),
+        (["--shard", "1/2"], "--shard is a part of the list that --jobs names"),
+        (["--jobs", "j.jsonl", "--num-samples", "2"], "--jobs lists the pieces"),
+        (["--rank", "nul"], "--rank nul: no such choice. Did you mean 'nll'?"),
+        (["--bars", "9", "--max-length", "12"], "--bars 9 takes"),
+        (["--jobs", "none.jsonl"], "jobs none.jsonl: cannot be read"),
+    ],
+)
+def test_what_does_not_go_together(
+    checkpoint: Path, tmp_path: Path, capsys, arguments: list[str], message: str
+):
+    given = ["--weights-path", checkpoint, "--output-dir", tmp_path / "o"]
+    assert run(*given, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_list_goes_on_where_it_ended(checkpoint: Path, tmp_path: Path, capsys):
+    jobs, out = tmp_path / "jobs.jsonl", tmp_path / "out"
+    (tmp_path / "air.abc").write_text("X:1\nT:Air\nM:4/4\nL:1/8\nK:C\nCDEF GABc|c4 c4|C8|]\n")
+    rows = [{"id": "one", "continue": "air.abc", "keep_bars": 2, "bars": 4}, {"id": "two"}]
+    jobs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ["--weights-path", checkpoint, "--jobs", jobs, "--bars", 3, "--output-dir", out]
+    assert run(*given, "--json", "--shard", "1/2") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == ["one"]
+    assert run(*given, "--json", "--to", "musicxml") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["written"] == ["two"] and report["found"] == ["one"]
+    assert sorted(report["converted"]) == ["one", "two"]
+    assert (out / "one.musicxml").read_bytes().count(b"<measure") == 4
+    assert json.loads((out / "two.json").read_text())["bars_written"] == 3

@@ -17,7 +17,8 @@ from picogen_core.generation.engines.choose import (
 )
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import Start
-from picogen_core.generation.run import GenerateRequest, lengths, write_scores
+from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.session import lengths
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent

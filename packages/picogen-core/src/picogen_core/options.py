@@ -98,7 +98,7 @@ def _first_fault(cls: type[BaseModel], error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        known = sorted(cls.model_fields)
+        known = sorted(field.alias or name for name, field in cls.model_fields.items())
         listed = f" Options: {', '.join(known)}." if known else " It has no options."
         return f"there is no option {name!r}.{did_you_mean(name, known)}{listed}"
     message = fault["msg"][0].lower() + fault["msg"][1:]

@@ -91,7 +91,10 @@ def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
     folder = cache_dir() / "samples" / f"{digest(run.checkpoint)[:16]}-{count}-{seed}"
     if not (folder / f"{count:04d}.json").is_file():
         request = GenerateRequest(
-            run.checkpoint, count, SamplingOptions.model_validate({}), seed=seed
+            weights_path=run.checkpoint,
+            count=count,
+            sampling=SamplingOptions.model_validate({}),
+            seed=seed,
         )
         write_scores(request, folder, reporter)
     return folder

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from picogen_core import BadInput, ConfigError
 
 from picogen_cli.options import Device, Force, Json, one_of, print_json
 from picogen_cli.reporter import make_reporter
+
+if TYPE_CHECKING:
+    from picogen_core.generation.output import Score
+    from picogen_core.progress import Reporter
 
 
 def generate(
@@ -19,10 +26,25 @@ def generate(
     backbone: Annotated[
         str | None, typer.Option(help="Checked against the checkpoint, which knows its own.")
     ] = None,
-    num_samples: Annotated[int, typer.Option(min=1, help="How many pieces.")] = 5,
+    num_samples: Annotated[
+        int | None, typer.Option(min=1, help="How many pieces; left out, 5.")
+    ] = None,
+    bars: Annotated[
+        int | None, typer.Option(min=1, help="Bars of each piece, those of the prompt included.")
+    ] = None,
+    grammar: Annotated[
+        bool | None,
+        typer.Option(
+            "--grammar/--no-grammar",
+            help="Steer to sound bars, voices of equal length; left out, with --bars alone.",
+        ),
+    ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(min=2, help="Most patches a piece, prompt included; left out, as trained."),
+        typer.Option(
+            min=2,
+            help="Most patches a piece, prompt included; left out, as trained, or for --bars.",
+        ),
     ] = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 1.0,
     top_k: Annotated[int, typer.Option(min=0, help="0 keeps all characters.")] = 40,
@@ -36,6 +58,32 @@ def generate(
     prompt: Annotated[
         str, typer.Option(help=r"Header, or header and music; \n is a newline.")
     ] = "",
+    prompt_file: Annotated[Path | None, typer.Option(help="The same in a file.")] = None,
+    continued: Annotated[
+        Path | None,
+        typer.Option("--continue", help="Go on from this score: ABC, MusicXML, **kern or MIDI."),
+    ] = None,
+    keep_bars: Annotated[
+        int | None, typer.Option(min=1, help="Of that score keep so many bars; left out, all.")
+    ] = None,
+    jobs: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL, a piece a line: id, and prompt, continue, bars, seed, temperature, … What "
+            "lies finished in the folder is not written again."
+        ),
+    ] = None,
+    shard: Annotated[str, typer.Option(help="Of the list, part i of n: i/n.")] = "1/1",
+    candidates: Annotated[int, typer.Option(min=1, help="Write so many, keep the best.")] = 1,
+    rank: Annotated[
+        str, typer.Option(help="What is best: nll, powerlaw, repetition or valid.")
+    ] = "nll",
+    reference: Annotated[
+        str, typer.Option(help="Real music for --rank powerlaw and repetition, as eval takes it.")
+    ] = "oneills",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print one piece bar by bar as it is written.")
+    ] = False,
     to: Annotated[
         str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi,png,wav.")
     ] = "",
@@ -57,15 +105,18 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write scores: ABC with a JSON beside each, and on request MusicXML, SVG, MIDI."""
-    from picogen_core import BadInput
     from picogen_core.files import prepare_output_dir
     from picogen_core.generation.options import SamplingOptions
+    from picogen_core.generation.ranking import RANKS, Ranking
 
     from picogen_cli.converting import parse_targets
 
     targets = parse_targets(to) if to else ()
-    prepare_output_dir(output_dir, force)
+    _check(num_samples, jobs, shard, stream, candidates, as_json)
+    prepare_output_dir(output_dir, force or jobs is not None)
+    from picogen_core.generation.jobs import read_shard
     from picogen_core.generation.run import GenerateRequest, write_scores
+    from picogen_core.generation.session import Candidates
 
     sampling = SamplingOptions(
         temperature=temperature,
@@ -78,7 +129,16 @@ def generate(
         weights_path=weights_path,
         backbone=backbone,
         prompt=prompt,
-        count=num_samples,
+        prompt_file=prompt_file,
+        continued=continued,
+        keep_bars=keep_bars,
+        bars=bars,
+        grammar=grammar,
+        count=num_samples or (1 if stream else 5),
+        jobs=jobs,
+        shard=read_shard(shard),
+        again=force,
+        candidates=Candidates(candidates, Ranking(one_of("--rank", rank, RANKS), reference)),
         max_length=max_length,
         sampling=sampling,
         batch_size=batch_size,
@@ -89,20 +149,62 @@ def generate(
     )
     begun = time.monotonic()
     with make_reporter() as reporter:
-        scores = write_scores(request, output_dir, reporter)
-        written = [score for score in scores if score.abc]
-        converted: dict[str, Any] = {}
-        if targets and written:
-            from picogen_cli.converting import convert_scores
+        tell = partial(typer.echo, nl=False) if stream else None
+        scores = write_scores(request, output_dir, reporter, tell)
+        converted = _convert(scores, targets, output_dir, reporter)
+    _report(scores, converted, output_dir, time.monotonic() - begun, as_json, stream)
 
-            converted = convert_scores(written, targets, output_dir, reporter)
+
+def _check(
+    num_samples: int | None, jobs: Path | None, shard: str, stream: bool, candidates: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Raises `ConfigError` for options that exclude each other."""
+    if jobs and num_samples is not None:
+        raise ConfigError("--jobs lists the pieces, a line each. Leave --num-samples out.")
+    if shard != "1/1" and not jobs:
+        raise ConfigError("--shard is a part of the list that --jobs names. Add it.")
+    if stream and (jobs or candidates > 1 or as_json or (num_samples or 1) > 1):
+        raise ConfigError(
+            "--stream prints one piece. Leave --jobs, --candidates, --json and more than one of "
+            "--num-samples out."
+        )
+
+
+def _convert(
+    scores: Sequence[Score], targets: Sequence[str], folder: Path, reporter: Reporter
+) -> dict[str, Any]:
+    """What is new, and what an earlier run did not come to."""
+    ends = {"midi": "mid"}
+    todo = [
+        score
+        for score in scores
+        if score.abc
+        and (
+            score.new
+            or not all((folder / f"{score.name}.{ends.get(t, t)}").is_file() for t in targets)
+        )
+    ]
+    if not targets or not todo:
+        return {}
+    from picogen_cli.converting import convert_scores
+
+    return convert_scores(todo, targets, folder, reporter)
+
+
+def _report(
+    scores: Sequence[Score], converted: dict[str, Any], folder: Path, seconds: float,
+    as_json: bool, stream: bool,
+) -> None:  # fmt: skip
+    written = [score for score in scores if score.abc]
     failed = {score.name: score.reason for score in scores if not score.abc}
     if as_json:
         print_json(
             {
-                "output_dir": output_dir,
-                "seconds": time.monotonic() - begun,
-                "written": [score.name for score in written],
+                "output_dir": folder,
+                "seconds": seconds,
+                "written": [score.name for score in written if score.new],
+                "found": [score.name for score in scores if not score.new],
                 "incomplete": [score.name for score in written if not score.record["complete"]],
                 "failed": failed,
                 "converted": converted,
@@ -111,7 +213,7 @@ def generate(
     else:
         for name, reason in failed.items():
             typer.echo(f"{name}: nothing could be made of it ({reason})", err=True)
-        typer.echo(f"{len(written)} of {num_samples} pieces in {output_dir}.")
+        typer.echo(f"{len(written)} of {len(scores)} pieces in {folder}.", err=stream)
         for name, outcome in converted.items():
             if "error" in outcome:
                 typer.echo(f"{name}: not converted ({outcome['error']})", err=True)

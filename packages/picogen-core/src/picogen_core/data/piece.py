@@ -69,7 +69,7 @@ def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejecte
 
 def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
-    _check_size(read.abc)
+    check_size(read.abc)
     text = to_interleaved(read.abc)
     if task.tags and not has_tags(text):
         text = task.tags + text
@@ -85,7 +85,7 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     return Made(piece.name, text, row, pitches, versions, left_out, midi)
 
 
-def _check_size(abc: str) -> None:
+def check_size(abc: str) -> None:
     """Raises `BadInput` for what no piece has and would take minutes."""
     if len(abc) > MAX_TUNE:
         raise BadInput(f"it has {len(abc):,} characters; at most {MAX_TUNE:,}")

@@ -5,7 +5,7 @@ N slots being written  P = 16 characters a patch  V = 128 codes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,12 @@ from picogen_core.generation.engines import Engine
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import ANYTHING, CODEC, Draft, Piece, Start
 from picogen_core.generation.rollover import Rollover
-from picogen_core.generation.sampling import NOT_FINITE, draw
+from picogen_core.generation.sampling import NOT_FINITE, draw, surprise
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
+
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,16 @@ class _Slot:
 
 
 def write(
-    engine: Engine, starts: Iterable[Start], sampling: SamplingOptions, limits: Limits
-) -> Iterator[Written]:
+    engine: Engine, starts: Iterable[Start], sampling: SamplingOptions, limits: Limits, *,
+    likelihood: bool = False, stop: Callable[[], bool] = bool,
+) -> Iterator[Written]:  # fmt: skip
     """Write every piece, as many at a time as the engine has slots; a slot that is free is filled
     with the next one. Yields each patch as it is written; drafts come as they are finished.
 
     Piece k draws from a stream of uniforms made of (seed, k) alone. A piece is complete when the
-    model closed it. Otherwise `stopped` says why: its length, or output that is not finite.
+    model closed it. Otherwise `stopped` says why: its length, output that is not finite, or that
+    `stop`, asked between patches, said so: then all pieces in the slots come as they stand, and
+    none is begun. With `likelihood` drafts have their `nll`.
 
     Raises:
         ConfigError: a prompt leaves no room for a patch.
@@ -63,15 +68,19 @@ def write(
     waiting = iter(starts)
     slots: dict[int, _Slot] = {}
     while True:
+        if stop():
+            yield from _break_off(slots)
+            return
         _fill(engine, waiting, slots, limits, sampling.mask)
         if not slots:
             return
         numbers = sorted(slots)
-        _draw_patches(engine, numbers, [slots[n].piece for n in numbers], sampling)
+        _draw_patches(engine, numbers, [slots[n].piece for n in numbers], sampling, likelihood)
         for number in numbers:
             piece = slots[number].piece
-            if not piece.over and len(piece.rows) >= limits.max_patches:
-                piece.stopped = f"it reached {limits.max_patches} patches"
+            most = piece.max_patches or limits.max_patches
+            if not piece.over and len(piece.rows) >= most:
+                piece.stopped = f"it reached {most} patches"
         going = [n for n in numbers if not slots[n].piece.over]
         _read_on(engine, slots, going, limits)
         for number in numbers:
@@ -80,6 +89,12 @@ def write(
             if draft:
                 del slots[number]
             yield Written(piece.number, piece.last_text(), draft)
+
+
+def _break_off(slots: dict[int, _Slot]) -> Iterator[Written]:
+    for slot in slots.values():
+        slot.piece.stopped = INTERRUPTED
+        yield Written(slot.piece.number, "", slot.piece.draft())
 
 
 def _fill(
@@ -95,10 +110,10 @@ def _fill(
             return
         piece = Piece(start, masked)
         count = len(piece.rows)
-        if count >= limits.max_patches:
+        most = start.max_patches or limits.max_patches
+        if count >= most:
             raise ConfigError(
-                f"the prompt fills {count} patches of --max-length {limits.max_patches}. "
-                "Ask for more."
+                f"the prompt fills {count} patches of --max-length {most}. Ask for more."
             )
         rollover = Rollover(limits.context) if limits.context else None
         kept = rollover.keep(piece.rows) if rollover and count >= rollover.context else piece.rows
@@ -138,8 +153,9 @@ def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: 
 
 
 def _draw_patches(
-    engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions
-) -> None:
+    engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
+    likelihood: bool,
+) -> None:  # fmt: skip
     """One patch for every piece: characters until each has ended its patch."""
     uniforms = np.stack([piece.uniforms() for piece in pieces])
     rows = np.arange(len(pieces))
@@ -151,6 +167,9 @@ def _draw_patches(
         for i, row in enumerate(rows):
             pieces[row].limit(allowed[i])
         codes = draw(logits, allowed, uniforms[rows, place], sampling)
+        if likelihood:
+            for row, nats in zip(rows, surprise(logits, codes).tolist(), strict=True):
+                pieces[row].nll = (pieces[row].nll or 0.0) + nats
         going = []
         for i, row in enumerate(rows):
             piece, code = pieces[row], int(codes[i])

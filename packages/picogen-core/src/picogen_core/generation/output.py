@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,25 @@ from picogen_core.errors import PicogenError
 from picogen_core.files import write_atomic
 from picogen_core.generation.piece import Draft
 
+SUFFIXES = (".abc", ".json", ".musicxml", ".svg", ".mid", ".png", ".wav")
+
 
 @dataclass(frozen=True)
 class Score:
-    """A written piece. `abc` is "" if nothing could be made of the draft; `reason` says why."""
+    """A written piece. `abc` is "" if nothing could be made of the draft; `reason` says why. One
+    that is not `new` lay in the folder before."""
 
     name: str
     abc: str
     record: dict[str, Any]
     reason: str | None = None
+    new: bool = True
 
 
-def finish(draft: Draft, titles: tuple[str, ...], settings: dict[str, Any]) -> Score:
+def finish(
+    draft: Draft, titles: tuple[str, ...], settings: dict[str, Any], name: str | None = None
+) -> Score:
     """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
-    name = f"{draft.number:04d}"
     raw = strip_marks(draft.text)
     text = raw if draft.complete or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
     record: dict[str, Any] = {
@@ -36,6 +42,10 @@ def finish(draft: Draft, titles: tuple[str, ...], settings: dict[str, Any]) -> S
         "patches": draft.patches,
         **settings,
     }
+    if draft.nll is not None and draft.characters:
+        record["nll"] = {"nats": draft.nll, "characters": draft.characters}
+    title = name or str(draft.number)
+    name = name or f"{draft.number:04d}"
     try:
         repaired = repair(text)
     except PicogenError as error:
@@ -44,9 +54,10 @@ def finish(draft: Draft, titles: tuple[str, ...], settings: dict[str, Any]) -> S
     if not any(line.startswith("X:") for line in lines):
         lines.insert(0, "X:1")
     if not any(line.startswith("T:") for line in lines):
-        lines.insert(1, f"T:PiCo-Gen {draft.number}")
+        lines.insert(1, f"T:PiCo-Gen {title}")
     header, body = split_body(repaired.text)
     record |= {
+        "bars_written": len(body.splitlines()),
         "repairs": [vars_of(step) for step in repaired.repairs],
         "metadata": header.splitlines(),
         "body": body.splitlines(),
@@ -62,10 +73,27 @@ def vars_of(step: Any) -> dict[str, Any]:
 
 def write_score(folder: Path, score: Score) -> None:
     """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON."""
-    for old in [*folder.glob(f"{score.name}.*"), *folder.glob(f"{score.name}-*.svg")]:
-        old.unlink()  # nothing of an older piece of this number stays beside the new one
+    clear_score(folder, score.name)
     if score.abc:
         write_atomic(folder / f"{score.name}.abc", score.abc.encode())
     write_atomic(
         folder / f"{score.name}.json", (json.dumps(score.record, indent=1) + "\n").encode()
     )
+
+
+def clear_score(folder: Path, name: str) -> None:
+    """Nothing of an older piece of this name stays beside the new one."""
+    page = re.compile(rf"{re.escape(name)}-\d+\.(svg|png)")
+    old = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    old += [file for file in folder.glob(f"{name}-*") if page.fullmatch(file.name)]
+    for file in old:
+        file.unlink(missing_ok=True)
+
+
+def read_record(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON of a piece that was written; {} if there is none that can be read."""
+    try:
+        record = json.loads((folder / f"{name}.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}

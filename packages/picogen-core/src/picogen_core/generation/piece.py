@@ -5,6 +5,7 @@ P = 16 characters a patch  V = 128 codes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,12 +48,18 @@ class Guide(Protocol):
 
 @dataclass(frozen=True)
 class Start:
-    """A piece to be written: `prompt` as `place_prompt` made it; uniforms from (seed, number)."""
+    """A piece to be written: `prompt` as `place_prompt` made it.
+
+    Its uniforms are of (seed, *stream), of (seed, number) without a stream; `max_patches`, prompt
+    included, are the run's if it has none of its own.
+    """
 
     number: int
     prompt: str = ""
     seed: int = 0
     guides: Callable[[], Sequence[Guide]] = tuple
+    stream: tuple[int, ...] = ()
+    max_patches: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class Draft:
     """What was written. `text` has the counters `[r:i/n]` in it.
 
     `patches` counts the prompt's too; `codes` [S, P] are those written after it. `stopped` says
-    why a piece is not complete.
+    why a piece is not complete. `nll` are the nats that the model as it is, at temperature 1 and
+    without restrictions, needs for the `characters` that it was asked for; None if nobody asked.
     """
 
     number: int
@@ -69,6 +77,9 @@ class Draft:
     complete: bool = False
     stopped: str = ""
     codes: Patches | None = None
+    nll: float | None = None
+    characters: int = 0
+    seconds: float = 0.0
 
 
 class Piece:
@@ -79,12 +90,16 @@ class Piece:
         self.number = start.number
         self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
         self.complete, self.stopped = False, ""
+        self.max_patches = start.max_patches
+        self.nll: float | None = None
+        self.characters = 0
+        self._started = time.monotonic()
         self._begun, self._masked = len(self.rows), masked
         self._forced = list(begun.tail.encode("ascii"))
         if begun.tail.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
             self._forced.append(EOS)
         self._in_body = COUNTER.decode() in start.prompt
-        self._random = np.random.default_rng([start.seed, start.number])
+        self._random = np.random.default_rng([start.seed, *(start.stream or [start.number])])
         self._patch = bytearray()
         self._guides = list(start.guides())
         for row in self.rows:
@@ -117,6 +132,7 @@ class Piece:
     def put(self, code: int) -> bool:
         """One character more. Whether it was the last of its patch."""
         self._patch.append(code)
+        self.characters += 1
         for guide in self._guides:
             guide.take(code)
         if self._masked:
@@ -136,7 +152,7 @@ class Piece:
         codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
         return Draft(
             self.number, decode(codes), len(codes), self.complete, self.stopped,
-            codes[self._begun :],
+            codes[self._begun :], self.nll, self.characters, time.monotonic() - self._started,
         )  # fmt: skip
 
     def last_text(self) -> str:

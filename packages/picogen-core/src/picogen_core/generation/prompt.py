@@ -15,8 +15,8 @@ from picogen_core.abc.header import (
 )
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.lexer import TIMED, lex
-from picogen_core.abc.patches import check_characters
-from picogen_core.errors import BadInput
+from picogen_core.abc.patches import check_characters, strip_marks
+from picogen_core.errors import BadInput, ConfigError
 
 TAGS_END = "%end"
 TOTAL_BARS = 16  # what the counter promises when a prompt brings bars and no counter
@@ -32,16 +32,18 @@ class PlacedPrompt:
     text: str
 
 
-def place_prompt(prompt: str) -> PlacedPrompt:
+def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:
     """Put the fields of a prompt where training headers have them.
 
     A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, M:4/4 before a K:,
     and %end between tags and what follows them; without a K: the model writes the rest of the
     header itself. Music after the K: becomes the first bars, one line a bar as in training; a bar
     without its barline stays open. Several voices (`V:` lines in the music) have to be whole bars.
+    With a `total` of bars the counters say so, whatever they said.
 
     Raises:
         BadInput: a field that cannot be read, or a character outside ASCII in the music.
+        ConfigError: the prompt has `total` bars already.
     """
     lines = prompt.replace("\\n", "\n").replace("\r\n", "\n").split("\n")
     titles: list[str] = []
@@ -67,7 +69,7 @@ def place_prompt(prompt: str) -> PlacedPrompt:
         header.tags.append(TAGS_END)
     header.unit, header.tempo = values.get("L"), values.get("Q")
     header.meter, header.key = values.get("M", "4/4"), values.get("K", "")
-    text = _conditioning(header, values, music)
+    text = _conditioning(header, values, music, total)
     check_characters(text)
     return PlacedPrompt(tuple(titles), text)
 
@@ -85,7 +87,9 @@ def _normal(letter: str, value: str) -> str:
     return normal
 
 
-def _conditioning(header: Header, values: dict[str, str], music: list[str]) -> str:
+def _conditioning(
+    header: Header, values: dict[str, str], music: list[str], total: int | None
+) -> str:
     lines = header.lines()
     while music and not music[-1].strip():
         music.pop()
@@ -99,16 +103,16 @@ def _conditioning(header: Header, values: dict[str, str], music: list[str]) -> s
     if "K" not in values:
         raise BadInput("the prompt has music and no key. Put a K: line before the music.")
     if any(line.startswith("V:") for line in music):
-        return _several_voices(lines, music)
-    return "".join(line + "\n" for line in lines) + _count(_bars(music))
+        return _several_voices(lines, music, total)
+    return "".join(line + "\n" for line in lines) + count_bars(_bars(music), total)
 
 
-def _several_voices(header: list[str], music: list[str]) -> str:
+def _several_voices(header: list[str], music: list[str], total: int | None) -> str:
     """Voices one below the other, as people write them: whole bars, all voices in a line."""
     lines = interleave("\n".join(["X:1", *header, *music, ""])).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("[V:"))
     head = "".join(line + "\n" for line in lines[:start])
-    return head + _count([line + "\n" for line in lines[start:]])
+    return head + count_bars([line + "\n" for line in lines[start:]], total)
 
 
 def _bars(music: list[str]) -> list[str]:
@@ -137,9 +141,19 @@ def _bars(music: list[str]) -> list[str]:
     return bars
 
 
-def _count(bars: list[str]) -> str:
-    """Each line with the voice and the counter it has in training."""
-    total = max(TOTAL_BARS, len(bars) + 8)
+def count_bars(bars: list[str], total: int | None = None) -> str:
+    """Each line with the voice and the counter it has in training, for `total` lines in all.
+
+    Raises:
+        ConfigError: there is nothing left to write.
+    """
+    if total is not None:
+        bars = [strip_marks(bar) for bar in bars]
+        if len(bars) > total or (len(bars) == total and bars[-1].endswith("\n")):
+            raise ConfigError(
+                f"the prompt has {len(bars)} bars, and --bars {total} counts them. Ask for more."
+            )
+    total = total or max(TOTAL_BARS, len(bars) + 8)
     marked = ""
     for i, bar in enumerate(bars):
         voiced = bar if bar.startswith(("[V:", "[r:")) else f"[V:1]{bar}"

@@ -2,99 +2,139 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from picogen_core.errors import ConfigError
-from picogen_core.generation.decode import Limits, write
-from picogen_core.generation.engines.choose import Checkpoint, Name, choose, open_engine
-from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.output import Score, finish, write_score
-from picogen_core.generation.piece import Start
-from picogen_core.generation.prompt import place_prompt
-from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import digest
+from picogen_core.errors import ConfigError, PicogenError
+from picogen_core.generation.engines.choose import Name
+from picogen_core.generation.job import Job, PieceRequest
+from picogen_core.generation.jobs import Asked, at_line, read_jobs
+from picogen_core.generation.output import Score, read_record, write_score
+from picogen_core.generation.session import Candidates, Lines, Rolls, Session
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.registry import registry
-
-Rolls = Literal["auto", "always", "never"]
+from picogen_core.training.interrupt import Stopped, catch_signals
 
 
-@dataclass(frozen=True)
-class GenerateRequest:
-    """What to write, and from what. `max_length` counts patches, prompt included.
+@dataclass(frozen=True, kw_only=True)
+class GenerateRequest(PieceRequest):
+    """What to write, and from what.
 
-    `rollover`: what happens at the length that the model was trained on. A piece keeps its header
-    and its latest lines and goes on; `auto` lets recurrent backbones run on instead, `never` ends
-    the piece if it has a cache of that length and lets it run on if not.
+    count:    pieces 1 … count of one kind; with `jobs`, a file that lists pieces, it is not used.
+    shard:    (2, 4) is the second quarter of the list.
+    again:    write pieces of the list anew that lie in the folder with other settings.
+    rollover: what happens at the length that the model was trained on. A piece keeps its header
+              and its latest lines and goes on; `auto` lets recurrent backbones run on instead,
+              `never` ends the piece if it has a cache of that length and lets it run on if not.
     """
 
     weights_path: Path
-    count: int
-    sampling: SamplingOptions
-    prompt: str = ""
+    count: int = 1
+    jobs: Path | None = None
+    shard: tuple[int, int] = (1, 1)
+    again: bool = False
+    candidates: Candidates = field(default_factory=Candidates)
     backbone: str | None = None
-    max_length: int | None = None
     batch_size: int = 32
-    seed: int = 0
     device: str = "cpu"
     engine: Name = "auto"
     rollover: Rolls = "auto"
 
 
 def write_scores(
-    request: GenerateRequest, folder: Path, reporter: Reporter | None = None
-) -> list[Score]:
-    """Write pieces 1 … count into `folder`, each as soon as it is finished; by number.
+    request: GenerateRequest, folder: Path, reporter: Reporter | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> list[Score]:  # fmt: skip
+    """Write the pieces into `folder`, each as soon as it is finished; returned as they were asked
+    for. Pieces of a list that lie there finished, with the same settings, stay as they are.
+
+    `tell` is given the text, whole lines without counters, as it comes; of one piece.
 
     Raises:
-        PicogenError: the checkpoint, the prompt or the backbone asked for does not fit.
+        PicogenError: the checkpoint, a prompt or the backbone asked for does not fit; then
+            nothing was written.
+        Stopped: by a signal. What was finished is there, and what was begun, marked as
+            interrupted.
     """
     reporter = reporter or Quiet()
-    prompt = place_prompt(request.prompt)
-    checkpoint = Checkpoint(request.weights_path, reporter)
-    config = checkpoint.config
-    _check_backbone(request, config.backbone)
-    limits, places = lengths(config, request.max_length, request.rollover)
-    choice = choose(config, request.engine, request.device, request.count, reporter)
-    slots = min(request.batch_size, request.count)
-    engine = open_engine(checkpoint, choice, slots, places, reporter)
-    settings = {
-        "seed": request.seed,
-        "sampling": request.sampling.model_dump(),
-        "max_length": limits.max_patches,
-        "rollover": limits.context,
-        "prompt": request.prompt,
-        "engine": choice.engine,
-        "checkpoint": {"path": str(request.weights_path), "sha256": digest(request.weights_path)},
-    }
+    asked = _asked(request)
+    session = Session(
+        request.weights_path, engine=request.engine, device=request.device,
+        rollover=request.rollover, reporter=reporter,
+    )  # fmt: skip
+    _check_backbone(request, session.config.backbone)
+    jobs = _prepare(session, asked, request)
+    scores: dict[str, Score] = {}
+    if request.jobs:
+        scores = _finished(folder, jobs, asked, request.again)
+        if scores:
+            reporter.message(f"{len(scores)} of {len(jobs)} pieces lie finished in {folder}.")
+    waiting = [job for job in jobs if job.name not in scores]
+    lines = Lines(waiting[0]) if tell and waiting else None
     reporter.start("Writing scores", None, "patches")
-    begun = time.monotonic()
-    scores: dict[int, Score] = {}
-    starts = (Start(k, prompt.text, request.seed) for k in range(1, request.count + 1))
-    for patches, written in enumerate(write(engine, starts, request.sampling, limits), 1):
-        if draft := written.draft:
-            timing = {"batch": slots, "seconds": round(time.monotonic() - begun, 3)}
-            score = finish(draft, prompt.titles, {**settings, **timing})
-            write_score(folder, score)
-            scores[draft.number] = score
-        reporter.advance(patches, {"pieces": f"{len(scores)} of {request.count}"})
-    reporter.finish()
-    return [scores[number] for number in sorted(scores)]
+    with catch_signals(note_only=True) as signals:
+        events = session.write(
+            waiting, request.batch_size, request.candidates, lambda: signals.asked is not None
+        )
+        for patches, event in enumerate(events, 1):
+            if tell and lines:
+                tell(lines.push(event.text) + (lines.rest() if event.score else ""))
+            if event.score:
+                write_score(folder, event.score)
+                scores[event.job.name] = event.score
+            reporter.advance(patches, {"pieces": f"{len(scores)} of {len(jobs)}"})
+        reporter.finish()
+        if signals.asked is not None:
+            raise Stopped(signals.asked)
+    return [scores[job.name] for job in jobs]
 
 
-def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[Limits, int]:
-    """How far a piece may go, and how many patches a slot has to hold for that."""
-    context = config.max_patches
-    most = max_length or context
-    recurrent = registry().get("backbone", config.backbone).spec.recurrent
-    if rolls == "always" or (rolls == "auto" and not recurrent):
-        return Limits(most, context if most > context else None), min(most, context)
-    if not recurrent:
-        most = min(most, context)
-    return Limits(most), most
+def _asked(request: GenerateRequest) -> list[Asked]:
+    """Pieces by name, of this shard."""
+    if request.jobs:
+        part, parts = request.shard
+        return read_jobs(request.jobs, request)[part - 1 :: parts]
+    return [Asked(f"{k:04d}", request, "") for k in range(1, request.count + 1)]
+
+
+def _prepare(session: Session, asked: Sequence[Asked], request: GenerateRequest) -> list[Job]:
+    jobs: list[Job] = []
+    for number, one in enumerate(asked, 1):
+        if jobs and not request.jobs:
+            jobs.append(jobs[0].numbered(number))
+            continue
+        try:
+            number = 1 if request.jobs else number
+            jobs.append(session.prepare(one.request, number, one.name, request.candidates))
+        except PicogenError as error:
+            raise (at_line(one, error) if one.where else error) from None
+    return jobs
+
+
+def _finished(
+    folder: Path, jobs: Sequence[Job], asked: Sequence[Asked], again: bool
+) -> dict[str, Score]:
+    """What of the list lies in the folder.
+
+    Raises:
+        ConfigError: a piece lies there with other settings, and may not be written again.
+    """
+    found: dict[str, Score] = {}
+    for job, one in zip(jobs, asked, strict=True):
+        record = read_record(folder, job.name)
+        if not record or record.get("interrupted"):
+            continue
+        abc = folder / f"{job.name}.abc"
+        if record.get("settings_sha256") == job.digest:
+            if abc.is_file() or "error" in record:
+                text = abc.read_text(encoding="utf-8") if abc.is_file() else ""
+                found[job.name] = Score(job.name, text, record, record.get("error"), new=False)
+        elif not again:
+            raise ConfigError(
+                f"{one.where}: {job.name} lies in {folder}, written with other settings. Give it "
+                "another id, or --force to write it again."
+            )
+    return found
 
 
 def _check_backbone(request: GenerateRequest, backbone: str) -> None:

@@ -96,12 +96,37 @@ def draw_rows(
         codes[row] = order[place]
 
 
-@functools.cache
+def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Nats [N] of codes [N] under logits [N, V] as they are; 0 of what `draw` could not draw."""
+    nats = np.zeros(len(logits), np.float64)
+    _compiled(surprise_rows)(logits, codes, nats)
+    return nats
+
+
+def surprise_rows(logits: Any, codes: Any, nats: Any) -> None:
+    """`surprise` as numba compiles it."""
+    for row in range(logits.shape[0]):
+        if codes[row] < 0:
+            continue
+        top = logits[row, 0]
+        for code in range(logits.shape[1]):
+            top = max(top, logits[row, code])
+        total = 0.0
+        for code in range(logits.shape[1]):
+            total += math.exp(float(logits[row, code]) - top)
+        nats[row] = math.log(total) + top - logits[row, codes[row]]
+
+
 def compiled_rows() -> Any:
     """`draw_rows`, compiled if numba is there."""
+    return _compiled(draw_rows)
+
+
+@functools.cache
+def _compiled(rows: Any) -> Any:
     try:
         from picogen_core.compiled.jit import kernel
 
-        return kernel(draw_rows)
+        return kernel(rows)
     except ImportError:
-        return draw_rows
+        return rows

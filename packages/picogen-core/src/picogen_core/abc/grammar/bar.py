@@ -28,8 +28,6 @@ _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 class Bar(BarState):
     """A bar that knows what it may have next."""
 
-    __slots__ = ()
-
     def wanted(self) -> int:
         """Characters that keep the bar well formed, barlines apart; 0 once it is lost."""
         if self.memo is None:

@@ -30,12 +30,6 @@ class BarState:
     memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
     """
 
-    __slots__ = (
-        "after", "alone", "begun", "broken", "compound", "count", "inner", "last", "lost", "marks",
-        "measure", "memo", "owes", "paired", "place", "previous", "room", "slurs", "spelt",
-        "steps", "target", "unit",
-    )  # fmt: skip
-
     def __init__(self, unit: Fraction, meter: str, alone: bool) -> None:
         self.unit, self.compound, self.alone = _scale(unit), is_compound(meter), alone
         self.measure = _steps(meter)
@@ -58,8 +52,7 @@ class BarState:
 
     def copy(self) -> Self:
         new = object.__new__(type(self))
-        for name in BarState.__slots__:
-            setattr(new, name, getattr(self, name))
+        new.__dict__.update(self.__dict__)
         return new
 
     def fits(self) -> Spellings:

@@ -39,13 +39,14 @@ class TextGrammar:
                before the first counter.
     order:     declared voices; `choice` those that may come, `voice` the present one, `reference`
                the line's first one.
+    memo:      what is wanted at this very place, and where in the patches that is.
     final:     the barline lies within a cut: the line ends with it; `more`: it heads a cut, so a
                voice follows.
     """
 
     __slots__ = (
-        "bars", "choice", "final", "header", "index", "left", "line", "lost", "more", "order",
-        "place", "plan", "reference", "rest", "spelt", "tree", "voice",
+        "bars", "choice", "final", "header", "index", "left", "line", "lost", "memo", "more",
+        "order", "place", "plan", "reference", "rest", "spelt", "tree", "voice",
     )  # fmt: skip
 
     def __init__(self, bars: int | None = None) -> None:
@@ -62,6 +63,7 @@ class TextGrammar:
         self.line = self.spelt = self.left = ""
         self.tree: Spellings = {}
         self.final = self.more = self.lost = False
+        self.memo: tuple[str, int] | None = None
 
     @property
     def ended(self) -> bool:
@@ -70,6 +72,11 @@ class TextGrammar:
 
     def wanted(self, where: str) -> int:
         """The text characters of a sound piece at this place; 0 where the piece has ended."""
+        if self.memo is None or self.memo[0] != where:
+            self.memo = where, self._wanted(where)
+        return self.memo[1]
+
+    def _wanted(self, where: str) -> int:
         if self.ended:
             return 0
         if self.lost:
@@ -160,10 +167,12 @@ class TextGrammar:
 
     def push(self, character: str, where: str) -> None:
         """Take the next character; one that is not wanted loses the thread to the line's end."""
+        wanted = self.lost or self.place == "header" or self.wanted(where) >> ord(character) & 1
+        self.memo = None
         if self.place == "header":
             self._push_header(character)
             return
-        if not self.lost and not self.wanted(where) >> ord(character) & 1:
+        if not wanted:
             self.lost = self.place != "bar"  # within a bar only that bar is
         if character == "\n":
             self._end_line()

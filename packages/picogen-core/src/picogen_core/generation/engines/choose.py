@@ -33,12 +33,12 @@ class Checkpoint:
         self.path, self._reporter = path, reporter
         local = local_path(path)
         self._model: GenericStudent | None = None
-        self._folder: Path | None = None
+        self.folder: Path | None = None
         if local.is_file() and not (local.name == WEIGHTS and (local.parent / CONFIG).is_file()):
             self.config = self.model("cpu").config
         else:
-            self._folder = local.parent if local.is_file() else find_checkpoint(local)
-            self.config = read_config(self._folder)
+            self.folder = local.parent if local.is_file() else find_checkpoint(local)
+            self.config = read_config(self.folder)
 
     def model(self, device: Any) -> GenericStudent:
         """As torch has it, on a device."""
@@ -50,8 +50,8 @@ class Checkpoint:
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Its tensors, in float32."""
-        if self._folder:
-            return read_arrays(self._folder)
+        if self.folder:
+            return read_arrays(self.folder)
         return {name: t.float().numpy() for name, t in self.model("cpu").state_dict().items()}
 
 

@@ -1,0 +1,118 @@
+"""A list of pieces: one JSON object a line, each a piece with a name of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from picogen_core.errors import BadInput, ConfigError, PicogenError
+from picogen_core.generation.job import PieceRequest
+from picogen_core.generation.options import Order
+from picogen_core.options import Options, parse_options
+
+# A name that ends in -2 would be that of another piece's second page.
+_ID = re.compile(r"(?!.*-\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_BEGINNINGS = {"prompt", "prompt_file", "continue"}
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "order")
+
+
+class JobRow(Options):
+    """What a line may say. What it leaves out is as the command line has it."""
+
+    id: str = Field(description="Name of the piece's files: letters, digits and . _ -")
+    prompt: str | None = Field(None, description="Header, or header and music.")
+    prompt_file: Path | None = Field(None, description="A file with a prompt.")
+    continued: Path | None = Field(None, alias="continue", description="A score to go on from.")
+    keep_bars: int | None = Field(None, ge=1, description="Bars of that score to keep.")
+    bars: int | None = Field(None, ge=1, description="Bars in all.")
+    grammar: bool | None = Field(None, description="Steer to sound bars.")
+    max_length: int | None = Field(None, ge=2, description="Most patches.")
+    seed: int | None = Field(None, ge=0, description="Seed of what is drawn.")
+    temperature: float | None = Field(None, ge=0, description="0 is greedy.")
+    top_k: int | None = Field(None, ge=0, description="0 keeps all characters.")
+    top_p: float | None = Field(None, description="Outside (0, 1) it is off.")
+    min_p: float | None = Field(None, ge=0, le=1, description="Least share of the likeliest.")
+    order: Order | None = Field(None, description="When temperature acts.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A piece of the list, and where it stands there."""
+
+    name: str
+    request: PieceRequest
+    where: str
+
+
+def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
+    """Every piece of the list. Files are found from the folder that the list is in.
+
+    Raises:
+        BadInput: the list cannot be read, a line is no object, or an id stands twice.
+        ConfigError: a line says something that does not exist or does not fit.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"jobs {path}: cannot be read ({error}).") from None
+    asked: list[Asked] = []
+    seen: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"jobs {path}, line {number}"
+        row = parse_options(JobRow, _object(line, where), where)
+        if not _ID.fullmatch(row.id):
+            raise BadInput(
+                f"{where}: id={row.id!r}: an id has letters, digits and . _ -, at most 100, and "
+                "does not end in - and a number."
+            )
+        if row.id.lower() in seen:
+            raise BadInput(f"{where}: id={row.id!r} stands in {seen[row.id.lower()]} already.")
+        seen[row.id.lower()] = f"line {number}"
+        asked.append(Asked(row.id, _request(row, defaults, path.parent), where))
+    if not asked:
+        raise BadInput(f"jobs {path}: there is no piece in it.")
+    return asked
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """`2/4`: the second of four parts. Raises `ConfigError`."""
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= part <= parts:
+        raise ConfigError(f"--shard {text}: give PART/PARTS, such as 1/4 … 4/4.")
+    return part, parts
+
+
+def at_line(asked: Asked, error: PicogenError) -> PicogenError:
+    """The same fault, and where it stands."""
+    return type(error)(f"{asked.where}: {error}")
+
+
+def _object(line: str, where: str) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: no JSON ({error}).") from None
+    if not isinstance(row, dict):
+        raise BadInput(f'{where}: give an object, such as {{"id": "a", "bars": 16}}.')
+    return row
+
+
+def _request(row: JobRow, defaults: PieceRequest, folder: Path) -> PieceRequest:
+    given = {name: value for name, value in row if value is not None and name != "id"}
+    if _BEGINNINGS & {"continue" if name == "continued" else name for name in given}:
+        defaults = replace(defaults, prompt="", prompt_file=None, continued=None, keep_bars=None)
+    for name in ("prompt_file", "continued"):
+        if name in given:
+            given[name] = folder / given[name]
+    drawn = {name: given.pop(name) for name in _SAMPLING if name in given}
+    sampling = defaults.sampling.model_copy(update=drawn)
+    return replace(defaults, sampling=sampling, **given)

@@ -1,0 +1,78 @@
+"""What a piece begins with: a prompt, a file with a prompt, or a score to go on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from picogen_core.abc.notes import split_tunes
+from picogen_core.abc.patches import split_body
+from picogen_core.data.files.reader import FileReader
+from picogen_core.data.piece import check_size, to_interleaved
+from picogen_core.errors import BadInput, ConfigError
+from picogen_core.generation.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
+
+MAX_PROMPT = 1 << 20
+ABC = (".abc", ".txt")
+SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".mid", ".midi")
+_CREDITS = ("T:", "C:")
+
+
+def read_prompt(path: Path) -> str:
+    """The text of a prompt file. Raises `BadInput` if it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_PROMPT:
+            raise BadInput(f"{path}: larger than {MAX_PROMPT >> 20} MB.")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error}).") from None
+
+
+def read_opening(path: Path, keep: int | None, total: int | None, prompt: str = "") -> PlacedPrompt:
+    """The first `keep` bars of a score, all if None, as the beginning of a piece of `total` bars.
+
+    ABC is read here, all else in a worker process under limits. A `prompt` may bring titles and
+    % tags. Where the score's last bar is kept, its end bar is taken back.
+
+    Raises:
+        BadInput: the score cannot be read.
+        ConfigError: it has fewer bars than `keep`, or as many as `total` already.
+    """
+    try:
+        abc = _read(path)
+        check_size(abc)
+        text = to_interleaved(abc)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+    header, body = split_body(text)
+    lines = body.splitlines(keepends=True)
+    if keep is not None and keep > len(lines):
+        raise ConfigError(f"--keep-bars {keep}: {path} has {len(lines)} bars.")
+    kept = lines[:keep]
+    if keep is None or keep == len(lines):
+        kept[-1] = kept[-1].replace("|]", "|")
+    given = place_prompt(prompt)
+    if any(not line.startswith("%") or line[:2] == "%%" for line in given.text.splitlines()):
+        raise ConfigError(
+            "beside --continue a prompt may have X: T: C: lines and % tags; the rest is the "
+            "score's."
+        )
+    tags = given.text
+    if tags and not tags.endswith(f"{TAGS_END}\n"):
+        tags += f"{TAGS_END}\n"
+    titles = given.titles or tuple(line for line in abc.splitlines() if line[:2] in _CREDITS)[:4]
+    return PlacedPrompt(titles, tags + header + count_bars(kept, total))
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        raise BadInput("there is no such file.")
+    suffix = path.suffix.lower()
+    if suffix in ABC:
+        tunes = split_tunes(read_prompt(path))
+        if not tunes:
+            raise BadInput("there is no tune in it.")
+        return tunes[0]
+    if suffix not in SCORES:
+        raise BadInput(f"not a score; these are read: {', '.join((*ABC, *SCORES))}.")
+    with FileReader() as reader:
+        return reader.read(path).abc

@@ -1,0 +1,106 @@
+"""Which of several candidates is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from picogen_core.errors import BadInput
+from picogen_core.generation.output import Score
+from picogen_core.pieces import ScoreText
+from picogen_core.references import Reference, open_reference
+from picogen_core.scoring import ScoredPiece, ScoreReport, ScoreRequest, score_pieces
+
+Rank = Literal["powerlaw", "nll", "valid", "repetition"]
+RANKS: tuple[Rank, ...] = ("nll", "powerlaw", "repetition", "valid")
+REFERENCE = "oneills"
+_METRICS = {"powerlaw": "powerlaw", "repetition": "powerlaw", "valid": "validity"}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How candidates are ordered.
+
+    nll:        nats a character of the model itself, at temperature 1 and without restrictions.
+    powerlaw:   how odd its spectrum, repetition and leaps are together: root mean square of
+                standard deviations from the mean of the reference.
+    repetition: how far its self-repetition is from the reference's.
+    valid:      0 for a piece that converts, fits the schema and has equal bars, else 1.
+    """
+
+    rank: Rank = "nll"
+    reference: str = REFERENCE
+
+    def values(self, scores: Sequence[Score]) -> list[float | None]:
+        """For each candidate its value, lower is better; None for one that cannot be judged."""
+        if self.rank == "nll":
+            return [nats_a_character(score) for score in scores]
+        texts = [
+            ScoreText(str(i), score.abc, record=score.record)
+            for i, score in enumerate(scores) if score.abc
+        ]  # fmt: skip
+        reference = None if self.rank == "valid" else self._open()
+        metric = _METRICS[self.rank]
+        try:
+            report = score_pieces(texts, ScoreRequest([metric]), reference)
+        except BadInput:  # none of them can be read
+            return [None] * len(scores)
+        found = {piece.score.name: self._value(piece, report) for piece in report.scores}
+        return [found.get(str(i)) for i in range(len(scores))]
+
+    def _open(self) -> Reference:
+        return open_reference(self.reference)
+
+    def _value(self, piece: ScoredPiece, report: ScoreReport) -> float | None:
+        facts = piece.facts.get(_METRICS[self.rank], {})
+        if self.rank == "valid":
+            return None if "valid" not in facts else float(not facts["valid"])
+        if self.rank == "powerlaw":
+            return facts.get("oddness")
+        target = report.metrics["powerlaw"].values.get("rep")
+        own = facts.get("rep")
+        if own is None or target is None or target.reference is None:
+            return None
+        return abs(float(own) - target.reference)
+
+
+def nats_a_character(score: Score) -> float | None:
+    """Of what the model wrote; None if it was not asked."""
+    found = score.record.get("nll")
+    return found["nats"] / found["characters"] if found else None
+
+
+def best(ranking: Ranking, scores: Sequence[Score]) -> Score:
+    """The candidate to keep, with what was said of all of them in its record. One that the model
+    closed goes before one that it did not; of equal ones the model's favourite goes first."""
+    values = ranking.values(scores)
+    order = sorted(range(len(scores)), key=lambda i: _key(scores[i], values[i]))
+    kept = scores[order[0]]
+    kept.record["candidates"] = {
+        "rank": ranking.rank,
+        "reference": None if ranking.rank in ("nll", "valid") else ranking.reference,
+        "chosen": order[0] + 1,
+        "all": [
+            {
+                "value": values[i],
+                "nats_per_character": nats_a_character(score),
+                "complete": score.record["complete"],
+                "bars_written": score.record.get("bars_written"),
+                "error": score.reason,
+            }
+            for i, score in enumerate(scores)
+        ],
+    }
+    return kept
+
+
+def _key(score: Score, value: float | None) -> tuple[bool, bool, bool, float, float]:
+    likely = nats_a_character(score)
+    return (
+        not score.abc,
+        not score.record["complete"],
+        value is None,
+        value or 0.0,
+        float("inf") if likely is None else likely,
+    )

@@ -1,0 +1,68 @@
+"""Tags in a prompt, checked against those that a checkpoint was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from picogen_core.generation.prompt import TAGS_END
+from picogen_core.model.config import MANIFEST
+from picogen_core.suggest import did_you_mean
+
+NAMES = ("period", "composer", "instrumentation")
+_SHOWN = 8
+
+Triple = tuple[str, ...]
+
+
+def trained_tags(folder: Path | None) -> list[Triple]:
+    """The triples that a checkpoint was trained on, those of the one that it started from
+    included; empty where its manifest does not say, as of a `.pth`, which has none."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes()) if folder else {}
+        rows = [*(manifest.get("tags") or ()), *((manifest.get("init") or {}).get("tags") or ())]
+        return [tuple(str(row[name]) for name in NAMES) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def tags_in(prompt: str) -> list[str]:
+    """The tags at the head of a placed prompt."""
+    tags: list[str] = []
+    for line in prompt.splitlines():
+        if not line.startswith("%") or line.startswith("%%") or line == TAGS_END:
+            break
+        tags.append(line[1:].strip())
+    return tags
+
+
+def doubts(prompt: str, known: Sequence[Triple]) -> list[str]:
+    """What is doubtful about the tags of a prompt, a line each."""
+    tags = tags_in(prompt)
+    if not tags:
+        return []
+    if not known:
+        return [
+            f"%{tags[0]}: this checkpoint does not say which tags it was trained on; if on none, "
+            "they mean nothing to it."
+        ]
+    told = [_doubt(tag, place, known) for place, tag in enumerate(tags)]
+    found = [line for line in told if line]
+    if not found and not any(triple[: len(tags)] == tuple(tags) for triple in known):
+        listed = ", ".join(tags)
+        return [f"{listed}: the checkpoint knows each of these tags, but not together."]
+    return found
+
+
+def _doubt(tag: str, place: int, known: Sequence[Triple]) -> str:
+    if place >= len(NAMES):
+        return f"%{tag}: a piece has three tags, {', '.join(NAMES)}."
+    names = sorted({triple[place] for triple in known})
+    if tag in names:
+        return ""
+    more = ", …" if len(names) > _SHOWN else ""
+    return (
+        f"%{tag}: no {NAMES[place]} that the checkpoint was trained on."
+        f"{did_you_mean(tag, names)} Known: {', '.join(names[:_SHOWN])}{more}."
+    )

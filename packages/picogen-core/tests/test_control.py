@@ -1,0 +1,394 @@
+"""What is asked of a piece, and what it gets: bars, beginnings, lists, the best of several."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import picogen_core.generation
+import pytest
+import torch
+from picogen_core import BadInput, ConfigError
+from picogen_core.abc.patches import encode, strip_marks
+from picogen_core.data.files.reader import FileReader, ReadFile
+from picogen_core.generation.decode import Limits, write
+from picogen_core.generation.job import PieceRequest
+from picogen_core.generation.jobs import read_jobs, read_shard
+from picogen_core.generation.opening import read_opening
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.output import Score
+from picogen_core.generation.piece import Start
+from picogen_core.generation.prompt import place_prompt
+from picogen_core.generation.ranking import Ranking, best
+from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.sampling import surprise
+from picogen_core.generation.session import Candidates, Session
+from picogen_core.generation.student import Music
+from picogen_core.generation.tags import doubts, trained_tags
+from picogen_core.model.checkpoint import save_checkpoint
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.student import GenericStudent
+from picogen_core.progress import Quiet
+from picogen_core.training.interrupt import Stopped
+
+torch.set_num_threads(1)
+
+HEAD = "L:1/8\nM:4/4\nK:C\nV:1 treble\n"
+TRIPLES = [("Baroque", "Bach, Johann Sebastian", "Keyboard"), ("Modern", "Dora", "Cello")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "rwkv"
+    config = ModelConfig(
+        d_model=64, max_patches=32, backbone="rwkv", backbone_options={"layers": 1},
+        head="char-gru",
+    )  # fmt: skip
+    names = ("period", "composer", "instrumentation")
+    tags = [dict(zip(names, triple, strict=True), pieces=3) for triple in TRIPLES]
+    save_checkpoint(path, GenericStudent(config), {"tags": tags[:1], "init": {"tags": tags[1:]}})
+    return path
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> Session:
+    return Session(folder)
+
+
+def pieces(session: Session, request: PieceRequest, count: int, **how) -> list[Score]:
+    first = session.prepare(request, candidates=how.get("candidates"))
+    jobs = [first.numbered(k) for k in range(1, count + 1)]
+    return [event.score for event in session.write(jobs, **how) if event.score]
+
+
+def counters(score: Score) -> list[str]:
+    lines = score.record["raw"].splitlines()
+    return [line[: line.index("]") + 1] for line in lines if line.startswith("[r:")]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "M:6/8\nK:G\n", "K:C\nCDEF GABc|c4", "K:C\nV:1\nCDEF GABc|\nV:2\nC,8|\n"]
+)
+def test_bars_asked_for_are_bars_got(session: Session, prompt: str):
+    request = PieceRequest(prompt=prompt, bars=7, seed=3)
+    for score in pieces(session, request, 6):
+        assert counters(score) == [f"[r:{i}/{6 - i}]" for i in range(7)]
+        assert score.record["complete"] and score.record["bars_written"] == 7
+        assert score.record["bars_asked"] == 7 and score.record["grammar"] is True
+
+
+def test_bars_have_room_or_are_refused(session: Session):
+    job = session.prepare(PieceRequest(bars=30))
+    assert job.limits.max_patches == 1 + 16 * 31
+    assert session.prepare(PieceRequest(bars=1)).limits.max_patches == 33
+    with pytest.raises(ConfigError, match=r"--bars 30 takes 66 patches at the very least"):
+        session.prepare(PieceRequest(bars=30, max_length=65))
+    tight = PieceRequest(bars=30, max_length=66)
+    assert all(len(counters(score)) == 30 for score in pieces(session, tight, 2))
+    with pytest.raises(ConfigError, match="the prompt has 2 bars, and --bars 2 counts them"):
+        session.prepare(PieceRequest(prompt="K:C\nC8|D8|", bars=2))
+    assert counters(pieces(session, PieceRequest(prompt="K:C\nC8|D4", bars=2), 1)[0])[1:] == [
+        "[r:1/0]"
+    ]
+    with pytest.raises(ConfigError, match="--bars takes the grammar"):
+        session.prepare(PieceRequest(bars=2, grammar=False))
+
+
+def test_a_plan_overrules_the_counters_of_a_prompt():
+    assert place_prompt("K:C\n[r:5/3][V:1]C4|", 4).text == HEAD + "[r:0/3][V:1]C4|"
+    assert place_prompt("K:C\n[r:5/3][V:1]C4|").text == HEAD + "[r:5/3][V:1]C4|"
+
+
+TUNE = "X:1\nT:Air\nC:Anon\nM:4/4\nL:1/8\nK:C\nCDEF GABc|c4 c4|\nGFED C4|C8|]\n"
+
+
+def test_going_on_from_a_score(session: Session, tmp_path: Path):
+    file = tmp_path / "air.abc"
+    file.write_text(TUNE)
+    placed = read_opening(file, 2, 8)
+    assert placed.titles == ("T:Air", "C:Anon")
+    assert placed.text == HEAD + "[r:0/7][V:1]CDEF GABc|\n[r:1/6][V:1]c4 c4|\n"
+    whole = read_opening(file, None, None, "X:7\nT:Other\n%Modern\n%Dora\n%Cello\n")
+    assert whole.titles == ("X:7", "T:Other")
+    assert whole.text.startswith("%Modern\n%Dora\n%Cello\n%end\nL:1/8\n")
+    assert whole.text.endswith("[r:3/12][V:1]C8|\n")  # its end bar is taken back
+    score = pieces(session, PieceRequest(continued=file, keep_bars=2, bars=5), 1)[0]
+    assert score.abc.startswith(
+        "X:1\nT:Air\nC:Anon\nL:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|"
+    )
+    assert score.record["bars_written"] == 5 and score.record["continue"] == str(file)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (PieceRequest(continued=Path("none.abc")), "none.abc: there is no such file"),
+        (PieceRequest(keep_bars=3), "--keep-bars is of the score that --continue names"),
+        (PieceRequest(prompt="K:C", prompt_file=Path("a")), "are two prompts"),
+        (PieceRequest(prompt_file=Path("none.txt")), "none.txt: cannot be read"),
+    ],
+)
+def test_beginnings_that_cannot_be(request_: PieceRequest, message: str):
+    with pytest.raises((BadInput, ConfigError), match=message):
+        request_.placed()
+
+
+def test_scores_that_cannot_be_gone_on_from(tmp_path: Path, monkeypatch):
+    file = tmp_path / "air.abc"
+    file.write_text(TUNE)
+    with pytest.raises(ConfigError, match=r"--keep-bars 9: .* has 4 bars"):
+        read_opening(file, 9, None)
+    with pytest.raises(ConfigError, match="has 4 bars, and --bars 3"):
+        read_opening(file, None, 3)
+    with pytest.raises(ConfigError, match="beside --continue a prompt may have"):
+        read_opening(file, 1, None, "K:G\n")
+    file.write_text("no music\n")
+    with pytest.raises(BadInput, match=r"air\.abc: "):
+        read_opening(file, 1, None)
+    (tmp_path / "a.pdf").write_text("")
+    with pytest.raises(BadInput, match=r"a\.pdf: not a score"):
+        read_opening(tmp_path / "a.pdf", 1, None)
+    # All but ABC is read by the worker process.
+    monkeypatch.setattr(FileReader, "read", lambda self, path: ReadFile(TUNE))
+    (tmp_path / "a.mid").write_text("")
+    assert "c4 c4|" in read_opening(tmp_path / "a.mid", 2, None).text
+
+
+def test_tags_are_checked(folder: Path, session: Session):
+    known = trained_tags(folder)
+    assert known == TRIPLES
+    assert doubts("%Baroque\n%Bach, Johann Sebastian\n%Keyboard\n%end\n", known) == []
+    assert doubts("L:1/8\n", known) == [] and doubts("%%score 1\n", known) == []
+    wrong = doubts("%Barock\n%Dora\n", known)
+    assert wrong == [
+        "%Barock: no period that the checkpoint was trained on. Did you mean 'Baroque'? "
+        "Known: Baroque, Modern."
+    ]
+    assert "not together" in doubts("%Modern\n%Bach, Johann Sebastian\n", known)[0]
+    assert "three tags" in doubts("%Modern\n%Dora\n%Cello\n%Loud\n", known)[0]
+    assert len(doubts("%Modern\n%Nobody\n", [])) == 1
+    assert trained_tags(None) == []
+
+    class Told(Quiet):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    said: list[str] = []
+    listening = Session(folder, reporter=Told())
+    for _ in range(2):
+        listening.prepare(PieceRequest(prompt="%Modern\n%Dara\n"))
+    assert len(said) == 1 and "Did you mean 'Dora'?" in said[0]
+
+
+def test_surprise_is_of_the_model_as_it_is():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 4, (5, 128)).astype(np.float32)
+    codes = np.array([3, 90, 10, -1, 127])
+    chances = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(1, keepdims=True)
+    expected = [0.0 if c < 0 else -np.log(chances[i, c]) for i, c in enumerate(codes)]
+    np.testing.assert_allclose(surprise(logits, codes), expected, rtol=1e-5)
+
+
+def test_the_best_of_several(session: Session):
+    request = PieceRequest(prompt="K:C\n", bars=4, seed=1)
+    plain = pieces(session, request, 2)
+    for batch in (1, 6):
+        kept = pieces(session, request, 2, candidates=Candidates(3), batch_size=batch)
+        for score, alone in zip(sorted(kept, key=lambda s: s.name), plain, strict=True):
+            told = score.record["candidates"]
+            values = [one["value"] for one in told["all"]]
+            assert len(set(values)) == 3 and values[told["chosen"] - 1] == min(values)
+            nll = score.record["nll"]
+            assert min(values) == nll["nats"] / nll["characters"]
+            # The first candidate is the piece that there is without others.
+            assert (told["chosen"] == 1) == (score.abc == alone.abc)
+
+
+def test_nll_is_that_of_the_likelihood_of_the_text(folder: Path, session: Session):
+    """The loop's sum is the model's own, teacher-forced."""
+    from picogen_core.model.checkpoint import load_model
+
+    candidates = Candidates(2)
+    score = pieces(session, PieceRequest(seed=2), 1, candidates=candidates)[0]
+    patches = torch.from_numpy(encode(strip_marks(score.record["raw"])).astype(np.int64))
+    draft = next(
+        one.draft
+        for one in write(
+            session._open[1], [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
+            likelihood=True,
+        ) if one.draft
+    )  # fmt: skip
+    assert draft.nll is not None and draft.characters > len(draft.codes)
+    rows = torch.from_numpy(draft.codes.astype(np.int64))
+    model = load_model(folder).eval()
+    with torch.no_grad():
+        whole = torch.cat([patches[:1], rows])[None]
+        hidden = model.backbone(model.patch_embedding(whole))[0, :-1]
+        logits = model.head(hidden, rows)
+        nats = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), rows.flatten(), reduction="none"
+        ).reshape(rows.shape)
+    drawn = torch.zeros_like(rows, dtype=torch.bool)
+    for i, row in enumerate(rows.tolist()):
+        ends = [p for p, code in enumerate(row) if code == 2][:1] or [len(row) - 1]
+        last = 0 if row[0] == 1 else ends[0]
+        drawn[i, : last + 1] = True
+    assert draft.characters == int(drawn.sum())
+    assert draft.nll == pytest.approx(float(nats[drawn].sum()), rel=1e-3)
+
+
+def made(abc: str, complete: bool = True, nats: float = 1.0) -> Score:
+    record = {"complete": complete, "nll": {"nats": nats, "characters": 1}}
+    return Score("a", abc, record, None if abc else "nothing")
+
+
+def test_ranking_by_metrics():
+    good = "X:1\nL:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 c4|\n"
+    differ = "X:1\nL:1/8\nM:4/4\nK:C\nV:1 treble\nV:2 bass\n[V:1]C8|[V:2]C,4|\n[V:1]C8|[V:2]C,8|\n"
+    kept = best(Ranking("valid"), [made(""), made(differ), made(good, nats=2), made(good, False)])
+    assert kept.abc == good and kept.record["complete"]
+    assert [one["value"] for one in kept.record["candidates"]["all"]] == [None, 1.0, 0.0, 0.0]
+    assert kept.record["candidates"]["chosen"] == 3
+    rng = np.random.default_rng(0)
+    walk = np.clip(np.cumsum(rng.integers(-1, 2, 96)) + 4, 0, 6)
+    tunes = [
+        "X:1\nL:1/8\nM:4/4\nK:C\n" + "".join(" CDEFGAB"[1 + n] for n in notes) + "|\n"
+        for notes in (walk, rng.integers(0, 7, 96))
+    ]
+    kept = best(Ranking("powerlaw"), [made(tunes[1]), made(tunes[0])])
+    values = [one["value"] for one in kept.record["candidates"]["all"]]
+    assert kept.abc == tunes[0] and values[1] < values[0]
+    assert kept.record["candidates"]["reference"] == "oneills"
+    kept = best(Ranking("repetition", "bach"), [made(tunes[1]), made(tunes[0])])
+    assert all(one["value"] is not None for one in kept.record["candidates"]["all"])
+
+
+def jobs_file(folder: Path, *rows: dict | str) -> Path:
+    path = folder / "jobs.jsonl"
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "line 2: no JSON"),
+        ("[]", "line 2: give an object"),
+        ({"id": "b", "bar": 3}, "line 2: there is no option 'bar'. Did you mean 'bars'"),
+        ({"bars": 3}, "line 2: id="),
+        ({"id": "b", "bars": 0}, "line 2: bars=0"),
+        ({"id": "A"}, "line 2: id='A' stands in line 1 already"),
+        ({"id": "../b"}, "line 2: id='../b': an id has"),
+        ({"id": "b-2"}, "line 2: id='b-2'"),
+    ],
+)
+def test_lists_that_are_wrong(tmp_path: Path, row, message: str):
+    with pytest.raises((BadInput, ConfigError)) as error:
+        read_jobs(jobs_file(tmp_path, {"id": "a"}, row), PieceRequest())
+    assert message in str(error.value)
+
+
+def test_what_a_line_says_and_leaves_out(tmp_path: Path):
+    path = jobs_file(
+        tmp_path, {"id": "a", "bars": 3, "temperature": 0.5}, "",
+        {"id": "b", "continue": "x.abc", "keep_bars": 2},
+    )  # fmt: skip
+    given = PieceRequest(prompt="K:G", seed=4, sampling=SamplingOptions(top_k=7))
+    first, second = read_jobs(path, given)
+    assert first.request == replace(
+        given, bars=3, sampling=SamplingOptions(top_k=7, temperature=0.5)
+    )
+    assert second.request == replace(given, prompt="", continued=tmp_path / "x.abc", keep_bars=2)
+    assert second.where.endswith("line 3")
+    assert read_shard("2/4") == (2, 4)
+    for text in ("0/2", "3/2", "2", "a/b"):
+        with pytest.raises(ConfigError, match="--shard"):
+            read_shard(text)
+
+
+def test_lists_in_shards_are_resumed_by_id(folder: Path, tmp_path: Path):
+    rows = [{"id": name, "bars": 2, "seed": k} for k, name in enumerate("abc")]
+    rows[2]["temperature"] = 0.5
+    path, out = jobs_file(tmp_path, *rows), tmp_path / "out"
+    request = GenerateRequest(weights_path=folder, jobs=path, prompt="K:C\n", shard=(1, 2))
+    assert [score.name for score in write_scores(request, out)] == ["a", "c"]
+    before = (out / "a.json").read_bytes()
+    scores = write_scores(replace(request, shard=(1, 1)), out)
+    assert [(score.name, score.new) for score in scores] == [
+        ("a", False),
+        ("b", True),
+        ("c", False),
+    ]
+    assert (out / "a.json").read_bytes() == before
+    alone = write_scores(
+        GenerateRequest(weights_path=folder, count=1, prompt="K:C\n", bars=2, seed=1),
+        tmp_path / "o",
+    )
+    assert scores[1].record["raw"] == alone[0].record["raw"]
+    record = json.loads((out / "c.json").read_text())
+    assert record["sampling"]["temperature"] == 0.5 and record["settings_sha256"]
+    # Interrupted and lost pieces are written again; changed ones only if that is asked for.
+    (out / "b.json").write_text(
+        json.dumps(json.loads((out / "b.json").read_text()) | {"interrupted": True})
+    )
+    (out / "c.abc").unlink()
+    scores = write_scores(replace(request, shard=(1, 1)), out)
+    assert [score.new for score in scores] == [False, True, True]
+    jobs_file(tmp_path, {**rows[0], "seed": 9}, *rows[1:])
+    with pytest.raises(ConfigError, match=r"line 1: a lies in .* with other settings"):
+        write_scores(request, out)
+    assert [s.new for s in write_scores(replace(request, again=True), out)] == [True, False]
+
+
+def test_nothing_is_written_if_a_line_cannot_be(folder: Path, tmp_path: Path):
+    path = jobs_file(tmp_path, {"id": "a", "bars": 2}, {"id": "b", "prompt": "K:H"})
+    with pytest.raises(BadInput, match="line 2: the prompt's K:H cannot be read"):
+        write_scores(GenerateRequest(weights_path=folder, jobs=path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_signal_leaves_what_is_finished_and_what_was_begun(folder: Path, tmp_path: Path):
+    import os
+    import signal
+
+    heard: list[str] = []
+
+    def tell(text: str) -> None:
+        heard.append(text)
+        if sum(line[:3] == "[V:" for line in "".join(heard).splitlines()) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    request = GenerateRequest(weights_path=folder, count=3, prompt="K:C\n", bars=9, batch_size=1)
+    with pytest.raises(Stopped) as stopped:
+        write_scores(request, tmp_path, tell=tell)
+    assert stopped.value.exit_code == 130
+    record = json.loads((tmp_path / "0001.json").read_text())
+    assert record["stopped"] == "interrupted" and record["interrupted"] and not record["complete"]
+    assert record["bars_written"] == 2 and (tmp_path / "0001.abc").is_file()
+    assert not (tmp_path / "0002.json").exists()
+
+
+def test_students_in_python(folder: Path):
+    student = picogen_core.generation.load(folder)
+    piece = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3)
+    assert piece.complete and piece.record["seed"] == 1 and piece.record["bars_written"] == 3
+    assert piece.abc.startswith("X:1\nT:<b>Air</b>\n")
+    text = "".join(student.stream("T:<b>Air</b>\nK:C\n", seed=1, bars=3))
+    assert text == strip_marks(piece.record["raw"])
+    assert len(list(student.stream("K:C\n", seed=1, bars=3))) == 7  # four header lines, three bars
+    assert piece.musicxml().count("<measure") == 3
+    assert piece.midi()[:4] == b"MThd" and "<svg" in piece.svg()[0]
+    shown = piece._repr_html_()
+    assert "&lt;b&gt;Air" in shown and "<b>Air" not in shown
+    assert shown.startswith('<img alt="score" src="data:image/svg+xml;base64,')
+    again = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3, candidates=2, rank="nll")
+    assert len(again.record["candidates"]["all"]) == 2
+    with pytest.raises(ConfigError, match="Did you mean 'numba'"):
+        picogen_core.generation.load(folder, engine="numa")
+
+
+def test_what_cannot_be_engraved_is_shown_as_text():
+    piece = Music("<script>", {"complete": False, "stopped": "it reached <9> patches"})
+    shown = piece._repr_html_()
+    assert "<script>" not in shown and "&lt;9&gt;" in shown and "&lt;script&gt;" in shown
