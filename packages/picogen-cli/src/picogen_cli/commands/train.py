@@ -33,6 +33,13 @@ Nproc = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
 ]
+Physics = Annotated[
+    Literal["auto", "teacher-matched", "conditional", "feedback"] | None,
+    typer.Option(
+        help="The loss physics: as the teacher's, or the music's (conditional), in its predictions; "
+        "feedback: rewards pieces that it writes freely."
+    ),
+]
 RESUME = ("auto", "always", "never")
 Resume = Annotated[
     Literal["auto", "always", "never"],
@@ -53,6 +60,7 @@ def train(
     max_seconds: MaxSeconds = None,
     seed: Seed = None,
     device: Device = None,
+    physics: Physics = None,
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
@@ -61,8 +69,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model on scores."""
-    flags = _flags(locals())
-    _run("train", flags, {}, config, sets or [], resume, force, as_json)
+    flags = _flags(locals()) | {"loss.physics.mode": physics}
+    defaults = {"loss": {"physics": {"weight": 0.3}}} if physics else {}
+    _run("train", flags, defaults, config, sets or [], resume, force, as_json)
 
 
 def distill(
@@ -83,6 +92,16 @@ def distill(
         float | None, typer.Option(min=0, help="Weight of logit-kd and hidden-mse [1.0].")
     ] = None,
     beta_phy: Annotated[float | None, typer.Option(min=0, help="Weight of physics [0.3].")] = None,
+    physics: Physics = None,
+    on_policy: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of steps whose batches the student writes itself, scored by "
+            "the teacher (JSD) [0].",
+        ),
+    ] = None,
     cache_limit: Annotated[
         str | None, typer.Option(help="Most disk for teacher caches, 0 for none [4GB].")
     ] = None,
@@ -105,6 +124,8 @@ def distill(
         "loss.logit-kd.weight": alpha_kd,
         "loss.hidden-mse.weight": alpha_kd,
         "loss.physics.weight": beta_phy,
+        "loss.physics.mode": physics,
+        "on_policy": on_policy,
         "cache_limit": cache_limit,
     }
     _run("distill", flags, distill_losses(), config, sets or [], resume, force, as_json)
