@@ -1,8 +1,9 @@
 """Steps of music that the student writes itself: what is drawn, scored, and done again alike."""
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from picogen_core.data.index import open_data
 from picogen_core.data.store import encode_piece, read_patches
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet
+from picogen_core.registry import registry
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.feedback import (
@@ -35,6 +37,36 @@ from torch.nn import functional as F
 
 ALONE = Processes(torch.device("cpu"))
 NO_CAST = torch.autocast("cpu", enabled=False)
+LETTERS = """
+import numpy as np
+from picogen_core import LossSpec, Options, hookimpl
+
+
+class Letters:
+    "Rewards letters of notes."
+
+    share, samples = 0.5, 2
+
+    def prepare(self, pieces):
+        self.mean = float(np.mean([self.features(text)[0] for text in pieces]))
+        return f"letters: {self.mean:.4f}"
+
+    def features(self, text):
+        count = sum(text.count(letter) for letter in "CDEFGABcdefgab")
+        return np.array([count / len(text) if text else np.nan])
+
+    def rewards(self, features):
+        return features[:, 0]
+
+    def parts(self, features):
+        return {"share": float(np.nanmean(features))}
+
+
+@hookimpl
+def picogen_losses():
+    yield LossSpec(name="letters", summary="Letters.", config=lambda: Options,
+                   build=lambda options: Letters())
+"""
 KD: dict[str, Any] = {"logit-kd": {}, "hidden-mse": {"weight": 0.5}, "physics": {"weight": 0.3}}
 
 
@@ -47,6 +79,16 @@ def make_config(data: Path, out: Path, **changes: Any) -> TrainConfig:
         "cache_dir": out / "cache", "sample_patches": 16,
     }  # fmt: skip
     return TrainConfig(**values | changes)
+
+
+@pytest.fixture
+def letters(install: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A feedback of a third party, installed for child processes too."""
+    install("picogen-t-letters", "0.1", LETTERS)
+    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
+    registry.cache_clear()
+    yield
+    registry.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +104,14 @@ def rows(config: TrainConfig) -> list[dict[str, Any]]:
 
 def data_batches(data: Path, size: int = 4) -> list[Any]:
     return next(train_steps(open_data(data).split("train"), None, Sampling(size, 2, 24, 0), 0))
+
+
+class Heard(Quiet):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.said.append(text)
 
 
 class Killed(Exception):
@@ -85,21 +135,29 @@ def cut_and_resumed(config: TrainConfig, after: int, monkeypatch: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["on-policy", "feedback"])
 def test_a_run_that_was_cut_ends_with_the_same_weights(
-    kind: str, ragged: Path, teacher: Path, tmp_path: Path, monkeypatch: Any
+    kind: str, ragged: Path, teacher: Path, tmp_path: Path, monkeypatch: Any, letters: None
 ):
     options: dict[str, Any] = {"save_every": 2}
     if kind == "on-policy":
         options |= {"teacher_ckpt": teacher, "loss": KD, "on_policy": 0.5}
     else:
-        feedback = {"mode": "feedback", "share": 0.5, "samples": 2, "weight": 0.5}
-        options |= {"loss": {"physics": feedback}, "sample_patches": 24}
+        options |= {"loss": {"letters": {"weight": 2.0}}}
     whole = make_config(ragged, tmp_path, exp_name="whole", **options)
     cut = make_config(ragged, tmp_path, exp_name="cut", **options)
     run_training(whole)
     cut_and_resumed(cut, 7, monkeypatch)
     mine, other = (load_model(c.run_dir / "last").state_dict() for c in (cut, whole))
     assert all(torch.equal(mine[key], other[key]) for key in other)
-    kept = ("step", "loss", "logit-kd", "physics", "grad_norm", "on_policy", "physics/gap")
+    kept = (
+        "step",
+        "loss",
+        "logit-kd",
+        "physics",
+        "grad_norm",
+        "on_policy",
+        "letters",
+        "letters/share",
+    )
     mine_rows, other_rows = ([[r.get(k) for k in kept] for r in rows(c)] for c in (cut, whole))
     assert mine_rows == other_rows
     if kind == "on-policy":
@@ -110,12 +168,17 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
         for row in rows(whole):
             expected = row.get("ce", 0) + row["logit-kd"] + 0.5 * row["hidden-mse"]
             assert row["loss"] == pytest.approx(expected + 0.3 * row["physics"], rel=1e-4)
+    else:
+        shares = [row["letters/share"] for row in rows(whole) if "letters/share" in row]
+        assert 2 <= len(shares) <= 8 and min(shares) > 0
+        assert all("ce" in row for row in rows(whole))
+        assert all(row["letters"] != 0 for row in rows(whole) if "letters/share" in row)
 
 
 def test_two_processes_write_what_one_writes_that_accumulates(
-    ragged: Path, teacher: Path, tmp_path: Path
+    ragged: Path, teacher: Path, tmp_path: Path, letters: None
 ):
-    loss = {**KD, "physics": {"mode": "feedback", "share": 1.0, "samples": 2, "weight": 0.3}}
+    loss = {"logit-kd": {}, "letters": {"weight": 0.5}}
     options: dict[str, Any] = {
         "teacher_ckpt": teacher, "loss": loss, "on_policy": 0.5, "batch_size": 3, "lr": 0.1,
         "optimizer": "sgd", "head": {"name": "char-gru", "width": 32},
@@ -125,9 +188,10 @@ def test_two_processes_write_what_one_writes_that_accumulates(
     results = [run_training(config) for config in (alone, two)]
     assert results[0].characters == results[1].characters
     for a, b in zip(rows(alone), rows(two), strict=True):
-        for name in ("loss", "ce", "logit-kd", "hidden-mse", "physics/gap", "grad_norm"):
-            assert a.get(name) == pytest.approx(b.get(name), rel=1e-3, abs=1e-5), name
-    assert any("on_policy" in row for row in rows(two))
+        for name in ("loss", "ce", "logit-kd", "letters", "letters/share", "grad_norm"):
+            assert (name in a) == (name in b)
+            assert a.get(name, 0.0) == pytest.approx(b.get(name, 0.0), rel=1e-3, abs=1e-5), name
+    assert {"on_policy", "letters/share"} <= {name for row in rows(two) for name in row}
 
 
 def test_samples_depend_on_seed_step_and_row_alone(ragged: Path, teacher: Path, tmp_path: Path):
@@ -223,7 +287,7 @@ def test_the_divergence_is_jensen_shannon_at_the_students_own_characters(
             total += float((p * np.log(p / middle) + q * np.log(q / middle)).sum()) / 2
             count += 1
     assert count == count_characters([(0, batch)])
-    assert float(loss) == pytest.approx(total / count, rel=1e-4) and total > 0
+    assert loss.item() == pytest.approx(total / count, rel=1e-4) and total > 0
     assert set(terms) == {"logit-kd"}
 
 
@@ -246,18 +310,14 @@ def test_what_cannot_work_is_refused_and_the_cache_is_spoken_of_once(
         run_training(make_config(ragged, tmp_path, on_policy=0.5))
     with pytest.raises(ConfigError, match="no loss is there to compare"):
         run_training(make_config(ragged, tmp_path, on_policy=0.5, teacher_ckpt=teacher))
-    short = {"physics": {"mode": "feedback"}}
-    few = tmp_path / "few.jsonl"
-    few.write_text("".join(f'{{"path": "{i}.abc", "split": "train"}}\n' for i in range(2)))
-    for i in range(2):
-        (tmp_path / f"{i}.abc").write_text("X:1\nL:1/4\nM:4/4\nK:C\nCDEF|\n")
-    with pytest.raises(ConfigError, match="needs 20 training pieces"):
-        run_training(make_config(few, tmp_path, eval_data=few, loss=short))
-    said: list[str] = []
-    reporter = SimpleNamespace(message=said.append)
+    feedback = {"physics": {"mode": "feedback"}}
+    with pytest.raises(ConfigError, match=r"needs 20 .* 13 of 40 have one"):
+        run_training(make_config(ragged, tmp_path, loss=feedback))
+    heard = Heard()
     config = make_config(ragged, tmp_path, on_policy=1.0, teacher_ckpt=teacher, loss=KD)
-    build_parts(config, ALONE.device, reporter)  # type: ignore[arg-type]
-    assert len(said) == 1 and "no cache can serve these" in said[0] and "100%" in said[0]
+    build_parts(config, ALONE.device, heard)
+    (said,) = heard.said
+    assert "no cache can serve these" in said and "100%" in said
 
 
 def test_a_student_that_writes_nothing_has_diverged(ragged: Path, teacher: Path, tmp_path: Path):
@@ -268,15 +328,21 @@ def test_a_student_that_writes_nothing_has_diverged(ragged: Path, teacher: Path,
         run_training(config)
 
 
-def test_reinforce_makes_what_was_rewarded_likelier(ragged: Path, tmp_path: Path):
+def test_reinforce_is_the_gradient_of_what_was_drawn(ragged: Path, tmp_path: Path, letters: None):
     """Its gradient against one formula on the probabilities with which characters were drawn."""
-    feedback = {"mode": "feedback", "share": 1.0, "samples": 3, "weight": 0.5}
     head = {"name": "char-gru", "width": 32}
-    config = make_config(ragged, tmp_path, loss={"physics": feedback}, head=head)
+    config = make_config(
+        ragged, tmp_path, loss={"letters": {"weight": 0.5}}, head=head, accumulate=2
+    )
     parts = build_parts(config, ALONE.device, Quiet())
     model, batches = parts.model, data_batches(ragged)
-    (pieces,) = rewarded_pieces(config, parts.objective, model, batches, 0, 0.0, ALONE)
-    assert [number for number, _ in pieces.batches] == [0, 1, 2, 3, 4, 5]
+    steps = (
+        rewarded_pieces(config, parts.objective, model, batches, step, 0.0, ALONE)
+        for step in range(20)
+    )
+    pieces = next(each[0] for each in steps if each)
+    assert [number for number, _ in pieces.batches] == [0, 1, 2, 3]
+    assert pieces.parts["letters/rewarded"] == 16
     rng = torch.Generator().manual_seed(0)
     advantages = [torch.randn(4, generator=rng) for _ in pieces.batches]
     pieces = type(pieces)(**vars(pieces) | {"advantages": advantages})

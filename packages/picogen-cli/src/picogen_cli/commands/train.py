@@ -36,8 +36,8 @@ Nproc = Annotated[
 Physics = Annotated[
     Literal["auto", "teacher-matched", "conditional", "feedback"] | None,
     typer.Option(
-        help="The loss physics: as the teacher's, or the music's (conditional), in its predictions; "
-        "feedback: rewards pieces that it writes freely."
+        help="The loss physics: predictions as the teacher's, or as the music (conditional); "
+        "feedback: rewards for pieces that the student writes freely."
     ),
 ]
 RESUME = ("auto", "always", "never")
