@@ -1,6 +1,6 @@
 """Does music that the student writes itself help it? Off-policy, on-policy and feedback compared.
 
-    python studies/on_policy.py --data DATA [--teacher CKPT] [--epochs 3] [--seeds 2] [--out DIR]
+    python studies/on_policy.py --data DATA [--teacher CKPT] [--epochs 1] [--seeds 2] [--out DIR]
 
 The same student from the same seeds, as many steps of as many pieces: distillation from the data
 alone (`off-policy`), with a quarter of the batches written by the student (`on-policy`), and with
@@ -24,7 +24,7 @@ from picogen_core.scoring import ScoreRequest, score_folder
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 
-PIECES, MAX_PATCHES = 64, 160
+PIECES, MAX_PATCHES, SAMPLE_PATCHES = 64, 160, 96
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 LOSSES: dict[str, Any] = {"logit-kd": {"weight": 1.0}, "hidden-mse": {"weight": 1.0}}
 FEEDBACK = {"mode": "feedback", "weight": 0.3, "share": 0.1, "samples": 4}
@@ -46,7 +46,8 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     config = TrainConfig(
         **ARMS[arm], exp_name=folder.name, output_dir=options.out, data=options.data, seed=seed,
         teacher_ckpt=options.teacher, cache_dir=options.out / "cache", d_model=128, lr=3e-3,
-        max_patches=MAX_PATCHES, epochs=options.epochs, eval_every=options.epochs, batch_size=4,
+        max_patches=MAX_PATCHES, sample_patches=SAMPLE_PATCHES, batch_size=4,
+        epochs=options.epochs, eval_every=options.epochs,
         backbone={"name": "rwkv", "layers": 2}, head={"name": "char-gru"},
     )  # fmt: skip
     result = run_training(config, force=True)
@@ -85,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teacher", type=Path)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("study-on-policy"))
     options = parser.parse_args()

@@ -15,6 +15,7 @@ from picogen_core.data.batches import Sampling, collate, train_steps
 from picogen_core.data.index import open_data
 from picogen_core.data.store import encode_piece, read_patches
 from picogen_core.model.checkpoint import load_model
+from picogen_core.model.student import Output
 from picogen_core.progress import Quiet
 from picogen_core.registry import registry
 from picogen_core.training import loop
@@ -27,7 +28,7 @@ from picogen_core.training.feedback import (
     rewarded_pieces,
 )
 from picogen_core.training.loop import Diverged, run_training
-from picogen_core.training.objective import loss_batch
+from picogen_core.training.objective import loss_batch, note_index
 from picogen_core.training.on_policy import COUNTER, on_policy_batches, takes_place
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
@@ -76,7 +77,7 @@ def make_config(data: Path, out: Path, **changes: Any) -> TrainConfig:
         "output_dir": out, "data": data, "d_model": 32, "max_patches": 24, "epochs": 1,
         "backbone": {"name": "rwkv", "layers": 1, "head_size": 16}, "batch_size": 4, "lr": 3e-3,
         "head": {"name": "char-transformer", "layers": 1, "dropout": 0.2}, "eval_every": 9,
-        "cache_dir": out / "cache", "sample_patches": 16,
+        "cache_dir": out / "cache", "sample_patches": 12,
     }  # fmt: skip
     return TrainConfig(**values | changes)
 
@@ -94,7 +95,7 @@ def letters(install: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture(scope="module")
 def teacher(ragged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("teacher")
-    return run_training(make_config(ragged, out, d_model=48, epochs=4)).run_dir
+    return run_training(make_config(ragged, out, d_model=48, epochs=3)).run_dir
 
 
 def rows(config: TrainConfig) -> list[dict[str, Any]]:
@@ -211,7 +212,7 @@ def test_samples_depend_on_seed_step_and_row_alone(ragged: Path, teacher: Path, 
             header = decode(source.patches[i].numpy()).split(COUNTER)[0]
             assert "\nK:" in header and text.startswith(header + COUNTER)
             assert int(batch.given[i]) == len(encode(header)[:-1]) * PATCH_SIZE + len(COUNTER)
-            assert length <= 16
+            assert length <= 12
     # No header is a target, and every character behind it is.
     first = written[0][1]
     flat = first.patches.reshape(len(first.lengths), -1)
@@ -301,6 +302,24 @@ def test_notes_of_a_sample_point_at_its_letters(ragged: Path, teacher: Path, tmp
     assert len(letters) > 20
     assert {chr(code) for code in letters.tolist()} <= set("CDEFGABcdefgab")
     assert len(context.valid) < len(output.valid) and bool(context.valid.any(1).all())
+
+
+def test_notes_in_the_first_patch_of_a_crop_are_no_targets():
+    piece = encode_piece("L:1/4\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEFGABcde|\n[V:1]GFED|\n")
+    crop, _ = read_patches(piece.patches[5:])
+    batch = collate([crop])
+    notes = note_index(batch, output_of(batch))
+    assert len(notes.row) == len(crop.notes) - 4 and int(notes.position.min()) == 0
+
+
+def output_of(batch: Any) -> Output:
+    """Its targets, predicted by nobody."""
+    count = batch.patches.shape[1] - 1
+    return Output(
+        logits=torch.zeros(count, 16, 128), hidden=torch.zeros(count, 1),
+        characters=batch.patches[0, 1:], valid=batch.patches[0, 1:] > 0,
+        row=torch.zeros(count, dtype=torch.long), patch=torch.arange(1, count + 1),
+    )  # fmt: skip
 
 
 def test_what_cannot_work_is_refused_and_the_cache_is_spoken_of_once(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -115,7 +115,8 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
             )
         loss = entry.build(own)
         if isinstance(loss, Feedback):
-            feedback[name] = (term, loss)
+            if term.weight:
+                feedback[name] = (term, loss)
             continue
         terms[name] = (term, loss)
         if entry.spec.scores_samples:
@@ -161,7 +162,6 @@ def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
     notes, size = context.notes, valid.shape[1]
     patch = notes.position // size
     moved = (kept.cumsum(0) - 1)[patch] * size + notes.position % size
-    theirs = kept[patch]
     teacher = (context.teacher_logits, context.teacher_hidden)
     logits, hidden = (None if each is None else each[kept] for each in teacher)
     return LossBatch(
@@ -171,13 +171,7 @@ def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
         valid=valid[kept],
         row=context.row[kept],
         patch=context.patch[kept],
-        notes=NoteIndex(
-            position=moved[theirs],
-            row=notes.row[theirs],
-            voice=notes.voice[theirs],
-            step=notes.step[theirs],
-            octave=notes.octave[theirs],
-        ),
+        notes=_chosen(replace(notes, position=moved), kept[patch]),
         teacher_logits=logits,
         teacher_hidden=hidden,
         sampled=True,
@@ -185,13 +179,20 @@ def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
 
 
 def note_index(batch: Batch, output: Output) -> NoteIndex:
-    """The notes of a batch by their place among the N · P target characters."""
+    """The notes of a batch by their place among the N · P target characters; those in the first
+    patch of a row, which is no target, are left out."""
     place = batch.patches.new_full(batch.patches.shape[:2], -1)
     place[output.row, output.patch] = torch.arange(len(output.row), device=place.device)
-    return NoteIndex(
-        position=place[batch.note_row, batch.note_patch] * batch.patches.shape[2] + batch.note_char,
+    target = place[batch.note_row, batch.note_patch]
+    notes = NoteIndex(
+        position=target * batch.patches.shape[2] + batch.note_char,
         row=batch.note_row,
         voice=batch.note_voice,
         step=batch.note_step,
         octave=batch.note_octave,
     )
+    return _chosen(notes, target >= 0)
+
+
+def _chosen(notes: NoteIndex, which: Tensor) -> NoteIndex:
+    return NoteIndex(**{name: column[which] for name, column in vars(notes).items()})

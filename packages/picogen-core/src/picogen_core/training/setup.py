@@ -97,10 +97,10 @@ def _prepare_samples(
 ) -> Teaching | None:
     """Make ready what judges the student's own music: the teacher, and rewards."""
     for _, feedback in objective.feedback.values():
-        own_key = original_keys(train)
-        step = -(-len(own_key) // FEEDBACK_PIECES)
-        chosen = range(0, len(own_key), step)
-        texts = (strip_marks(decode(own_key[i].patches)) for i in chosen)
+        music = original_keys(train)
+        music = music if len(music) else train
+        chosen = range(0, len(music), -(-len(music) // FEEDBACK_PIECES))
+        texts = (strip_marks(decode(music[i].patches)) for i in chosen)
         reporter.message(feedback.prepare(texts))
     if not config.on_policy:
         return None
