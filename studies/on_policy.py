@@ -4,7 +4,8 @@
 
 The same student from the same seeds, as many steps of as many pieces: distillation from the data
 alone (`off-policy`), with a quarter of the batches written by the student (`on-policy`), and with
-rewards for pieces that it writes (`feedback`). Then 64 pieces of each are measured against DATA.
+rewards for pieces that it writes (`feedback`); and the data alone for three times as many steps,
+about the time that writing takes. Then 64 pieces of each are measured against DATA.
 Prints a line a run as it ends, and a Markdown table at the end; finished runs are not done again.
 """
 
@@ -32,7 +33,10 @@ ARMS: dict[str, dict[str, Any]] = {
     "off-policy": {"loss": LOSSES},
     "on-policy": {"loss": LOSSES, "on_policy": 0.25},
     "feedback": {"loss": LOSSES | {"physics": FEEDBACK}},
+    "off-policy, 3 x": {"loss": LOSSES},
 }
+LONGER = {"off-policy, 3 x": 3}
+"""About as much time as the arms that write music take, in more passes over the data."""
 MEASURED = ("beta", "rep", "powerlaw_distance")
 
 
@@ -43,11 +47,12 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     if found.is_file():
         stored: dict[str, Any] = json.loads(found.read_text())
         return stored
+    epochs = options.epochs * LONGER.get(arm, 1)
     config = TrainConfig(
         **ARMS[arm], exp_name=folder.name, output_dir=options.out, data=options.data, seed=seed,
         teacher_ckpt=options.teacher, cache_dir=options.out / "cache", d_model=128, lr=3e-3,
         max_patches=MAX_PATCHES, sample_patches=SAMPLE_PATCHES, batch_size=4,
-        epochs=options.epochs, eval_every=options.epochs,
+        epochs=epochs, eval_every=epochs,
         backbone={"name": "rwkv", "layers": 2}, head={"name": "char-gru"},
     )  # fmt: skip
     result = run_training(config, force=True)
