@@ -156,7 +156,7 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
         "physics",
         "grad_norm",
         "on_policy",
-        "letters",
+        "letters/surrogate",
         "letters/share",
     )
     mine_rows, other_rows = ([[r.get(k) for k in kept] for r in rows(c)] for c in (cut, whole))
@@ -173,7 +173,7 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
         shares = [row["letters/share"] for row in rows(whole) if "letters/share" in row]
         assert 2 <= len(shares) <= 8 and min(shares) > 0
         assert all("ce" in row for row in rows(whole))
-        assert all(row["letters"] != 0 for row in rows(whole) if "letters/share" in row)
+        assert all(row["letters/surrogate"] != 0 for row in rows(whole) if "letters/share" in row)
 
 
 def test_two_processes_write_what_one_writes_that_accumulates(
@@ -189,7 +189,7 @@ def test_two_processes_write_what_one_writes_that_accumulates(
     results = [run_training(config) for config in (alone, two)]
     assert results[0].characters == results[1].characters
     for a, b in zip(rows(alone), rows(two), strict=True):
-        for name in ("loss", "ce", "logit-kd", "letters", "letters/share", "grad_norm"):
+        for name in ("loss", "ce", "logit-kd", "letters/surrogate", "letters/share", "grad_norm"):
             assert (name in a) == (name in b)
             assert a.get(name, 0.0) == pytest.approx(b.get(name, 0.0), rel=1e-3, abs=1e-5), name
     assert {"on_policy", "letters/share"} <= {name for row in rows(two) for name in row}

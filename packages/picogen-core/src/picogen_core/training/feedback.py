@@ -156,4 +156,4 @@ def add_feedback(
         loss = -(advantages.to(device)[row] * logs).sum() / pieces.characters
         torch.autograd.backward(loss * pieces.weight)
         total += float(loss.detach())
-    return {pieces.name: total, **pieces.parts}
+    return {f"{pieces.name}/surrogate": total, **pieces.parts}

@@ -224,15 +224,8 @@ class _Run:
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
         (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
-        self.keeper.tell(
-            {
-                "epoch": round(self.epochs_done, 4),
-                **({} if own is None else {"on_policy": True}),
-                **terms,
-                "lr": rate,
-                "grad_norm": norm,
-            }
-        )
+        row = {"epoch": round(self.epochs_done, 4)} | ({} if own is None else {"on_policy": True})
+        self.keeper.tell({**row, **terms, "lr": rate, "grad_norm": norm})
         self.show(terms)
 
     def agree(self, characters: int) -> float:

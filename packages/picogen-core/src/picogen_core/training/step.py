@@ -77,6 +77,6 @@ def accumulate_gradients(
     names = ["loss", *([] if sampled else ["ce"]), *objective.active(fraction, sampled)]
     for pieces in rewarded:
         means.add(add_feedback(model, pieces, autocast, processes.device, seed), 1.0)
-        names += [pieces.name]
+        names += [f"{pieces.name}/surrogate"]
     processes.sum_gradients(model.parameters())
     return means.over(processes, names)
