@@ -13,6 +13,7 @@ from picogen_core.hookspecs import hookimpl
 from picogen_core.options import Options
 from picogen_core.protocols import (
     Backbone,
+    Feedback,
     Head,
     Loss,
     LossBatch,
@@ -34,6 +35,7 @@ __all__ = [
     "BadCheckpoint",
     "BadInput",
     "ConfigError",
+    "Feedback",
     "Head",
     "HeadSpec",
     "Loss",

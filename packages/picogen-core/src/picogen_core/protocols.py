@@ -6,10 +6,10 @@ D width of the model, E width of the teacher, N valid target patches of a batch,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,6 +122,9 @@ class LossBatch:
     padding, and nothing behind the EOS of a patch of text. The first patch of a row, BOS, is no
     target; the closing one is. Logits where not valid mean nothing. Teacher logits are
     log-probabilities as its cache keeps them, 0 where not valid.
+
+    `sampled`: the student itself wrote this, behind a header of the data, which is no target. Then
+    nothing here is music to be learnt from. Only losses whose spec says so are asked of it.
     """
 
     student_logits: Tensor  # N P V
@@ -133,6 +136,7 @@ class LossBatch:
     notes: NoteIndex
     teacher_logits: Tensor | None = None  # N P V
     teacher_hidden: Tensor | None = None  # N E
+    sampled: bool = False
 
     @cached_property
     def student_log_probabilities(self) -> Tensor:
@@ -158,6 +162,32 @@ class Loss(Protocol):
     """One term of the training loss, in nats per character unless its spec says otherwise."""
 
     def __call__(self, batch: LossBatch) -> LossValue: ...
+
+
+@runtime_checkable
+class Feedback(Protocol):
+    """In place of a `Loss`: rewards for whole pieces that the student writes, by REINFORCE.
+
+    In a `share` of the steps, 0 … 1, the student writes `samples` pieces for every row of data, and
+    −advantage × log-probability is added to the loss, nats per character that it drew; advantages
+    are the step's rewards at mean 0 and variance 1.
+    """
+
+    share: float
+    samples: int
+
+    def prepare(self, pieces: Iterable[str]) -> str:
+        """Before the first step, the training pieces, interleaved, at most 512 that are spread over
+        the data. Returns what there is to say of them. Raises `ConfigError` if they do not do."""
+
+    def features(self, text: str) -> NDArray[np.float64]:
+        """[K] of a piece as it was written, NaN where it has none."""
+
+    def rewards(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[R, K] of all pieces of a step, in all processes -> [R], NaN for one without."""
+
+    def parts(self, features: NDArray[np.float64]) -> Mapping[str, float]:
+        """The same -> what to log of them."""
 
 
 Row = Mapping[str, Any]

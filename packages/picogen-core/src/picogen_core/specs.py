@@ -14,6 +14,7 @@ from picogen_core.protocols import (
     Backbone,
     CompiledBackbone,
     CompiledHead,
+    Feedback,
     Head,
     Loss,
     Metric,
@@ -81,14 +82,19 @@ class LossSpec:
     that a run without a teacher refuses it before the first step. `needs_hidden=False` says that it
     never reads `teacher_hidden` (which then may be None) nor `student_hidden` at the teacher's
     width; a run of such losses alone keeps no hidden states of the teacher and has no projector.
+
+    `scores_samples` says that it may be asked of text that the student wrote, `LossBatch.sampled`,
+    as in on-policy distillation; one that takes characters for music may not. `build` may return a
+    `Feedback` instead, which rewards such text.
     """
 
     name: str
     summary: str
     config: Callable[[], type[Options]]
-    build: Callable[[Any], Loss]
+    build: Callable[[Any], Loss | Feedback]
     needs_teacher: bool = False
     needs_hidden: bool = True
+    scores_samples: bool = False
     unit: str = "nat/character"
 
 

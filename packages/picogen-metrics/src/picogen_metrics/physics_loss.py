@@ -32,7 +32,7 @@ SMOOTHING = 1e-3
 
 
 @dataclass(frozen=True)
-class _Notes:
+class Notes:
     """The notes of a batch by series, short series first; a series is one voice of one row."""
 
     position: Int[Tensor, "M"]
@@ -62,7 +62,9 @@ class PhysicsAwareLoss:
             )
         if self.options.mode == "conditional":
             teacher = None
-        notes = _sort_notes(batch)
+        if teacher is None and batch.sampled:  # the student's own intervals are no target
+            return LossValue(batch.student_logits.sum() * 0.0)
+        notes = sort_notes(batch)
         total = batch.student_logits.new_zeros((), dtype=torch.float32)
         long = [length for length in notes.lengths if length >= self.options.min_notes]
         parts = {"notes": float(len(notes.position)), "series": 0.0}
@@ -94,7 +96,8 @@ class PhysicsAwareLoss:
         return LossValue(total, parts)
 
 
-def _sort_notes(batch: LossBatch) -> _Notes:
+def sort_notes(batch: LossBatch) -> Notes:
+    """The notes at valid characters."""
     notes = batch.notes
     keep = batch.valid.flatten()[notes.position]
     voice = notes.voice[keep]
@@ -104,7 +107,7 @@ def _sort_notes(batch: LossBatch) -> _Notes:
     series = series[order]
     follows = torch.zeros_like(series, dtype=torch.bool)
     follows[1:] = series[1:] == series[:-1]
-    return _Notes(
+    return Notes(
         position=notes.position[keep][order],
         step=notes.step[keep][order],
         octave=notes.octave[keep][order],

@@ -7,12 +7,30 @@ from typing import Literal
 from picogen_core import Options
 from pydantic import Field
 
+Mode = Literal[
+    "auto",
+    "teacher-matched",
+    "conditional",
+    "feedback",
+    "expected",
+    "straight-through",
+    "legacy",
+]
+
 
 class PhysicsOptions(Options):
-    mode: Literal["auto", "teacher-matched", "conditional"] = Field(
+    mode: Mode = Field(
         "auto",
         description="teacher-matched: spectrum and intervals as the teacher's. conditional: "
-        "intervals as those of the music. auto: by whether there is a teacher.",
+        "intervals as those of the music. auto: by whether there is a teacher. feedback: rewards "
+        "for pieces that the student writes, toward the training data. Negative controls, biased "
+        "even for a perfect model: expected, straight-through, legacy.",
+    )
+    share: float = Field(
+        0.25, gt=0, le=1, description="Of the steps, in which pieces are written (feedback)."
+    )
+    samples: int = Field(
+        8, ge=1, le=256, description="Pieces written for every row of data (feedback)."
     )
     psd: float = Field(
         0.3,

@@ -11,7 +11,7 @@ from picogen_core import LossSpec, MetricSpec, hookimpl
 from picogen_metrics.references import REFERENCES
 
 if TYPE_CHECKING:
-    from picogen_core import Loss, Metric, Options
+    from picogen_core import Feedback, Loss, Metric, Options
 
     from picogen_metrics.physics_options import PhysicsOptions
 
@@ -42,7 +42,15 @@ def _physics_options() -> type[PhysicsOptions]:
     return PhysicsOptions
 
 
-def _physics(options: PhysicsOptions) -> Loss:
+def _physics(options: PhysicsOptions) -> Loss | Feedback:
+    if options.mode == "feedback":
+        from picogen_metrics.physics_feedback import PhysicsFeedback
+
+        return PhysicsFeedback(options)
+    if options.mode in ("expected", "straight-through", "legacy"):
+        from picogen_metrics.physics_controls import PhysicsControl
+
+        return PhysicsControl(options)
     from picogen_metrics.physics_loss import PhysicsAwareLoss
 
     return PhysicsAwareLoss(options)
@@ -119,5 +127,6 @@ def picogen_losses() -> Iterator[LossSpec]:
         config=_physics_options,
         build=_physics,
         needs_hidden=False,
+        scores_samples=True,
         unit="1",
     )

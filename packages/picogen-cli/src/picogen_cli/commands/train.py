@@ -56,6 +56,13 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Check everything, tell parameters, memory and time, and stop."),
 ]
+Physics = Annotated[
+    Literal["auto", "teacher-matched", "conditional", "feedback"] | None,
+    typer.Option(
+        help="The loss physics: predictions as the teacher's, or as the music (conditional); "
+        "feedback: rewards for pieces that the student writes freely."
+    ),
+]
 RESUME = ("auto", "always", "never")
 Resume = Annotated[
     Literal["auto", "always", "never"],
@@ -78,6 +85,7 @@ def train(
     max_seconds: MaxSeconds = None,
     seed: Seed = None,
     device: Device = None,
+    physics: Physics = None,
     config: Config = None,
     sets: Sets = None,
     nproc: Nproc = None,
@@ -89,8 +97,9 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model on scores."""
-    flags = _flags(locals())
-    settings = resolve(config, flags, sets or [], preset=preset)
+    flags = _flags(locals()) | {"loss.physics.mode": physics}
+    defaults = {"loss": {"physics": {"weight": 0.3}}} if physics else {}
+    settings = resolve(config, flags, sets or [], defaults, preset)
     _run("train", settings, resume, force, dry_run, as_json)
 
 
@@ -114,6 +123,16 @@ def distill(
         float | None, typer.Option(min=0, help="Weight of logit-kd and hidden-mse [1.0].")
     ] = None,
     beta_phy: Annotated[float | None, typer.Option(min=0, help="Weight of physics [0.3].")] = None,
+    physics: Physics = None,
+    on_policy: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of steps whose batches the student writes itself, scored by "
+            "the teacher (JSD) [0].",
+        ),
+    ] = None,
     cache_limit: Annotated[
         str | None, typer.Option(help="Most disk for teacher caches, 0 for none [4GB].")
     ] = None,
@@ -139,6 +158,8 @@ def distill(
         "loss.logit-kd.weight": alpha_kd,
         "loss.hidden-mse.weight": alpha_kd,
         "loss.physics.weight": beta_phy,
+        "loss.physics.mode": physics,
+        "on_policy": on_policy,
         "cache_limit": cache_limit,
     }
     settings = resolve(config, flags, sets or [], distill_losses(), preset)

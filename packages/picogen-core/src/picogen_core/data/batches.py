@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.abc.patches import PAD, PATCH_SIZE
 from picogen_core.data.crops import Crops, crop
 from picogen_core.data.store import Dataset, Encoded
 
@@ -25,7 +25,8 @@ POOL = 64  # batches whose rows are sorted by length together
 class Batch:
     """Right-padded rows. Notes are given by row, patch in the row and character in the patch.
 
-    `items` is each row's number among the fixed crops, -1 for a crop that is drawn.
+    `items` is each row's number among the fixed crops, -1 for a crop that is drawn. The first
+    `given` characters of a row, at 16 a patch, are no target: the BOS patch, or a prompt.
     """
 
     items: Int[Tensor, " B"]
@@ -37,13 +38,25 @@ class Batch:
     note_voice: Int[Tensor, " M"]
     note_step: Int[Tensor, " M"]
     note_octave: Bool[Tensor, " M"]
+    given: Int[Tensor, " B"]
+
+    def targets(self) -> Bool[Tensor, "B S P"]:
+        """Which characters are there to be predicted, counted by a loss or not."""
+        device = self.patches.device
+        place = torch.arange(self.patches.shape[1] * PATCH_SIZE, device=device)
+        behind = place >= self.given[:, None]
+        return behind.view(self.patches.shape) & (self.patches != PAD)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def collate(pieces: list[Encoded], items: NDArray[np.int64] | None = None) -> Batch:
+def collate(
+    pieces: list[Encoded],
+    items: NDArray[np.int64] | None = None,
+    given: list[int] | None = None,
+) -> Batch:
     """Pad to the longest and put the notes of all rows in one list; `items` if they are known."""
     lengths = [len(piece.patches) for piece in pieces]
     patches = np.zeros((len(pieces), max(lengths), PATCH_SIZE), np.int64)
@@ -62,6 +75,7 @@ def collate(pieces: list[Encoded], items: NDArray[np.int64] | None = None) -> Ba
         note_voice=torch.from_numpy(notes[:, 1].copy()),
         note_step=torch.from_numpy(notes[:, 2].copy()),
         note_octave=torch.from_numpy(notes[:, 3] > 0),
+        given=torch.tensor(given or [PATCH_SIZE] * len(pieces)),
     )
 
 

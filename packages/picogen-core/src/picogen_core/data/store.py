@@ -45,7 +45,11 @@ def encode_piece(text: str) -> Encoded:
 
 def encode_and_read(text: str) -> tuple[Encoded, dict[str, tuple[Note, ...]]]:
     """`encode_piece`, and the notes that were read for it."""
-    patches = encode(text)
+    return read_patches(encode(text))
+
+
+def read_patches(patches: Patches) -> tuple[Encoded, dict[str, tuple[Note, ...]]]:
+    """Patches that are there already, with the notes of their text; of what is no ABC, none."""
     flat = patches.reshape(-1)
     places = np.flatnonzero((flat != PAD) & (flat != BOS) & (flat != EOS))
     stream = flat[places].tobytes().decode("ascii")

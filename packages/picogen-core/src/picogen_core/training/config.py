@@ -71,6 +71,19 @@ class TrainConfig(Options):
         le=127,
         description="Keep so many codes a character and the mass of the rest; left out, all 128.",
     )
+    on_policy: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the steps whose batches the student writes itself, from the headers "
+        "of the data; the teacher is asked about them live (JSD, no cross-entropy).",
+    )
+    sample_patches: int | None = Field(
+        None,
+        ge=8,
+        description="Most patches of a piece that the student writes for training, header "
+        "included; left out, max_patches.",
+    )
     epochs: int = Field(20, ge=1, description="Passes over the training data.")
     max_seconds: float | None = Field(
         None, gt=0, description="Stop after so much time; the learning rate follows the clock."

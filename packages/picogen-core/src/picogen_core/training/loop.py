@@ -17,12 +17,14 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
+from picogen_core.training.feedback import rewarded_pieces
 from picogen_core.training.folder import Resume, claim, prepare
 from picogen_core.training.initial import adopt
 from picogen_core.training.interrupt import Signals, Stopped, catch_signals
 from picogen_core.training.keeper import Keeper
 from picogen_core.training.log import MetricsLog
 from picogen_core.training.manifest import write_manifest
+from picogen_core.training.on_policy import on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.resume import check_origin, restore
 from picogen_core.training.samples import Sampler
@@ -205,15 +207,29 @@ class _Run:
     def step(self, batches: Sequence[tuple[int, Batch]]) -> None:
         begun = time.monotonic()
         progress, config = self.progress, self.config
+        own = on_policy_batches(config, self.model, batches, progress.step)
+        rewarded = rewarded_pieces(
+            config, self.parts.objective, self.model, batches, progress.step, self.fraction,
+            self.processes,
+        )  # fmt: skip
+        if own is not None or rewarded:
+            progress.sampling += time.monotonic() - begun
+        batches = batches if own is None else own
         characters = self.agree(count_characters(batches))
+        if own is not None and not characters:
+            raise Diverged(
+                f"nothing could be drawn from the student at step {progress.step}: its output is "
+                "not finite. Try a lower --lr, or smaller weights of losses."
+            )
         rate = learning_rate(config.lr, config.warmup, self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         seed = (config.seed, progress.step)
         terms = accumulate_gradients(
-            self.parts, batches, characters, self.fraction, seed, self.autocast, self.processes
-        )
+            self.parts, batches, characters, self.fraction, seed, self.autocast, self.processes,
+            own is not None, rewarded,
+        )  # fmt: skip
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip))
         for name, value in (("loss", terms["loss"]), ("norm of the gradient", norm)):
             if not math.isfinite(value):
@@ -226,9 +242,9 @@ class _Run:
         progress.characters += int(characters)
         progress.seconds += time.monotonic() - begun
         (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
-        bits = terms["ce"] / math.log(2)
-        row = {"epoch": round(self.epochs_done, 4), **terms, "bits": bits}
-        self.keeper.tell({**row, "lr": rate, "grad_norm": norm})
+        row = {"epoch": round(self.epochs_done, 4)} | ({} if own is None else {"on_policy": True})
+        bits = {"bits": terms["ce"] / math.log(2)} if "ce" in terms else {}
+        self.keeper.tell({**row, **terms, **bits, "lr": rate, "grad_norm": norm})
         self.show(terms)
 
     def agree(self, characters: int) -> float:
@@ -266,9 +282,11 @@ class _Run:
         if progress.seconds - self.last_report < REPORT_SECONDS:
             return
         self.last_report = progress.seconds
-        shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"}
+        shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"} if "ce" in terms else {}
         hidden = ("loss", "ce")
         shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
+        if progress.sampling:
+            shown["sampling"] = f"{progress.sampling / progress.seconds:.0%} of the time"
         shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
         self.reporter.advance(self.fraction, shown | self.judged)
 

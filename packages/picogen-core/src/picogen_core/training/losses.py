@@ -27,7 +27,11 @@ def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class LogitKd:
-    """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep size."""
+    """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep size.
+
+    Of what the student wrote itself it is the Jensen–Shannon divergence, as in generalised
+    knowledge distillation (Agarwal et al. 2024, arXiv:2306.13649, β = 1/2).
+    """
 
     divergence: str
     temperature: float
@@ -36,9 +40,10 @@ class LogitKd:
         assert batch.teacher_logits is not None
         student = self._tempered(batch.student_log_probabilities)
         teacher = F.log_softmax(batch.teacher_logits[batch.valid].float() / self.temperature, -1)
-        if self.divergence == "forward-kl":
+        divergence = "jsd" if batch.sampled else self.divergence
+        if divergence == "forward-kl":
             value = _kl(teacher, student)
-        elif self.divergence == "reverse-kl":
+        elif divergence == "reverse-kl":
             value = _kl(student, teacher)
         else:
             middle = torch.logaddexp(student, teacher) - torch.log(student.new_tensor(2.0))

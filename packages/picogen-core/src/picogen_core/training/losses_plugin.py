@@ -14,7 +14,9 @@ class LogitKdOptions(Options):
     """Options of `logit-kd`."""
 
     divergence: Literal["forward-kl", "reverse-kl", "jsd"] = Field(
-        "forward-kl", description="KL(teacher ‖ student), KL(student ‖ teacher), or their middle."
+        "forward-kl",
+        description="KL(teacher ‖ student), KL(student ‖ teacher), or their middle; "
+        "always jsd on what the student wrote itself.",
     )
     temperature: float = Field(
         1.0, gt=0, description="Divides both logits; the loss is multiplied by its square."
@@ -46,6 +48,7 @@ def loss_specs() -> Iterator[LossSpec]:
         build=_logit_kd,
         needs_teacher=True,
         needs_hidden=False,
+        scores_samples=True,
     )
     yield LossSpec(
         name="hidden-mse",
@@ -53,5 +56,6 @@ def loss_specs() -> Iterator[LossSpec]:
         config=lambda: HiddenMseOptions,
         build=_hidden_mse,
         needs_teacher=True,
+        scores_samples=True,
         unit="square of the teacher's hidden unit",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from picogen_core.data.batches import Batch
 from picogen_core.errors import ConfigError, PluginError
 from picogen_core.model.student import GenericStudent, Output
-from picogen_core.protocols import Loss, LossBatch, LossValue, NoteIndex
+from picogen_core.protocols import Feedback, Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.registry import registry
 from picogen_core.training.losses import cross_entropy
 from picogen_core.training.teaching import Teaching
@@ -21,10 +21,16 @@ from picogen_core.training.terms import Term, read_term
 
 @dataclass(frozen=True)
 class Objective:
-    """Terms by name, each with its loss; `wants_hidden` if one may read the teacher's hiddens."""
+    """Terms by name, each with its loss; `wants_hidden` if one may read the teacher's hiddens.
+
+    scoring:  names of those that may be asked of what the student wrote.
+    feedback: rewards for what it writes, which `training.feedback` makes a gradient of.
+    """
 
     terms: Mapping[str, tuple[Term, Loss]]
     wants_hidden: bool = False
+    scoring: frozenset[str] = frozenset()
+    feedback: Mapping[str, tuple[Term, Feedback]] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -32,13 +38,19 @@ class Objective:
         batch: Batch,
         teaching: Teaching | None,
         fraction: float,
+        sampled: bool = False,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a batch in nats per character, and its parts."""
+        """The loss of a batch in nats per character, and its parts; no cross-entropy if the
+        student wrote the batch itself."""
         output = student(batch.patches, batch.lengths)
-        active = self.active(fraction)
-        context = loss_batch(student, batch, output, teaching if active else None)
-        total = cross_entropy(context)
-        parts = {"ce": float(total.detach())}
+        active = self.active(fraction, sampled)
+        context = loss_batch(student, batch, output, teaching if active else None, sampled)
+        parts: dict[str, float] = {}
+        if sampled:
+            total = context.student_logits.sum() * 0.0
+        else:
+            total = cross_entropy(context)
+            parts["ce"] = float(total.detach())
         for name in active:
             term, loss = self.terms[name]
             value = _ask(name, loss, context)
@@ -47,9 +59,10 @@ class Objective:
             parts |= {f"{name}/{part}": float(x) for part, x in value.parts.items()}
         return total, parts
 
-    def active(self, fraction: float) -> list[str]:
-        """The terms that count when `fraction` of the run is over."""
-        return [name for name, (term, _) in self.terms.items() if term.weight_at(fraction)]
+    def active(self, fraction: float, sampled: bool = False) -> list[str]:
+        """The terms that count when `fraction` of the run is over, of data or of samples."""
+        names = [name for name in self.terms if name in self.scoring or not sampled]
+        return [name for name in names if self.terms[name][0].weight_at(fraction)]
 
 
 def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:
@@ -66,7 +79,9 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
     Raises:
         ConfigError: an option that does not exist, or a loss that needs a teacher and has none.
     """
-    terms = {}
+    terms: dict[str, tuple[Term, Loss]] = {}
+    feedback: dict[str, tuple[Term, Feedback]] = {}
+    scoring = set()
     wants_hidden = False
     for name, values in table.items():
         entry = registry().get("loss", name)
@@ -76,13 +91,24 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
                 f"loss {name!r} compares with a teacher and there is none. "
                 f"Use `picogen distill --teacher-ckpt FILE`, or --set loss.{name}.weight=0."
             )
-        terms[name] = (term, entry.build(own))
+        loss = entry.build(own)
+        if isinstance(loss, Feedback):
+            if term.weight:
+                feedback[name] = (term, loss)
+            continue
+        terms[name] = (term, loss)
+        if entry.spec.scores_samples:
+            scoring.add(name)
         wants_hidden |= has_teacher and bool(term.weight) and entry.spec.needs_hidden
-    return Objective(terms, wants_hidden)
+    return Objective(terms, wants_hidden, frozenset(scoring), feedback)
 
 
 def loss_batch(
-    student: GenericStudent, batch: Batch, output: Output, teaching: Teaching | None
+    student: GenericStudent,
+    batch: Batch,
+    output: Output,
+    teaching: Teaching | None,
+    sampled: bool = False,
 ) -> LossBatch:
     """What the losses see."""
     hidden, teacher_logits, teacher_hidden = output.hidden, None, None
@@ -93,7 +119,7 @@ def loss_batch(
         teacher_hidden = taught.hidden
         if teacher_hidden is not None:
             hidden = student.to_teacher(hidden)
-    return LossBatch(
+    context = LossBatch(
         student_logits=output.logits,
         student_hidden=hidden,
         characters=output.characters,
@@ -104,16 +130,47 @@ def loss_batch(
         teacher_logits=teacher_logits,
         teacher_hidden=teacher_hidden,
     )
+    return _behind_prompts(context, batch) if sampled else context
+
+
+def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
+    """Of a sampled batch, the patches that the student wrote and the characters that it drew."""
+    valid = context.valid & batch.targets()[context.row, context.patch]
+    kept = valid.any(1)
+    notes, size = context.notes, valid.shape[1]
+    patch = notes.position // size
+    moved = (kept.cumsum(0) - 1)[patch] * size + notes.position % size
+    teacher = (context.teacher_logits, context.teacher_hidden)
+    logits, hidden = (None if each is None else each[kept] for each in teacher)
+    return LossBatch(
+        student_logits=context.student_logits[kept],
+        student_hidden=context.student_hidden[kept],
+        characters=context.characters[kept],
+        valid=valid[kept],
+        row=context.row[kept],
+        patch=context.patch[kept],
+        notes=_chosen(replace(notes, position=moved), kept[patch]),
+        teacher_logits=logits,
+        teacher_hidden=hidden,
+        sampled=True,
+    )
 
 
 def note_index(batch: Batch, output: Output) -> NoteIndex:
-    """The notes of a batch by their place among the N · P target characters."""
+    """The notes of a batch by their place among the N · P target characters; those in the first
+    patch of a row, which is no target, are left out."""
     place = batch.patches.new_full(batch.patches.shape[:2], -1)
     place[output.row, output.patch] = torch.arange(len(output.row), device=place.device)
-    return NoteIndex(
-        position=place[batch.note_row, batch.note_patch] * batch.patches.shape[2] + batch.note_char,
+    target = place[batch.note_row, batch.note_patch]
+    notes = NoteIndex(
+        position=target * batch.patches.shape[2] + batch.note_char,
         row=batch.note_row,
         voice=batch.note_voice,
         step=batch.note_step,
         octave=batch.note_octave,
     )
+    return _chosen(notes, target >= 0)
+
+
+def _chosen(notes: NoteIndex, which: Tensor) -> NoteIndex:
+    return NoteIndex(**{name: column[which] for name, column in vars(notes).items()})

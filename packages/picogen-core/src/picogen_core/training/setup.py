@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.store import Dataset
@@ -24,14 +25,17 @@ from picogen_core.training.memory import compile_parts, recompute_layers
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
 from picogen_core.training.teacher_cache import open_teaching
-from picogen_core.training.teaching import Teaching
+from picogen_core.training.teaching import SampleTeacher, Teaching
+
+FEEDBACK_PIECES = 512
 
 
 @dataclass(frozen=True)
 class Parts:
     """What a run is made of. `origin` says which data and teacher these are, for the manifest.
 
-    An epoch is the `crops`, or a drawn crop of each piece of `train` where they are None.
+    An epoch is the `crops`, or a drawn crop of each piece of `train` where they are None. `live` is
+    the teacher of on-policy steps.
     """
 
     train: Dataset
@@ -39,6 +43,7 @@ class Parts:
     held_out: Dataset
     model: GenericStudent
     teaching: Teaching | None
+    live: Teaching | None
     objective: Objective
     optimizer: Optimizer
     origin: dict[str, Any]
@@ -67,9 +72,10 @@ def build_parts(
     _freeze(model, config, reporter)
     model.to(device).train()
     crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
+    live = _prepare_samples(config, objective, teacher, train, reporter)
     taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
-    teaching = None
-    if teacher is not None and taught_by is not None:
+    teaching = live
+    if teacher is not None and taught_by is not None and config.on_policy < 1:
         hidden = objective.wants_hidden
         teaching = open_teaching(config, teacher, taught_by, train, crops, hidden, reporter)
     if config.checkpoint_gradients:
@@ -84,6 +90,7 @@ def build_parts(
         held_out=held_out,
         model=model,
         teaching=teaching,
+        live=live,
         objective=objective,
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
         origin={
@@ -99,6 +106,39 @@ def build_parts(
 
 def _data_origin(path: Path | None, data: Dataset) -> dict[str, Any]:
     return {"path": str(path), "pieces": len(data), "sha256": data.digest()}
+
+
+def _prepare_samples(
+    config: TrainConfig,
+    objective: Objective,
+    teacher: GenericStudent | None,
+    train: Dataset,
+    reporter: Reporter,
+) -> Teaching | None:
+    """Make ready what judges the student's own music: the teacher, and rewards."""
+    for _, feedback in objective.feedback.values():
+        music = original_keys(train)
+        music = music if len(music) else train
+        chosen = range(0, len(music), -(-len(music) // FEEDBACK_PIECES))
+        texts = (strip_marks(decode(music[i].patches)) for i in chosen)
+        reporter.message(feedback.prepare(texts))
+    if not config.on_policy:
+        return None
+    if teacher is None:
+        raise ConfigError(
+            f"on_policy={config.on_policy:g} asks a teacher about the student's music and there is "
+            "none. Use `picogen distill --teacher-ckpt FILE`, or --set on_policy=0."
+        )
+    if not any(objective.active(fraction, sampled=True) for fraction in (0.0, 0.5)):
+        raise ConfigError(
+            f"on_policy={config.on_policy:g} and no loss is there to compare the student's music "
+            "with the teacher's. Give --alpha-kd a weight, or --set on_policy=0."
+        )
+    reporter.message(
+        f"On-policy: the student writes the batches of {config.on_policy:.0%} of the steps itself, "
+        "and the teacher is asked about them as they come; no cache can serve these."
+    )
+    return SampleTeacher(teacher, objective.wants_hidden)
 
 
 def original_keys(data: Dataset) -> Dataset:

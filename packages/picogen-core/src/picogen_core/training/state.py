@@ -15,6 +15,7 @@ class Progress:
     """Where a run stands. It lies in the manifest of every checkpoint.
 
     seconds:    in steps and in waiting for batches; `waited` is the latter.
+    sampling:   seconds of these in which the student wrote what it was trained on.
     best:       lowest evaluation loss so far, nats per character.
     evaluated:  the step of the last evaluation.
     sampled:    seconds that went into samples; they are not among `seconds`.
@@ -24,6 +25,7 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    sampling: float = 0.0
     characters: int = 0
     best: float | None = None
     evaluated: int = 0

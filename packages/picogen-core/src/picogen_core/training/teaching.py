@@ -121,6 +121,21 @@ class LiveTeacher:
         return Answer(self.format.pack(output.logits[output.valid]), hidden)
 
 
+class SampleTeacher:
+    """Asks about whole batches in fp32 and keeps nothing: no text that a student has written comes
+    twice, so there is no number format to agree with."""
+
+    def __init__(self, model: GenericStudent, hidden: bool) -> None:
+        self.model, self.hidden = model.eval().requires_grad_(False), hidden
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Taught:
+        with torch.autocast(self.model.device.type, enabled=False):
+            output = self.model(batch.patches, batch.lengths)
+        logs = output.logits[output.valid].float().log_softmax(-1)
+        return Taught(logs, output.hidden.float() if self.hidden else None)
+
+
 def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
     """The answers for all rows of a batch, one after another, as the losses read them."""
     answers = [answer(row) for row in range(len(batch.lengths))]
