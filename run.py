@@ -26,6 +26,9 @@ DEVELOPMENT = (
     "hatchling>=1.25",
     "rwkv>=0.8.30",
     "wandb>=0.19",
+    "onnx>=1.17",
+    "onnxscript>=0.5",
+    "onnxruntime>=1.20",
     "hypothesis>=6.100",
 )
 

@@ -100,7 +100,7 @@ def state_bytes(name: str, width: int, patches: int) -> int:
 def measure_decoding(given: argparse.Namespace) -> dict[str, Any]:
     """Records of all cases, and the bytes of state by backbone and length."""
     backbones = given.backbones or [entry.name for entry in registry().all("backbone")]
-    heads = given.heads or [entry.name for entry in registry().all("head")]
+    heads = given.heads or measure.plain_heads()
     todo = [
         Case(part, name, n, threads, given.width)
         for threads in given.threads

@@ -59,6 +59,13 @@ def in_turns(
     return {key: Times(tuple(cpu[key]), tuple(wall[key])) for key in tasks}
 
 
+def plain_heads() -> list[str]:
+    """All installed heads but `teacher`, which is another head taken from a teacher."""
+    from picogen_core.registry import registry
+
+    return [entry.name for entry in registry().all("head") if entry.name != "teacher"]
+
+
 def progress(text: str) -> None:
     """One line on a terminal's stderr that the next call overwrites."""
     if sys.stderr.isatty():

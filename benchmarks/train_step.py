@@ -113,7 +113,7 @@ def one_step(case: Case) -> None:
 
 def cases(given: argparse.Namespace) -> list[Case]:
     backbones = given.backbones or [entry.name for entry in registry().all("backbone")]
-    heads = given.heads or [entry.name for entry in registry().all("head")]
+    heads = given.heads or measure.plain_heads()
     rows, patches = given.headline
     listed = []
     for threads in given.threads:

@@ -112,6 +112,7 @@ def test_the_backbone_is_distilled_into(third_party_env, tmp_path):
         "name": "gru",
         "distribution": "picogen-gru",
         "version": "0.1.0",
+        "config": {"layers": 1, "dropout": 0.0},
     }
     generate = ("generate", "--weights-path", "checkpoints/mine", "--backbone", "gru")
     generate += (

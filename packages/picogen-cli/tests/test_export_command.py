@@ -38,6 +38,23 @@ def test_it_writes_a_folder_and_says_so(
     assert json.loads(Path("out/config.json").read_text())["hidden_size"] == 32
 
 
+def test_onnx_is_written_and_checked(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    asked = ("export", checkpoint, "--to", "onnx", "--output-dir", "out")
+    assert picogen(*asked, "--max-patches", "8", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    graphs = {"backbone.onnx", "head_begin.onnx", "head_step.onnx"}
+    assert set(shown["files"]) == graphs | {"README.md", "initial_state.npz", "model.json"}
+    assert 0 < shown["difference_from_torch"]["logits"] < 1e-5
+    assert json.loads(Path("out/model.json").read_text())["max_patches"] == 8
+    assert picogen(*asked) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert (
+        picogen("export", checkpoint, "--to", "hf", "--output-dir", "x", "--max-patches", "8") == 2
+    )
+    assert "--max-patches is for --to onnx" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("to", "output", "message"),
     [

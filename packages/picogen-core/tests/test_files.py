@@ -4,7 +4,7 @@ import stat
 
 import pytest
 from picogen_core.errors import BadInput
-from picogen_core.files import prepare_output_dir, write_atomic
+from picogen_core.files import prepare_output_dir, write_atomic, written_aside
 
 
 def test_a_new_folder_is_made(tmp_path):
@@ -52,3 +52,17 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomic(target, b"new")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.bin"]
+
+
+def test_files_take_their_places_together_or_not_at_all(tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(ZeroDivisionError), written_aside(tmp_path) as aside:
+        (aside / "a").write_text("half")
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+    with written_aside(tmp_path) as aside:
+        (aside / "a").write_text("new")
+        (aside / "b").write_text("b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "a").read_text() == "new"

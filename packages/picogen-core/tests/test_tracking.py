@@ -4,11 +4,11 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from picogen_core import BadInput, ConfigError
+from picogen_core import ConfigError, PicogenError
 from picogen_core.progress import Quiet
 from picogen_core.training import tracking
 from picogen_core.training.config import TrainConfig
@@ -125,7 +125,14 @@ def test_rows_samples_and_configuration_reach_the_tracker(ragged: Path, tmp_path
     assert first["id"] == second["id"] and second["resume"] == "allow"
     assert first["config"]["backbone"] == config.backbone
     assert first["config"]["manifest"]["components"]["backbone"]["name"] == "rwkv"
-    assert calls(tmp_path, "finish") == [[0], [0]]
+    run_training(config, force=True)
+    *_, (third,) = calls(tmp_path, "init")
+    assert third["id"] != first["id"]  # another run, of which the old one's files are gone
+    assert calls(tmp_path, "finish") == [[0], [0], [0]]
+
+
+def test_the_configuration_offers_what_the_table_has():
+    assert get_args(TrainConfig.model_fields["track"].annotation) == ("none", *tracking.TRACKERS)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,7 @@ def test_without_an_answer_of_the_server_it_goes_on_offline(
 
 def test_a_run_that_ends_early_says_so(ragged: Path, tmp_path: Path, fake: Any):
     fake()
-    with pytest.raises(BadInput, match="at step"):
+    with pytest.raises(PicogenError, match="at step"):
         run_training(config_of(ragged, tmp_path, lr=1e30, clip=1e30, epochs=9))
     assert calls(tmp_path, "finish") == [[1]]
 

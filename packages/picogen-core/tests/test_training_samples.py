@@ -9,7 +9,7 @@ import pytest
 import torch
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet
-from picogen_core.scoring import score_folder
+from picogen_core.scoring import ScoreRequest, score_folder
 from picogen_core.training import samples
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
@@ -117,7 +117,9 @@ def test_metrics_that_are_not_installed_are_left_out(
     tune = "X:1\nL:1/8\nM:4/4\nK:C\n" + "CDEF GABc|edcB AGFE|CEGc ecGE|" * 2 + "C8|]\n"
     (tmp_path / "0001.abc").write_text(tune)
     (tmp_path / "0002.abc").write_text(tune.replace("GABc", "G2c2"))
-    values = score_folder(tmp_path, ["powerlaw"]).metrics["powerlaw"].values
+    values = score_folder(tmp_path, ScoreRequest(["powerlaw"])).metrics["powerlaw"].values
+    measured = samples.measure(tmp_path, 0)
+    assert measured["sample/valid"] == 100 and {"sample/beta", "sample/rep"} <= set(measured)
     monkeypatch.setattr(samples, "SHOWN", {"powerlaw": ("beta", "none"), "nonesuch": ("x",)})
     expected = {"sample/beta": pytest.approx(values["beta"].value, abs=1e-6)}
     assert samples.measure(tmp_path, 0) == expected

@@ -28,13 +28,14 @@ class RowCache(Cache):
         values: Float[Tensor, "B L G T K"],
         positions: Int[Tensor, "B S"],
         valid: Bool[Tensor, "B S"],
-        filled: int,
+        filled: int | None,
     ) -> None:
-        """Write at `positions` (zeros where not `valid`) and read the first `filled` places."""
+        """Write at `positions` (zeros where not `valid`) and read the first `filled` places, or
+        all of them."""
         super().__init__(layers=[])
         self.keys, self.values = keys, values
         self.positions, self.filled = positions, filled
-        self.rows = torch.arange(len(positions), device=positions.device)[:, None]
+        self.rows = torch.arange(positions.shape[0], device=positions.device)[:, None]
         self.valid = valid[:, :, None, None]
 
     def update(
@@ -102,8 +103,10 @@ class CachedDecoder(nn.Module):
     def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
         """Raises `ValueError` if a row has used up the `max_patches` of its state."""
         length = state["length"]
-        filled = int(length.max()) + 1
-        _check_room(filled, state)
+        filled = None
+        if not torch.compiler.is_compiling():  # a traced graph has to serve any length
+            filled = int(length.max()) + 1
+            _check_room(filled, state)
         positions = length[:, None]
         hidden = self._extend(x[:, None], positions, positions >= 0, filled, state)
         return hidden[:, 0], {**state, "length": length + 1}
@@ -113,11 +116,12 @@ class CachedDecoder(nn.Module):
         x: Float[Tensor, "B S D"],
         positions: Int[Tensor, "B S"],
         valid: Bool[Tensor, "B S"],
-        filled: int,
+        filled: int | None,
         state: State,
     ) -> Float[Tensor, "B S D"]:
         """Run `x` at `positions`, writing into the keys and values of `state`."""
-        visible = torch.arange(filled, device=x.device) <= positions[:, None, :, None]
+        places = torch.arange(state["keys"].shape[3], device=x.device)[:filled]
+        visible = places <= positions[:, None, :, None]
         cache = RowCache(state["keys"], state["values"], positions, valid, filled)
         output = self.model(
             inputs_embeds=x,

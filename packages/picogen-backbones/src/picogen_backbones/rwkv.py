@@ -233,7 +233,7 @@ class Rwkv(nn.Module):
     ) -> tuple[Patches, State]:
         valid = None
         if lengths is None:
-            lengths = torch.full((len(x),), x.shape[1], device=x.device)
+            lengths = torch.full(x.shape[:1], x.shape[1], device=x.device)
         else:
             valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
             x = x.masked_fill(~valid[:, :, None], 0)
@@ -250,7 +250,7 @@ class Rwkv(nn.Module):
 
 
 def _at_end(x: Patches, lengths: Lengths) -> Vectors:
-    return x[torch.arange(len(x), device=x.device), lengths - 1]
+    return x[torch.arange(x.shape[0], device=x.device), lengths - 1]
 
 
 def _row(values: Float[Tensor, " D"]) -> nn.Parameter:

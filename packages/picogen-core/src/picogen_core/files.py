@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from picogen_core.errors import BadInput
@@ -24,6 +27,29 @@ def prepare_output_dir(path: Path, force: bool) -> None:
         raise BadInput(f"output folder {path}: {error.strerror}. Choose another.") from None
     if full and not force:
         raise BadInput(f"output folder {path} is not empty. Choose another or add --force.")
+
+
+@contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A new folder within `folder`, whose files take their places when all of them are whole. If
+    anything is raised they go away, and what was there before stays.
+
+    Raises:
+        BadInput: the place cannot be written to.
+    """
+    try:
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".writing."))
+        try:
+            yield aside
+            for file in sorted(aside.iterdir()):
+                flush(file)
+            for file in sorted(aside.iterdir()):
+                file.replace(folder / file.name)
+            flush(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written: {error.strerror or error}.") from None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

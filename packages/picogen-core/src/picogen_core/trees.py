@@ -24,6 +24,24 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return function(tree, *others)  # type: ignore[no-any-return]
 
 
+def named_leaves(tree: Any, name: str) -> dict[str, Any]:
+    """The tensors of a tree in the order of `tree_map`, called by their way from the root, `name`:
+    `state.keys`, `state.layers.0`."""
+    if isinstance(tree, dict):
+        items = list(tree.items())
+    elif isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        items = list(zip(tree._fields, tree, strict=True))
+    elif isinstance(tree, (list, tuple)):
+        items = list(enumerate(tree))
+    else:
+        return {name: tree}
+    return {
+        path: leaf
+        for key, item in items
+        for path, leaf in named_leaves(item, f"{name}.{key}").items()
+    }
+
+
 def select_rows(state: Tree, rows: Tensor) -> Tree:
     """The state of the given rows, in that order."""
     return tree_map(lambda tensor: tensor[rows], state)

@@ -1,13 +1,15 @@
-"""`picogen export`: a student's backbone as transformers, rwkv or mamba-ssm read it."""
+"""`picogen export`: a student as ONNX; its backbone for transformers, rwkv or mamba-ssm."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from picogen_core import ConfigError
 
 from picogen_cli.options import Force, Json, print_json
+from picogen_cli.reporter import make_reporter
 
 
 def export(
@@ -18,17 +20,31 @@ def export(
         ),
     ],
     to: Annotated[
-        str, typer.Option(help="hf, rwkv or mamba-ssm; what there is depends on the backbone.")
+        str,
+        typer.Option(
+            help="onnx (backbone and head), or for the backbone alone hf, rwkv or mamba-ssm; "
+            "which of these depends on the backbone."
+        ),
     ],
     output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
+    max_patches: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="With --to onnx: the room of the first state in patches, prompt included; left "
+            "out, as many as the model was trained on.",
+        ),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write the backbone as other programs read it, with a README that says how to open it."""
-    from picogen_core.exports import check_format
+    """Write the student as other programs read it, with a README that says how to open it."""
+    from picogen_core.exports import ONNX, check_format
     from picogen_core.files import prepare_output_dir
     from picogen_core.registry import registry
 
+    if max_patches and to != ONNX:
+        raise ConfigError(f"--max-patches is for --to {ONNX}. Leave it out.")
     check_format(registry().all("backbone"), to)
     from picogen_core.model.checkpoint import load_model
     from picogen_core.model.export import export_backbone
@@ -36,9 +52,19 @@ def export(
     model = load_model(checkpoint)
     check_format((registry().get("backbone", model.config.backbone),), to)
     prepare_output_dir(output_dir, force)
-    files = export_backbone(model, to, output_dir)
+    facts: dict[str, Any] = {"backbone": model.config.backbone, "to": to}
+    what = model.config.backbone
+    if to == ONNX:
+        from picogen_core.onnx.write import export_onnx
+
+        with make_reporter() as reporter:
+            written = export_onnx(model, output_dir, max_patches, reporter)
+        facts["difference_from_torch"] = written["difference_from_torch"]
+        what = f"{what} with {model.config.head}"
+        files = tuple(sorted(file.name for file in output_dir.iterdir()))
+    else:
+        files = export_backbone(model, to, output_dir)
     if as_json:
-        facts = {"backbone": model.config.backbone, "to": to}
         print_json({**facts, "output_dir": output_dir, "files": files})
     else:
-        typer.echo(f"{model.config.backbone} as {to} in {output_dir}: {', '.join(files)}.")
+        typer.echo(f"{what} as {to} in {output_dir}: {', '.join(files)}.")

@@ -12,6 +12,7 @@ from picogen_core.errors import BadInput
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.folder import Resume, claim
+from picogen_core.training.initial import adopt
 from picogen_core.training.processes import check_device
 from picogen_core.training.rehearsal import evaluation_seconds, rehearse, weight_bytes
 from picogen_core.training.setup import Parts, build_parts
@@ -78,10 +79,11 @@ def plan_training(
         PicogenError: what the run would raise before its first step or in it; no room on disk.
     """
     check_tracker(config.track)
-    claim(config.run_dir, resume, force)
+    config = adopt(config, resume, reporter)
+    going_on = claim(config.run_dir, resume, force)
     device = pick_device(config.device)
     check_device(device, config.nproc)
-    parts = build_parts(config.model_copy(update={"cache_limit": "0"}), device, Quiet())
+    parts = build_parts(config.model_copy(update={"cache_limit": "0"}), device, Quiet(), going_on)
     weights, trained = weight_bytes(parts)
     checkpoints = weights + 2 * (weights + 2 * trained)
     disk_free = _check_disk(config, checkpoints)

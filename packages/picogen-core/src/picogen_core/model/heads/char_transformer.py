@@ -47,7 +47,7 @@ class Past(NamedTuple):
     def extend(
         self, key: Float[Tensor, "N H 1 K"], value: Float[Tensor, "N H 1 K"]
     ) -> tuple[Float[Tensor, "N H P K"], Float[Tensor, "N H P K"]]:
-        rows = torch.arange(len(key), device=key.device)
+        rows = torch.arange(key.shape[0], device=key.device)
         self.keys[rows, :, self.position] = key[:, :, 0].to(self.keys.dtype)
         self.values[rows, :, self.position] = value[:, :, 0].to(self.values.dtype)
         return self.keys.to(key.dtype), self.values.to(value.dtype)
@@ -149,8 +149,8 @@ class CharTransformer(nn.Module):
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
         x = self.project(hidden)
-        cache = x.new_zeros(len(x), *self.cache_shape)
-        position = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        cache = x.new_zeros(x.shape[0], *self.cache_shape)
+        position = torch.zeros(x.shape[0], dtype=torch.long, device=x.device)
         return self._advance(x, {"keys": cache, "values": cache.clone(), "position": position})
 
     def step(self, chars: Int[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N V"], State]:

@@ -28,11 +28,11 @@ class Parallel(nn.Module):
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
         logits = self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))
-        position = torch.zeros(len(hidden), dtype=torch.long, device=hidden.device)
+        position = torch.zeros(hidden.shape[0], dtype=torch.long, device=hidden.device)
         return logits[:, 0], {"logits": logits, "position": position}
 
     def step(self, chars: Int[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N V"], State]:
         """At most 15 steps after `begin`: `IndexError` past the end of the patch."""
         position = state["position"] + 1
-        rows = torch.arange(len(position), device=position.device)
+        rows = torch.arange(position.shape[0], device=position.device)
         return state["logits"][rows, position], {**state, "position": position}
