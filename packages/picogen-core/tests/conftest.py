@@ -29,6 +29,27 @@ def ragged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small student that says which tags it was trained on."""
+    import torch
+    from picogen_core.model.checkpoint import save_checkpoint
+    from picogen_core.model.config import ModelConfig
+    from picogen_core.model.student import GenericStudent
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "rwkv"
+    config = ModelConfig(
+        d_model=64, max_patches=32, backbone="rwkv", backbone_options={"layers": 1},
+        head="char-gru",
+    )  # fmt: skip
+    triples = [("Baroque", "Bach, Johann Sebastian", "Keyboard"), ("Modern", "Dora", "Cello")]
+    names = ("period", "composer", "instrumentation")
+    tags = [dict(zip(names, triple, strict=True), pieces=3) for triple in triples]
+    save_checkpoint(path, GenericStudent(config), {"tags": tags[:1], "init": {"tags": tags[1:]}})
+    return path
+
+
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """`install("picogen-foo", "0.3", source)`: a distribution with one plugin module `picogen_foo`.

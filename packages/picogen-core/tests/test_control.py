@@ -1,11 +1,8 @@
-"""What is asked of a piece, and what it gets: bars, beginnings, lists, the best of several."""
+"""What is asked of a piece, and what it gets: bars, beginnings, tags, the best of several."""
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import picogen_core.generation
 import pytest
 import torch
 from picogen_core import BadInput, ConfigError
@@ -13,23 +10,16 @@ from picogen_core.abc.patches import encode, strip_marks
 from picogen_core.data.files.reader import FileReader, ReadFile
 from picogen_core.generation.decode import Limits, write
 from picogen_core.generation.job import PieceRequest
-from picogen_core.generation.jobs import read_jobs, read_shard
 from picogen_core.generation.opening import read_opening
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.output import Score
 from picogen_core.generation.piece import Start
 from picogen_core.generation.prompt import place_prompt
 from picogen_core.generation.ranking import Ranking, best
-from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.generation.sampling import surprise
 from picogen_core.generation.session import Candidates, Session
-from picogen_core.generation.student import Music
 from picogen_core.generation.tags import doubts, trained_tags
-from picogen_core.model.checkpoint import save_checkpoint
-from picogen_core.model.config import ModelConfig
-from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Quiet
-from picogen_core.training.interrupt import Stopped
 
 torch.set_num_threads(1)
 
@@ -38,22 +28,8 @@ TRIPLES = [("Baroque", "Bach, Johann Sebastian", "Keyboard"), ("Modern", "Dora",
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("model") / "rwkv"
-    config = ModelConfig(
-        d_model=64, max_patches=32, backbone="rwkv", backbone_options={"layers": 1},
-        head="char-gru",
-    )  # fmt: skip
-    names = ("period", "composer", "instrumentation")
-    tags = [dict(zip(names, triple, strict=True), pieces=3) for triple in TRIPLES]
-    save_checkpoint(path, GenericStudent(config), {"tags": tags[:1], "init": {"tags": tags[1:]}})
-    return path
-
-
-@pytest.fixture(scope="module")
-def session(folder: Path) -> Session:
-    return Session(folder)
+def session(small_student: Path) -> Session:
+    return Session(small_student)
 
 
 def pieces(session: Session, request: PieceRequest, count: int, **how) -> list[Score]:
@@ -155,8 +131,8 @@ def test_scores_that_cannot_be_gone_on_from(tmp_path: Path, monkeypatch):
     assert "c4 c4|" in read_opening(tmp_path / "a.mid", 2, None).text
 
 
-def test_tags_are_checked(folder: Path, session: Session):
-    known = trained_tags(folder)
+def test_tags_are_checked(small_student: Path, session: Session):
+    known = trained_tags(small_student)
     assert known == TRIPLES
     assert doubts("%Baroque\n%Bach, Johann Sebastian\n%Keyboard\n%end\n", known) == []
     assert doubts("L:1/8\n", known) == [] and doubts("%%score 1\n", known) == []
@@ -168,14 +144,14 @@ def test_tags_are_checked(folder: Path, session: Session):
     assert "not together" in doubts("%Modern\n%Bach, Johann Sebastian\n", known)[0]
     assert "three tags" in doubts("%Modern\n%Dora\n%Cello\n%Loud\n", known)[0]
     assert len(doubts("%Modern\n%Nobody\n", [])) == 1
-    assert trained_tags(None) == []
+    assert trained_tags(None) == trained_tags(small_student.parent) == []
 
     class Told(Quiet):
         def message(self, text: str) -> None:
             said.append(text)
 
     said: list[str] = []
-    listening = Session(folder, reporter=Told())
+    listening = Session(small_student, reporter=Told())
     for _ in range(2):
         listening.prepare(PieceRequest(prompt="%Modern\n%Dara\n"))
     assert len(said) == 1 and "Did you mean 'Dora'?" in said[0]
@@ -205,7 +181,7 @@ def test_the_best_of_several(session: Session):
             assert (told["chosen"] == 1) == (score.abc == alone.abc)
 
 
-def test_nll_is_that_of_the_likelihood_of_the_text(folder: Path, session: Session):
+def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session: Session):
     """The loop's sum is the model's own, teacher-forced."""
     from picogen_core.model.checkpoint import load_model
 
@@ -221,7 +197,7 @@ def test_nll_is_that_of_the_likelihood_of_the_text(folder: Path, session: Sessio
     )  # fmt: skip
     assert draft.nll is not None and draft.characters > len(draft.codes)
     rows = torch.from_numpy(draft.codes.astype(np.int64))
-    model = load_model(folder).eval()
+    model = load_model(small_student).eval()
     with torch.no_grad():
         whole = torch.cat([patches[:1], rows])[None]
         hidden = model.backbone(model.patch_embedding(whole))[0, :-1]
@@ -262,133 +238,3 @@ def test_ranking_by_metrics():
     assert kept.record["candidates"]["reference"] == "oneills"
     kept = best(Ranking("repetition", "bach"), [made(tunes[1]), made(tunes[0])])
     assert all(one["value"] is not None for one in kept.record["candidates"]["all"])
-
-
-def jobs_file(folder: Path, *rows: dict | str) -> Path:
-    path = folder / "jobs.jsonl"
-    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in rows) + "\n")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("{", "line 2: no JSON"),
-        ("[]", "line 2: give an object"),
-        ({"id": "b", "bar": 3}, "line 2: there is no option 'bar'. Did you mean 'bars'"),
-        ({"bars": 3}, "line 2: id="),
-        ({"id": "b", "bars": 0}, "line 2: bars=0"),
-        ({"id": "A"}, "line 2: id='A' stands in line 1 already"),
-        ({"id": "../b"}, "line 2: id='../b': an id has"),
-        ({"id": "b-2"}, "line 2: id='b-2'"),
-    ],
-)
-def test_lists_that_are_wrong(tmp_path: Path, row, message: str):
-    with pytest.raises((BadInput, ConfigError)) as error:
-        read_jobs(jobs_file(tmp_path, {"id": "a"}, row), PieceRequest())
-    assert message in str(error.value)
-
-
-def test_what_a_line_says_and_leaves_out(tmp_path: Path):
-    path = jobs_file(
-        tmp_path, {"id": "a", "bars": 3, "temperature": 0.5}, "",
-        {"id": "b", "continue": "x.abc", "keep_bars": 2},
-    )  # fmt: skip
-    given = PieceRequest(prompt="K:G", seed=4, sampling=SamplingOptions(top_k=7))
-    first, second = read_jobs(path, given)
-    assert first.request == replace(
-        given, bars=3, sampling=SamplingOptions(top_k=7, temperature=0.5)
-    )
-    assert second.request == replace(given, prompt="", continued=tmp_path / "x.abc", keep_bars=2)
-    assert second.where.endswith("line 3")
-    assert read_shard("2/4") == (2, 4)
-    for text in ("0/2", "3/2", "2", "a/b"):
-        with pytest.raises(ConfigError, match="--shard"):
-            read_shard(text)
-
-
-def test_lists_in_shards_are_resumed_by_id(folder: Path, tmp_path: Path):
-    rows = [{"id": name, "bars": 2, "seed": k} for k, name in enumerate("abc")]
-    rows[2]["temperature"] = 0.5
-    path, out = jobs_file(tmp_path, *rows), tmp_path / "out"
-    request = GenerateRequest(weights_path=folder, jobs=path, prompt="K:C\n", shard=(1, 2))
-    assert [score.name for score in write_scores(request, out)] == ["a", "c"]
-    before = (out / "a.json").read_bytes()
-    scores = write_scores(replace(request, shard=(1, 1)), out)
-    assert [(score.name, score.new) for score in scores] == [
-        ("a", False),
-        ("b", True),
-        ("c", False),
-    ]
-    assert (out / "a.json").read_bytes() == before
-    alone = write_scores(
-        GenerateRequest(weights_path=folder, count=1, prompt="K:C\n", bars=2, seed=1),
-        tmp_path / "o",
-    )
-    assert scores[1].record["raw"] == alone[0].record["raw"]
-    record = json.loads((out / "c.json").read_text())
-    assert record["sampling"]["temperature"] == 0.5 and record["settings_sha256"]
-    # Interrupted and lost pieces are written again; changed ones only if that is asked for.
-    (out / "b.json").write_text(
-        json.dumps(json.loads((out / "b.json").read_text()) | {"interrupted": True})
-    )
-    (out / "c.abc").unlink()
-    scores = write_scores(replace(request, shard=(1, 1)), out)
-    assert [score.new for score in scores] == [False, True, True]
-    jobs_file(tmp_path, {**rows[0], "seed": 9}, *rows[1:])
-    with pytest.raises(ConfigError, match=r"line 1: a lies in .* with other settings"):
-        write_scores(request, out)
-    assert [s.new for s in write_scores(replace(request, again=True), out)] == [True, False]
-
-
-def test_nothing_is_written_if_a_line_cannot_be(folder: Path, tmp_path: Path):
-    path = jobs_file(tmp_path, {"id": "a", "bars": 2}, {"id": "b", "prompt": "K:H"})
-    with pytest.raises(BadInput, match="line 2: the prompt's K:H cannot be read"):
-        write_scores(GenerateRequest(weights_path=folder, jobs=path), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_signal_leaves_what_is_finished_and_what_was_begun(folder: Path, tmp_path: Path):
-    import os
-    import signal
-
-    heard: list[str] = []
-
-    def tell(text: str) -> None:
-        heard.append(text)
-        if sum(line[:3] == "[V:" for line in "".join(heard).splitlines()) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    request = GenerateRequest(weights_path=folder, count=3, prompt="K:C\n", bars=9, batch_size=1)
-    with pytest.raises(Stopped) as stopped:
-        write_scores(request, tmp_path, tell=tell)
-    assert stopped.value.exit_code == 130
-    record = json.loads((tmp_path / "0001.json").read_text())
-    assert record["stopped"] == "interrupted" and record["interrupted"] and not record["complete"]
-    assert record["bars_written"] == 2 and (tmp_path / "0001.abc").is_file()
-    assert not (tmp_path / "0002.json").exists()
-
-
-def test_students_in_python(folder: Path):
-    student = picogen_core.generation.load(folder)
-    piece = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3)
-    assert piece.complete and piece.record["seed"] == 1 and piece.record["bars_written"] == 3
-    assert piece.abc.startswith("X:1\nT:<b>Air</b>\n")
-    text = "".join(student.stream("T:<b>Air</b>\nK:C\n", seed=1, bars=3))
-    assert text == strip_marks(piece.record["raw"])
-    assert len(list(student.stream("K:C\n", seed=1, bars=3))) == 7  # four header lines, three bars
-    assert piece.musicxml().count("<measure") == 3
-    assert piece.midi()[:4] == b"MThd" and "<svg" in piece.svg()[0]
-    shown = piece._repr_html_()
-    assert "&lt;b&gt;Air" in shown and "<b>Air" not in shown
-    assert shown.startswith('<img alt="score" src="data:image/svg+xml;base64,')
-    again = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3, candidates=2, rank="nll")
-    assert len(again.record["candidates"]["all"]) == 2
-    with pytest.raises(ConfigError, match="Did you mean 'numba'"):
-        picogen_core.generation.load(folder, engine="numa")
-
-
-def test_what_cannot_be_engraved_is_shown_as_text():
-    piece = Music("<script>", {"complete": False, "stopped": "it reached <9> patches"})
-    shown = piece._repr_html_()
-    assert "<script>" not in shown and "&lt;9&gt;" in shown and "&lt;script&gt;" in shown

@@ -6,25 +6,23 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from picogen_core.data.tags import Triple, known_tags
 from picogen_core.generation.prompt import TAGS_END
 from picogen_core.model.config import MANIFEST
 from picogen_core.suggest import did_you_mean
 
-NAMES = ("period", "composer", "instrumentation")
 _SHOWN = 8
-
-Triple = tuple[str, ...]
 
 
 def trained_tags(folder: Path | None) -> list[Triple]:
-    """The triples that a checkpoint was trained on, those of the one that it started from
-    included; empty where its manifest does not say, as of a `.pth`, which has none."""
+    """The triples that a checkpoint was trained on; empty where its manifest does not say, as of a
+    `.pth`, which has none."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes()) if folder else {}
-        rows = [*(manifest.get("tags") or ()), *((manifest.get("init") or {}).get("tags") or ())]
-        return [tuple(str(row[name]) for name in NAMES) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         return []
+    known = known_tags(manifest) if isinstance(manifest, dict) else []
+    return [Triple(*(str(row[name]) for name in Triple._fields)) for row in known]
 
 
 def tags_in(prompt: str) -> list[str]:
@@ -56,13 +54,13 @@ def doubts(prompt: str, known: Sequence[Triple]) -> list[str]:
 
 
 def _doubt(tag: str, place: int, known: Sequence[Triple]) -> str:
-    if place >= len(NAMES):
-        return f"%{tag}: a piece has three tags, {', '.join(NAMES)}."
+    if place >= len(Triple._fields):
+        return f"%{tag}: a piece has three tags, {', '.join(Triple._fields)}."
     names = sorted({triple[place] for triple in known})
     if tag in names:
         return ""
     more = ", …" if len(names) > _SHOWN else ""
     return (
-        f"%{tag}: no {NAMES[place]} that the checkpoint was trained on."
+        f"%{tag}: no {Triple._fields[place]} that the checkpoint was trained on."
         f"{did_you_mean(tag, names)} Known: {', '.join(names[:_SHOWN])}{more}."
     )

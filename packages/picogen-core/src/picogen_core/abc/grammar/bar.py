@@ -21,6 +21,8 @@ _STARTS = _TONES | _SIGNS | bits("zx[.~HLMOPSTuv!")
 # Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
 _NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~")
 _TEXT = PRINTABLE & ~bits('"%[]|\\+!$`{}*')
+_QUOTE, _BRACE, _PAREN, _SHUT, _BRACKET = map(bits, '"{()[')
+_SPACE, _TIE, _LONG, _SHORT, _TEXTS = bits(" "), bits("-"), bits(">"), bits("<"), bits('!"')
 _SOUND = ("tone", "tie", "close")
 _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 
@@ -50,23 +52,23 @@ class Bar(BarState):
         wanted = 0
         if self.fits():
             wanted = _STARTS
-            wanted |= bits('"')
+            wanted |= _QUOTE
             if previous not in ("short", "dot", "grace") and not self.broken:
-                wanted |= bits("{")
+                wanted |= _BRACE
             if previous != "dot" and (self.slurs < MAX_SLURS or self._tuplets()):
-                wanted |= bits("(")  # `.(` is a dotted slur
+                wanted |= _PAREN  # `.(` is a dotted slur
             if previous not in ("", "space", "short", "dot", "open", "broken"):
-                wanted |= bits(" ")
+                wanted |= _SPACE
         if not self.owes:
-            wanted |= bits("[")
+            wanted |= _BRACKET
             if previous in _SOUND or previous in ("rest", "bang"):
-                wanted |= bits('!"')
+                wanted |= _TEXTS
         if previous in _SOUND:
-            wanted |= bits(")") if self.slurs else 0
+            wanted |= _SHUT if self.slurs else 0
         if previous == "tone" or previous == "rest":
-            wanted |= bits("-") if previous == "tone" else 0
-            wanted |= bits(">") if self._breaks(">") else 0
-            wanted |= bits("<") if self._breaks("<") else 0
+            wanted |= _TIE if previous == "tone" else 0
+            wanted |= _LONG if self._breaks(">") else 0
+            wanted |= _SHORT if self._breaks("<") else 0
         elif previous == "broken" and len(self.broken) == 1 and self._breaks(2 * self.broken):
             wanted |= bits(self.broken)
         return wanted

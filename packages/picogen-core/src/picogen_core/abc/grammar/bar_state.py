@@ -108,7 +108,10 @@ class BarState:
         elif character in "0123456789/":
             self.spelt += character
         else:
-            self.take_event()
+            if self.after is None:
+                self.take_event()
+            else:
+                self.__dict__.update(self.after.__dict__)
             self._push_between(character)
 
     def _push_sign(self, character: str) -> None:

@@ -44,11 +44,12 @@ class Constraint:
         self._line_patches = 0
         self._allowance: int | None = None
 
-    def limit(self, place: int) -> Allowed:
+    def limit(self, place: int) -> int | Allowed:
         """[128]: the codes that may come next, character `place` of a patch; not to be written to.
-        There is always one."""
+        There is always one; if there is but one, that code."""
         legal, wanted = self.codes()
-        return to_allowed(legal & wanted or legal)
+        both = legal & wanted or legal
+        return to_allowed(both) if both & (both - 1) else both.bit_length() - 1
 
     def codes(self) -> tuple[int, int]:
         """(legal, wanted) codes as sets of bits."""
@@ -71,12 +72,15 @@ class Constraint:
         text = self.text
         if text is None:
             return -1
-        if text.ended:
+        rest = text.rest
+        if rest is not None and rest < 0:
             return _BOS
-        if self._hurries():
+        if self._hurries(text.place):
             return bits(text.closing(self._where))
-        wanted = self._fitting(text.wanted(self._where))
-        return wanted | (_EOS if self.place and text.may_cut() else 0)
+        wanted = text.wanted(self._where)
+        if text.place == "total":
+            return self._fitting(text, wanted)
+        return wanted | _EOS if self.place and text.may_cut() else wanted
 
     def take(self, code: int) -> None:
         """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
@@ -111,9 +115,9 @@ class Constraint:
 
     # Closing in time
 
-    def _hurries(self) -> bool:
+    def _hurries(self, place: str) -> bool:
         """Whether the line, or the header, has to come to its end."""
-        if self.text is not None and self.text.place == "header":
+        if place == "header":
             if self.max_patches is None or self.bars is None:
                 return False
             return self.patches >= self.max_patches - HURRY - least_patches(self.bars)
@@ -133,10 +137,9 @@ class Constraint:
         spare = left - text.rest * _least(text.index + text.rest)
         return min(most, fair - 2, spare - HURRY)
 
-    def _fitting(self, wanted: int) -> int:
+    def _fitting(self, text: TextGrammar, wanted: int) -> int:
         """Of the next digits of the first counter those that leave a patch or two for each line."""
-        text = self.text
-        if text is None or text.place != "total" or self.max_patches is None:
+        if self.max_patches is None:
             return wanted
         left = self.max_patches - self.patches - 1
         for digit in "0123456789":

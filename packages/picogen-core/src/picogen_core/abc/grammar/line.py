@@ -17,6 +17,7 @@ INSIDE, FULL, CLOSED = "inside", "full", "closed"
 that a cut may begin there; behind EOS, so that one does."""
 
 _ANY = PRINTABLE | NEWLINE
+_BAR = bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _LAST = ("|", "||", "|]", ":|")
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
@@ -101,12 +102,12 @@ class TextGrammar:
         if bar.lost:
             return _ANY
         wanted = 0 if where == CLOSED else bar.wanted()
-        leading = bar.place == "between" and not bar.previous and not self.left
-        if leading and where != INSIDE and self._lefts():
-            wanted |= bits("|")
-        if leading and self.reference and self.reference.left:
-            wanted = bits("|") if where != INSIDE else 0
-        elif bar.may_end():
+        if bar.place == "between" and not bar.previous and not self.left:
+            if where != INSIDE and self._lefts():
+                wanted |= _BAR
+            if self.reference and self.reference.left:
+                return _BAR if where != INSIDE else 0
+        if bar.may_end():
             wanted |= self._rights()[""][0]
         return wanted
 
