@@ -20,6 +20,7 @@ PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli
 DEVELOPMENT = (
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff==0.17.6",
     "mypy==2.4.1",
     "beartype>=0.19",
@@ -66,7 +67,7 @@ def main() -> int:
         return 2
     if arguments[0] == "test":
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
-        command = [str(PYTHON), "-m", "pytest", *arguments[1:]]
+        command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments[1:]]
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     try:
         return subprocess.run([str(PYTHON), "-m", "picogen_cli", *arguments]).returncode

@@ -31,6 +31,7 @@ class Bent:
 
     def run(self, op, text):
         faulthandler.disable()  # pytest's, which would tell of a crash that is meant
+        sys.setrecursionlimit(1000)  # which libraries of other tests raise; this is a fork
         return self._run(text)
 
 

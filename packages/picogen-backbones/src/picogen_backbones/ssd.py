@@ -10,7 +10,7 @@ y = e^s (c Z₀) + tril(c bᵀ · e^(s_i − s_j)) u + D x,  Z_Q = e^(s_Q) Z₀ 
 c bᵀ is the same for all heads. No exponent is above 0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -118,7 +118,7 @@ def chunk_scan(
     dt_bias: Float[Tensor, " H"] | None = None,
     initial_states: Float[Tensor, "R H K N"] | None = None,
     dt_softplus: bool = False,
-    dt_limit: tuple[float, float] = (0.0, float("inf")),
+    dt_limit: Sequence[float] = (0.0, float("inf")),
     return_final_states: bool = False,
     **kwargs: Any,
 ) -> Any:
