@@ -95,6 +95,28 @@ class CompiledHead(Protocol):
         """[N] characters drawn in N different slots -> logits [N, V] of the next."""
 
 
+BEGINNING = -1
+"""In place of a character: a patch begins."""
+
+
+@runtime_checkable
+class VerifyingHead(CompiledHead, Protocol):
+    """A compiled head that reads several characters of a patch at once, to verify guesses."""
+
+    guesses: int
+    """So many rows beside one take little more time than it alone; 0 where guessing cannot pay."""
+
+    def extend(self, hidden: Floats, chars: Slots, slots: Slots) -> Floats:
+        """Rows [R], those of a slot one behind the other -> logits [R, V] of what follows each.
+
+        A row is a character or `BEGINNING`; `hidden` [B, D] are those of the
+        B beginnings, in their order. Its bits do not depend on the other rows.
+        """
+
+    def forget(self, slots: Slots, counts: Slots) -> None:
+        """Take back the last `counts` characters of N different slots."""
+
+
 @dataclass(frozen=True)
 class NoteIndex:
     """Where the notes of a batch stand, in the order of the text.

@@ -108,7 +108,8 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
         builder.store(builder.fadd(builder.load(target, align=4), total), target, align=4)
 
 
-_tile_8_2, _tile_4_2, _tile_1_2, _tile_1_4 = _tile(8, 2), _tile(4, 2), _tile(1, 2), _tile(1, 4)
+_tile_8_2, _tile_4_2, _tile_2_2 = _tile(8, 2), _tile(4, 2), _tile(2, 2)
+_tile_1_2, _tile_1_4 = _tile(1, 2), _tile(1, 4)
 
 
 def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
@@ -140,9 +141,11 @@ def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
             if r + 4 <= rows:
                 _tile_4_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
                 r += 4
-            while r < rows:
+            if r + 2 <= rows:
+                _tile_2_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
+                r += 2
+            if r < rows:
                 _tile_1_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
-                r += 1
 
 
 _I = "int64, int64, int64"

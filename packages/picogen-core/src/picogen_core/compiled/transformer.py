@@ -248,6 +248,15 @@ class Transformer:
     def clear(self, slot: int) -> None:
         self._lengths[slot] = 0
 
+    def forget(self, slots: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Take back the last rows of N different slots."""
+        self._lengths[slots] -= counts
+
+    @property
+    def nbytes(self) -> int:
+        """Of all weights."""
+        return self._flat.nbytes
+
     def copy(self, source: int, target: int) -> None:
         """Only what is filled, so that memory that no piece has reached is never touched."""
         filled = self._lengths[target] = self._lengths[source]

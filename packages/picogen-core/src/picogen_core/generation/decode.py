@@ -13,11 +13,13 @@ import numpy as np
 
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import ConfigError
-from picogen_core.generation.engines import Engine
+from picogen_core.generation.engines import Engine, Verifying
+from picogen_core.generation.guessing import Guesser
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import ANYTHING, CODEC, Draft, Piece, Start
 from picogen_core.generation.rollover import Rollover
-from picogen_core.generation.sampling import NOT_FINITE, draw, surprise
+from picogen_core.generation.sampling import draw, surprise
+from picogen_core.generation.verified import draw_verified
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
@@ -75,7 +77,11 @@ def write(
         if not slots:
             return
         numbers = sorted(slots)
-        _draw_patches(engine, numbers, [slots[n].piece for n in numbers], sampling, likelihood)
+        pieces = [slots[n].piece for n in numbers]
+        if isinstance(engine, Verifying) and engine.guesses >= len(pieces):
+            draw_verified(engine, numbers, pieces, sampling, likelihood)
+        else:
+            _draw_patches(engine, numbers, pieces, sampling, likelihood)
         for number in numbers:
             piece = slots[number].piece
             most = piece.max_patches or limits.max_patches
@@ -108,7 +114,8 @@ def _fill(
         start = next(waiting, None)
         if start is None:
             return
-        piece = Piece(start, masked)
+        guesser = Guesser(engine.grams) if isinstance(engine, Verifying) else None
+        piece = Piece(start, masked, guesser)
         count = len(piece.rows)
         most = start.max_patches or limits.max_patches
         if count >= most:
@@ -173,12 +180,7 @@ def _draw_patches(
         going = []
         for i, row in enumerate(rows):
             piece, code = pieces[row], int(codes[i])
-            if code == NOT_FINITE:
-                piece.stopped = (
-                    f"the model's output is not finite at patch {len(piece.rows)}, "
-                    f"character {place}: the checkpoint is damaged or diverged in training"
-                )
-            elif not piece.put(code):
+            if not piece.put(code):
                 going.append(i)
         if not going:
             return

@@ -25,6 +25,8 @@ from picogen_core.abc.patches import (
     encode_prompt,
     patch_text,
 )
+from picogen_core.generation.guessing import Guesser
+from picogen_core.generation.sampling import NOT_FINITE
 
 COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
 
@@ -85,7 +87,7 @@ class Draft:
 class Piece:
     """A draft in the making. `rows` are all its patches so far, each 16 codes."""
 
-    def __init__(self, start: Start, masked: bool = True) -> None:
+    def __init__(self, start: Start, masked: bool = True, guesser: Guesser | None = None) -> None:
         begun = encode_prompt(start.prompt)
         self.number = start.number
         self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
@@ -101,7 +103,7 @@ class Piece:
         self._in_body = COUNTER.decode() in start.prompt
         self._random = np.random.default_rng([start.seed, *(start.stream or [start.number])])
         self._patch = bytearray()
-        self._guides = list(start.guides())
+        self._guides, self._guesser = list(start.guides()), guesser
         for row in self.rows:
             self._tell(row[: row.find(EOS) + 1] if EOS in row else row)
 
@@ -112,6 +114,10 @@ class Piece:
     def uniforms(self) -> NDArray[np.float64]:
         """[P] for the next patch: as many for every patch, wherever it ends."""
         return self._random.random(PATCH_SIZE)
+
+    def guess(self, most: int) -> bytes:
+        """At most `most` characters that may come next in this patch, but for its end."""
+        return self._guesser.guess(most) if self._guesser else b""
 
     def limit(self, allowed: NDArray[np.bool_]) -> None:
         """Narrow what the codec allows at this place, [V]."""
@@ -132,11 +138,16 @@ class Piece:
         return None
 
     def put(self, code: int) -> bool:
-        """One character more. Whether it was the last of its patch."""
+        """One character more, as it was drawn. Whether the patch, or the piece, ends with it."""
+        if code == NOT_FINITE:
+            self.stopped = (
+                f"the model's output is not finite at patch {len(self.rows)}, "
+                f"character {len(self._patch)}: the checkpoint is damaged or diverged in training"
+            )
+            return True
         self._patch.append(code)
         self.characters += 1
-        for guide in self._guides:
-            guide.take(code)
+        self._tell((code,))
         if self._masked:
             self.complete = code == BOS  # nothing but EOS may follow it
         else:
@@ -165,6 +176,8 @@ class Piece:
         for code in codes:
             for guide in self._guides:
                 guide.take(code)
+            if self._guesser:
+                self._guesser.take(code)
 
 
 def _only(allowed: NDArray[np.bool_], code: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from picogen_core.generation.guessing import NGrams
 
 Slots = NDArray[np.int64]
 Patches = NDArray[np.uint8]
@@ -34,3 +36,21 @@ class Engine(Protocol):
 
     def step(self, slots: Slots, chars: NDArray[np.int64]) -> Logits:
         """[M] of the slots that `begin` had, their characters [M] -> [M, V], of the next ones."""
+
+
+@runtime_checkable
+class Verifying(Engine, Protocol):
+    """An engine whose head reads `guesses` characters beside one in little more time than that one.
+
+    `grams` are what guesses are made of.
+    """
+
+    guesses: int
+    grams: NGrams
+
+    def verify(self, slots: Slots, chars: NDArray[np.int64]) -> Logits:
+        """Rows [R], those of a slot one behind the other, each a character or `BEGINNING` -> [R, V]
+        of what follows it: as `begin` and `step` give them, row for row."""
+
+    def forget(self, slots: Slots, counts: NDArray[np.int64]) -> None:
+        """Take back the last `counts` characters of N different slots."""

@@ -16,6 +16,7 @@ from picogen_core.model.config import CONFIG, WEIGHTS, ModelConfig
 from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
 from picogen_core.model.hub import local_path
 from picogen_core.progress import Reporter
+from picogen_core.protocols import VerifyingHead
 from picogen_core.registry import registry
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
         CompiledEngine,
         CompiledPatches,
         PatchSide,
+        VerifyingEngine,
         compiled_head,
     )
 
@@ -148,6 +150,8 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
         from picogen_core.generation.engines.torch import TorchPatches
 
         patches = TorchPatches(checkpoint.model("cpu"), places)
+    if isinstance(head, VerifyingHead) and head.guesses:
+        return VerifyingEngine(patches, head, slots)
     return CompiledEngine(patches, head, slots)
 
 

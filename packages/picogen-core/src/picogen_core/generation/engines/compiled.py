@@ -12,8 +12,9 @@ import numpy as np
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.generation.engines import Logits, Patches, Slots
+from picogen_core.generation.guessing import NGrams
 from picogen_core.model.config import ModelConfig
-from picogen_core.protocols import CompiledBackbone, CompiledHead
+from picogen_core.protocols import BEGINNING, CompiledBackbone, CompiledHead, VerifyingHead
 from picogen_core.registry import registry
 
 
@@ -75,6 +76,18 @@ class CompiledEngine:
 
     def step(self, slots: Slots, chars: Slots) -> Logits:
         return self._head.step(chars, slots)
+
+
+class VerifyingEngine(CompiledEngine):
+    """One whose head can read guesses."""
+
+    def __init__(self, patches: PatchSide, head: VerifyingHead, slots: int) -> None:
+        super().__init__(patches, head, slots)
+        self.guesses, self.grams = head.guesses, NGrams()
+        self._extend, self.forget = head.extend, head.forget
+
+    def verify(self, slots: Slots, chars: Slots) -> Logits:
+        return self._extend(self._patches.hidden(slots[chars == BEGINNING]), chars, slots)
 
 
 def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:
