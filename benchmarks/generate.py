@@ -7,8 +7,11 @@
 
 `notagen`: NotaGen-small's shape with random weights; the reference encodes the whole prefix for
 every patch and runs all 16 character steps, and so do the others here, so that all do the same.
-Greedy characters have to be equal. The floor is the time that reading the weights and caches once
-takes at the rate at which a sum over 1 GB reads. `student`: the demo's shape. `long`: one piece of
+Greedy characters have to be equal. The floor is the time that reading the weights and caches once,
+the character decoder's for each step, takes at the rate at which a sum over 1 GB reads. Random
+weights repeat themselves and are easily guessed; `real music` makes the model write a tune that
+continues the prefix, so that patches end where real ones do and guesses come true as often as for a
+model that writes like it. `student`: the demo's shape. `long`: one piece of
 10,000 patches. `equal`: how many sampled characters do not depend on engine and batch.
 All times are of one thread's CPU, in turns; medians.
 """
@@ -32,18 +35,21 @@ from notagen_reference import NotaGenReference, greedy
 from patches import tunes
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import kernel
-from picogen_core.generation.decode import Limits, write
-from picogen_core.generation.engines import Engine
+from picogen_core.generation.decode import Limits, draw_plain, write
+from picogen_core.generation.engines import Engine, Verifying
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
+from picogen_core.generation.guessing import Guesser, NGrams
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.piece import Start
+from picogen_core.generation.piece import Piece, Start
 from picogen_core.generation.sampling import draw
+from picogen_core.generation.verified import draw_verified
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Quiet
 
 GREEDY = SamplingOptions(temperature=0, mask=False)
+MUSIC = 24  # patches of the tune that is followed
 STUDENT = ModelConfig(
     d_model=128, max_patches=256, backbone="rwkv", backbone_options={"layers": 2}, head="char-gru"
 )
@@ -80,6 +86,33 @@ def draw_patches(engine: Engine, slots: np.ndarray, steps: np.ndarray) -> np.nda
     return patch
 
 
+def characters(rows: np.ndarray) -> list[int]:
+    """Those of patches [S, 16], EOS included, without padding."""
+    return [code for row in rows.tolist() for code in row if code]
+
+
+class Follow:
+    """A guide under which nothing but these characters come."""
+
+    def __init__(self, codes: list[int]) -> None:
+        self._codes, self._next = codes, 0
+
+    def limit(self, place: int) -> int:
+        self._next += 1
+        return self._codes[self._next - 1]
+
+    def take(self, code: int) -> None: ...
+
+
+def guessing(engine: Verifying, rows: np.ndarray) -> Guesser:
+    """One that has seen patches [S, 16] and nothing else."""
+    engine.grams = NGrams()
+    guesser = Guesser(engine.grams)
+    for code in characters(rows):
+        guesser.take(code)
+    return guesser
+
+
 def cpu(function: Callable[[], object]) -> float:
     begun = time.process_time()
     function()
@@ -96,7 +129,7 @@ def _sum(x):  # type: ignore[no-untyped-def]
 
 def show(name: str, seconds: list[float], base: list[float] | None = None) -> None:
     """Milliseconds a patch; how many times as fast as `base`, round by round."""
-    line = f"{name:34} {1000 * statistics.median(seconds):9.1f} ms a patch"
+    line = f"{name:36} {1000 * statistics.median(seconds):9.1f} ms a patch"
     if base:
         ratios = [b / s for b, s in zip(base, seconds, strict=True)]
         line += f"  {statistics.median(ratios):6.1f} × ({min(ratios):.1f} … {max(ratios):.1f})"
@@ -133,6 +166,7 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
     lengths, big = real_lengths(), np.ones(1 << 28, np.float32)
     _sum(big[:1])
     many = np.arange(1, batch + 1)
+    tune = encode(tunes(60)[-1])[1:-1][:MUSIC]
     with notagen_small() as (reference, path):
         checkpoint = Checkpoint(path, Quiet())
         places = prefix + 64
@@ -153,9 +187,17 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 engine.copy(0, int(slot))
             return engine
 
-        def several(engine: Engine, steps: np.ndarray) -> None:
-            for count in steps:
-                draw_patches(engine, one, count[None])
+        def real_music(engine: Engine, guesses: bool) -> Callable[[], None]:
+            guesser = guessing(engine, rows) if guesses else None
+            follow = Follow(characters(tune))
+            piece = Piece(Start(0, guides=lambda: [follow]), guesser=guesser)
+
+            def written() -> None:
+                for row in tune:
+                    (draw_verified if guesses else draw_plain)(engine, [1], [piece], GREEDY, False)
+                    engine.advance(one, row[None])
+
+            return written
 
         for turn in range(rounds):
             with torch.no_grad():
@@ -173,14 +215,27 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 engine = after_prefix(name, one)
                 add(f"{name}, alone", partial(full_patch, one, engine))
                 assert out[0][0].tolist() == drawn[0], f"{name} draws other characters"
+                engine = after_prefix(name, one)
+                add(f"{name}, alone, real music", real_music(engine, False), len(tune))
+                if isinstance(engine, Verifying):
+                    engine = after_prefix(name, one)
+                    piece = Piece(Start(0), False, guessing(engine, rows))
+
+                    def guessed(e: Verifying = engine, p: Piece = piece) -> None:
+                        draw_verified(e, [1], [p], GREEDY, False)
+                        e.advance(one, np.frombuffer(p.rows[-1], np.uint8)[None])
+
+                    add(f"{name}, alone, guessing", guessed)
+                    assert list(piece.rows[-1]) == drawn[0], f"{name} guesses other characters"
+                    engine = after_prefix(name, one)
+                    music = real_music(engine, True)
+                    add(f"{name}, alone, guessing, real music", music, len(tune))
                 engine = after_prefix(name, many)
                 add(f"{name}, {batch} at once", partial(full_patch, many, engine), batch)
                 assert (out[1] == out[0]).all(), f"{name} draws other characters in a batch"
                 engine = after_prefix(name, many)
                 real = partial(draw_patches, engine, many, stopping)
                 add(f"{name}, {batch} at once, real lengths", real, batch)
-                engine = after_prefix(name, one)
-                add(f"{name}, alone, real lengths", partial(several, engine, stopping[:8]), 8)
             add("floor", lambda: _sum(big))
         rates = [big.nbytes / seconds for seconds in times.pop("floor")]
         need = bytes_a_patch(reference, prefix, PATCH_SIZE)

@@ -3,7 +3,7 @@
 A weight matrix [n, k] is stored in panels: LANES outputs side by side, [n / LANES, k, LANES]. One
 vector register then holds LANES outputs of one row. Every output is a sum of chains of BLOCK fused
 multiply-adds in the order of k, whatever else is computed beside it: a row has the same bits alone,
-in a batch, and in a prompt read at once; and a weight is read once for eight rows.
+in a batch, and in a prompt read at once; and a weight is read from memory once for all rows.
 
 numba's own loops leave the shape of the sums to the vectoriser, and BLAS to the batch.
 """
@@ -23,6 +23,7 @@ from picogen_core.compiled.jit import kernel
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f", False) else 8
 GROUP = 2 * LANES  # outputs are padded to it
+FEW = 16  # rows of which all inputs stay in a cache
 BLOCK = 128  # of k: short chains round less, and their weights stay in the nearest cache
 
 _FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
@@ -108,8 +109,36 @@ def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
         builder.store(builder.fadd(builder.load(target, align=4), total), target, align=4)
 
 
-_tile_8_2, _tile_4_2, _tile_2_2 = _tile(8, 2), _tile(4, 2), _tile(2, 2)
-_tile_1_2, _tile_1_4 = _tile(1, 2), _tile(1, 4)
+_tile_4_4, _tile_2_4, _tile_1_4 = _tile(4, 4), _tile(2, 4), _tile(1, 4)
+_tile_4_2, _tile_2_2, _tile_1_2 = _tile(4, 2), _tile(2, 2), _tile(1, 2)
+
+
+def _block(w, wo, ws, four, k, x, xo, xs, rows, y, yo, ys):
+    """Up to BLOCK inputs of all rows to the outputs of four panels, or of two."""
+    r = 0
+    if four:
+        while r + 4 <= rows:
+            _tile_4_4(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+            r += 4
+        if r + 2 <= rows:
+            _tile_2_4(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+            r += 2
+        if r < rows:
+            _tile_1_4(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+        return
+    while r + 4 <= rows:
+        _tile_4_2(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+        r += 4
+    if r + 2 <= rows:
+        _tile_2_2(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+        r += 2
+    if r < rows:
+        _tile_1_2(w, wo, ws, x, xo + r * xs, xs, y, yo + r * ys, ys, k)
+
+
+_I = "int64, int64, int64"
+_SIGNATURE = f"void(float32[::1], {_I}, int64, float32[::1], {_I}, float32[::1], int64, int64)"
+block = kernel(_block, _SIGNATURE)
 
 
 def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
@@ -119,39 +148,21 @@ def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
     both W and y have room for that. k ≥ 1.
     """
     panels = 2 * ((n + GROUP - 1) // GROUP)
-    if rows == 1:
+    if rows <= FEW:  # a panel is read through, as memory likes it
         for p in range(0, panels, 4):
-            for begin in range(0, k, BLOCK):
-                count = min(BLOCK, k - begin)
-                wp = wo + p * ws + begin * LANES
-                if p + 4 <= panels:
-                    _tile_1_4(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
-                else:
-                    _tile_1_2(w, wp, ws, x, xo + begin, xs, y, yo + p * LANES, ys, count)
+            for j in range(0, k, BLOCK):
+                wp, yp = wo + p * ws + j * LANES, yo + p * LANES
+                length, four = min(BLOCK, k - j), p + 4 <= panels
+                block(w, wp, ws, four, length, x, xo + j, xs, rows, y, yp, ys)
         return
-    for begin in range(0, k, BLOCK):
-        count = min(BLOCK, k - begin)
-        for p in range(0, panels, 2):
-            wp = wo + p * ws + begin * LANES
-            yp = yo + p * LANES
-            r = 0
-            while r + 8 <= rows:
-                _tile_8_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
-                r += 8
-            if r + 4 <= rows:
-                _tile_4_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
-                r += 4
-            if r + 2 <= rows:
-                _tile_2_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
-                r += 2
-            if r < rows:
-                _tile_1_2(w, wp, ws, x, xo + r * xs + begin, xs, y, yp + r * ys, ys, count)
+    for j in range(0, k, BLOCK):  # what the rows have there stays in the cache
+        for p in range(0, panels, 4):
+            wp, yp = wo + p * ws + j * LANES, yo + p * LANES
+            length, four = min(BLOCK, k - j), p + 4 <= panels
+            block(w, wp, ws, four, length, x, xo + j, xs, rows, y, yp, ys)
 
 
-_I = "int64, int64, int64"
-matmul = kernel(
-    _matmul, f"void(float32[::1], {_I}, int64, float32[::1], {_I}, float32[::1], int64, int64)"
-)
+matmul = kernel(_matmul, _SIGNATURE)
 
 
 @kernel

@@ -81,7 +81,7 @@ def write(
         if isinstance(engine, Verifying) and engine.guesses >= len(pieces):
             draw_verified(engine, numbers, pieces, sampling, likelihood)
         else:
-            _draw_patches(engine, numbers, pieces, sampling, likelihood)
+            draw_plain(engine, numbers, pieces, sampling, likelihood)
         for number in numbers:
             piece = slots[number].piece
             most = piece.max_patches or limits.max_patches
@@ -159,7 +159,7 @@ def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: 
         slots[number].read = len(kept)
 
 
-def _draw_patches(
+def draw_plain(
     engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
     likelihood: bool,
 ) -> None:  # fmt: skip
