@@ -11,7 +11,7 @@ from picogen_core.abc.patches import BOS, EOS
 
 ORDER = 4  # characters that a guess depends on, at most
 LEAST = 0.25  # chance below which reading a guess is dearer than what it saves
-MEMORY = 100_000  # contexts; a thousand tunes have 20,000
+MEMORY = 40_000  # contexts, some 14 MB; a thousand tunes have 20,000
 _COUNTER = b"[r:"
 
 
