@@ -1,6 +1,7 @@
 """Guesses at characters, and that a piece is the same with them as without."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Quiet
+from picogen_core.registry import Registry, registry
 
 torch.set_num_threads(1)
 
@@ -136,6 +138,23 @@ def test_pieces_are_the_same_with_guesses(folder: Path, options, monkeypatch):
     for slots in (1, 3, 9):  # seven, two and one guess a piece
         engine = open_one(folder, slots, 0, monkeypatch)
         assert same(pieces(engine, starts, **options), plain)
+
+
+def test_a_backbone_in_torch_keeps_its_states(folder: Path, monkeypatch):
+    starts = [Start(k, TUNE[: 30 + k], seed=5) for k in range(4)]
+    expected = pieces(open_one(folder, 3, 0, monkeypatch), starts)
+    entry = registry().get("backbone", "rwkv")
+    plain = replace(entry, spec=replace(entry.spec, compiled_step=None))
+    get = Registry.get
+    monkeypatch.setattr(
+        Registry,
+        "get",
+        lambda self, kind, name: plain if kind == "backbone" else get(self, kind, name),
+    )
+    engine = open_one(folder, 3, 0, monkeypatch)
+    assert type(engine._patches).__name__ == "TorchPatches"
+    found = pieces(engine, starts)
+    assert [d.text for d in found.values()] == [d.text for d in expected.values()]
 
 
 def test_and_under_a_grammar_that_forces_characters(folder: Path, monkeypatch):

@@ -106,11 +106,11 @@ class VerifyingHead(CompiledHead, Protocol):
     guesses: int
     """So many rows beside one take little more time than it alone; 0 where guessing cannot pay."""
 
-    def extend(self, hidden: Floats, chars: Slots, slots: Slots) -> Floats:
+    def extend(self, hidden: Floats | None, chars: Slots, slots: Slots) -> Floats:
         """Rows [R], those of a slot one behind the other -> logits [R, V] of what follows each.
 
-        A row is a character or `BEGINNING`; `hidden` [B, D] are those of the
-        B beginnings, in their order. Its bits do not depend on the other rows.
+        A row is a character or `BEGINNING`; `hidden` [B, D] are those of the B beginnings, in
+        their order, None where there are none. A row's bits do not depend on the other rows.
         """
 
     def forget(self, slots: Slots, counts: Slots) -> None:

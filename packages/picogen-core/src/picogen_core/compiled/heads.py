@@ -47,12 +47,13 @@ class CharTransformer:
     def step(self, chars: Rows, slots: Rows) -> Floats:
         return self._readout(self._decoder.extend(self._embed[chars], slots))
 
-    def extend(self, hidden: Floats, chars: Rows, slots: Rows) -> Floats:
-        first = chars == BEGINNING
-        for slot in slots[first]:
-            self._decoder.clear(int(slot))
+    def extend(self, hidden: Floats | None, chars: Rows, slots: Rows) -> Floats:
         x = self._embed[chars]
-        x[first] = self._project(hidden) if self._project else hidden
+        if hidden is not None:
+            first = chars == BEGINNING
+            for slot in slots[first]:
+                self._decoder.clear(int(slot))
+            x[first] = self._project(hidden) if self._project else hidden
         return self._readout(self._decoder.extend(x, slots))
 
     def forget(self, slots: Rows, counts: Rows) -> None:

@@ -87,7 +87,9 @@ class VerifyingEngine(CompiledEngine):
         self._extend, self.forget = head.extend, head.forget
 
     def verify(self, slots: Slots, chars: Slots) -> Logits:
-        return self._extend(self._patches.hidden(slots[chars == BEGINNING]), chars, slots)
+        begun = slots[chars == BEGINNING]
+        hidden = self._patches.hidden(begun) if len(begun) else None
+        return self._extend(hidden, chars, slots)
 
 
 def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:
