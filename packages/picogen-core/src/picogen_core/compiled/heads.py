@@ -16,7 +16,7 @@ from picogen_core.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 
-GUESSES = 7  # eight rows at once take 1.6 times as long as one
+GUESSES = 7  # eight rows at once take 1.5 times as long as one
 CACHED = 3 << 20  # bytes of weights that stay in a core's own cache from one row to the next
 
 

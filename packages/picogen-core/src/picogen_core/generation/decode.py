@@ -69,6 +69,7 @@ def write(
     """
     waiting = iter(starts)
     slots: dict[int, _Slot] = {}
+    verifying = engine if isinstance(engine, Verifying) else None
     while True:
         if stop():
             yield from _break_off(slots)
@@ -78,8 +79,8 @@ def write(
             return
         numbers = sorted(slots)
         pieces = [slots[n].piece for n in numbers]
-        if isinstance(engine, Verifying) and engine.guesses >= len(pieces):
-            draw_verified(engine, numbers, pieces, sampling, likelihood)
+        if verifying and verifying.guesses >= len(pieces):
+            draw_verified(verifying, numbers, pieces, sampling, likelihood)
         else:
             draw_plain(engine, numbers, pieces, sampling, likelihood)
         for number in numbers:
@@ -179,8 +180,7 @@ def draw_plain(
                 pieces[row].nll = (pieces[row].nll or 0.0) + nats
         going = []
         for i, row in enumerate(rows):
-            piece, code = pieces[row], int(codes[i])
-            if not piece.put(code):
+            if not pieces[row].put(int(codes[i])):
                 going.append(i)
         if not going:
             return

@@ -7,12 +7,14 @@ the model's own logits. So a piece is the same, to the last character, as withou
 
 from __future__ import annotations
 
+import re
+
 from picogen_core.abc.patches import BOS, EOS
 
 ORDER = 4  # characters that a guess depends on, at most
 LEAST = 0.25  # chance below which reading a guess is dearer than what it saves
 MEMORY = 40_000  # contexts, some 14 MB; a thousand tunes have 20,000
-_COUNTER = b"[r:"
+_COUNTER = re.compile(rb"\[r:(\d{1,6})/(\d{1,6})\]")
 
 
 class NGrams:
@@ -76,7 +78,7 @@ class Guesser:
 
 def _following(line: bytes) -> bytes:
     """`[r:3/20]` behind a line that begins with `[r:2/21]`; nothing behind the last."""
-    number, slash, rest = line.removeprefix(_COUNTER).partition(b"]")[0].partition(b"/")
-    if not (line.startswith(_COUNTER) and slash and number.isdigit() and rest.isdigit()):
+    found = _COUNTER.match(line)
+    if not found or not int(found[2]):
         return b""
-    return b"[r:%d/%d]" % (int(number) + 1, int(rest) - 1) if int(rest) else b""
+    return b"[r:%d/%d]" % (int(found[1]) + 1, int(found[2]) - 1)
