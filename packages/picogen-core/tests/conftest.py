@@ -107,13 +107,24 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 @pytest.fixture
-def letters(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A feedback of a third party, installed for child processes too."""
-    install("picogen-t-letters", "0.1", LETTERS)
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
+def offer(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
+    """`offer("picogen-t-foo", source)`: installed as well for the registry and child processes."""
+
+    def offer(name: str, source: str) -> None:
+        install(name, "0.1", source)
+        monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
+        registry.cache_clear()
+
+    yield offer
     registry.cache_clear()
-    yield
-    registry.cache_clear()
+
+
+@pytest.fixture
+def letters(offer: Callable[[str, str], None]) -> None:
+    """A feedback of a third party."""
+    offer("picogen-t-letters", LETTERS)
 
 
 @pytest.fixture
