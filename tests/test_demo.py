@@ -8,10 +8,13 @@ from lxml import etree
 from picogen_cli.main import main
 
 
-def test_the_demo_goes_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_demo_goes_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "demo"
     with pytest.raises(SystemExit) as end:
-        main(["demo", "--output-dir", str(folder), "--train-seconds", "20", "--samples", "20"])
+        main(["demo", "--output-dir", str(folder), "--train-seconds", "12", "--samples", "20"])
     assert not end.value.code
     table = capsys.readouterr().out
     report = json.loads((folder / "demo.json").read_text())

@@ -1,4 +1,4 @@
-"""What the README shows is run."""
+"""What the README and the pages behind it show is run, and their links lead somewhere."""
 
 import re
 import shlex
@@ -17,7 +17,15 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.testing import backbone_checks
 
 ROOT = Path(__file__).parent.parent
-README, CHINESE = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
+PAGES = [
+    path
+    for pattern in ("*.md", "docs/**/*.md", "packages/*/*.md", "examples/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+README, CHINESE, GENERATION, TRAINING = (
+    (ROOT / name).read_text()
+    for name in ("README.md", "README.zh.md", "docs/generation.md", "docs/training.md")
+)
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -25,7 +33,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = "".join(blocks(README, "sh")).splitlines()
+    lines = "".join(blocks(README + GENERATION + TRAINING, "sh")).splitlines()
     lines += re.findall(r"^\| `(picogen [^`]*)`", README, re.M)
     return [shlex.split(line)[1:] for line in lines if line.startswith("picogen ")]
 
@@ -67,7 +75,7 @@ def test_every_command_and_option_exists(command: list[str], capsys: pytest.Capt
 
 
 def test_students_in_python(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
-    source = next(block for block in blocks(README, "python") if "generation.load" in block)
+    source = next(iter(blocks(GENERATION, "python")))
     torch.manual_seed(0)
     config = ModelConfig(
         d_model=64, max_patches=32, backbone="rwkv", backbone_options={"layers": 1},
@@ -83,7 +91,7 @@ def test_students_in_python(tmp_path: Path, monkeypatch, capsys: pytest.CaptureF
 
 
 def test_the_list_of_pieces_can_be_read(tmp_path: Path):
-    (tmp_path / "jobs.jsonl").write_text("".join(blocks(README, "json")))
+    (tmp_path / "jobs.jsonl").write_text("".join(blocks(GENERATION, "json")))
     assert [row.name for row in read_jobs(tmp_path / "jobs.jsonl", PieceRequest())] == [
         "jig",
         "air",
@@ -95,7 +103,17 @@ def test_both_languages_show_the_same_code():
         assert blocks(README, language) == blocks(CHINESE, language)
 
 
-def test_links_lead_somewhere():
-    for text in (README, CHINESE):
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert target.startswith("https://") or (ROOT / target).exists(), target
+def anchors(text: str) -> set[str]:
+    """What GitHub calls the headings."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            place, _, anchor = target.partition("#")
+            file = page.parent / place if place else page
+            assert file.exists(), target
+            assert not anchor or anchor in anchors(file.read_text()), target

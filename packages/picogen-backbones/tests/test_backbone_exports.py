@@ -81,37 +81,43 @@ def test_rows_of_the_token_table_are_patches() -> None:
 
 
 USE_RWKV = """
-import torch, sys
-exec(open(sys.argv[1]).read())
-hidden, state = model.forward([1, 65, 66, 0, 2], None, full_output=True)
-more, state = model.forward([67], state)
-torch.save(torch.cat([hidden, more[None]]), "hidden.pt")
+import os, sys, torch
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    exec(open("opening.py").read())
+    hidden, state = model.forward([1, 65, 66, 0, 2], None, full_output=True)
+    more, state = model.forward([67], state)
+    torch.save(torch.cat([hidden, more[None]]), "hidden.pt")
 """
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("layers", [1, 3])
-def test_the_rwkv_package_opens_rwkv(layers: int, tmp_path: Path) -> None:
+def test_the_rwkv_package_opens_rwkv(tmp_path: Path) -> None:
     pytest.importorskip("rwkv", reason="the rwkv package is not installed")
     torch.manual_seed(0)
-    options = {"layers": layers, "head_size": 8}
-    model = GenericStudent(ModelConfig(d_model=32, backbone="rwkv", backbone_options=options))
-    for parameter in model.parameters():
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    export_backbone(model, "rwkv", tmp_path)
-    (tmp_path / "opening.py").write_text(pythons(tmp_path)[0])
+    models = {}
+    for layers in (1, 3):
+        options = {"layers": layers, "head_size": 8}
+        model = GenericStudent(ModelConfig(d_model=32, backbone="rwkv", backbone_options=options))
+        for parameter in model.parameters():
+            parameter.data += 0.1 * torch.randn_like(parameter)
+        folder = tmp_path / str(layers)
+        folder.mkdir()
+        export_backbone(model, "rwkv", folder)
+        (folder / "opening.py").write_text(pythons(folder)[0])
+        models[folder] = model
     done = subprocess.run(
-        [sys.executable, "-c", USE_RWKV, "opening.py"],
-        cwd=tmp_path,
+        [sys.executable, "-c", USE_RWKV, *map(str, models)],
         env={**os.environ, "RWKV_JIT_ON": "0", "RWKV_CUDA_ON": "0"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     tokens = torch.tensor([[1, 65, 66, 0, 2, 67]])
-    expected = model.backbone(model.patch_embedding(token_patches()[tokens]))[0]
-    hidden = torch.load(tmp_path / "hidden.pt")
-    torch.testing.assert_close(hidden, expected, atol=1e-4, rtol=0)
+    for folder, model in models.items():
+        expected = model.backbone(model.patch_embedding(token_patches()[tokens]))[0]
+        hidden = torch.load(folder / "hidden.pt")
+        torch.testing.assert_close(hidden, expected, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

@@ -119,7 +119,7 @@ def test_initialisation_is_mamba_ssms() -> None:
 def test_work_is_linear_in_length() -> None:
     """Multiplications of a training step at width 512, on the meta device."""
     with torch.device("meta"):
-        module, lengths, work = Mamba(512, MambaOptions(layers=2)), (64, 512, 4096), []
+        module, lengths, work = Mamba(512, MambaOptions(layers=1)), (64, 512, 4096), []
         for patches in lengths:
             with FlopCounterMode(display=False) as counter:
                 module(torch.empty(1, patches, 512)).sum().backward()

@@ -22,7 +22,10 @@ def picogen(*arguments: str | Path) -> int:
 @pytest.fixture
 def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    config = ModelConfig(d_model=32, backbone="llama", backbone_options={"layers": 1, "heads": 2})
+    config = ModelConfig(
+        d_model=32, backbone="llama", backbone_options={"layers": 1, "heads": 4, "kv_heads": 2},
+        head="char-gru",
+    )  # fmt: skip
     save_checkpoint(tmp_path / "ckpt", GenericStudent(config), {})
     return tmp_path / "ckpt"
 

@@ -22,14 +22,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_plain_lines_every_ten_seconds(clock: Clock, capsys: pytest.CaptureFixture[str]):
-    plain = make_reporter()
-    assert isinstance(plain, PlainReporter)  # stderr is captured, no terminal
-    plain.start("Training x", 1.0, "run")
-    plain.advance(0.0)
-    for second in range(1, 26):
-        clock.now = 100.0 + second
-        plain.advance(second / 100, {"bits/char": f"{second}", "chars/s": "9"})
-    plain.finish()
+    with make_reporter() as plain:
+        assert isinstance(plain, PlainReporter)  # stderr is captured, no terminal
+        plain.start("Training x", 1.0, "run")
+        plain.advance(0.0)
+        for second in range(1, 26):
+            clock.now = 100.0 + second
+            plain.advance(second / 100, {"bits/char": f"{second}", "chars/s": "9"})
+        plain.finish()
     assert capsys.readouterr().err.splitlines() == [
         "Training x …",
         "Training x: 11 %, ETA 1:29 bits/char 11  chars/s 9",

@@ -1,4 +1,4 @@
-"""Fixtures of the plugin machinery's tests."""
+"""Fixtures of several tests: plugins that are installed for one, small data, a small student."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +11,39 @@ from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
 from picogen_core.discovery import Discovery
 from picogen_core.hookspecs import PROJECT
+from picogen_core.registry import registry
 
 Install = Callable[..., Path]
+LETTERS = """
+import numpy as np
+from picogen_core import LossSpec, Options, hookimpl
+
+
+class Letters:
+    "Rewards letters of notes."
+
+    share, samples = 0.5, 2
+
+    def prepare(self, pieces):
+        self.mean = float(np.mean([self.features(text)[0] for text in pieces]))
+        return f"letters: {self.mean:.4f}"
+
+    def features(self, text):
+        count = sum(text.count(letter) for letter in "CDEFGABcdefgab")
+        return np.array([count / len(text) if text else np.nan])
+
+    def rewards(self, features):
+        return features[:, 0]
+
+    def parts(self, features):
+        return {"share": float(np.nanmean(features))}
+
+
+@hookimpl
+def picogen_losses():
+    yield LossSpec(name="letters", summary="Letters.", config=lambda: Options,
+                   build=lambda options: Letters())
+"""
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +104,27 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     for module in set(sys.modules) - before:
         if module.startswith("picogen_t_"):
             del sys.modules[module]
+
+
+@pytest.fixture
+def offer(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], None]]:
+    """`offer("picogen-t-foo", source)`: installed as well for the registry and child processes."""
+
+    def offer(name: str, source: str) -> None:
+        install(name, "0.1", source)
+        monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
+        registry.cache_clear()
+
+    yield offer
+    registry.cache_clear()
+
+
+@pytest.fixture
+def letters(offer: Callable[[str, str], None]) -> None:
+    """A feedback of a third party."""
+    offer("picogen-t-letters", LETTERS)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Steps of music that the student writes itself: what is drawn, scored, and done again alike."""
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +8,15 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import ConfigError
-from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, decode, encode
+from picogen_core.abc.patches import BOS, PATCH_SIZE, decode, encode
 from picogen_core.data.batches import Sampling, collate, train_steps
 from picogen_core.data.index import open_data
 from picogen_core.data.store import encode_piece, read_patches
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.student import Output
 from picogen_core.progress import Quiet
-from picogen_core.registry import registry
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.feedback import (
-    add_feedback,
-    drawn_characters,
-    log_probabilities,
-    normalised,
-    rewarded_pieces,
-)
 from picogen_core.training.loop import Diverged, run_training
 from picogen_core.training.objective import loss_batch, note_index
 from picogen_core.training.on_policy import COUNTER, on_policy_batches, takes_place
@@ -38,36 +28,6 @@ from torch.nn import functional as F
 
 ALONE = Processes(torch.device("cpu"))
 NO_CAST = torch.autocast("cpu", enabled=False)
-LETTERS = """
-import numpy as np
-from picogen_core import LossSpec, Options, hookimpl
-
-
-class Letters:
-    "Rewards letters of notes."
-
-    share, samples = 0.5, 2
-
-    def prepare(self, pieces):
-        self.mean = float(np.mean([self.features(text)[0] for text in pieces]))
-        return f"letters: {self.mean:.4f}"
-
-    def features(self, text):
-        count = sum(text.count(letter) for letter in "CDEFGABcdefgab")
-        return np.array([count / len(text) if text else np.nan])
-
-    def rewards(self, features):
-        return features[:, 0]
-
-    def parts(self, features):
-        return {"share": float(np.nanmean(features))}
-
-
-@hookimpl
-def picogen_losses():
-    yield LossSpec(name="letters", summary="Letters.", config=lambda: Options,
-                   build=lambda options: Letters())
-"""
 KD: dict[str, Any] = {"logit-kd": {}, "hidden-mse": {"weight": 0.5}, "physics": {"weight": 0.3}}
 
 
@@ -80,16 +40,6 @@ def make_config(data: Path, out: Path, **changes: Any) -> TrainConfig:
         "cache_dir": out / "cache", "sample_patches": 12,
     }  # fmt: skip
     return TrainConfig(**values | changes)
-
-
-@pytest.fixture
-def letters(install: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A feedback of a third party, installed for child processes too."""
-    install("picogen-t-letters", "0.1", LETTERS)
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -149,16 +99,8 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
     cut_and_resumed(cut, 7, monkeypatch)
     mine, other = (load_model(c.run_dir / "last").state_dict() for c in (cut, whole))
     assert all(torch.equal(mine[key], other[key]) for key in other)
-    kept = (
-        "step",
-        "loss",
-        "logit-kd",
-        "physics",
-        "grad_norm",
-        "on_policy",
-        "letters/surrogate",
-        "letters/share",
-    )
+    kept = ["step", "loss", "logit-kd", "physics", "grad_norm", "on_policy"]
+    kept += ["letters/surrogate", "letters/share"]
     mine_rows, other_rows = ([[r.get(k) for k in kept] for r in rows(c)] for c in (cut, whole))
     assert mine_rows == other_rows
     if kind == "on-policy":
@@ -329,9 +271,6 @@ def test_what_cannot_work_is_refused_and_the_cache_is_spoken_of_once(
         run_training(make_config(ragged, tmp_path, on_policy=0.5))
     with pytest.raises(ConfigError, match="no loss is there to compare"):
         run_training(make_config(ragged, tmp_path, on_policy=0.5, teacher_ckpt=teacher))
-    feedback = {"physics": {"mode": "feedback"}}
-    with pytest.raises(ConfigError, match=r"needs 20 .* 13 of 40 have one"):
-        run_training(make_config(ragged, tmp_path, loss=feedback))
     heard = Heard()
     config = make_config(ragged, tmp_path, on_policy=1.0, teacher_ckpt=teacher, loss=KD)
     build_parts(config, ALONE.device, heard)
@@ -345,73 +284,3 @@ def test_a_student_that_writes_nothing_has_diverged(ragged: Path, teacher: Path,
     )
     with pytest.raises(Diverged):
         run_training(config)
-
-
-def test_reinforce_is_the_gradient_of_what_was_drawn(ragged: Path, tmp_path: Path, letters: None):
-    """Its gradient against one formula on the probabilities with which characters were drawn."""
-    head = {"name": "char-gru", "width": 32}
-    config = make_config(
-        ragged, tmp_path, loss={"letters": {"weight": 0.5}}, head=head, accumulate=2
-    )
-    parts = build_parts(config, ALONE.device, Quiet())
-    model, batches = parts.model, data_batches(ragged)
-    steps = (
-        rewarded_pieces(config, parts.objective, model, batches, step, 0.0, ALONE)
-        for step in range(20)
-    )
-    pieces = next(each[0] for each in steps if each)
-    assert [number for number, _ in pieces.batches] == [0, 1, 2, 3]
-    assert pieces.parts["letters/rewarded"] == 16
-    rng = torch.Generator().manual_seed(0)
-    advantages = [torch.randn(4, generator=rng) for _ in pieces.batches]
-    pieces = type(pieces)(**vars(pieces) | {"advantages": advantages})
-    add_feedback(model, pieces, NO_CAST, ALONE.device, (0, 0))
-    got = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-    model.zero_grad()
-    total, count = torch.zeros(()), 0
-    for (_, batch), advantage in zip(pieces.batches, advantages, strict=True):
-        output = model(batch.patches, batch.lengths)
-        probabilities = output.logits.softmax(-1)
-        for n, (row, patch) in enumerate(
-            zip(output.row.tolist(), output.patch.tolist(), strict=True)
-        ):
-            for place, code in enumerate(batch.patches[row, patch].tolist()):
-                if patch * 16 + place < int(batch.given[row]) or code == 0:
-                    continue
-                if place and batch.patches[row, patch, 0] == BOS:
-                    continue
-                never = [0, EOS] if place == 0 else [0, BOS]
-                possible = 1 - probabilities[n, place, never].sum()
-                total = total - advantage[row] * (probabilities[n, place, code] / possible).log()
-                count += 1
-    assert count == pieces.characters
-    (0.5 * total / count).backward()
-    wanted = [p.grad for p in model.parameters() if p.grad is not None]
-    for mine, other in zip(got, wanted, strict=True):
-        torch.testing.assert_close(mine, other, atol=1e-6, rtol=1e-3)
-
-
-def test_drawn_characters_end_at_bos():
-    batch = collate([encode_piece("L:1/4\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF|\n")])
-    drawn = drawn_characters(batch)[0]
-    assert drawn[0].sum() == 0 and drawn[-1].tolist() == [True] + [False] * 15
-    text = decode(batch.patches[0].numpy())
-    cuts = (batch.patches[0, 1:-1] == EOS).sum()
-    assert drawn.sum() == len(text) + cuts + 1
-
-
-def test_probabilities_are_those_of_the_draw(ragged: Path, teacher: Path):
-    model = load_model(teacher)
-    batch = collate([encode_piece("L:1/4\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF|\n")])
-    output = model(batch.patches, batch.lengths)
-    row, logs = log_probabilities(output, batch)
-    assert torch.isfinite(logs).all() and (logs <= 0).all() and set(row.tolist()) == {0}
-    plain = F.log_softmax(output.logits, -1).gather(2, output.characters[..., None])[..., 0]
-    assert (logs >= plain[drawn_characters(batch)[output.row, output.patch]] - 1e-6).all()
-
-
-def test_advantages_are_normalised_and_nothing_for_pieces_without_reward():
-    got = normalised(np.array([1.0, np.nan, 3.0, 5.0]))
-    np.testing.assert_allclose(got, [-np.sqrt(1.5), 0, 0, np.sqrt(1.5)], atol=1e-12)
-    assert normalised(np.array([2.0, 2.0])).tolist() == [0, 0]
-    assert normalised(np.array([np.nan])).tolist() == [0]

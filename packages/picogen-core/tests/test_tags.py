@@ -10,7 +10,8 @@ from picogen_core.data.index import open_data
 from picogen_core.data.info import describe
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import encode_piece, from_encoded
-from picogen_core.data.tags import LONGEST, Triple, count_tags, known_tags, read_tags, tags_of
+from picogen_core.data.tag_table import read_tags
+from picogen_core.data.tags import LONGEST, Triple, count_tags, known_tags, tags_of
 from picogen_core.data.types import SourcePiece
 
 BACH = Triple("Baroque", "Bach, Johann Sebastian", "Keyboard")

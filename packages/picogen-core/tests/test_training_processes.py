@@ -2,8 +2,6 @@
 
 import json
 import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.data.index import open_data
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet
-from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.interrupt import Stopped
 from picogen_core.training.launch import ElsewhereError, _Team
@@ -42,13 +39,9 @@ def picogen_losses():
 
 
 @pytest.fixture
-def evenness(install: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A loss of a third party, installed for child processes too."""
-    install("picogen-t-evenness", "0.1", LOSS)
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
+def evenness(offer: Any) -> None:
+    """A loss of a third party."""
+    offer("picogen-t-evenness", LOSS)
 
 
 def config_of(data: Path, out: Path, **changes: Any) -> TrainConfig:

@@ -32,7 +32,7 @@ class LlamaOptions(Options):
         0.0,
         ge=0,
         lt=1,
-        description="Dropout of the attention weights, the only place Llama has one.",
+        description="Dropout of the attention weights; there is no other.",
     )
 
 
@@ -49,32 +49,9 @@ class Gpt2Options(Options):
     )
 
 
-class QwenOptions(Options):
-    layers: int = Field(6, ge=1, description="Decoder layers.")
-    heads: int | None = Field(
-        None, ge=1, description="Query heads; left out, one for every 64 channels of d_model."
-    )
-    kv_heads: int | None = Field(
-        None,
-        ge=1,
-        description="Heads of keys and values (grouped queries); left out, as many as heads.",
-    )
+class QwenOptions(LlamaOptions):
     head_size: int | None = Field(
         None, ge=2, multiple_of=2, description="Channels a head; left out, d_model / heads."
-    )
-    ffn: int | None = Field(
-        None,
-        ge=1,
-        description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32.",
-    )
-    rope_theta: float = Field(
-        10_000.0, gt=0, description="Base of the rotary position frequencies."
-    )
-    dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="Dropout of the attention weights, the only place Qwen3 has one.",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 from picogen_core import Value
+from picogen_core.cache import cache_dir
 from picogen_core.data.index import open_data
 from picogen_core.data.prepare import prepare
 from picogen_core.data.store import Dataset
@@ -109,7 +110,7 @@ def run_demo(
     chosen = [score for score in scores if score.record["complete"]][:ENGRAVED]
     outcomes = convert_scores(chosen, ("musicxml", "svg"), folder / "engraved", reporter)
 
-    measured = ScoreRequest(metrics=["powerlaw"], seed=seed)
+    measured = ScoreRequest(metrics=["powerlaw"], seed=seed, cache=cache_dir() / "metrics.sqlite")
     tunes = Reference("training tunes", dataset_scores(train))
     music = {
         "generated": score_folder(scores_dir, measured, data, reporter),

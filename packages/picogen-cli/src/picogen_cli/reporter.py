@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from types import TracebackType
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -21,9 +21,15 @@ from rich.text import Text
 PLAIN_SECONDS = 10.0
 
 
-def make_reporter() -> TerminalReporter | PlainReporter:
-    """The one that fits stderr. Use it as a context manager."""
-    return TerminalReporter() if sys.stderr.isatty() else PlainReporter()
+@contextmanager
+def make_reporter() -> Iterator[TerminalReporter | PlainReporter]:
+    """The one that fits stderr."""
+    if not sys.stderr.isatty():
+        yield PlainReporter()
+        return
+    live = TerminalReporter()
+    with live.bars:
+        yield live
 
 
 class _Stages(Progress):
@@ -39,7 +45,7 @@ class TerminalReporter:
     """One live line a stage."""
 
     def __init__(self) -> None:
-        self._progress = _Stages(
+        self.bars = _Stages(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -51,39 +57,27 @@ class TerminalReporter:
         self._task: TaskID | None = None
         self._unit, self._begun = "", 0.0
 
-    def __enter__(self) -> TerminalReporter:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
     def start(self, title: str, total: float | None, unit: str) -> None:
         self.finish()
         self._unit, self._begun = unit, time.monotonic()
-        self._task = self._progress.add_task(title, total=total, values="")
+        self._task = self.bars.add_task(title, total=total, values="")
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
         if self._task is not None:
-            if done and not self._progress.tasks[-1].completed:
+            if done and not self.bars.tasks[-1].completed:
                 # What a run that goes on had done before says nothing of its speed.
-                self._progress.reset(self._task, completed=done)  # type: ignore[arg-type]
+                self.bars.reset(self._task, completed=done)  # type: ignore[arg-type]
             shown = _figures(values, done, self._unit, self._begun)
-            self._progress.update(self._task, completed=done, values=shown)
+            self.bars.update(self._task, completed=done, values=shown)
 
     def finish(self) -> None:
         if self._task is not None:
-            task = self._progress.tasks[-1]
-            self._progress.update(self._task, completed=task.total or task.completed)
+            task = self.bars.tasks[-1]
+            self.bars.update(self._task, completed=task.total or task.completed)
             self._task = None
 
     def message(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False)
+        self.bars.console.print(text, highlight=False, markup=False)
 
 
 class PlainReporter:
@@ -95,17 +89,6 @@ class PlainReporter:
         self._begun = self._said = 0.0
         self._first: tuple[float, float] | None = None  # when, and how much was done then
         self._last: tuple[float, Mapping[str, str] | None] | None = None
-
-    def __enter__(self) -> PlainReporter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
 
     def start(self, title: str, total: float | None, unit: str) -> None:
         self._title, self._total, self._unit = title, total, unit

@@ -8,14 +8,15 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from picogen_core.closing import Closing
 
 MAX_BYTES = 1 << 30
 """A larger file is begun anew."""
 
 
-class RowCache:
+class RowCache(Closing):
     """A file of results. One that is damaged, locked or cannot be written is as good as empty.
 
     An entry comes back only if its checksum, which covers its key, is right.
@@ -36,15 +37,7 @@ class RowCache:
                 path.unlink()  # no database at all
                 self._table = _open(path)
 
-    def __enter__(self) -> RowCache:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         if self._table is not None:
             self._table.close()
 

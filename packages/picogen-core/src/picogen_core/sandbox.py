@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from picogen_core.closing import Closing
+
 Reply = dict[str, Any]
 START_SECONDS = 60  # importing the libraries on a busy machine
 _CHUNK = 1 << 20
@@ -50,7 +52,7 @@ class Limits:
                 resource.setrlimit(kind, (value, value))
 
 
-class Worker:
+class Worker(Closing):
     """The parent's side of one worker process, started with the first request. Not for two threads
     at once."""
 

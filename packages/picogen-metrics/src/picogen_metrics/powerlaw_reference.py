@@ -12,6 +12,7 @@ import numpy as np
 from picogen_metrics import folder, noise, powerlaw
 from picogen_metrics.means import resample
 from picogen_metrics.powerlaw import Floats
+from picogen_metrics.powerlaw_folder import Numbers, describe_folder, finite, psd_ends
 from picogen_metrics.references import REFERENCES
 
 WARN_PIECES, MIN_PIECES = 50, 20
@@ -19,8 +20,6 @@ WARN_PIECES, MIN_PIECES = 50, 20
 MARKOV = 1.69
 """Distance of a second-order Markov chain of O'Neill's tunes to them."""
 
-Numbers = tuple[Floats, Floats, Floats, Floats]
-"""beta [R], psd [R, 10], intervals [R, 25] and rep [R] of R folders."""
 Condensed = Mapping[str, Any]
 """pieces, beta by band, psd [10] (None where empty), its 95 % interval psd_low and psd_high,
 intervals [25], leap, rep; noise, see
@@ -31,25 +30,21 @@ def condense(
     pieces: Sequence[folder.Voices], sizes: Sequence[int], rng: np.random.Generator
 ) -> dict[str, Any]:
     """All of `Condensed` of pieces, each with a usable voice."""
-    sums = folder.sum_folder(pieces)
-    one = np.ones((1, len(sums)))
-    fits = {
-        name: powerlaw.whittle(powerlaw.band(sums.spectra, *cut))
-        for name, cut in folder.BANDS.items()
-    }
+    own = describe_folder(pieces)
+    sums = own.sums
     # Of a generator of its own, so that the noise below is what it was without this.
     weights = resample(len(sums), noise.DRAWS, rng.spawn(1)[0])
     low, high = psd_ends(folder.mean_psd(sums, weights))
     found: dict[str, Any] = {
         "pieces": len(pieces),
-        "beta": {name: fit[0] for name, fit in fits.items() if fit is not None},
-        "psd": [_plain(power) for power in folder.mean_psd(sums, one)[0]],
+        "beta": own.beta,
+        "psd": [finite(power) for power in own.psd],
         "psd_low": low,
         "psd_high": high,
-        "intervals": sums.intervals.sum(axis=0).tolist(),
-        "leap": _plain(folder.mean_leap(sums, one)[0]),
-        "rep": _plain(folder.mean_rep(sums, one)[0]),
-        "oddness": spread([describe_piece(voices) for voices in pieces]),
+        "intervals": own.intervals.tolist(),
+        "leap": finite(own.leap),
+        "rep": finite(own.rep),
+        "oddness": own.spread,
     }
 
     def drawn(weights: Floats) -> Numbers:
@@ -65,19 +60,6 @@ def condense(
 
     noises = noise.table(distances, len(pieces), sizes, rng) if "beta" in found["beta"] else {}
     return {**found, "noise": noises}
-
-
-Ends = list[float | None]
-
-
-def psd_ends(draws: Floats) -> tuple[Ends, Ends]:
-    """[R, 10] -> the middle 95 % of each bin; None where no resample has power there."""
-    ends: list[Ends] = [[], []]
-    for column in draws.T:
-        found = column[np.isfinite(column)]
-        for end, percent in zip(ends, (2.5, 97.5), strict=True):
-            end.append(float(np.percentile(found, percent)) if len(found) else None)
-    return ends[0], ends[1]
 
 
 def numbers(known: Condensed) -> Numbers:
@@ -97,33 +79,6 @@ def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
     js = np.array([powerlaw.interval_js(one, other) for one, other in pairs])
     total = powerlaw.distance(beta - known_beta, psd_db, js, rep - known_rep)
     return {"psd_db": psd_db, "interval_js": js, "powerlaw_distance": total}
-
-
-def describe_piece(voices: folder.Voices) -> dict[str, float | None]:
-    """beta (of voices of 64 notes), rep and mean leap of one piece."""
-    long = [powerlaw.periodogram(x) for x, _ in voices if len(x) >= powerlaw.MIN_NOTES_BETA]
-    fit = powerlaw.whittle(long)
-    reps = [rep for _, rep in voices if rep is not None]
-    steps = np.abs(np.concatenate([np.diff(x) for x, _ in voices]))
-    leaps = steps[steps > 0]
-    return {
-        "beta": None if fit is None else fit[0],
-        "rep": float(np.mean(reps)) if reps else None,
-        "leap": float(leaps.mean()) if len(leaps) else None,
-    }
-
-
-def oddness(
-    piece: Mapping[str, float | None], usual: Mapping[str, Sequence[float]]
-) -> float | None:
-    """RMS of how many standard deviations each number of a piece lies from the mean of real ones;
-    None if nothing can be compared."""
-    gaps = [
-        (value - usual[name][0]) / usual[name][1]
-        for name, value in piece.items()
-        if value is not None and name in usual and usual[name][1] > 0
-    ]
-    return float(np.sqrt(np.mean(np.square(gaps)))) if gaps else None
 
 
 def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
@@ -175,17 +130,3 @@ def size_notes(count: int, known: int) -> list[str]:
 def _shipped() -> dict[str, Condensed]:
     files = {name: json.loads(file.read_text("utf-8")) for name, file in REFERENCES.items()}
     return {name: data["metrics"]["powerlaw"]["condensed"] for name, data in files.items()}
-
-
-def spread(pieces: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
-    """Name -> [mean, standard deviation] over pieces."""
-    found = {}
-    for name in ("beta", "rep", "leap"):
-        values = [value for piece in pieces if (value := piece[name]) is not None]
-        if len(values) > 1:
-            found[name] = [float(np.mean(values)), float(np.std(values))]
-    return found
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -52,7 +52,7 @@ def data(
     from picogen_core import BadInput, ConfigError
     from picogen_core.data.keys import check_keys
     from picogen_core.data.prepare import PARTS, prepare
-    from picogen_core.data.tags import read_tags
+    from picogen_core.data.tag_table import read_tags
     from picogen_core.files import prepare_output_dir
 
     if output_dir is None:

@@ -1,26 +1,17 @@
-"""NotaGen's tags, `%Period`, `%Composer, First`, `%Instrumentation`, `%end`: who says them."""
+"""NotaGen's tags, the lines `%Period`, `%Composer, First`, `%Instrumentation`, `%end`: in pieces,
+datasets and manifests. Which piece gets which, `tag_table` says.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
-
-from unidecode import unidecode
 
 from picogen_core.abc.patches import decode
 from picogen_core.data.store import Dataset
-from picogen_core.data.types import SourcePiece
-from picogen_core.errors import BadInput
-from picogen_core.suggest import did_you_mean
 
-FOLDERS = "folders"
 LONGEST = 80
 
 _LINES = re.compile(r"%(?!%)(.+)\n%(?!%)(.+)\n%(?!%)(.+)\n%end\n")
@@ -38,106 +29,6 @@ class Triple(NamedTuple):
     def lines(self) -> str:
         """As they stand in front of a piece."""
         return "".join(f"%{value}\n" for value in (*self, "end"))
-
-
-COLUMNS = ("path", *Triple._fields)
-
-
-@dataclass(frozen=True)
-class Tags:
-    """Tags by piece: from a table, or from the folders that a piece lies in.
-
-    table: path -> tags, None for a piece that shall have none.
-    root:  the table's folder, which its paths may be relative to.
-    """
-
-    source: str = ""
-    table: dict[str, Triple | None] = field(default_factory=dict)
-    root: Path = Path()
-    from_folders: bool = False
-
-    def lines(self, piece: SourcePiece) -> str:
-        """The four lines, or "" for a piece without tags. Raises `BadInput` for a folder's name
-        that cannot be a tag."""
-        if self.from_folders:
-            parts = PurePosixPath(_file(piece)).parts[:-1]
-            if len(parts) < 3:
-                return ""
-            return Triple(*(_clean(part, f"folder {part!r}") for part in parts[:3])).lines
-        row = self._row(piece)
-        tags = None if row is None else self.table[row]
-        return tags.lines if tags else ""
-
-    def report(self, pieces: Sequence[SourcePiece]) -> dict[str, Any]:
-        """The pieces without tags and the table's paths without pieces.
-
-        Raises:
-            BadInput: no piece has tags.
-        """
-        untagged = [piece.name for piece in pieces if not self.lines(piece)]
-        if len(untagged) == len(pieces) and pieces and self.from_folders:
-            raise BadInput(
-                "tags folders: no piece lies in Period/Composer/Instrumentation/ below its source; "
-                f"the first is {untagged[0]}. Move the files, or give a CSV."
-            )
-        if len(untagged) == len(pieces) and pieces:
-            raise BadInput(
-                f"tags {self.source}: no path in it is that of a piece; the first piece is "
-                f"{untagged[0]}, the first path {next(iter(self.table), '(none)')}."
-            )
-        used = {self._row(piece) for piece in pieces}
-        return {
-            "untagged": untagged,
-            "tags_without_piece": [row for row in self.table if row not in used],
-        }
-
-    def _row(self, piece: SourcePiece) -> str | None:
-        """The path in the table that means this piece: the piece's, the file's, a folder's."""
-        return next((name for name in self._names(piece) if name in self.table), None)
-
-    def _names(self, piece: SourcePiece) -> Iterator[str]:
-        file = PurePosixPath(_file(piece))
-        place = Path(piece.provenance)
-        yield from (piece.name, str(file), place.as_posix(), place.name)
-        yield from map(str, file.parents)
-        if self.table:
-            root, full = self.root.resolve(), place.resolve()
-            for folder in (full, *full.parents):
-                if folder == root or not folder.is_relative_to(root):
-                    return
-                yield folder.relative_to(root).as_posix()
-
-
-def _file(piece: SourcePiece) -> str:
-    return piece.name.split("#")[0]
-
-
-def read_tags(which: str | None) -> Tags:
-    """A table, `tags.csv` (commas, semicolons or tabs) or `tags.jsonl`, with the columns path,
-    period, composer, instrumentation; or `folders`, for pieces that lie in
-    Period/Composer/Instrumentation below their source; or None for no tags.
-
-    A path is the piece's name, its file's, the file's place as it was given or relative to the
-    table, or a folder, for all pieces below it that have no row of their own. A row without any
-    tag says that a piece has none.
-
-    Raises:
-        BadInput: no such table, a column or a cell that is missing or cannot be a tag, a path
-            that occurs twice.
-    """
-    if which is None:
-        return Tags()
-    if which == FOLDERS:
-        return Tags(which, from_folders=True)
-    path = Path(which)
-    table: dict[str, Triple | None] = {}
-    for place, row in _rows(path):
-        where = f"tags {path}, {place}"
-        name = _name(row.pop("path"), where)
-        if name in table:
-            raise BadInput(f"{where}: {name} has been named before. Leave one of the two out.")
-        table[name] = _triple(row, where)
-    return Tags(which, table, path.parent)
 
 
 def tags_of(text: str) -> Triple | None:
@@ -186,84 +77,3 @@ def _listed(stored: Any) -> dict[Triple, dict[str, Any]]:
         if len(texts) == len(Triple._fields):
             found[Triple(*texts)] = dict(tags)
     return found
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row with its place in the file; its keys are `COLUMNS`."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(
-            f"tags {path}: cannot be read ({error}). Give a CSV, a JSONL, or: folders."
-        ) from None
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                row = _object(line, f"tags {path}, line {number}")
-                _check_columns(list(row), f"tags {path}, line {number}")
-                yield f"line {number}", row
-        return
-    first = text.partition("\n")[0]
-    lines = text.splitlines(keepends=True)
-    reader = csv.DictReader(lines, delimiter=max(",;\t", key=first.count), strict=True)
-    try:
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        _check_columns(list(reader.fieldnames), f"tags {path}")
-        for row in reader:
-            if None in row:
-                raise BadInput(
-                    f"tags {path}, line {reader.line_num}: more cells than columns. "
-                    'Put quotes around a name with a comma: "Bach, Johann Sebastian".'
-                )
-            yield f"line {reader.line_num}", {key: value or "" for key, value in row.items()}
-    except csv.Error as error:
-        raise BadInput(f"tags {path}, line {reader.line_num + 1}: {error}.") from None
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{where}: not JSON ({error.msg}).") from None
-    if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
-        raise BadInput(f"{where}: not an object of texts.")
-    return row
-
-
-def _check_columns(names: list[str], where: str) -> None:
-    for name in names:
-        if name not in COLUMNS:
-            known = did_you_mean(name, COLUMNS)
-            raise BadInput(f"{where}: unknown column {name!r}.{known} Columns: {','.join(COLUMNS)}")
-    missing = [name for name in COLUMNS if name not in names]
-    if missing:
-        raise BadInput(
-            f"{where}: no column {', '.join(missing)}. Its columns should be: {','.join(COLUMNS)}"
-        )
-
-
-def _name(path: str, where: str) -> str:
-    if not path.strip():
-        raise BadInput(f"{where}: the path is empty.")
-    return PurePosixPath(path.strip().replace("\\", "/")).as_posix()
-
-
-def _triple(row: dict[str, str], where: str) -> Triple | None:
-    if not any(value.strip() for value in row.values()):
-        return None
-    for name, value in row.items():
-        if not value.strip():
-            raise BadInput(f"{where}: no {name}. Fill in all three tags, or none for no tags.")
-    return Triple(**{name: _clean(value, f"{where}: {name}") for name, value in row.items()})
-
-
-def _clean(value: str, where: str) -> str:
-    """The tag in ASCII, without the `%` that a person may have put before it."""
-    if any(unicodedata.category(character) == "Cc" for character in value.strip()):
-        raise BadInput(f"{where} holds a line break or another control character.")
-    text = " ".join(unidecode(value).replace("%", "").split())
-    if not text or text.lower() == "end":
-        raise BadInput(f"{where} {value!r} cannot be a tag; it has to be text other than `end`.")
-    if len(text) > LONGEST:
-        raise BadInput(f"{where} has {len(text)} characters; a tag has at most {LONGEST}.")
-    return text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import queue
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal
 
+from picogen_core.closing import Closing
 from picogen_core.sandbox import Worker
 from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
 
@@ -48,7 +48,7 @@ class Helper(Worker):
         return Answer(tuple(reply["ok"]), tuple(reply["warnings"]))
 
 
-class Converter:
+class Converter(Closing):
     """ABC to MusicXML, that to SVG and MIDI, SVG to PNG and MIDI to WAV, in worker processes.
 
     Threads may share it; up to `workers` conversions run at once. Workers start when needed:
@@ -62,17 +62,6 @@ class Converter:
         self._free: queue.LifoQueue[Helper] = queue.LifoQueue()
         for helper in self._all:
             self._free.put(helper)
-
-    def __enter__(self) -> Converter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End all workers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -26,6 +26,7 @@ from picogen_core.training.log import MetricsLog
 from picogen_core.training.manifest import write_manifest
 from picogen_core.training.on_policy import on_policy_batches
 from picogen_core.training.processes import Processes
+from picogen_core.training.progress_line import ProgressLine
 from picogen_core.training.resume import check_origin, restore
 from picogen_core.training.samples import Sampler
 from picogen_core.training.schedule import learning_rate
@@ -33,8 +34,6 @@ from picogen_core.training.setup import Parts, build_parts
 from picogen_core.training.state import Progress, RunResult
 from picogen_core.training.step import accumulate_gradients, count_characters
 from picogen_core.training.tracking import Following, check_tracker
-
-REPORT_SECONDS = 1.0
 
 Item = TypeVar("Item")
 
@@ -151,8 +150,7 @@ class _Run:
         self.autocast = autocast(config.precision, processes.device)
         self.seconds = progress.seconds  # by the main process's clock, the same in all
         self.sampler = Sampler(config, parts.model, reporter)
-        self.last_report = 0.0
-        self.judged: dict[str, str] = {}  # by the last evaluation; shown until the next
+        self.line = ProgressLine(progress, reporter)
 
     @property
     def epochs_done(self) -> float:
@@ -245,7 +243,7 @@ class _Run:
         row = {"epoch": round(self.epochs_done, 4)} | ({} if own is None else {"on_policy": True})
         bits = {"bits": terms["ce"] / math.log(2)} if "ce" in terms else {}
         self.keeper.tell({**row, **terms, **bits, "lr": rate, "grad_norm": norm})
-        self.show(terms)
+        self.line.after_step(self.fraction, terms)
 
     def agree(self, characters: int) -> float:
         """The characters of the step in all processes. Raises `Stopped` in all if one was asked."""
@@ -271,24 +269,7 @@ class _Run:
                 progress.best = loss
                 self.keeper.save("best")
             self.keeper.save("last")
-        self.judged = {"held-out bits/char": f"{bits:.3f}"}
-        for name in ("sample/beta", "sample/valid"):
-            if name in samples:
-                self.judged[name] = f"{samples[name]:.3g}"
-        self.reporter.advance(self.fraction, self.judged)
-
-    def show(self, terms: Mapping[str, float]) -> None:
-        progress = self.progress
-        if progress.seconds - self.last_report < REPORT_SECONDS:
-            return
-        self.last_report = progress.seconds
-        shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"} if "ce" in terms else {}
-        hidden = ("loss", "ce")
-        shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
-        if progress.sampling:
-            shown["sampling"] = f"{progress.sampling / progress.seconds:.0%} of the time"
-        shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
-        self.reporter.advance(self.fraction, shown | self.judged)
+        self.line.after_evaluation(self.fraction, bits, samples)
 
     def result(self) -> RunResult:
         """Scores best/ on all evaluation pieces."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from picogen_core.data.files.limits import LIMITS
 from picogen_core.errors import BadInput
@@ -29,17 +28,6 @@ class FileReader(Worker):
 
     def __init__(self) -> None:
         super().__init__("picogen_core.data.files.worker")
-
-    def __enter__(self) -> FileReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def read(self, path: Path) -> ReadFile:
         """One file.
