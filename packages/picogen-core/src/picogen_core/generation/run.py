@@ -21,7 +21,7 @@ class GenerateRequest(PieceRequest):
     """What to write, and from what.
 
     count:    pieces 1 … count of one kind; with `jobs`, a file that lists pieces, it is not used.
-    shard:    (2, 4) is the second quarter of the list.
+    shard:    (2, 4) is every fourth piece of the list, from the second on.
     again:    write pieces of the list anew that lie in the folder with other settings.
     rollover: what happens at the length that the model was trained on. A piece keeps its header
               and its latest lines and goes on; `auto` lets recurrent backbones run on instead,
