@@ -36,7 +36,8 @@ def backbone_checks(
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
     """The properties of a backbone; see `picogen_core.testing.backbones` for each."""
-    from picogen_core.testing.backbones import CHECKS, COMPILED_CHECKS, BackboneSubject
+    from picogen_core.testing.backbones import CHECKS, BackboneSubject
+    from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
 
     return parametrise(
         CHECKS,
@@ -58,7 +59,8 @@ def head_checks(
 
     A head whose guesses are independent expects `uses_earlier_characters` to fail.
     """
-    from picogen_core.testing.heads import CHECKS, COMPILED_CHECKS, HeadSubject
+    from picogen_core.testing.compiled_heads import COMPILED_CHECKS
+    from picogen_core.testing.heads import CHECKS, HeadSubject
 
     return parametrise(
         CHECKS,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from picogen_core.compiled.weights import Floats, Weights
@@ -28,6 +29,7 @@ from picogen_core.testing.kit import NOT_INSTALLED, Check
 from picogen_core.testing.modules import ModuleSubject, module_check
 
 BATCH = 16  # rows of the batch that a row alone is compared with
+GAIN, LOUD = 8, 100  # of weights and of inputs, for exponents of hundreds
 PART, OTHER = "part.", "other.weight"
 
 # In a process of its own, where nothing has loaded torch.
@@ -36,9 +38,10 @@ import json, sys
 import numpy as np
 from picogen_core.compiled.weights import Weights
 from picogen_core.registry import registry
+from safetensors.numpy import load_file
 kind, address, options, d_model, file = json.loads(sys.argv[1])
 entry = registry().get(kind, address)
-weights = Weights(dict(np.load(file)), file)
+weights = Weights(load_file(file), file)
 step = entry.spec.compiled_step(entry.options(options), d_model, weights)
 slot, x = np.zeros(1, np.int64), np.zeros((1, d_model), np.float32)
 if kind == "backbone":
@@ -92,7 +95,7 @@ def widths(subject: ModuleSubject) -> Iterator[ModuleSubject]:
     """The subject, and the same a little wider: where kernels work in blocks, widths that are no
     whole number of blocks go wrong by themselves."""
     yield subject
-    for width in range(subject.d_model + 1, subject.d_model + 64):
+    for width in range(subject.d_model + 1, subject.d_model + 65):
         wider = replace(subject, d_model=width)
         try:
             wider.awake()(*wider.inputs(seed=0))
@@ -100,6 +103,14 @@ def widths(subject: ModuleSubject) -> Iterator[ModuleSubject]:
             continue
         yield wider
         return
+
+
+def loud(module: Any) -> Any:
+    """The module with weights so large that an exponential without care overflows."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter *= GAIN
+    return module
 
 
 def rows_of(tensor: Tensor) -> Floats:
@@ -173,8 +184,8 @@ def compiled_loads_no_torch(subject: ModuleSubject) -> None:
         return
     options = entry.options(subject.options).model_dump(mode="json")
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.npz"
-        np.savez(file, **arrays_of(subject.build()))  # type: ignore[arg-type]
+        file = Path(folder) / "weights.safetensors"
+        save_file(arrays_of(subject.build()), file)
         what = json.dumps([entry.kind, entry.address, options, subject.d_model, str(file)])
         command = [sys.executable, "-c", ALONE, what]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from picogen_core.compiled.weights import Floats
 from picogen_core.testing.compiled import (
     BATCH,
+    LOUD,
     arrays_of,
     assert_bits,
     assert_rows,
@@ -23,6 +24,7 @@ from picogen_core.testing.compiled import (
     compiled_check,
     compiled_checks_its_weights,
     compiled_loads_no_torch,
+    loud,
     rows_of,
     tensor_of,
     widths,
@@ -42,9 +44,9 @@ def _extend(step: Any, x: Floats, slots: Sequence[int] | Slots) -> Floats:
     return assert_rows(step.extend(x, np.array(slots, np.int64)), *x.shape)
 
 
-def _opened(subject: ModuleSubject, slots: int) -> tuple[Any, Any]:
+def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any, Any]:
     """The module and its compiled step, which has room for `ROOM` patches a slot."""
-    module = subject.awake()
+    module = module or subject.awake()
     step = compiled(subject, arrays_of(module))
     step.allocate(slots, ROOM)
     return module, step
@@ -76,6 +78,17 @@ def compiled_equals_torch(subject: ModuleSubject) -> None:
         for t in range(ROOM):
             output = _extend(step, x[0, t : t + 1], [0])[0]
             assert_same(tensor_of(output), expected[0, t], f"step {t} from an empty state {at}")
+
+
+@compiled_check
+def compiled_stays_finite(subject: ModuleSubject) -> None:
+    """With weights and inputs so large that exponentials overflow, it is finite where torch is."""
+    module, step = _opened(subject, 1, loud(subject.awake()))
+    pieces = LOUD * _pieces(subject, 1, 33)
+    with torch.no_grad():
+        finite = module(pieces)[0].isfinite()
+    outputs = _extend(step, rows_of(pieces)[0], [0] * 33)
+    assert np.isfinite(outputs[finite]).all(), "torch's numbers are finite and its are not"
 
 
 class _Book:
@@ -215,6 +228,7 @@ def compiled_leaves_arrays_alone(subject: ModuleSubject) -> None:
 
 COMPILED_CHECKS: Sequence[Check] = (
     compiled_equals_torch,
+    compiled_stays_finite,
     compiled_slots_are_apart,
     compiled_rows_keep_their_bits,
     compiled_starts_empty,

@@ -16,6 +16,7 @@ from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats
 from picogen_core.testing.compiled import (
     BATCH,
+    LOUD,
     arrays_of,
     assert_bits,
     assert_rows,
@@ -23,6 +24,7 @@ from picogen_core.testing.compiled import (
     compiled_check,
     compiled_checks_its_weights,
     compiled_loads_no_torch,
+    loud,
     rows_of,
     tensor_of,
     widths,
@@ -42,7 +44,7 @@ def _begin(step: Any, hidden: Floats, slots: Sequence[int] | Codes) -> Floats:
 
 
 def _step(step: Any, chars: Codes, slots: Sequence[int] | Codes) -> Floats:
-    logits = step.step(chars, np.array(slots, np.int64))
+    logits = step.step(np.ascontiguousarray(chars), np.array(slots, np.int64))
     return assert_rows(logits, len(chars), VOCABULARY)
 
 
@@ -52,9 +54,9 @@ def _patches(subject: ModuleSubject, count: int) -> tuple[Floats, Codes]:
     return rows_of(hidden), np.random.default_rng(0).integers(VOCABULARY, size=(count, PATCH_SIZE))
 
 
-def _opened(subject: ModuleSubject, slots: int) -> tuple[Any, Any]:
+def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any, Any]:
     """The module and its compiled step."""
-    module = subject.awake()
+    module = module or subject.awake()
     step = compiled(subject, arrays_of(module))
     step.allocate(slots)
     return module, step
@@ -81,6 +83,18 @@ def compiled_equals_torch(subject: ModuleSubject) -> None:
         for j in range(PATCH_SIZE):
             what = f"the logits of position {j} at width {one.d_model}"
             assert_same(stepped[:, j], expected[:, j], what)
+
+
+@compiled_check
+def compiled_stays_finite(subject: ModuleSubject) -> None:
+    """With weights and inputs so large that exponentials overflow, it is finite where torch is."""
+    module, step = _opened(subject, 1, loud(subject.awake()))
+    hidden, patch = _patches(subject, 1)
+    hidden *= LOUD
+    with torch.no_grad():
+        finite = module(tensor_of(hidden), torch.from_numpy(patch)).isfinite()
+    logits = _whole(step, hidden, patch, [0])
+    assert np.isfinite(logits[finite]).all(), "torch's numbers are finite and its are not"
 
 
 class _Book:
@@ -210,6 +224,7 @@ def compiled_leaves_arrays_alone(subject: ModuleSubject) -> None:
 
 COMPILED_CHECKS: Sequence[Check] = (
     compiled_equals_torch,
+    compiled_stays_finite,
     compiled_slots_are_apart,
     compiled_rows_keep_their_bits,
     compiled_starts_empty,
