@@ -34,7 +34,7 @@ import torch
 from notagen_reference import NotaGenReference, greedy
 from patches import tunes
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
-from picogen_core.compiled.jit import kernel
+from picogen_core.compiled.jit import reduction
 from picogen_core.generation.decode import Limits, draw_plain, write
 from picogen_core.generation.engines import Engine, Verifying
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
@@ -119,7 +119,7 @@ def cpu(function: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-@kernel
+@reduction
 def _sum(x):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for i in range(x.shape[0]):

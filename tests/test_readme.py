@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ import torch
 from picogen_cli.main import main
 from picogen_core.generation.job import PieceRequest
 from picogen_core.generation.jobs import read_jobs
+from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
+from picogen_core.registry import Registry
 from picogen_core.testing import backbone_checks
+from picogen_core.testing.kit import resolve
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -54,6 +59,32 @@ SPEC = next(iter(shown_backbone().picogen_backbones()))
 @backbone_checks(SPEC)
 def test_the_backbone_in_20_lines(check):
     check()
+
+
+def test_the_backbone_in_20_lines_steps_in_torch_under_a_compiled_head(tmp_path, monkeypatch):
+    assert SPEC.compiled_step is None
+    entry, get = resolve("backbone", SPEC), Registry.get
+    monkeypatch.setattr(
+        Registry,
+        "get",
+        lambda self, kind, name: entry if name == SPEC.name else get(self, kind, name),
+    )
+    torch.manual_seed(0)
+    config = ModelConfig(d_model=64, max_patches=32, backbone=SPEC.name, head="char-gru")
+    save_checkpoint(tmp_path / "mine", GenericStudent(config), {})
+    request = GenerateRequest(
+        weights_path=tmp_path / "mine", count=2, sampling=SamplingOptions(), max_length=20,
+        batch_size=2, seed=4, prompt="K:C\nCDEF GABc|",
+    )  # fmt: skip
+    written = {}
+    for engine in ("numba", "torch"):
+        (tmp_path / engine).mkdir()
+        records = [
+            s.record for s in write_scores(replace(request, engine=engine), tmp_path / engine)
+        ]
+        assert [record["engine"] for record in records] == [engine] * 2
+        written[engine] = [record["raw"] for record in records]
+    assert written["numba"] == written["torch"] and len(set(written["numba"])) == 2
 
 
 def test_the_test_in_three_lines():

@@ -123,3 +123,5 @@ def test_the_backbone_is_distilled_into(third_party_env, tmp_path):
     generate += ("--prompt", r"K:C\nCDEF|GABc|", "--json")
     shown = json.loads(run(third_party_env, "-m", "picogen_cli", *generate, cwd=tmp_path))
     assert shown["written"] == ["0001"]
+    (record,) = tmp_path.rglob("0001.json")
+    assert json.loads(record.read_text())["engine"] == "numba"

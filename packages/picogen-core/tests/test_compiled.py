@@ -9,6 +9,8 @@ from picogen_core.compiled.jit import when_compiling
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.weights import Packer, Weights, padded
 from picogen_core.registry import registry
+from picogen_core.testing.compiled_heads import COMPILED_CHECKS, compiled_loads_no_torch
+from picogen_core.testing.heads import HeadSubject
 
 torch.set_num_threads(1)
 
@@ -19,6 +21,7 @@ HEADS = [
     ("char-gru", {"width": 20}, 24),
     ("parallel", {}, 24),
 ]
+CHECKS = [check for check in COMPILED_CHECKS if check is not compiled_loads_no_torch]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (16, 5), (33, 7), (70, 300), (128, 64), (31, 513)])
@@ -35,59 +38,10 @@ def test_a_product_has_the_same_bits_in_any_batch(shape: tuple[int, int]):
         assert np.array_equal(linear(x[:rows]), got[:rows])
 
 
-def test_nan_passes_through_a_head():
-    head = registry().get("head", "char-gru")
-    module = head.build({}, 32)
-    tensors = {name: t.detach().numpy() for name, t in module.state_dict().items()}
-    compiled = head.spec.compiled_step(head.options({}), 32, Weights(tensors, "here"))
-    slots = np.zeros(1, np.int64)
-    assert np.isnan(compiled.begin(np.full((1, 32), np.nan, np.float32), slots)).all()
-
-
 @pytest.mark.parametrize(("name", "options", "d_model"), HEADS)
-@torch.no_grad()
-def test_compiled_heads_equal_torch(name: str, options: dict, d_model: int):
-    torch.manual_seed(0)
-    entry = registry().get("head", name)
-    module = entry.build(options, d_model).eval()
-    for parameter in module.parameters():
-        parameter += 0.2 * torch.randn_like(parameter)
-    tensors = {key: t.numpy() for key, t in module.state_dict().items()}
-    weights = Weights(tensors, "here")
-    head = entry.spec.compiled_step(entry.options(options), d_model, weights)
-    weights.refuse_leftover()
-    head.allocate(8)
-    hidden, chars = torch.randn(5, d_model), torch.randint(3, 128, (5, 16))
-    expected = module(hidden, chars).numpy()
-    slots = np.array([6, 0, 3, 7, 2])
-
-    def run(rows: list[int]) -> np.ndarray:
-        steps = [head.begin(hidden[rows].numpy(), slots[rows])]
-        steps += [head.step(chars[rows, j].numpy(), slots[rows]) for j in range(15)]
-        return np.stack(steps, 1)
-
-    together = run([0, 1, 2, 3, 4])
-    np.testing.assert_allclose(together, expected, atol=1e-5 * np.abs(expected).max())
-    assert np.array_equal(run([3])[0], together[3])
-    assert np.array_equal(run([4, 1]), together[[4, 1]])
-
-
-def test_rows_leave_a_patch_without_touching_the_others():
-    entry = registry().get("head", "char-transformer")
-    module = entry.build({"layers": 1}, 64).eval()
-    tensors = {key: t.detach().numpy() for key, t in module.state_dict().items()}
-    head = entry.spec.compiled_step(entry.options({"layers": 1}), 64, Weights(tensors, "here"))
-    head.allocate(3)
-    hidden = np.random.default_rng(0).standard_normal((3, 64)).astype(np.float32)
-    every, chars = np.arange(3), np.array([70, 80, 90])
-
-    def last(leaving: bool) -> np.ndarray:
-        head.begin(hidden, every)
-        head.step(chars, every)
-        rows = every[[0, 2]] if leaving else every
-        return head.step(chars[rows], rows)[-1]
-
-    assert np.array_equal(last(leaving=True), last(leaving=False))
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_compiled_heads_keep_the_contract(check, name: str, options: dict, d_model: int):
+    check(HeadSubject(registry().get("head", name), options, d_model, "cpu"))
 
 
 def test_weights_that_do_not_fit_are_told():

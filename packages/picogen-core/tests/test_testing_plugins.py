@@ -112,6 +112,8 @@ def test_checks_are_named_after_the_property_and_the_device():
     mark = parametrise([holds, fails], lambda device: device, None, ("cpu", "cuda")).mark
     assert [case.id for case in mark.args[1]] == ["holds", "fails", "holds-cuda", "fails-cuda"]
     assert [case.values[0].subject() for case in mark.args[1]] == ["cpu", "cpu", "cuda", "cuda"]
+    mark = parametrise([holds, fails], lambda device: 1, None, ("cpu", "cuda"), [fails]).mark
+    assert [case.id for case in mark.args[1]] == ["holds", "fails", "holds-cuda"]
 
 
 def test_a_name_that_is_not_installed_fails_the_test_not_the_collection():

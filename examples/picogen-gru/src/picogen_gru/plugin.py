@@ -1,4 +1,4 @@
-"""What PiCo-Gen finds. torch is imported when a GRU is built, not when this module is."""
+"""What PiCo-Gen finds. torch and numpy are imported when a GRU is built, not with this module."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -7,6 +7,9 @@ from picogen_core import BackboneSpec, Options, hookimpl
 from pydantic import Field
 
 if TYPE_CHECKING:
+    from picogen_core.compiled.weights import Weights
+
+    from picogen_gru.compiled import CompiledGru
     from picogen_gru.gru import Gru
 
 
@@ -21,6 +24,12 @@ def build(config: GruOptions, d_model: int) -> "Gru":
     return Gru(d_model, config.layers, config.dropout)
 
 
+def compiled_step(config: GruOptions, d_model: int, weights: "Weights") -> "CompiledGru":
+    from picogen_gru.compiled import CompiledGru
+
+    return CompiledGru(d_model, config.layers, weights)
+
+
 @hookimpl
 def picogen_backbones() -> Iterator[BackboneSpec]:
     yield BackboneSpec(
@@ -28,5 +37,6 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         summary="GRU: a state of one vector a layer.",
         config=lambda: GruOptions,
         build=build,
+        compiled_step=compiled_step,
         recurrent=True,
     )

@@ -64,8 +64,14 @@ class Head(Protocol[State]):
 class CompiledBackbone(Protocol):
     """A backbone without torch: it keeps the states of several pieces, each in a slot.
 
-    A row's result has to depend on its own slot alone, to the last bit: then a piece is the same
-    alone and in a batch. `picogen_core.compiled` has what that takes.
+    A row's result has to depend, to the last bit, on what its own slot has read alone: not on the
+    other rows of a call, nor on how the patches were dealt out to calls. Then a piece is the same
+    alone and in a batch. `picogen_core.compiled` has what that takes. NaN stays in its slot, is
+    not hidden, and is gone when the slot is cleared.
+
+    Arrays are C-contiguous. Those given are left as they are; those returned are the caller's.
+    What makes one takes every tensor of its part, by `Weights.take`, which tells what is missing.
+    `picogen_core.testing` checks all that.
     """
 
     def allocate(self, slots: int, max_patches: int) -> None:
@@ -83,7 +89,10 @@ class CompiledBackbone(Protocol):
 
 
 class CompiledHead(Protocol):
-    """A head without torch: it keeps what it knows of a patch, one in each slot."""
+    """A head without torch: it keeps what it knows of a patch, one in each slot.
+
+    Bits, NaN, arrays and tensors are as with `CompiledBackbone`.
+    """
 
     def allocate(self, slots: int) -> None:
         """Room for `slots` patches at once."""

@@ -36,7 +36,7 @@ def _softplus(x):
 def extend(x, rows, dp, slots, w, table, final, sizes, conv, ssm, work):
     """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
 
-    conv [slots, L, W, C] the inputs of the convolution, the latest last; ssm [slots, L, H, K, S].
+    conv [slots, L, W, C] the inputs of the convolution, the latest last; ssm [slots, L, H, S, K].
     """
     width, inner, heads, size, states, kernel_width, pp, ep = sizes
     layers, channels = len(table), inner + 2 * states
@@ -70,17 +70,18 @@ def extend(x, rows, dp, slots, w, table, final, sizes, conv, ssm, work):
             for h in range(heads):
                 step = _softplus(work[dt + h] + w[t[DT_BIAS] + h])
                 decay = exp(step * w[t[A] + h])
-                for i in range(h * size, (h + 1) * size):
-                    value = work[convolved + i]
-                    so = ((slots[r] * layers + layer) * inner + i) * states
-                    total = _ZERO
-                    for j in range(states):
-                        state = ssm[so + j] * decay + step * value * work[b + j]
-                        ssm[so + j] = state
-                        total += state * work[c + j]
-                    gate = work[z + i]
-                    out = total + value * w[t[D] + h]
-                    work[mixed + r * ep + i] = out * (gate * sigmoid(gate))
+                u, y = convolved + h * size, mixed + r * ep + h * size
+                so = ((slots[r] * layers + layer) * heads + h) * states * size
+                for i in range(size):
+                    work[y + i] = work[u + i] * w[t[D] + h]
+                for j in range(states):
+                    write, read = step * work[b + j], work[c + j]
+                    for i in range(so + j * size, so + (j + 1) * size):
+                        ssm[i] = ssm[i] * decay + write * work[u + i - so - j * size]
+                        work[y + i - so - j * size] += ssm[i] * read
+                for i in range(size):
+                    gate = work[z + h * size + i]
+                    work[y + i] *= gate * sigmoid(gate)
             m = mixed + r * ep
             rms_norm(work, m, w, t[GATED_NORM], _EPS, inner, work, m)
         matmul(w, t[PROJECT_OUT], inner * LANES, width, inner, work, mixed, ep, rows, x, 0, dp)

@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from picogen_core.compiled.jit import kernel
-from picogen_core.compiled.maths import exp, layer_norm, sigmoid, tanh
+from picogen_core.compiled.jit import kernel, reduction
+from picogen_core.compiled.maths import dot, exp, layer_norm, sigmoid, tanh
 from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
@@ -51,20 +51,24 @@ def _recur_one(s, so, size, work, r, decay, k, v, kappa, eta, out):
     """One head, one patch: S ← S (diag w − κ (κη)ᵀ) + v kᵀ, out = S r. S [K of v, K of k]."""
     for i in range(size):
         row = so + i * size
-        removed = _ZERO
-        for j in range(size):
-            removed -= s[row + j] * work[kappa + j]
-        total = _ZERO
+        removed = -dot(s, row, work, kappa, size)
         value = work[v + i]
         for j in range(size):
-            new = (
+            s[row + j] = (
                 s[row + j] * work[decay + j]
                 + removed * (work[kappa + j] * work[eta + j])
                 + value * work[k + j]
             )
-            s[row + j] = new
-            total += new * work[r + j]
-        work[out + i] = total
+        work[out + i] = dot(s, row, work, r, size)
+
+
+@reduction
+def _bonus(work, r, k, w, weight, size):
+    """Σ r k weight."""
+    total = _ZERO
+    for i in range(size):
+        total += work[r + i] * work[k + i] * w[weight + i]
+    return total
 
 
 _low_rank = kernel(
@@ -137,10 +141,7 @@ def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  
             for head in range(heads):
                 p = o + head * size
                 kappa, out = KAPPA * step + p, OUT * step + p
-                square = _ZERO
-                for i in range(size):
-                    square += work[kappa + i] * work[kappa + i]
-                length = max(np.sqrt(square), _EPS_KAPPA)
+                length = max(np.sqrt(dot(work, kappa, work, kappa, size)), _EPS_KAPPA)
                 for i in range(size):
                     work[kappa + i] /= length
                 so = ((slots[r] * layers + layer) * heads + head) * size * size
@@ -150,10 +151,8 @@ def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  
                 )  # fmt: skip
                 lnx, bias = t[LNX] + head * size, t[LNX_B] + head * size
                 layer_norm(work, out, w, lnx, bias, _EPS_X, size, work, out)
-                bonus = _ZERO
-                for i in range(size):
-                    rk = work[R_ * step + p + i] * work[K_ * step + p + i]
-                    bonus += rk * w[t[R_K] + head * size + i]
+                scales = t[R_K] + head * size
+                bonus = _bonus(work, R_ * step + p, K_ * step + p, w, scales, size)
                 for i in range(size):
                     mixed = work[out + i] + bonus * work[V_ * step + p + i]
                     work[out + i] = mixed * work[G_ * step + p + i]

@@ -1,4 +1,10 @@
-"""How kernels are compiled: kept on disk after the first run, exact where NaN is concerned."""
+"""How kernels are compiled: kept on disk after the first run, and exact.
+
+A loop is compiled twice, with vector instructions and without, and runs without where its arrays
+might overlap: that hangs on where they happen to lie in memory. Both forms have to round alike, so
+only what reads and never writes, a `reduction`, has leave to reorder, and nothing has leave to
+approximate a quotient, which vector instructions alone would do.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Sums may be reordered, so that loops become vector instructions. NaN and infinity keep their
-# meaning: a damaged checkpoint has to be noticed.
-FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+# NaN and infinity keep their meaning: a damaged checkpoint has to be noticed.
+FUSED = {"contract", "nsz"}
+REORDERED = {"reassoc", *FUSED}
 
 
 def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
@@ -19,9 +25,31 @@ def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
     numba looks only at a kernel's own file to see whether its cached form is out of date: after
     editing a kernel that others call, remove their caches (`__pycache__/*.nb?`).
     """
+    return _compile(function, signature)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A `kernel` that becomes part of whatever calls it: of numbers, for use within loops."""
+    return _compile(function, forceinline=True)
+
+
+def reduction(function: Callable[..., Any]) -> Any:
+    """A `kernel` whose sums may be reordered, so that they too become vector instructions.
+
+    It must not write to an array.
+    """
+    return _compile(function, fastmath=REORDERED)
+
+
+def _compile(
+    function: Callable[..., Any], signature: str | None = None, fastmath: set[str] = FUSED,
+    forceinline: bool = False,
+) -> Any:  # fmt: skip
     import numba
 
-    return numba.njit(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
+    return numba.njit(
+        signature, cache=True, error_model="numpy", fastmath=fastmath, forceinline=forceinline
+    )(function)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What stands between the matrix products, in float32, a row at a time. All inline into kernels."""
+"""What stands between the matrix products, in float32, a row at a time."""
 
 # mypy: allow-untyped-defs
 
@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from picogen_core.compiled.jit import kernel
+from picogen_core.compiled.jit import inlined, kernel, reduction
 
 _f = np.float32
 _LOG2_E = _f(1.4426950408889634)
@@ -41,7 +41,7 @@ def _power_of_two_code(typing: Any, exponent: Any) -> Any:
 _power_of_two: Any = intrinsic(_power_of_two_code)
 
 
-@kernel
+@inlined
 def exp(x):
     """e ** x to 2e-7; Cephes' polynomial, so that loops over it become vector code. NaN stays."""
     x = _LOW if x < _LOW else x
@@ -52,14 +52,40 @@ def exp(x):
     return (p * r * r + r + _ONE) * _power_of_two(np.int32(n))
 
 
-@kernel
+@inlined
 def sigmoid(x):
     return _ONE / (_ONE + exp(-x))
 
 
-@kernel
+@inlined
 def tanh(x):
     return _ONE - _TWO / (exp(_TWO * x) + _ONE)
+
+
+@reduction
+def dot(x, xo, y, yo, n):
+    """Σ x y."""
+    total = _f(0)
+    for i in range(n):
+        total += x[xo + i] * y[yo + i]
+    return total
+
+
+@reduction
+def _total(x, o, n):
+    total = _f(0)
+    for i in range(n):
+        total += x[o + i]
+    return total
+
+
+@reduction
+def _scatter(x, o, mean, n):
+    """Σ (x − mean)²."""
+    total = _f(0)
+    for i in range(n):
+        total += (x[o + i] - mean) * (x[o + i] - mean)
+    return total
 
 
 @kernel
@@ -89,14 +115,8 @@ def fill_rows(y, yo, ys, rows, w, wo, n):
 @kernel
 def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
     """One row, in place if y is x."""
-    total = _f(0)
-    for i in range(n):
-        total += x[xo + i]
-    mean = total / _f(n)
-    square = _f(0)
-    for i in range(n):
-        square += (x[xo + i] - mean) * (x[xo + i] - mean)
-    scale = _ONE / np.sqrt(square / _f(n) + eps)
+    mean = _total(x, xo, n) / _f(n)
+    scale = _ONE / np.sqrt(_scatter(x, xo, mean, n) / _f(n) + eps)
     for i in range(n):
         y[yo + i] = (x[xo + i] - mean) * scale * w[wo + i] + w[bo + i]
 
@@ -104,10 +124,7 @@ def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
 @kernel
 def rms_norm(x, xo, w, wo, eps, n, y, yo):
     """One row, in place if y is x."""
-    square = _f(0)
-    for i in range(n):
-        square += x[xo + i] * x[xo + i]
-    scale = _ONE / np.sqrt(square / _f(n) + eps)
+    scale = _ONE / np.sqrt(dot(x, xo, x, xo, n) / _f(n) + eps)
     for i in range(n):
         y[yo + i] = x[xo + i] * scale * w[wo + i]
 
@@ -118,11 +135,8 @@ def softmax(x, xo, n):
     top = x[xo]
     for i in range(1, n):
         top = x[xo + i] if x[xo + i] > top else top
-    total = _f(0)
     for i in range(n):
-        e = exp(x[xo + i] - top)
-        x[xo + i] = e
-        total += e
-    scale = _ONE / total
+        x[xo + i] = exp(x[xo + i] - top)
+    scale = _ONE / _total(x, xo, n)
     for i in range(n):
         x[xo + i] *= scale

@@ -6,9 +6,10 @@
     def test_gru(check):
         check()
 
-pytest runs one test a property, on the CPU and on CUDA (skipped where there is none). `what` is an
-installed name or a spec. A property that is given up on purpose is named, with the reason, in
-`expected_failures={"is_causal": "it looks ahead by design"}`; if it then holds, the test fails.
+pytest runs one test a property, on the CPU and on CUDA (skipped where there is none); those of a
+`compiled_step` on the CPU alone. `what` is an installed name or a spec. A property that is given up
+on purpose is named, with the reason, in `expected_failures={"is_causal": "it looks ahead by
+design"}`; if it then holds, the test fails.
 """
 
 from __future__ import annotations
@@ -36,12 +37,14 @@ def backbone_checks(
 ) -> pytest.MarkDecorator:
     """The properties of a backbone; see `picogen_core.testing.backbones` for each."""
     from picogen_core.testing.backbones import CHECKS, BackboneSubject
+    from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
 
     return parametrise(
         CHECKS,
         lambda device: BackboneSubject(resolve("backbone", what), options or {}, d_model, device),
         expected_failures,
         DEVICES,
+        COMPILED_CHECKS,
     )
 
 
@@ -56,6 +59,7 @@ def head_checks(
 
     A head whose guesses are independent expects `uses_earlier_characters` to fail.
     """
+    from picogen_core.testing.compiled_heads import COMPILED_CHECKS
     from picogen_core.testing.heads import CHECKS, HeadSubject
 
     return parametrise(
@@ -63,6 +67,7 @@ def head_checks(
         lambda device: HeadSubject(resolve("head", what), options or {}, d_model, device),
         expected_failures,
         DEVICES,
+        COMPILED_CHECKS,
     )
 
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
@@ -240,4 +241,5 @@ CHECKS: Sequence[Check] = (
     *MODULE_CHECKS,
     exports_write_files,
     learns_a_copy_task,
+    *COMPILED_CHECKS,
 )

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from picogen_core.testing.compiled_heads import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
@@ -189,4 +190,5 @@ CHECKS: Sequence[Check] = (
     states_can_be_selected_and_merged,
     *MODULE_CHECKS,
     learns_patches_by_heart,
+    *COMPILED_CHECKS,
 )

@@ -13,6 +13,7 @@ from picogen_core.specs import Spec
 from picogen_core.suggest import did_you_mean
 
 DEVICES = ("cpu", "cuda")
+NOT_INSTALLED = "not installed"  # in place of the distribution that brings a spec
 
 Check = Callable[[Any], None]
 """A property: raises `AssertionError` if the subject lacks it. Its docstring says what it is."""
@@ -48,9 +49,10 @@ def parametrise(
     subject: Callable[[str], Any],
     expected_failures: Mapping[str, str] | None,
     devices: Sequence[str] = ("cpu",),
+    cpu_only: Sequence[Check] = (),
 ) -> pytest.MarkDecorator:
-    """A decorator that runs a test with `check` bound to each check on each device; where there is
-    no CUDA, its tests are skipped and say so.
+    """A decorator that runs a test with `check` bound to each check on each device, those of
+    `cpu_only` on the CPU; where there is no CUDA, its tests are skipped and say so.
 
     Raises:
         ValueError: an expected failure that is the name of no check.
@@ -70,6 +72,7 @@ def parametrise(
         )
         for device in devices
         for check in checks
+        if device == "cpu" or check not in cpu_only
     ]
     return pytest.mark.parametrize("check", cases)
 
@@ -78,7 +81,7 @@ def resolve(kind: str, what: str | Spec) -> Entry[Any]:
     """An installed name, or a spec that need not be installed."""
     if isinstance(what, str):
         return registry().get(kind, what)
-    return Entry(kind, what, "not installed", "0")
+    return Entry(kind, what, NOT_INSTALLED, "0")
 
 
 def _cuda() -> bool:
