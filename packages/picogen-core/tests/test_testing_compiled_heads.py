@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import HeadSpec, Options
+from picogen_core.protocols import BEGINNING
 from picogen_core.testing.compiled_heads import COMPILED_CHECKS
 from picogen_core.testing.heads import HeadSubject
 from picogen_core.testing.kit import resolve
@@ -56,6 +57,52 @@ class Right:
     def step(self, chars, slots):
         self.state[slots] = self.logistic(self.state[slots] + self.characters[chars])
         return self.read_out(slots)
+
+
+class Verifies(Right):
+    """It reads guesses too: every slot keeps all its states."""
+
+    guesses = 3
+
+    def allocate(self, slots):
+        super().allocate(slots)
+        self.past = [[] for _ in range(slots)]
+
+    def extend(self, hidden, chars, slots):
+        hidden = iter([] if hidden is None else hidden)
+        logits = [self.row(hidden, char, slot) for char, slot in zip(chars, slots, strict=True)]
+        return np.concatenate(logits)
+
+    def row(self, hidden, char, slot):
+        here = np.array([slot])
+        if char == BEGINNING:
+            self.past[slot] = []
+            logits = self.begin(next(hidden)[None], here)
+        else:
+            logits = self.step(np.array([char]), here)
+        self.past[slot].append(self.state[slot].copy())
+        return logits
+
+    def forget(self, slots, counts):
+        for slot, count in zip(slots, counts, strict=True):
+            self.past[slot] = self.past[slot][: len(self.past[slot]) - count]
+            self.state[slot] = self.past[slot][-1]
+
+
+class ForgetsNothing(Verifies):
+    def forget(self, slots, counts): ...
+
+
+class ForgetsInOne(Verifies):
+    def forget(self, slots, counts):
+        super().forget(slots[:1], counts[:1])
+
+
+class BeginsInOne(Verifies):
+    """All slots begin from the first hidden state."""
+
+    def extend(self, hidden, chars, slots):
+        return super().extend(None if hidden is None else hidden[:1].repeat(9, 0), chars, slots)
 
 
 class StepForgets(Right):
@@ -219,7 +266,7 @@ def run(name, step):
     next(check for check in COMPILED_CHECKS if check.__name__ == name)(subject)
 
 
-@pytest.mark.parametrize("step", [Right, None])
+@pytest.mark.parametrize("step", [Right, Verifies, None])
 @pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
 def test_right(name, step):
     run(name, step)
@@ -237,6 +284,9 @@ WRONG = [
     ("compiled_slots_are_apart", Blends, "slot ., begun among others, at position 0"),
     ("compiled_slots_are_apart", HidesNaN, "NaN went in and numbers came out"),
     ("compiled_rows_keep_their_bits", RoundsByTheBatch, "position 0 in a batch of 16 and alone"),
+    ("compiled_guesses_leave_no_trace", ForgetsNothing, "positions .*, read with guesses"),
+    ("compiled_guesses_leave_no_trace", ForgetsInOne, "positions .*, read with guesses"),
+    ("compiled_guesses_leave_no_trace", BeginsInOne, "positions .*, read with guesses"),
     ("compiled_starts_empty", KeepsItsRoom, "a patch after allocating again"),
     ("compiled_starts_empty", StateOfTheClass, "position 1 beside another from the same tensors"),
     ("compiled_leaves_arrays_alone", WritesIntoHidden, "changes the hidden states"),

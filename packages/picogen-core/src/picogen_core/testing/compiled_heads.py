@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats
+from picogen_core.protocols import BEGINNING, VerifyingHead
 from picogen_core.testing.compiled import (
     BATCH,
     LOUD,
@@ -181,6 +182,45 @@ def compiled_rows_keep_their_bits(subject: ModuleSubject) -> None:
 
 
 @compiled_check
+def compiled_guesses_leave_no_trace(subject: ModuleSubject) -> None:
+    """A `VerifyingHead` reads characters and guesses of several slots in one call, forgets those
+    that were wrong, and every row has the bits that `begin` and `step` give it."""
+    module, step = _opened(subject, 3)
+    if not isinstance(step, VerifyingHead):
+        return
+    hidden, patch = _patches(subject, 3)
+    plain = compiled(subject, arrays_of(module))
+    plain.allocate(3)
+    expected = _whole(plain, hidden, patch, range(3))
+    slots, rng = [2, 0, 1], np.random.default_rng(2)
+    known = np.zeros(3, np.int64)  # rows that each slot has read
+    while (known < PATCH_SIZE).any():
+        going = [slot for slot in slots if known[slot] < PATCH_SIZE]
+        rows, right = [], []
+        for slot in going:
+            left = PATCH_SIZE - known[slot]
+            right.append(rng.integers(1, min(left, 5) + 1))
+            guessed = rng.integers(VOCABULARY, size=rng.integers(0, left - right[-1] + 1))
+            codes = [BEGINNING, *patch[slot]][known[slot] : known[slot] + right[-1]]
+            rows.append(np.array([*codes, *guessed], np.int64))
+        counts = [len(one) for one in rows]
+        chars = np.concatenate(rows)
+        begun = hidden[[slot for slot in going if not known[slot]]]
+        numbers = np.repeat(np.array(going), counts)
+        logits = step.extend(begun if len(begun) else None, chars, numbers)
+        assert_rows(logits, len(chars), VOCABULARY)
+        for slot, count, block in zip(going, right, _parts(logits, counts), strict=True):
+            first, known[slot] = known[slot], known[slot] + count
+            what = f"positions {first} … {known[slot] - 1}, read with guesses and without"
+            assert_bits(block[:count], expected[slot, first : known[slot]], what)
+        step.forget(np.array(going), np.array(counts) - right)
+
+
+def _parts(logits: Floats, counts: Sequence[int]) -> list[Floats]:
+    return np.split(logits, np.cumsum(counts)[:-1])
+
+
+@compiled_check
 def compiled_starts_empty(subject: ModuleSubject) -> None:
     """`allocate` makes room each time, for more slots too, and what was made beside it from the
     same tensors keeps patches of its own."""
@@ -227,6 +267,7 @@ COMPILED_CHECKS: Sequence[Check] = (
     compiled_stays_finite,
     compiled_slots_are_apart,
     compiled_rows_keep_their_bits,
+    compiled_guesses_leave_no_trace,
     compiled_starts_empty,
     compiled_leaves_arrays_alone,
     compiled_checks_its_weights,
