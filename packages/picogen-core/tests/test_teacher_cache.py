@@ -17,7 +17,7 @@ from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import build_objective, loss_batch
 from picogen_core.training.records import Records
 from picogen_core.training.teacher_cache import CachedTeacher, open_teaching, parse_size
-from picogen_core.training.teaching import Format, LiveTeacher
+from picogen_core.training.teaching import Format, LiveTeacher, decode
 
 TUNE = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 G,4|\n"
 
@@ -88,7 +88,7 @@ def test_later_epochs_read_what_the_first_was_told(tmp_path: Path, data):
     for epoch, size in ((0, 3), (1, 2), (2, 7)):
         for batch in batches(data, epoch, size):
             taught = teaching(batch)
-            fresh = live(batch)
+            fresh = decode(live.format, batch, lambda row, batch=batch: live.ask(batch, row))
             assert torch.equal(taught.log_probabilities, fresh.log_probabilities)
             assert torch.equal(taught.hidden, fresh.hidden)
             live.asked -= len(batch.lengths)
@@ -183,17 +183,32 @@ def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
         ({"crops": "random"}, "crops are drawn anew"),
     ],
 )
-def test_without_a_cache_the_teacher_says_the_same(tmp_path: Path, data, options, said):
+def test_without_a_cache_the_teacher_says_the_same_but_for_rounding(
+    tmp_path: Path, data, options, said
+):
     listener = Listener()
     live = opened(tmp_path, data, listener=listener, **options)
     assert isinstance(live, LiveTeacher)
     assert len(listener.said) == 1 and re.search(said, listener.said[0])
     assert not (tmp_path / "teacher").exists() or not any((tmp_path / "teacher").iterdir())
     batch = next(iter(batches(data, 0)))
-    cached = opened(tmp_path / "other", data)
-    for _ in range(2):
-        assert torch.equal(live(batch).log_probabilities, cached(batch).log_probabilities)
-        assert torch.equal(live(batch).hidden, cached(batch).hidden)
+    kept, asked, again = opened(tmp_path / "other", data)(batch), live(batch), live(batch)
+    for mine, yours in (
+        (kept.log_probabilities, asked.log_probabilities),
+        (kept.hidden, asked.hidden),
+    ):
+        torch.testing.assert_close(mine, yours, atol=1e-6, rtol=2**-10)  # a step of fp16
+        assert (mine != yours).float().mean() < 0.01
+        assert torch.equal(asked.hidden, again.hidden)
+    assert torch.equal(asked.log_probabilities, again.log_probabilities)
+
+
+@pytest.mark.parametrize("top_k", [None, 5])
+def test_rounding_is_what_is_read_of_what_was_packed(top_k):
+    kept = Format(top_k, None)
+    logits = 9 * torch.randn(50, 128, generator=torch.Generator().manual_seed(0))
+    logits[0, 7] = 1e4
+    assert torch.equal(kept.rounded(logits), kept.unpack(kept.pack(logits)))
 
 
 def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):

@@ -1,8 +1,10 @@
-"""What a teacher says of a batch: asked once for each fixed crop, then read from its cache.
+"""What a teacher says of a batch: asked in every step, or once for each fixed crop and kept.
 
-The teacher is asked for one crop at a time, in fp32, and its answer goes through the cache's number
-format whether it is kept or not. So it depends on nothing but the teacher and the crop: not on the
-batch, the order, the rank, or on how much of a cache was filled when a run was killed.
+Always in fp32, and through the cache's number format whether it is kept or not. What is kept is
+asked for one crop at a time: it depends on nothing but the teacher and the crop, not on the batch,
+the order, the rank, or on how much of a cache was filled when a run was killed. What is not kept is
+asked for a batch at a time, which costs less; which rows a batch has depends on seed and step
+alone. Both ways differ as sums in another order do, mostly by less than the format can hold.
 
 B rows  N valid target patches  M valid characters  V = 128 codes  E width of the teacher
 """
@@ -16,12 +18,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor
 
 from picogen_core.abc.patches import VOCABULARY
 from picogen_core.data.batches import Batch
-from picogen_core.model.student import GenericStudent
+from picogen_core.model.student import GenericStudent, Output
 
 FLOOR = -30.0  # nats; far below fp32's relative precision of a sum that is 1
 LARGEST = 65504.0  # of fp16
@@ -66,10 +68,10 @@ class Format:
     def pack(self, logits: Float[Tensor, "M V"]) -> UInt8[np.ndarray, bytes]:
         logs = logits.float().log_softmax(-1)
         if self.top_k is None:
-            return _bytes(logs.clamp(min=FLOOR).half()).reshape(-1)
+            return _bytes(_half_logs(logs)).reshape(-1)
         values, codes = logs.topk(self.top_k)
         rest = logs.scatter(1, codes, -math.inf).logsumexp(-1, keepdim=True)
-        kept = torch.cat([values, rest], 1).clamp(min=FLOOR).half()
+        kept = _half_logs(torch.cat([values, rest], 1))
         rows = np.concatenate([_bytes(kept), _bytes(codes.to(torch.uint8))], 1)
         return rows.reshape(-1)
 
@@ -83,12 +85,26 @@ class Format:
         rest = kept[:, -1:] - math.log(VOCABULARY - self.top_k)
         return rest.expand(-1, VOCABULARY).scatter(1, codes, kept[:, :-1])
 
+    def rounded(self, logits: Float[Tensor, "M V"]) -> Float[Tensor, "M V"]:
+        """What is read of them after `pack`, on their device."""
+        if self.top_k is not None:
+            return self.unpack(self.pack(logits)).to(logits.device)
+        return _half_logs(logits.float().log_softmax(-1)).float()
+
     def pack_hidden(self, hidden: Float[Tensor, "N E"]) -> UInt8[np.ndarray, bytes]:
-        return _bytes(hidden.float().clamp(-LARGEST, LARGEST).half()).reshape(-1)
+        return _bytes(_half(hidden)).reshape(-1)
 
     def unpack_hidden(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "N E"]:
         assert self.width
         return _halves(data).reshape(-1, self.width).float()
+
+
+def _half_logs(logs: Float[Tensor, "M K"]) -> Float16[Tensor, "M K"]:
+    return logs.clamp(min=FLOOR).half()
+
+
+def _half(hidden: Float[Tensor, "N E"]) -> Float16[Tensor, "N E"]:
+    return hidden.float().clamp(-LARGEST, LARGEST).half()
 
 
 def _bytes(values: Tensor) -> np.ndarray:
@@ -101,22 +117,22 @@ def _halves(data: np.ndarray) -> Tensor:
 
 
 class LiveTeacher:
-    """Asks the model every time."""
+    """Asks the model every time, about whole batches."""
 
     def __init__(self, model: GenericStudent, format: Format) -> None:
         self.model, self.format = model.eval().requires_grad_(False), format
 
     def __call__(self, batch: Batch) -> Taught:
-        return decode(self.format, batch, lambda row: self.ask(batch, row))
+        output = _read(self.model, batch.patches, batch.lengths)
+        return Taught(
+            self.format.rounded(output.logits[output.valid]),
+            _half(output.hidden).float() if self.format.width else None,
+        )
 
-    @torch.no_grad()
     def ask(self, batch: Batch, row: int) -> Answer:
-        """Its answer for one row."""
-        device = self.model.device
-        length = batch.lengths[row : row + 1].to(device)
-        patches = batch.patches[row : row + 1, : int(length)].to(device)
-        with torch.autocast(device.type, enabled=False):
-            output = self.model(patches, length)
+        """Its answer for one row, as a cache keeps it."""
+        length = batch.lengths[row : row + 1]
+        output = _read(self.model, batch.patches[row : row + 1, : int(length)], length)
         hidden = self.format.pack_hidden(output.hidden) if self.format.width else None
         return Answer(self.format.pack(output.logits[output.valid]), hidden)
 
@@ -128,12 +144,19 @@ class SampleTeacher:
     def __init__(self, model: GenericStudent, hidden: bool) -> None:
         self.model, self.hidden = model.eval().requires_grad_(False), hidden
 
-    @torch.no_grad()
     def __call__(self, batch: Batch) -> Taught:
-        with torch.autocast(self.model.device.type, enabled=False):
-            output = self.model(batch.patches, batch.lengths)
+        output = _read(self.model, batch.patches, batch.lengths)
         logs = output.logits[output.valid].float().log_softmax(-1)
         return Taught(logs, output.hidden.float() if self.hidden else None)
+
+
+@torch.no_grad()
+def _read(
+    model: GenericStudent, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]
+) -> Output:
+    device = model.device
+    with torch.autocast(device.type, enabled=False):
+        return model(patches.to(device), lengths.to(device))  # type: ignore[no-any-return]
 
 
 def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
