@@ -14,7 +14,7 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.losses import LogitKd
-from picogen_core.training.objective import build_objective, loss_batch
+from picogen_core.training.objective import Objective, build_objective, loss_batch
 from picogen_core.training.records import Records
 from picogen_core.training.teacher_cache import CachedTeacher, open_teaching, parse_size
 from picogen_core.training.teaching import Format, LiveTeacher, decode
@@ -63,11 +63,16 @@ def data():
     return from_encoded([{}] * 7, [encode_piece(tune) for tune in tunes])
 
 
-def opened(folder: Path, data, teacher=None, hidden=True, listener=None, **options):
+BOTH = Objective({}, wants_hidden=True, wants_logits=True)
+LOGITS = Objective({}, wants_logits=True)
+HIDDEN = Objective({}, wants_hidden=True)
+
+
+def opened(folder: Path, data, teacher=None, asks=BOTH, listener=None, **options):
     crops = None if options.get("crops") == "random" else fixed_crops(data, 64)
     config = TrainConfig(cache_dir=folder, **options)
     listener = listener or Listener()
-    return open_teaching(config, teacher or model(), "sha", data, crops, hidden, listener)
+    return open_teaching(config, teacher or model(), "sha", data, crops, asks, listener)
 
 
 def batches(data, epoch: int, size: int = 3):
@@ -165,13 +170,13 @@ def test_damage_is_found_and_mended(tmp_path: Path, data):
 
 def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
     opened(tmp_path, data)
-    opened(tmp_path, data, hidden=False)
+    opened(tmp_path, data, asks=LOGITS)
     assert len(list((tmp_path / "teacher").iterdir())) == 1
     opened(tmp_path, data, cache_top_k=4)
     opened(tmp_path, data.select(range(6)))
     crops = fixed_crops(data, 16)
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, True, Listener())
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, True, Listener())
+    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, BOTH, Listener())
+    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, BOTH, Listener())
     assert len(list((tmp_path / "teacher").iterdir())) == 5
 
 
@@ -216,7 +221,7 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     for index, digest in enumerate("abc"):
         crops = fixed_crops(data, 64)
         config = TrainConfig(cache_dir=tmp_path)
-        teaching = open_teaching(config, model(), digest, data, crops, False, listener)
+        teaching = open_teaching(config, model(), digest, data, crops, LOGITS, listener)
         for batch in batches(data, 0):
             teaching(batch)
         for file in tmp_path.glob("teacher/*/cache.json"):
@@ -231,7 +236,7 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     (tmp_path / "teacher" / "notes").mkdir()
     (tmp_path / "teacher" / "notes" / "characters-0000.bin").write_text("mine")
     config = TrainConfig(cache_dir=tmp_path, cache_limit=f"{2.5 * size:.0f}")
-    open_teaching(config, model(), "d", data, fixed_crops(data, 64), False, listener)
+    open_teaching(config, model(), "d", data, fixed_crops(data, 64), LOGITS, listener)
     assert [path.name for path in folders["a"].iterdir()] == ["mine.txt"]
     assert not folders["b"].exists() and folders["c"].exists()
     assert (tmp_path / "teacher" / "notes" / "characters-0000.bin").read_text() == "mine"
@@ -292,7 +297,7 @@ def test_top_k_keeps_the_mass_of_the_rest():
 def test_divergences_through_the_cache(tmp_path: Path, data, divergence: str, top_k):
     """All 128 codes: the exact teacher's to 1 %. Top-k: that of the teacher whose rest is even."""
     teacher, student = model(), model(32, seed=1)
-    teaching = opened(tmp_path, data, teacher, hidden=False, cache_top_k=top_k)
+    teaching = opened(tmp_path, data, teacher, asks=LOGITS, cache_top_k=top_k)
     batch = next(iter(batches(data, 0)))
     output = student(batch.patches, batch.lengths)
     context = loss_batch(student, batch, output, teaching)
@@ -318,11 +323,41 @@ def test_divergences_through_the_cache(tmp_path: Path, data, divergence: str, to
     assert student.head.readout.weight.grad.any()
 
 
-def test_hidden_states_are_kept_only_for_losses_that_read_them():
-    kd = {"logit-kd": {"weight": 1.0}, "physics": {"weight": 0.3}}
-    assert not build_objective(kd, True).wants_hidden
-    assert build_objective(kd | {"hidden-mse": {}}, True).wants_hidden
-    assert not build_objective(kd | {"hidden-mse": {"weight": 0.0}}, True).wants_hidden
+@pytest.mark.parametrize(
+    ("losses", "hidden", "logits"),
+    [
+        ({"logit-kd": {}, "physics": {"weight": 0.3}}, False, True),
+        ({"logit-kd": {}, "hidden-mse": {}}, True, True),
+        ({"logit-kd": {}, "hidden-mse": {"weight": 0.0}}, False, True),
+        ({"logit-kd": {"weight": 0.0}, "hidden-mse": {}}, True, False),
+        ({"physics": {}, "hidden-mse": {}}, True, True),
+        ({"logit-kd": {"weight": 0.0}}, False, False),
+    ],
+)
+def test_a_teacher_is_asked_for_what_losses_read(losses, hidden: bool, logits: bool):
+    found = build_objective(losses, True)
+    assert (found.wants_hidden, found.wants_logits) == (hidden, logits)
+    alone = build_objective({name: {"weight": 0.0} for name in losses}, False)
+    assert not alone.wants_hidden and not alone.wants_logits
+
+
+@pytest.mark.parametrize("limit", ["4GB", "0"])
+def test_hidden_states_alone_leave_the_teachers_head_in_peace(
+    tmp_path: Path, data, limit: str, monkeypatch
+):
+    teacher, student = model(), model(32, seed=1)
+    batch = next(iter(batches(data, 0)))
+    wanted = opened(tmp_path / "both", data, teacher, cache_limit=limit)(batch).hidden
+    monkeypatch.setattr(teacher.head, "forward", None)
+    teaching = opened(tmp_path / "hidden", data, teacher, HIDDEN, cache_limit=limit)
+    for _ in range(2):
+        taught = teaching(batch)
+        assert taught.log_probabilities is None and torch.equal(taught.hidden, wanted)
+    kept = [file.name for file in (tmp_path / "hidden").rglob("*.bin")]
+    assert kept == ([] if limit == "0" else ["hidden-0000.bin"])
+    student.projector = torch.nn.Linear(32, 48)
+    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teaching)
+    assert context.teacher_logits is None and torch.equal(context.teacher_hidden, wanted)
 
 
 def test_sizes_are_read():

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from picogen_core.abc.patches import VOCABULARY
 from picogen_core.data.batches import Batch
-from picogen_core.model.student import GenericStudent, Output
+from picogen_core.model.student import GenericStudent
 
 FLOOR = -30.0  # nats; far below fp32's relative precision of a sum that is 1
 LARGEST = 65504.0  # of fp16
@@ -32,7 +32,7 @@ LARGEST = 65504.0  # of fp16
 class Taught(NamedTuple):
     """Of the valid characters of a batch, in order; hidden states of its target patches."""
 
-    log_probabilities: Float[Tensor, "M V"]
+    log_probabilities: Float[Tensor, "M V"] | None
     hidden: Float[Tensor, "N E"] | None
 
 
@@ -45,8 +45,8 @@ class Teaching(Protocol):
 class Answer(NamedTuple):
     """Of one crop, as it lies on disk."""
 
-    characters: UInt8[np.ndarray, bytes]
-    hidden: UInt8[np.ndarray, bytes] | None
+    characters: UInt8[np.ndarray, bytes] | None = None
+    hidden: UInt8[np.ndarray, bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Format:
 
     top_k: int | None
     width: int | None  # of hidden states, if they are kept
+    logits: bool = True  # whether these are kept; if not, the teacher's head is not asked
 
     @property
     def character_bytes(self) -> int:
@@ -123,49 +124,61 @@ class LiveTeacher:
         self.model, self.format = model.eval().requires_grad_(False), format
 
     def __call__(self, batch: Batch) -> Taught:
-        output = _read(self.model, batch.patches, batch.lengths)
+        logits, hidden = _read(self.model, batch.patches, batch.lengths, self.format.logits)
         return Taught(
-            self.format.rounded(output.logits[output.valid]),
-            _half(output.hidden).float() if self.format.width else None,
+            None if logits is None else self.format.rounded(logits),
+            _half(hidden).float() if self.format.width else None,
         )
 
     def ask(self, batch: Batch, row: int) -> Answer:
         """Its answer for one row, as a cache keeps it."""
         length = batch.lengths[row : row + 1]
-        output = _read(self.model, batch.patches[row : row + 1, : int(length)], length)
-        hidden = self.format.pack_hidden(output.hidden) if self.format.width else None
-        return Answer(self.format.pack(output.logits[output.valid]), hidden)
+        patches = batch.patches[row : row + 1, : int(length)]
+        logits, hidden = _read(self.model, patches, length, self.format.logits)
+        return Answer(
+            None if logits is None else self.format.pack(logits),
+            self.format.pack_hidden(hidden) if self.format.width else None,
+        )
 
 
 class SampleTeacher:
     """Asks about whole batches in fp32 and keeps nothing: no text that a student has written comes
     twice, so there is no number format to agree with."""
 
-    def __init__(self, model: GenericStudent, hidden: bool) -> None:
-        self.model, self.hidden = model.eval().requires_grad_(False), hidden
+    def __init__(self, model: GenericStudent, logits: bool, hidden: bool) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.logits, self.hidden = logits, hidden
 
     def __call__(self, batch: Batch) -> Taught:
-        output = _read(self.model, batch.patches, batch.lengths)
-        logs = output.logits[output.valid].float().log_softmax(-1)
-        return Taught(logs, output.hidden.float() if self.hidden else None)
+        logits, hidden = _read(self.model, batch.patches, batch.lengths, self.logits)
+        logs = None if logits is None else logits.float().log_softmax(-1)
+        return Taught(logs, hidden.float() if self.hidden else None)
 
 
 @torch.no_grad()
 def _read(
-    model: GenericStudent, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]
-) -> Output:
+    model: GenericStudent,
+    patches: Int[Tensor, "B S P"],
+    lengths: Int[Tensor, " B"],
+    logits: bool,
+) -> tuple[Float[Tensor, "M V"] | None, Float[Tensor, "N E"]]:
+    """Logits of the valid characters, if they are wanted, and hidden states."""
     device = model.device
+    patches, lengths = patches.to(device), lengths.to(device)
     with torch.autocast(device.type, enabled=False):
-        return model(patches.to(device), lengths.to(device))  # type: ignore[no-any-return]
+        if not logits:
+            return None, model.hidden(patches, lengths)[0]
+        output = model(patches, lengths)
+    return output.logits[output.valid], output.hidden
 
 
 def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
     """The answers for all rows of a batch, one after another, as the losses read them."""
     answers = [answer(row) for row in range(len(batch.lengths))]
     device = batch.patches.device
-    characters = format.unpack(np.concatenate([each.characters for each in answers]))
+    characters = [each.characters for each in answers if each.characters is not None]
     hidden = [each.hidden for each in answers if each.hidden is not None]
     return Taught(
-        characters.to(device),
+        format.unpack(np.concatenate(characters)).to(device) if characters else None,
         format.unpack_hidden(np.concatenate(hidden)).to(device) if hidden else None,
     )
