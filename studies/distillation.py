@@ -132,7 +132,8 @@ def run_arm(name: str, seed: int, options: argparse.Namespace, clock: StepClock)
 def bits(rows: list[dict[str, Any]], split: str, pieces: NDArray[np.int64]) -> NDArray[np.float64]:
     """[seeds, resamples] bits per character of the drawn `pieces` [resamples, K]."""
     nats, counts = (np.array([row[split][key] for row in rows]) for key in ("nats", "n"))
-    return nats[:, pieces].sum(-1) / counts[:, pieces].sum(-1) / math.log(2)
+    found: NDArray[np.float64] = nats[:, pieces].sum(-1) / counts[:, pieces].sum(-1) / math.log(2)
+    return found
 
 
 def table(rows: list[dict[str, Any]], split: str) -> list[str]:
