@@ -14,10 +14,10 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.losses import LogitKd
-from picogen_core.training.objective import build_objective, loss_batch
+from picogen_core.training.objective import Objective, build_objective, loss_batch
 from picogen_core.training.records import Records
 from picogen_core.training.teacher_cache import CachedTeacher, open_teaching, parse_size
-from picogen_core.training.teaching import Format, LiveTeacher
+from picogen_core.training.teaching import Format, LiveTeacher, decode
 
 TUNE = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 G,4|\n"
 
@@ -63,11 +63,16 @@ def data():
     return from_encoded([{}] * 7, [encode_piece(tune) for tune in tunes])
 
 
-def opened(folder: Path, data, teacher=None, hidden=True, listener=None, **options):
+BOTH = Objective({}, wants_hidden=True, wants_logits=True)
+LOGITS = Objective({}, wants_logits=True)
+HIDDEN = Objective({}, wants_hidden=True)
+
+
+def opened(folder: Path, data, teacher=None, asks=BOTH, listener=None, **options):
     crops = None if options.get("crops") == "random" else fixed_crops(data, 64)
     config = TrainConfig(cache_dir=folder, **options)
     listener = listener or Listener()
-    return open_teaching(config, teacher or model(), "sha", data, crops, hidden, listener)
+    return open_teaching(config, teacher or model(), "sha", data, crops, asks, listener)
 
 
 def batches(data, epoch: int, size: int = 3):
@@ -88,7 +93,7 @@ def test_later_epochs_read_what_the_first_was_told(tmp_path: Path, data):
     for epoch, size in ((0, 3), (1, 2), (2, 7)):
         for batch in batches(data, epoch, size):
             taught = teaching(batch)
-            fresh = live(batch)
+            fresh = decode(live.format, batch, lambda row, batch=batch: live.ask(batch, row))
             assert torch.equal(taught.log_probabilities, fresh.log_probabilities)
             assert torch.equal(taught.hidden, fresh.hidden)
             live.asked -= len(batch.lengths)
@@ -165,13 +170,13 @@ def test_damage_is_found_and_mended(tmp_path: Path, data):
 
 def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
     opened(tmp_path, data)
-    opened(tmp_path, data, hidden=False)
+    opened(tmp_path, data, asks=LOGITS)
     assert len(list((tmp_path / "teacher").iterdir())) == 1
     opened(tmp_path, data, cache_top_k=4)
     opened(tmp_path, data.select(range(6)))
     crops = fixed_crops(data, 16)
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, True, Listener())
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, True, Listener())
+    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, BOTH, Listener())
+    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, BOTH, Listener())
     assert len(list((tmp_path / "teacher").iterdir())) == 5
 
 
@@ -183,17 +188,32 @@ def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
         ({"crops": "random"}, "crops are drawn anew"),
     ],
 )
-def test_without_a_cache_the_teacher_says_the_same(tmp_path: Path, data, options, said):
+def test_without_a_cache_the_teacher_says_the_same_but_for_rounding(
+    tmp_path: Path, data, options, said
+):
     listener = Listener()
     live = opened(tmp_path, data, listener=listener, **options)
     assert isinstance(live, LiveTeacher)
     assert len(listener.said) == 1 and re.search(said, listener.said[0])
     assert not (tmp_path / "teacher").exists() or not any((tmp_path / "teacher").iterdir())
     batch = next(iter(batches(data, 0)))
-    cached = opened(tmp_path / "other", data)
-    for _ in range(2):
-        assert torch.equal(live(batch).log_probabilities, cached(batch).log_probabilities)
-        assert torch.equal(live(batch).hidden, cached(batch).hidden)
+    kept, asked, again = opened(tmp_path / "other", data)(batch), live(batch), live(batch)
+    for mine, yours in (
+        (kept.log_probabilities, asked.log_probabilities),
+        (kept.hidden, asked.hidden),
+    ):
+        torch.testing.assert_close(mine, yours, atol=1e-6, rtol=2**-10)  # a step of fp16
+        assert (mine != yours).float().mean() < 0.01
+        assert torch.equal(asked.hidden, again.hidden)
+    assert torch.equal(asked.log_probabilities, again.log_probabilities)
+
+
+@pytest.mark.parametrize("top_k", [None, 5])
+def test_rounding_is_what_is_read_of_what_was_packed(top_k):
+    kept = Format(top_k, None)
+    logits = 9 * torch.randn(50, 128, generator=torch.Generator().manual_seed(0))
+    logits[0, 7] = 1e4
+    assert torch.equal(kept.rounded(logits), kept.unpack(kept.pack(logits)))
 
 
 def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
@@ -201,7 +221,7 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     for index, digest in enumerate("abc"):
         crops = fixed_crops(data, 64)
         config = TrainConfig(cache_dir=tmp_path)
-        teaching = open_teaching(config, model(), digest, data, crops, False, listener)
+        teaching = open_teaching(config, model(), digest, data, crops, LOGITS, listener)
         for batch in batches(data, 0):
             teaching(batch)
         for file in tmp_path.glob("teacher/*/cache.json"):
@@ -216,7 +236,7 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     (tmp_path / "teacher" / "notes").mkdir()
     (tmp_path / "teacher" / "notes" / "characters-0000.bin").write_text("mine")
     config = TrainConfig(cache_dir=tmp_path, cache_limit=f"{2.5 * size:.0f}")
-    open_teaching(config, model(), "d", data, fixed_crops(data, 64), False, listener)
+    open_teaching(config, model(), "d", data, fixed_crops(data, 64), LOGITS, listener)
     assert [path.name for path in folders["a"].iterdir()] == ["mine.txt"]
     assert not folders["b"].exists() and folders["c"].exists()
     assert (tmp_path / "teacher" / "notes" / "characters-0000.bin").read_text() == "mine"
@@ -277,7 +297,7 @@ def test_top_k_keeps_the_mass_of_the_rest():
 def test_divergences_through_the_cache(tmp_path: Path, data, divergence: str, top_k):
     """All 128 codes: the exact teacher's to 1 %. Top-k: that of the teacher whose rest is even."""
     teacher, student = model(), model(32, seed=1)
-    teaching = opened(tmp_path, data, teacher, hidden=False, cache_top_k=top_k)
+    teaching = opened(tmp_path, data, teacher, asks=LOGITS, cache_top_k=top_k)
     batch = next(iter(batches(data, 0)))
     output = student(batch.patches, batch.lengths)
     context = loss_batch(student, batch, output, teaching)
@@ -303,11 +323,41 @@ def test_divergences_through_the_cache(tmp_path: Path, data, divergence: str, to
     assert student.head.readout.weight.grad.any()
 
 
-def test_hidden_states_are_kept_only_for_losses_that_read_them():
-    kd = {"logit-kd": {"weight": 1.0}, "physics": {"weight": 0.3}}
-    assert not build_objective(kd, True).wants_hidden
-    assert build_objective(kd | {"hidden-mse": {}}, True).wants_hidden
-    assert not build_objective(kd | {"hidden-mse": {"weight": 0.0}}, True).wants_hidden
+@pytest.mark.parametrize(
+    ("losses", "hidden", "logits"),
+    [
+        ({"logit-kd": {}, "physics": {"weight": 0.3}}, False, True),
+        ({"logit-kd": {}, "hidden-mse": {}}, True, True),
+        ({"logit-kd": {}, "hidden-mse": {"weight": 0.0}}, False, True),
+        ({"logit-kd": {"weight": 0.0}, "hidden-mse": {}}, True, False),
+        ({"physics": {}, "hidden-mse": {}}, True, True),
+        ({"logit-kd": {"weight": 0.0}}, False, False),
+    ],
+)
+def test_a_teacher_is_asked_for_what_losses_read(losses, hidden: bool, logits: bool):
+    found = build_objective(losses, True)
+    assert (found.wants_hidden, found.wants_logits) == (hidden, logits)
+    alone = build_objective({name: {"weight": 0.0} for name in losses}, False)
+    assert not alone.wants_hidden and not alone.wants_logits
+
+
+@pytest.mark.parametrize("limit", ["4GB", "0"])
+def test_hidden_states_alone_leave_the_teachers_head_in_peace(
+    tmp_path: Path, data, limit: str, monkeypatch
+):
+    teacher, student = model(), model(32, seed=1)
+    batch = next(iter(batches(data, 0)))
+    wanted = opened(tmp_path / "both", data, teacher, cache_limit=limit)(batch).hidden
+    monkeypatch.setattr(teacher.head, "forward", None)
+    teaching = opened(tmp_path / "hidden", data, teacher, HIDDEN, cache_limit=limit)
+    for _ in range(2):
+        taught = teaching(batch)
+        assert taught.log_probabilities is None and torch.equal(taught.hidden, wanted)
+    kept = [file.name for file in (tmp_path / "hidden").rglob("*.bin")]
+    assert kept == ([] if limit == "0" else ["hidden-0000.bin"])
+    student.projector = torch.nn.Linear(32, 48)
+    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teaching)
+    assert context.teacher_logits is None and torch.equal(context.teacher_hidden, wanted)
 
 
 def test_sizes_are_read():

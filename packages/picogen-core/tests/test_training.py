@@ -129,7 +129,8 @@ def test_a_cold_a_warm_and_a_half_filled_cache_give_the_same_weights(
     }  # fmt: skip
     for name in ("cold", "warm"):
         run_training(config(data, tmp_path, exp_name=name, **options))
-    run_training(config(data, tmp_path, exp_name="none", cache_limit="0", **options))
+    without = options | {"cache_limit": "0"}
+    run_training(config(data, tmp_path, exp_name="none", **without))
     from picogen_core.training import loop
 
     class Killed(Exception):
@@ -142,16 +143,20 @@ def test_a_cold_a_warm_and_a_half_filled_cache_give_the_same_weights(
             raise Killed
         original(self, batches)
 
-    cut = config(data, tmp_path, exp_name="cut", **options | {"cache_dir": tmp_path / "second"})
-    monkeypatch.setattr(loop._Run, "step", killed)
-    with pytest.raises(Killed):
-        run_training(cut)
-    monkeypatch.setattr(loop._Run, "step", original)
-    run_training(cut, resume="auto")
-    cold = weights(tmp_path / "cold" / "last")
-    for name in ("warm", "none", "cut"):
-        other = weights(tmp_path / name / "last")
-        assert all(torch.equal(cold[key], other[key]) for key in cold), name
+    elsewhere = options | {"cache_dir": tmp_path / "second"}
+    for name, chosen in (("cut", elsewhere), ("none-cut", without)):
+        cut = config(data, tmp_path, exp_name=name, **chosen)
+        monkeypatch.setattr(loop._Run, "step", killed)
+        with pytest.raises(Killed):
+            run_training(cut)
+        monkeypatch.setattr(loop._Run, "step", original)
+        run_training(cut, resume="auto")
+    for name, same in (("cold", "warm"), ("cold", "cut"), ("none", "none-cut")):
+        mine, other = (weights(tmp_path / each / "last") for each in (name, same))
+        assert all(torch.equal(mine[key], other[key]) for key in mine), same
+    logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("cold", "none")]
+    cold, none = (json.loads(log.splitlines()[-1])["eval_loss"] for log in logs)
+    assert none == pytest.approx(cold, rel=1e-4)
 
 
 def test_the_teachers_head_is_taken_frozen(data: Path, tmp_path: Path):

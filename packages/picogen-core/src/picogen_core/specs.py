@@ -82,6 +82,8 @@ class LossSpec:
     that a run without a teacher refuses it before the first step. `needs_hidden=False` says that it
     never reads `teacher_hidden` (which then may be None) nor `student_hidden` at the teacher's
     width; a run of such losses alone keeps no hidden states of the teacher and has no projector.
+    `needs_logits=False` says that it never reads `teacher_logits` (which then may be None); where
+    all losses say so, the teacher's head, most of its work, is not asked.
 
     `scores_samples` says that it may be asked of text that the student wrote, `LossBatch.sampled`,
     as in on-policy distillation; one that takes characters for music may not. `build` may return a
@@ -94,6 +96,7 @@ class LossSpec:
     build: Callable[[Any], Loss | Feedback]
     needs_teacher: bool = False
     needs_hidden: bool = True
+    needs_logits: bool = True
     scores_samples: bool = False
     unit: str = "nat/character"
 

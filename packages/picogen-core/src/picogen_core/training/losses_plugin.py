@@ -56,6 +56,7 @@ def loss_specs() -> Iterator[LossSpec]:
         config=lambda: HiddenMseOptions,
         build=_hidden_mse,
         needs_teacher=True,
+        needs_logits=False,
         scores_samples=True,
         unit="square of the teacher's hidden unit",
     )

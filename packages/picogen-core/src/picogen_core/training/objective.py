@@ -21,7 +21,7 @@ from picogen_core.training.terms import Term, read_term
 
 @dataclass(frozen=True)
 class Objective:
-    """Terms by name, each with its loss; `wants_hidden` if one may read the teacher's hiddens.
+    """Terms by name, each with its loss; `wants_…` if one may read that of a teacher.
 
     scoring:  names of those that may be asked of what the student wrote.
     feedback: rewards for what it writes, which `training.feedback` makes a gradient of.
@@ -29,6 +29,7 @@ class Objective:
 
     terms: Mapping[str, tuple[Term, Loss]]
     wants_hidden: bool = False
+    wants_logits: bool = False
     scoring: frozenset[str] = frozenset()
     feedback: Mapping[str, tuple[Term, Feedback]] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
     terms: dict[str, tuple[Term, Loss]] = {}
     feedback: dict[str, tuple[Term, Feedback]] = {}
     scoring = set()
-    wants_hidden = False
+    wants_hidden = wants_logits = False
     for name, values in table.items():
         entry = registry().get("loss", name)
         term, own = read_term(name, values)
@@ -99,8 +100,10 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
         terms[name] = (term, loss)
         if entry.spec.scores_samples:
             scoring.add(name)
-        wants_hidden |= has_teacher and bool(term.weight) and entry.spec.needs_hidden
-    return Objective(terms, wants_hidden, frozenset(scoring), feedback)
+        asks = has_teacher and bool(term.weight)
+        wants_hidden |= asks and entry.spec.needs_hidden
+        wants_logits |= asks and entry.spec.needs_logits
+    return Objective(terms, wants_hidden, wants_logits, frozenset(scoring), feedback)
 
 
 def loss_batch(
@@ -114,8 +117,9 @@ def loss_batch(
     hidden, teacher_logits, teacher_hidden = output.hidden, None, None
     if teaching is not None:
         taught = teaching(batch)
-        teacher_logits = taught.log_probabilities.new_zeros(output.logits.shape)
-        teacher_logits[output.valid] = taught.log_probabilities
+        if taught.log_probabilities is not None:
+            teacher_logits = taught.log_probabilities.new_zeros(output.logits.shape)
+            teacher_logits[output.valid] = taught.log_probabilities
         teacher_hidden = taught.hidden
         if teacher_hidden is not None:
             hidden = student.to_teacher(hidden)

@@ -94,10 +94,9 @@ def plan_training(
     crops = len(parts.train if parts.crops is None else parts.crops)
     per_epoch = sampling.steps(crops)
     steps = per_epoch * config.epochs
-    found = rehearse(config, parts, sampling, device, reporter or Quiet())
     kept = teacher is not None and teacher.cache_bytes is not None
-    later = found.warm if kept else found.cold
-    training = found.cold * per_epoch + later * (steps - per_epoch)
+    found = rehearse(config, parts, sampling, device, reporter or Quiet(), kept)
+    training = found.cold * per_epoch + found.warm * (steps - per_epoch)
     evaluation = evaluation_seconds(config, parts)
     evaluations = -(-config.epochs // config.eval_every) + 1
     return Plan(
@@ -115,10 +114,10 @@ def plan_training(
         held_out=len(parts.held_out),
         steps=steps,
         steps_per_epoch=per_epoch,
-        step_seconds=later,
+        step_seconds=found.warm,
         first_epoch_step_seconds=found.cold,
         evaluation_seconds=evaluation,
-        characters_per_second=found.characters * config.nproc / later,
+        characters_per_second=found.characters * config.nproc / found.warm,
         seconds=min(training, config.max_seconds or training) + evaluation * evaluations,
         model_bytes=found.model_bytes,
         peak_bytes=found.peak_bytes,

@@ -32,7 +32,7 @@ Step = list[tuple[int, Batch]]
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Seconds a step, asking the teacher (`cold`) and with its answers at hand (`warm`).
+    """Seconds a step of the first epoch (`cold`), and later, with what is kept at hand (`warm`).
 
     characters:  mean of the steps, in one process.
     model_bytes: weights, gradients and the optimizer's moments.
@@ -53,14 +53,16 @@ def rehearse(
     sampling: Sampling,
     device: torch.device,
     reporter: Reporter,
+    kept: bool,
 ) -> Rehearsal:
-    """The step of the longest crops, then `STEPS` of the first epoch.
+    """The step of the longest crops, then `STEPS` of the first epoch; `kept` says that the run will
+    keep the teacher's answers.
 
     Raises:
         BadInput: the loss is not finite.
     """
     passes = 1
-    if isinstance(parts.teaching, LiveTeacher):
+    if kept and isinstance(parts.teaching, LiveTeacher):
         parts, passes = replace(parts, teaching=Remembered(parts.teaching)), 2
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

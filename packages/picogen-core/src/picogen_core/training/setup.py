@@ -75,9 +75,9 @@ def build_parts(
     live = _prepare_samples(config, objective, teacher, train, reporter)
     taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
     teaching = live
-    if teacher is not None and taught_by is not None and config.on_policy < 1:
-        hidden = objective.wants_hidden
-        teaching = open_teaching(config, teacher, taught_by, train, crops, hidden, reporter)
+    asked = objective.wants_logits or objective.wants_hidden
+    if teacher is not None and taught_by is not None and asked and config.on_policy < 1:
+        teaching = open_teaching(config, teacher, taught_by, train, crops, objective, reporter)
     if config.checkpoint_gradients:
         recompute_layers(model)
     if config.compile and device.type == "cuda":
@@ -138,7 +138,7 @@ def _prepare_samples(
         f"On-policy: the student writes the batches of {config.on_policy:.0%} of the steps itself, "
         "and the teacher is asked about them as they come; no cache can serve these."
     )
-    return SampleTeacher(teacher, objective.wants_hidden)
+    return SampleTeacher(teacher, objective.wants_logits, objective.wants_hidden)
 
 
 def original_keys(data: Dataset) -> Dataset:

@@ -26,6 +26,7 @@ from picogen_core.files import write_atomic
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.objective import Objective
 from picogen_core.training.records import Records
 from picogen_core.training.teaching import Answer, Format, LiveTeacher, Taught, Teaching, decode
 
@@ -39,9 +40,9 @@ class CachedTeacher:
     """Reads what is there; asks and writes what is not. A full disk only ends the writing."""
 
     def __init__(
-        self, live: LiveTeacher, characters: Records, hidden: Records | None, reporter: Reporter
+        self, live: LiveTeacher, records: Mapping[str, Records], reporter: Reporter
     ) -> None:
-        self.live, self.characters, self.hidden = live, characters, hidden
+        self.live, self.records = live, records  # by their name in `Answer`
         self.reporter, self.writing = reporter, True
 
     def __call__(self, batch: Batch) -> Taught:
@@ -49,16 +50,14 @@ class CachedTeacher:
         return decode(self.live.format, batch, lambda row: self._answer(batch, row, items[row]))
 
     def _answer(self, batch: Batch, row: int, item: int) -> Answer:
-        characters = self.characters.read(item)
-        hidden = self.hidden.read(item) if self.hidden else None
-        if characters is not None and (hidden is not None or self.hidden is None):
-            return Answer(characters, hidden)
+        kept = {name: records.read(item) for name, records in self.records.items()}
+        if all(data is not None for data in kept.values()):
+            return Answer(**kept)
         answer = self.live.ask(batch, row)
         if self.writing:
             try:
-                self.characters.write(item, answer.characters)
-                if self.hidden is not None and answer.hidden is not None:
-                    self.hidden.write(item, answer.hidden)
+                for name, records in self.records.items():
+                    records.write(item, getattr(answer, name))
             except OSError as error:
                 self.writing = False
                 self.reporter.message(
@@ -74,12 +73,12 @@ def open_teaching(
     teacher_digest: str,
     data: Dataset,
     crops: Crops | None,
-    wants_hidden: bool,
+    objective: Objective,
     reporter: Reporter,
 ) -> Teaching:
     """The teacher behind its cache, or asked every time where there can be none; says which."""
-    width = model.config.d_model if wants_hidden else None
-    live = LiveTeacher(model, Format(config.cache_top_k, width))
+    width = model.config.d_model if objective.wants_hidden else None
+    live = LiveTeacher(model, Format(config.cache_top_k, width, objective.wants_logits))
     limit = parse_size(config.cache_limit)
     if crops is None or limit == 0:
         why = "crops are drawn anew" if crops is None else "--cache-limit is 0"
@@ -125,12 +124,14 @@ def open_teaching(
     reporter.message(
         f"Teacher cache: {show_size(needed)} for {len(crops)} crops, {filled:.0%} filled, {folder}."
     )
-    return CachedTeacher(live, records["characters"], records.get("hidden"), reporter)
+    return CachedTeacher(live, records, reporter)
 
 
 def cache_sizes(data: Dataset, crops: Crops, format: Format) -> dict[str, NDArray[np.int64]]:
     """[K] bytes that the answers for each crop take, by what they are."""
-    sizes = {"characters": crops.characters(data) * format.character_bytes}
+    sizes = {}
+    if format.logits:
+        sizes["characters"] = crops.characters(data) * format.character_bytes
     if format.width:
         sizes["hidden"] = (crops.lengths() - 1) * format.hidden_bytes
     return sizes

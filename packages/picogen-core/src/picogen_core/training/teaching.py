@@ -1,8 +1,10 @@
-"""What a teacher says of a batch: asked once for each fixed crop, then read from its cache.
+"""What a teacher says of a batch: asked in every step, or once for each fixed crop and kept.
 
-The teacher is asked for one crop at a time, in fp32, and its answer goes through the cache's number
-format whether it is kept or not. So it depends on nothing but the teacher and the crop: not on the
-batch, the order, the rank, or on how much of a cache was filled when a run was killed.
+Always in fp32, and through the cache's number format whether it is kept or not. What is kept is
+asked for one crop at a time: it depends on nothing but the teacher and the crop, not on the batch,
+the order, the rank, or on how much of a cache was filled when a run was killed. What is not kept is
+asked for a batch at a time, which costs less; which rows a batch has depends on seed and step
+alone. Both ways differ as sums in another order do, mostly by less than the format can hold.
 
 B rows  N valid target patches  M valid characters  V = 128 codes  E width of the teacher
 """
@@ -16,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float16, Int, UInt8
 from torch import Tensor
 
 from picogen_core.abc.patches import VOCABULARY
@@ -30,7 +32,7 @@ LARGEST = 65504.0  # of fp16
 class Taught(NamedTuple):
     """Of the valid characters of a batch, in order; hidden states of its target patches."""
 
-    log_probabilities: Float[Tensor, "M V"]
+    log_probabilities: Float[Tensor, "M V"] | None
     hidden: Float[Tensor, "N E"] | None
 
 
@@ -43,8 +45,8 @@ class Teaching(Protocol):
 class Answer(NamedTuple):
     """Of one crop, as it lies on disk."""
 
-    characters: UInt8[np.ndarray, bytes]
-    hidden: UInt8[np.ndarray, bytes] | None
+    characters: UInt8[np.ndarray, bytes] | None = None
+    hidden: UInt8[np.ndarray, bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Format:
 
     top_k: int | None
     width: int | None  # of hidden states, if they are kept
+    logits: bool = True  # whether these are kept; if not, the teacher's head is not asked
 
     @property
     def character_bytes(self) -> int:
@@ -66,10 +69,10 @@ class Format:
     def pack(self, logits: Float[Tensor, "M V"]) -> UInt8[np.ndarray, bytes]:
         logs = logits.float().log_softmax(-1)
         if self.top_k is None:
-            return _bytes(logs.clamp(min=FLOOR).half()).reshape(-1)
+            return _bytes(_half_logs(logs)).reshape(-1)
         values, codes = logs.topk(self.top_k)
         rest = logs.scatter(1, codes, -math.inf).logsumexp(-1, keepdim=True)
-        kept = torch.cat([values, rest], 1).clamp(min=FLOOR).half()
+        kept = _half_logs(torch.cat([values, rest], 1))
         rows = np.concatenate([_bytes(kept), _bytes(codes.to(torch.uint8))], 1)
         return rows.reshape(-1)
 
@@ -83,12 +86,26 @@ class Format:
         rest = kept[:, -1:] - math.log(VOCABULARY - self.top_k)
         return rest.expand(-1, VOCABULARY).scatter(1, codes, kept[:, :-1])
 
+    def rounded(self, logits: Float[Tensor, "M V"]) -> Float[Tensor, "M V"]:
+        """What is read of them after `pack`, on their device."""
+        if self.top_k is not None:
+            return self.unpack(self.pack(logits)).to(logits.device)
+        return _half_logs(logits.float().log_softmax(-1)).float()
+
     def pack_hidden(self, hidden: Float[Tensor, "N E"]) -> UInt8[np.ndarray, bytes]:
-        return _bytes(hidden.float().clamp(-LARGEST, LARGEST).half()).reshape(-1)
+        return _bytes(_half(hidden)).reshape(-1)
 
     def unpack_hidden(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "N E"]:
         assert self.width
         return _halves(data).reshape(-1, self.width).float()
+
+
+def _half_logs(logs: Float[Tensor, "M K"]) -> Float16[Tensor, "M K"]:
+    return logs.clamp(min=FLOOR).half()
+
+
+def _half(hidden: Float[Tensor, "N E"]) -> Float16[Tensor, "N E"]:
+    return hidden.float().clamp(-LARGEST, LARGEST).half()
 
 
 def _bytes(values: Tensor) -> np.ndarray:
@@ -101,48 +118,67 @@ def _halves(data: np.ndarray) -> Tensor:
 
 
 class LiveTeacher:
-    """Asks the model every time."""
+    """Asks the model every time, about whole batches."""
 
     def __init__(self, model: GenericStudent, format: Format) -> None:
         self.model, self.format = model.eval().requires_grad_(False), format
 
     def __call__(self, batch: Batch) -> Taught:
-        return decode(self.format, batch, lambda row: self.ask(batch, row))
+        logits, hidden = _read(self.model, batch.patches, batch.lengths, self.format.logits)
+        return Taught(
+            None if logits is None else self.format.rounded(logits),
+            _half(hidden).float() if self.format.width else None,
+        )
 
-    @torch.no_grad()
     def ask(self, batch: Batch, row: int) -> Answer:
-        """Its answer for one row."""
-        device = self.model.device
-        length = batch.lengths[row : row + 1].to(device)
-        patches = batch.patches[row : row + 1, : int(length)].to(device)
-        with torch.autocast(device.type, enabled=False):
-            output = self.model(patches, length)
-        hidden = self.format.pack_hidden(output.hidden) if self.format.width else None
-        return Answer(self.format.pack(output.logits[output.valid]), hidden)
+        """Its answer for one row, as a cache keeps it."""
+        length = batch.lengths[row : row + 1]
+        patches = batch.patches[row : row + 1, : int(length)]
+        logits, hidden = _read(self.model, patches, length, self.format.logits)
+        return Answer(
+            None if logits is None else self.format.pack(logits),
+            self.format.pack_hidden(hidden) if self.format.width else None,
+        )
 
 
 class SampleTeacher:
     """Asks about whole batches in fp32 and keeps nothing: no text that a student has written comes
     twice, so there is no number format to agree with."""
 
-    def __init__(self, model: GenericStudent, hidden: bool) -> None:
-        self.model, self.hidden = model.eval().requires_grad_(False), hidden
+    def __init__(self, model: GenericStudent, logits: bool, hidden: bool) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.logits, self.hidden = logits, hidden
 
-    @torch.no_grad()
     def __call__(self, batch: Batch) -> Taught:
-        with torch.autocast(self.model.device.type, enabled=False):
-            output = self.model(batch.patches, batch.lengths)
-        logs = output.logits[output.valid].float().log_softmax(-1)
-        return Taught(logs, output.hidden.float() if self.hidden else None)
+        logits, hidden = _read(self.model, batch.patches, batch.lengths, self.logits)
+        logs = None if logits is None else logits.float().log_softmax(-1)
+        return Taught(logs, hidden.float() if self.hidden else None)
+
+
+@torch.no_grad()
+def _read(
+    model: GenericStudent,
+    patches: Int[Tensor, "B S P"],
+    lengths: Int[Tensor, " B"],
+    logits: bool,
+) -> tuple[Float[Tensor, "M V"] | None, Float[Tensor, "N E"]]:
+    """Logits of the valid characters, if they are wanted, and hidden states."""
+    device = model.device
+    patches, lengths = patches.to(device), lengths.to(device)
+    with torch.autocast(device.type, enabled=False):
+        if not logits:
+            return None, model.hidden(patches, lengths)[0]
+        output = model(patches, lengths)
+    return output.logits[output.valid], output.hidden
 
 
 def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
     """The answers for all rows of a batch, one after another, as the losses read them."""
     answers = [answer(row) for row in range(len(batch.lengths))]
     device = batch.patches.device
-    characters = format.unpack(np.concatenate([each.characters for each in answers]))
+    characters = [each.characters for each in answers if each.characters is not None]
     hidden = [each.hidden for each in answers if each.hidden is not None]
     return Taught(
-        characters.to(device),
+        format.unpack(np.concatenate(characters)).to(device) if characters else None,
         format.unpack_hidden(np.concatenate(hidden)).to(device) if hidden else None,
     )
