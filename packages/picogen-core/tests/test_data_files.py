@@ -123,6 +123,8 @@ def test_the_grid_has_sixteenths_and_triplets(time, place):
     [
         ("a.xml", b"<score", "xml2abc: ParseError"),
         ("a.musicxml", b"<score-partwise><part-list/></score-partwise>", "no notes"),
+        ("a.xml", b"<html><body/></html>", "its root is <html>"),
+        ("a.musicxml", b"<score-timewise/>", "root is <score-timewise>; of MusicXML <score-partw"),
         ("a.mxl", b"PK\x03\x04 no zip", "not a compressed MusicXML"),
         ("a.mid", b"MThd no MIDI", "music21: "),
         ("a.krn", b"no kern", "music21|notes"),
