@@ -35,13 +35,21 @@ def jobs_file(folder: Path, *rows: dict | str) -> Path:
         ({"id": "b", "bars": 0}, "line 2: bars=0"),
         ({"id": "A"}, "line 2: id='A' stands in line 1 already"),
         ({"id": "../b"}, "line 2: id='../b': an id has"),
-        ({"id": "b-2"}, "line 2: id='b-2'"),
+        ({"id": "a-2"}, "line 2: id='a-2' would be the name of a page of the piece in line 1"),
+        ({"id": "曲" * 34}, "takes at most 100 bytes"),
+        ('{"id": "b",}', "no JSON (Expecting property name enclosed in double quotes, character"),
     ],
 )
 def test_lists_that_are_wrong(tmp_path: Path, row, message: str):
     with pytest.raises((BadInput, ConfigError)) as error:
         read_jobs(jobs_file(tmp_path, {"id": "a"}, row), PieceRequest())
     assert message in str(error.value)
+
+
+def test_ids_as_people_give_them(tmp_path: Path):
+    path = jobs_file(tmp_path, {"id": "tune-1"}, {"id": "tune-2"}, {"id": 3}, {"id": "茉莉花"})
+    names = [one.name for one in read_jobs(path, PieceRequest())]
+    assert names == ["tune-1", "tune-2", "3", "茉莉花"]
 
 
 def test_what_a_line_says_and_leaves_out(tmp_path: Path):
