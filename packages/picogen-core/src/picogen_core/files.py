@@ -33,8 +33,8 @@ def prepare_output_dir(path: Path, force: bool) -> None:
 
 @contextmanager
 def written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder within `folder`, which is made too, whose files take their places when all of them are whole. If
-    anything is raised they go away, and what was there before stays.
+    """A new folder within `folder`, whose files take their places there when all of them are whole.
+    If anything is raised they go away, and what was there before stays. `folder` is made too.
 
     Raises:
         BadInput: the place cannot be written to.
