@@ -21,7 +21,11 @@ def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
     """
     import numba
 
-    return numba.njit(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
+    settings = {"fastmath": FAST, "error_model": "numpy"}
+    try:
+        return numba.njit(signature, cache=True, **settings)(function)
+    except RuntimeError:  # neither beside the file nor in the user's cache can it be written
+        return numba.njit(signature, **settings)(function)
 
 
 @contextmanager
