@@ -1,6 +1,8 @@
 """Lists of pieces, signals, and students in Python."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from picogen_core.abc.patches import strip_marks
 from picogen_core.generation.job import PieceRequest
 from picogen_core.generation.jobs import read_jobs, read_shard
 from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.ranking import Ranking
 from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.session import Candidates
 from picogen_core.generation.student import Music
+from picogen_core.progress import Quiet
 from picogen_core.training.interrupt import Stopped
 
 torch.set_num_threads(1)
@@ -112,9 +117,6 @@ def test_nothing_is_written_if_a_line_cannot_be(small_student: Path, tmp_path: P
 
 
 def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path, tmp_path: Path):
-    import os
-    import signal
-
     heard: list[str] = []
 
     def tell(text: str) -> None:
@@ -132,6 +134,57 @@ def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path
     assert record["stopped"] == "interrupted" and record["interrupted"] and not record["complete"]
     assert record["bars_written"] == 2 and (tmp_path / "0001.abc").is_file()
     assert not (tmp_path / "0002.json").exists()
+
+
+class Heard(Quiet):
+    """What a reporter is told."""
+
+    def __init__(self) -> None:
+        self.totals: list[float | None] = []
+        self.done: list[float] = []
+        self.messages: list[str] = []
+
+    def start(self, title: str, total: float | None, unit: str) -> None:
+        self.totals.append(total)
+
+    def advance(self, done: float, values=None) -> None:
+        self.done.append(done)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def test_progress_is_that_of_the_bars(small_student: Path, tmp_path: Path):
+    heard = Heard()
+    request = GenerateRequest(
+        weights_path=small_student, count=2, prompt="K:C\nV:1 treble\n", bars=10,
+        candidates=Candidates(2), batch_size=2,
+    )  # fmt: skip
+    write_scores(request, tmp_path, heard)
+    assert heard.totals == [2.0] and heard.done == sorted(heard.done)
+    assert heard.done[-1] == pytest.approx(2)
+    assert sum(0.1 < done < 0.9 for done in heard.done) >= 8
+
+
+def test_interrupted_candidates_are_not_measured(small_student: Path, tmp_path: Path, monkeypatch):
+    """Measuring them can take minutes, and whoever interrupts does not wait that long."""
+
+    class Impatient(Heard):
+        def advance(self, done: float, values=None) -> None:
+            if done > 0.3 >= max(self.done):
+                os.kill(os.getpid(), signal.SIGINT)
+            super().advance(done)
+
+    heard = Impatient()
+    request = GenerateRequest(
+        weights_path=small_student, count=3, prompt="K:C\n", bars=30, batch_size=2,
+        candidates=Candidates(2, Ranking("valid")),
+    )  # fmt: skip
+    with pytest.raises(Stopped):
+        write_scores(request, tmp_path, heard)
+    record = json.loads((tmp_path / "0001.json").read_text())
+    assert record["interrupted"] and record["candidates"]["rank"] == "nll"
+    assert heard.messages == [f"0 of 3 pieces are finished in {tmp_path}, 1 as far as they were."]
 
 
 def test_students_in_python(small_student: Path):

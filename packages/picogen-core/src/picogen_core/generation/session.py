@@ -36,10 +36,12 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Event:
-    """A piece has more text, and its score if it is finished."""
+    """A piece, or one of its candidates, has more text, or is `over`; then there may be a score."""
 
     job: Job
     text: str
+    candidate: int = 0
+    over: bool = False
     score: Score | None = None
 
 
@@ -196,9 +198,9 @@ def _write_group(
             found[c] = one.draft
             if len(found) == count:
                 score = _score(jobs[i], drafts.pop(i), candidates)
-        yield Event(jobs[i], one.text, score)
+        yield Event(jobs[i], one.text, c, one.draft is not None, score)
     for i, found in drafts.items():
-        yield Event(jobs[i], "", _score(jobs[i], found, candidates))
+        yield Event(jobs[i], "", score=_score(jobs[i], found, candidates))
 
 
 def _score(job: Job, drafts: dict[int, Draft], candidates: Candidates) -> Score:
@@ -222,4 +224,8 @@ def _score(job: Job, drafts: dict[int, Draft], candidates: Candidates) -> Score:
         numbered = replace(draft, number=job.number)
         title = None if job.name == f"{job.number:04d}" else job.name
         scores.append(finish(numbered, job.prompt.titles, settings | told | own, title))
-    return best(candidates.ranking, scores) if candidates.count > 1 else scores[0]
+    if candidates.count == 1:
+        return scores[0]
+    # Whoever interrupts does not wait for the candidates to be measured.
+    ranking = Ranking("nll") if told["interrupted"] else candidates.ranking
+    return best(ranking, scores)
