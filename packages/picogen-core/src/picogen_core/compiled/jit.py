@@ -21,7 +21,7 @@ def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
     """
     import numba
 
-    settings = {"fastmath": FAST, "error_model": "numpy"}
+    settings: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy"}
     try:
         return numba.njit(signature, cache=True, **settings)(function)
     except RuntimeError:  # neither beside the file nor in the user's cache can it be written
