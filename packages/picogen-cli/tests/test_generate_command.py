@@ -160,6 +160,8 @@ def test_a_list_goes_on_where_it_ended(checkpoint: Path, tmp_path: Path, capsys)
     rows = [{"id": "one", "continue": "air.abc", "keep_bars": 2, "bars": 4}, {"id": "two"}]
     jobs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     given = ["--weights-path", checkpoint, "--jobs", jobs, "--bars", 3, "--output-dir", out]
+    assert run(*given, "--json", "--shard", "3/3") == 0  # of two pieces: none
+    assert json.loads(capsys.readouterr().out)["written"] == []
     assert run(*given, "--json", "--shard", "1/2") == 0
     assert json.loads(capsys.readouterr().out)["written"] == ["one"]
     assert run(*given, "--json", "--to", "musicxml") == 0

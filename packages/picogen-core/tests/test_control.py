@@ -131,6 +131,21 @@ def test_scores_that_cannot_be_gone_on_from(tmp_path: Path, monkeypatch):
     assert "c4 c4|" in read_opening(tmp_path / "a.mid", 2, None).text
 
 
+def test_what_should_be_known_of_a_score_is_told(session: Session, tmp_path: Path, monkeypatch):
+    book = tmp_path / "book.abc"
+    book.write_text("X:1\nL:1/4\nK:C\nC4|D4|\n\nX:2\nL:1/4\nK:G\nG4|\n")
+    assert read_opening(book, 1, None).remarks == (f"{book}: it has 2 tunes; the first is taken.",)
+    (tmp_path / "a.mid").touch()
+    read = ReadFile("X:1\nL:1/8\nM:4/4\nK:C\nc4 c4|c8|\n", 3, 2)
+    monkeypatch.setattr(FileReader, "read", lambda self, path: read)
+    assert read_opening(tmp_path / "a.mid", 1, None).remarks == (
+        f"{tmp_path / 'a.mid'}: 2 of its 3 notes were moved to a grid of 1/16 and triplets.",
+    )
+    (tmp_path / "latin.abc").write_bytes("X:1\nT:Größe\nK:C\nC4|\n".encode("latin-1"))
+    with pytest.raises(BadInput, match=r"^[^:]*latin.abc: it is no text in UTF-8"):
+        read_opening(tmp_path / "latin.abc", 1, None)
+
+
 def test_tags_are_checked(small_student: Path, session: Session):
     known = trained_tags(small_student)
     assert known == TRIPLES

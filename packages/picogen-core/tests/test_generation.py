@@ -89,6 +89,13 @@ def test_an_older_piece_leaves_nothing_beside_the_new_one(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
+def test_of_a_piece_that_is_too_long_its_beginning_is_a_score():
+    bars = "".join(f"[r:{i}/{29999 - i}][V:1]C8|\n" for i in range(30_000))
+    score = finish(replace(PIECE, text=PIECE.text.partition("[r:")[0] + bars), (), {})
+    assert score.abc.count("[V:1]C8|\n") == score.record["bars_written"] > 25_000
+    assert not score.record["complete"] and "262,144 characters" in score.record["stopped"]
+
+
 def test_an_older_piece_stays_if_the_new_one_cannot_be_written(tmp_path: Path, monkeypatch):
     write_score(tmp_path, finish(PIECE, (), {}))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -10,6 +10,7 @@ from typing import Any
 
 from picogen_core.abc.grammar import Constraint, least_patches
 from picogen_core.abc.patches import encode_prompt, split_body
+from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import Limits
 from picogen_core.generation.opening import read_opening, read_prompt
@@ -43,8 +44,8 @@ class PieceRequest:
     seed: int = 0
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
 
-    def placed(self) -> PlacedPrompt:
-        """The beginning of the piece.
+    def placed(self, reader: FileReader | None = None) -> PlacedPrompt:
+        """The beginning of the piece, of a score by `reader` if there is one already.
 
         Raises:
             PicogenError: it cannot be read, or contradicts the other options.
@@ -57,7 +58,7 @@ class PieceRequest:
             raise ConfigError("--bars takes the grammar. Leave --no-grammar out.")
         prompt = read_prompt(self.prompt_file) if self.prompt_file else self.prompt
         if self.continued:
-            return read_opening(self.continued, self.keep_bars, self.bars, prompt)
+            return read_opening(self.continued, self.keep_bars, self.bars, prompt, reader)
         return place_prompt(prompt, self.bars)
 
 

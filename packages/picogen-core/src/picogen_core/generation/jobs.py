@@ -62,8 +62,10 @@ def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"jobs {path}: cannot be read ({error}).") from None
+    except OSError as error:
+        raise BadInput(f"jobs {path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"jobs {path}: it is no text in UTF-8. Save it as that.") from None
     asked: list[Asked] = []
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.abc.patches import split_body, strip_marks
-from picogen_core.abc.repair import repair
+from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
 from picogen_core.files import written_aside
 from picogen_core.generation.piece import Draft
@@ -35,11 +35,15 @@ def finish(
 ) -> Score:
     """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
     raw = strip_marks(draft.text)
-    text = raw if draft.complete or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
+    whole, stopped = draft.complete, draft.stopped
+    if len(raw) > MAX_TEXT:
+        raw, whole = raw[:MAX_TEXT], False
+        stopped = f"a score has at most {MAX_TEXT:,} characters; what follows is in raw alone"
+    text = raw if whole or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
     record: dict[str, Any] = {
         "number": draft.number,
-        "complete": draft.complete,
-        "stopped": draft.stopped,
+        "complete": whole,
+        "stopped": stopped,
         "patches": draft.patches,
         **settings,
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError, PicogenError
 from picogen_core.generation.engines.choose import Name
 from picogen_core.generation.job import Job, PieceRequest
@@ -124,16 +125,19 @@ def _asked(request: GenerateRequest) -> list[Asked]:
 
 
 def _prepare(session: Session, asked: Sequence[Asked], request: GenerateRequest) -> list[Job]:
+    if not request.jobs:
+        first = session.prepare(request, 1, asked[0].name, request.candidates)
+        return [first, *(first.numbered(number) for number in range(2, len(asked) + 1))]
     jobs: list[Job] = []
-    for number, one in enumerate(asked, 1):
-        if jobs and not request.jobs:
-            jobs.append(jobs[0].numbered(number))
-            continue
-        try:
-            number = 1 if request.jobs else number
-            jobs.append(session.prepare(one.request, number, one.name, request.candidates))
-        except PicogenError as error:
-            raise (at_line(one, error) if one.where else error) from None
+    session.reporter.start("Reading the list", float(len(asked)), "pieces")
+    with FileReader() as reader:
+        for one in asked:
+            try:
+                jobs.append(session.prepare(one.request, 1, one.name, request.candidates, reader))
+            except PicogenError as error:
+                raise at_line(one, error) from None
+            session.reporter.advance(len(jobs))
+    session.reporter.finish()
     return jobs
 
 

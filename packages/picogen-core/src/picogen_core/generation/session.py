@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
+from picogen_core.data.files.reader import FileReader
 from picogen_core.generation.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
@@ -68,15 +69,15 @@ class Session:
 
     def prepare(
         self, request: PieceRequest, number: int = 1, name: str = "",
-        candidates: Candidates | None = None,
+        candidates: Candidates | None = None, reader: FileReader | None = None,
     ) -> Job:  # fmt: skip
-        """A piece made ready. Doubts about its tags are told, each once.
+        """A piece made ready. Doubts about its tags, and remarks on its score, are told, each once.
 
         Raises:
             PicogenError: the prompt cannot be read, or does not fit what is asked for.
         """
-        prompt = request.placed()
-        for doubt in doubts(prompt.text, self._tags):
+        prompt = request.placed(reader)
+        for doubt in (*prompt.remarks, *doubts(prompt.text, self._tags)):
             if doubt not in self._told:
                 self._told.add(doubt)
                 self.reporter.message(doubt)
