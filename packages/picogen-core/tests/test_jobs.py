@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +187,19 @@ def test_interrupted_candidates_are_not_measured(small_student: Path, tmp_path: 
     record = json.loads((tmp_path / "0001.json").read_text())
     assert record["interrupted"] and record["candidates"]["rank"] == "nll"
     assert heard.messages == [f"0 of 3 pieces are finished in {tmp_path}, 1 as far as they were."]
+
+
+def test_a_student_writes_several_pieces_at_a_time(small_student: Path):
+    def streamed(seed: int) -> Iterator[str]:
+        return student.stream("K:C\n", seed=seed, bars=6)
+
+    student = picogen_core.generation.load(small_student)
+    alone = ["".join(streamed(seed)) for seed in range(4)]
+    first, second = streamed(0), streamed(1)
+    begun = next(first) + next(first), next(second)
+    assert [begun[0] + "".join(first), begun[1] + "".join(second)] == alone[:2]
+    with ThreadPoolExecutor(4) as pool:
+        assert ["".join(lines) for lines in pool.map(list, map(streamed, range(4)))] == alone
 
 
 def test_students_in_python(small_student: Path):

@@ -46,6 +46,15 @@ class Event:
     score: Score | None = None
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """An engine, and how many patches a slot of it holds."""
+
+    choice: Choice
+    engine: Engine
+    places: int
+
+
 class Session:
     """The checkpoint, and the engine, which opens when something is to be written.
 
@@ -65,7 +74,7 @@ class Session:
         self._rollover: Rolls = rollover
         self._tags = trained_tags(self.checkpoint.folder)
         self._told: set[str] = set()
-        self._open: tuple[Choice, Engine, int] | None = None
+        self._idle: list[_Opened] = []
 
     def prepare(
         self, request: PieceRequest, number: int = 1, name: str = "",
@@ -112,33 +121,37 @@ class Session:
         if not jobs:
             return
         slots = min(batch_size, len(jobs) * candidates.count)
-        choice, engine = self._engine(jobs, slots, len(jobs) * candidates.count)
+        opened = self._engine(jobs, slots, len(jobs) * candidates.count)
         facts = {
-            "engine": choice.engine,
+            "engine": opened.choice.engine,
             "batch": slots,
             "checkpoint": {"path": str(self.path), "sha256": self.sha256},
         }
         begun = time.monotonic()
-        for sampling, group in _by_sampling(jobs):
-            for event in _write_group(engine, sampling, group, candidates, stop):
-                if event.score:
-                    passed = {"seconds": round(time.monotonic() - begun, 3)}
-                    event.score.record.update(facts | passed)
-                yield event
-            if stop():
-                return
+        try:
+            for sampling, group in _by_sampling(jobs):
+                for event in _write_group(opened.engine, sampling, group, candidates, stop):
+                    if event.score:
+                        passed = {"seconds": round(time.monotonic() - begun, 3)}
+                        event.score.record.update(facts | passed)
+                    yield event
+                if stop():
+                    return
+        finally:
+            self._idle.append(opened)
 
-    def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> tuple[Choice, Engine]:
-        """The engine that is open, if it is large enough."""
+    def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> _Opened:
+        """An engine that nobody writes with: another thread may, or a stream not yet at its end."""
         places = max(
             lengths(self.config, job.limits.max_patches, self._rollover)[1] for job in jobs
         )
-        if self._open and self._open[1].slots >= slots and self._open[2] >= places:
-            return self._open[:2]
+        while self._idle:
+            opened = self._idle.pop()
+            if opened.engine.slots >= slots and opened.places >= places:
+                return opened
         choice = choose(self.config, *self._ask, pieces, self.reporter)
         engine = open_engine(self.checkpoint, choice, slots, places, self.reporter)
-        self._open = choice, engine, places
-        return choice, engine
+        return _Opened(choice, engine, places)
 
 
 def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[Limits, int]:
