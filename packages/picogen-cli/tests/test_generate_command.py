@@ -137,6 +137,8 @@ def test_a_full_disk_under_the_report(checkpoint: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--temperature", "inf"], "sampling: temperature=inf: input should be a finite number."),
+        (["--top-p", "nan"], "sampling: top_p=nan: input should be a finite number."),
         (["--max-length", "1"], "greater than or equal to 2. See: "),
         (["--stream", "--num-samples", "2"], "--stream prints one piece"),
         (["--shard", "1/2"], "--shard is a part of the list that --jobs names"),

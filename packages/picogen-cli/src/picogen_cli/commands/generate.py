@@ -108,6 +108,7 @@ def generate(
     from picogen_core.files import prepare_output_dir
     from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.ranking import RANKS, Ranking
+    from picogen_core.options import parse_options
 
     from picogen_cli.converting import parse_targets
 
@@ -118,13 +119,14 @@ def generate(
     from picogen_core.generation.run import GenerateRequest, write_scores
     from picogen_core.generation.session import Candidates
 
-    sampling = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        order=one_of("--order", order, ("notagen", "temperature-first")),
-    )
+    drawn = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "order": one_of("--order", order, ("notagen", "temperature-first")),
+    }
+    sampling = parse_options(SamplingOptions, drawn, "sampling")
     request = GenerateRequest(
         weights_path=weights_path,
         backbone=backbone,
