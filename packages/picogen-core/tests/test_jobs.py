@@ -168,6 +168,16 @@ def test_progress_is_that_of_the_bars(small_student: Path, tmp_path: Path):
     assert sum(0.1 < done < 0.9 for done in heard.done) >= 8
 
 
+def test_a_reference_that_is_none_is_refused_before_writing(small_student: Path, tmp_path: Path):
+    heard = Heard()
+    request = GenerateRequest(
+        weights_path=small_student, candidates=Candidates(2, Ranking("powerlaw", "nope"))
+    )
+    with pytest.raises(BadInput, match="nope: there is no such"):
+        write_scores(request, tmp_path, heard)
+    assert heard.totals == []
+
+
 def test_interrupted_candidates_are_not_measured(small_student: Path, tmp_path: Path, monkeypatch):
     """Measuring them can take minutes, and whoever interrupts does not wait that long."""
 

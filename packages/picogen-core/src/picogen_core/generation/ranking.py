@@ -32,6 +32,11 @@ class Ranking:
     rank: Rank = "nll"
     reference: str = REFERENCE
 
+    def check(self) -> None:
+        """Before hours of writing. Raises `PicogenError` if there is no such reference."""
+        if self.rank in ("powerlaw", "repetition"):
+            self._open()
+
     def values(self, scores: Sequence[Score]) -> list[float | None]:
         """For each candidate its value, lower is better; None for one that cannot be judged."""
         if self.rank == "nll":

@@ -67,6 +67,8 @@ def write_scores(
     )  # fmt: skip
     _check_backbone(request, session.config.backbone)
     jobs = _prepare(session, asked, request)
+    if request.candidates.count > 1:
+        request.candidates.ranking.check()
     scores: dict[str, Score] = {}
     if request.jobs:
         scores = _finished(folder, jobs, asked, request.again)
