@@ -85,6 +85,7 @@ def test_going_on_from_a_score(session: Session, tmp_path: Path):
     placed = read_opening(file, 2, 8)
     assert placed.titles == ("T:Air", "C:Anon")
     assert placed.text == HEAD + "[r:0/7][V:1]CDEF GABc|\n[r:1/6][V:1]c4 c4|\n"
+    assert read_opening(file, 0, 8).text == placed.text.partition("[r:")[0]
     whole = read_opening(file, None, None, "X:7\nT:Other\n%Modern\n%Dora\n%Cello\n")
     assert whole.titles == ("X:7", "T:Other")
     assert whole.text.startswith("%Modern\n%Dora\n%Cello\n%end\nL:1/8\n")

@@ -1,5 +1,6 @@
 """Lists of pieces, signals, and students in Python."""
 
+import ast
 import json
 import os
 import signal
@@ -210,6 +211,16 @@ def test_a_student_writes_several_pieces_at_a_time(small_student: Path):
     assert [begun[0] + "".join(first), begun[1] + "".join(second)] == alone[:2]
     with ThreadPoolExecutor(4) as pool:
         assert ["".join(lines) for lines in pool.map(list, map(streamed, range(4)))] == alone
+
+
+@pytest.mark.parametrize(
+    "wrong", ["seed=-1", "bars=0", "max_length=1", "keep_bars=-1", "candidates=0", "rank='nul'"]
+)
+def test_what_a_student_cannot_be_asked(small_student: Path, wrong: str):
+    student = picogen_core.generation.load(small_student)
+    name, _, value = wrong.partition("=")
+    with pytest.raises(ConfigError, match=name):
+        student.generate("K:C\n", **{name: ast.literal_eval(value)})
 
 
 def test_students_in_python(small_student: Path):

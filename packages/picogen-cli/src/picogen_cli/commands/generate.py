@@ -64,7 +64,8 @@ def generate(
         typer.Option("--continue", help="Go on from this score: ABC, MusicXML, **kern or MIDI."),
     ] = None,
     keep_bars: Annotated[
-        int | None, typer.Option(min=1, help="Of that score keep so many bars; left out, all.")
+        int | None,
+        typer.Option(min=0, help="Of that score keep so many bars, 0: its header; left out, all."),
     ] = None,
     jobs: Annotated[
         Path | None,

@@ -32,7 +32,7 @@ class JobRow(Options):
     prompt: str | None = Field(None, description="Header, or header and music.")
     prompt_file: Path | None = Field(None, description="A file with a prompt.")
     continued: Path | None = Field(None, alias="continue", description="A score to go on from.")
-    keep_bars: int | None = Field(None, ge=1, description="Bars of that score to keep.")
+    keep_bars: int | None = Field(None, ge=0, description="Bars of that score to keep.")
     bars: int | None = Field(None, ge=1, description="Bars in all.")
     grammar: bool | None = Field(None, description="Steer to sound bars.")
     max_length: int | None = Field(None, ge=2, description="Most patches.")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
 from picogen_core.data.files.reader import FileReader
+from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
@@ -33,6 +34,10 @@ class Candidates:
 
     count: int = 1
     ranking: Ranking = field(default_factory=Ranking)
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"candidates={self.count}: give 1 or more.")
 
 
 @dataclass(frozen=True)
