@@ -207,7 +207,7 @@ def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session:
     draft = next(
         one.draft
         for one in write(
-            session._open[1], [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
+            session._idle[0].engine, [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
             likelihood=True,
         ) if one.draft
     )  # fmt: skip
