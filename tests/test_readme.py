@@ -118,7 +118,8 @@ def test_students_in_python(tmp_path: Path, monkeypatch, capsys: pytest.CaptureF
     said = capsys.readouterr().out
     assert said.startswith("L:1/8\nM:6/8\nK:G\n") and "\nX:1\nT:PiCo-Gen 1\n" in said
     assert "\n True [" in said
-    assert (tmp_path / "jig.musicxml").read_text().count("<measure") == 8
+    written = (tmp_path / "jig.musicxml").read_text()  # the seed may give it several voices
+    assert written.count("<measure") == 8 * written.count("<part id=")
 
 
 def test_the_list_of_pieces_can_be_read(tmp_path: Path):

@@ -108,9 +108,38 @@ def test_one_piece_bar_by_bar(checkpoint: Path, tmp_path: Path, capsys):
     assert record["bars_written"] == record["bars_asked"] == 4
 
 
+def test_a_closed_pipe_leaves_the_piece_as_far_as_it_was(checkpoint: Path, tmp_path: Path):
+    given = ["--weights-path", checkpoint, "--bars", 30, "--stream", "--output-dir", tmp_path / "o"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "picogen_cli", "generate", *map(str, given)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout and process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=100) == 1
+    assert process.stderr and "Traceback" not in process.stderr.read()
+    record = json.loads((tmp_path / "o" / "0001.json").read_text())
+    assert record["interrupted"] and not record["complete"]
+
+
+def test_a_full_disk_under_the_report(checkpoint: Path, tmp_path: Path):
+    given = ["--weights-path", checkpoint, "--bars", 2, "--json", "--output-dir", tmp_path / "o"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "picogen_cli", "generate", *map(str, given)],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=100, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("picogen: the output: No space left on device.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--temperature", "inf"], "sampling: temperature=inf: input should be a finite number."),
+        (["--top-p", "nan"], "sampling: top_p=nan: input should be a finite number."),
+        (["--max-length", "1"], "greater than or equal to 2. See: "),
         (["--stream", "--num-samples", "2"], "--stream prints one piece"),
         (["--shard", "1/2"], "--shard is a part of the list that --jobs names"),
         (["--jobs", "j.jsonl", "--num-samples", "2"], "--jobs lists the pieces"),
@@ -133,6 +162,8 @@ def test_a_list_goes_on_where_it_ended(checkpoint: Path, tmp_path: Path, capsys)
     rows = [{"id": "one", "continue": "air.abc", "keep_bars": 2, "bars": 4}, {"id": "two"}]
     jobs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     given = ["--weights-path", checkpoint, "--jobs", jobs, "--bars", 3, "--output-dir", out]
+    assert run(*given, "--json", "--shard", "3/3") == 0  # of two pieces: none
+    assert json.loads(capsys.readouterr().out)["written"] == []
     assert run(*given, "--json", "--shard", "1/2") == 0
     assert json.loads(capsys.readouterr().out)["written"] == ["one"]
     assert run(*given, "--json", "--to", "musicxml") == 0

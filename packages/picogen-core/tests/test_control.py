@@ -85,6 +85,7 @@ def test_going_on_from_a_score(session: Session, tmp_path: Path):
     placed = read_opening(file, 2, 8)
     assert placed.titles == ("T:Air", "C:Anon")
     assert placed.text == HEAD + "[r:0/7][V:1]CDEF GABc|\n[r:1/6][V:1]c4 c4|\n"
+    assert read_opening(file, 0, 8).text == placed.text.partition("[r:")[0]
     whole = read_opening(file, None, None, "X:7\nT:Other\n%Modern\n%Dora\n%Cello\n")
     assert whole.titles == ("X:7", "T:Other")
     assert whole.text.startswith("%Modern\n%Dora\n%Cello\n%end\nL:1/8\n")
@@ -129,6 +130,21 @@ def test_scores_that_cannot_be_gone_on_from(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(FileReader, "read", lambda self, path: ReadFile(TUNE))
     (tmp_path / "a.mid").write_text("")
     assert "c4 c4|" in read_opening(tmp_path / "a.mid", 2, None).text
+
+
+def test_what_should_be_known_of_a_score_is_told(session: Session, tmp_path: Path, monkeypatch):
+    book = tmp_path / "book.abc"
+    book.write_text("X:1\nL:1/4\nK:C\nC4|D4|\n\nX:2\nL:1/4\nK:G\nG4|\n")
+    assert read_opening(book, 1, None).remarks == (f"{book}: it has 2 tunes; the first is taken.",)
+    (tmp_path / "a.mid").touch()
+    read = ReadFile("X:1\nL:1/8\nM:4/4\nK:C\nc4 c4|c8|\n", 3, 2)
+    monkeypatch.setattr(FileReader, "read", lambda self, path: read)
+    assert read_opening(tmp_path / "a.mid", 1, None).remarks == (
+        f"{tmp_path / 'a.mid'}: 2 of its 3 notes were moved to a grid of 1/16 and triplets.",
+    )
+    (tmp_path / "latin.abc").write_bytes("X:1\nT:Größe\nK:C\nC4|\n".encode("latin-1"))
+    with pytest.raises(BadInput, match=r"^[^:]*latin.abc: it is no text in UTF-8"):
+        read_opening(tmp_path / "latin.abc", 1, None)
 
 
 def test_tags_are_checked(small_student: Path, session: Session):
@@ -191,7 +207,7 @@ def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session:
     draft = next(
         one.draft
         for one in write(
-            session._open[1], [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
+            session._idle[0].engine, [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
             likelihood=True,
         ) if one.draft
     )  # fmt: skip

@@ -73,10 +73,10 @@ def test_kern(tmp_path: Path, reader):
     )  # fmt: skip
 
 
-def write_midi(path: Path, times: list[tuple[int, int, int]]) -> None:
+def write_midi(path: Path, times: list[tuple[int, int, int]], channel: int = 0) -> None:
     """Notes (start, end, pitch) at 480 ticks a quarter, as a file of format 0."""
-    events = [(start, 0x90, pitch, 80) for start, _, pitch in times]
-    events += [(end, 0x80, pitch, 0) for _, end, pitch in times]
+    events = [(start, 0x90 + channel, pitch, 80) for start, _, pitch in times]
+    events += [(end, 0x80 + channel, pitch, 0) for _, end, pitch in times]
     track, now = bytearray(), 0
     for time, status, pitch, velocity in sorted(events):
         delta = time - now
@@ -104,6 +104,12 @@ def test_midi_is_moved_to_the_grid_and_says_so(tmp_path: Path, reader):
     assert [duration for _, duration, _ in voice][:5] == [1, third, third, third, quarter]
 
 
+def test_drums_have_no_notes(tmp_path: Path, reader):
+    write_midi(tmp_path / "a.mid", [(0, 480, 36), (480, 960, 38)], channel=9)
+    with pytest.raises(BadInput, match="it has no notes"):
+        reader.read(tmp_path / "a.mid")
+
+
 @pytest.mark.parametrize(
     ("time", "place"),
     [("0.26", "1/4"), ("0.3", "1/3"), ("0.52", "1/2"), ("0.7", "2/3"), ("0.99", "1")],
@@ -117,6 +123,8 @@ def test_the_grid_has_sixteenths_and_triplets(time, place):
     [
         ("a.xml", b"<score", "xml2abc: ParseError"),
         ("a.musicxml", b"<score-partwise><part-list/></score-partwise>", "no notes"),
+        ("a.xml", b"<html><body/></html>", "its root is <html>"),
+        ("a.musicxml", b"<score-timewise/>", "root is <score-timewise>; of MusicXML <score-partw"),
         ("a.mxl", b"PK\x03\x04 no zip", "not a compressed MusicXML"),
         ("a.mid", b"MThd no MIDI", "music21: "),
         ("a.krn", b"no kern", "music21|notes"),

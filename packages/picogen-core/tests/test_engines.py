@@ -1,5 +1,6 @@
 """The engines on real models: the same pieces alone, in batches, and from either engine."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import BadCheckpoint, ConfigError
+from picogen_core.compiled.jit import kernel
 from picogen_core.generation.decode import Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import (
@@ -74,6 +76,25 @@ def test_a_piece_does_not_depend_on_its_batch(folder: Path, engine: str):
 
 def test_both_engines_write_the_same(folder: Path):
     assert texts(open_one(folder, "numba", 4), 6) == texts(open_one(folder, "torch", 4), 6)
+
+
+def test_numba_that_cannot_be_loaded_leaves_torch(folder: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "picogen_core.compiled", None)
+    config = Checkpoint(folder, Quiet()).config
+    assert choose(config, "auto", "auto", 1, Quiet()) == Choice("torch", "auto")
+    with pytest.raises(ConfigError, match="--engine numba: numba cannot be loaded"):
+        choose(config, "numba", "auto", 1, Quiet())
+
+
+def test_kernels_compile_where_no_cache_can_be_written(monkeypatch):
+    from numba.core import caching
+
+    monkeypatch.setattr(caching.FunctionCache._impl_class, "_locator_classes", [])
+    assert kernel(_doubled)(21) == 42
+
+
+def _doubled(number: int) -> int:
+    return 2 * number
 
 
 def test_both_engines_roll_over_the_same(folder: Path):

@@ -1,4 +1,6 @@
+import errno
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,11 +78,35 @@ def test_the_open_beginning_of_a_bar_is_never_drawn_again(model: GenericStudent)
     assert draft.text.startswith("K:C\n[r:5/3][V:1]C4|")
 
 
+PIECE = Draft(3, "L:1/8\nM:4/4\nK:C\nV:1 treble\n[r:0/0][V:1]C8|\n", 5, complete=True)
+
+
 def test_an_older_piece_leaves_nothing_beside_the_new_one(tmp_path: Path):
-    for name in ("0003.svg", "0003-2.svg", "0003.abc", "0004.abc"):
+    for name in ("0003.svg", "0003-2.svg", "0003.abc", "0004.abc", "0003-3.svg", "0003-3.json"):
         (tmp_path / name).write_text("old")
     write_score(tmp_path, finish(Draft(3, "L:1/8\nK:C\n", 3), (), {}))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0003.json", "0004.abc"]
+    left = ["0003-3.json", "0003-3.svg", "0003.json", "0004.abc"]  # 0003-3 is a piece of its own
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+
+
+def test_of_a_piece_that_is_too_long_its_beginning_is_a_score():
+    bars = "".join(f"[r:{i}/{29999 - i}][V:1]C8|\n" for i in range(30_000))
+    score = finish(replace(PIECE, text=PIECE.text.partition("[r:")[0] + bars), (), {})
+    assert score.abc.count("[V:1]C8|\n") == score.record["bars_written"] > 25_000
+    assert not score.record["complete"] and "262,144 characters" in score.record["stopped"]
+
+
+def test_an_older_piece_stays_if_the_new_one_cannot_be_written(tmp_path: Path, monkeypatch):
+    write_score(tmp_path, finish(PIECE, (), {}))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BadInput, match="cannot be written: No space left on device"):
+        write_score(tmp_path, finish(replace(PIECE, text=PIECE.text.replace("C8", "D8")), (), {}))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_first_pico_gens_prompt():

@@ -1,6 +1,11 @@
 """Lists of pieces, signals, and students in Python."""
 
+import ast
 import json
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +17,11 @@ from picogen_core.abc.patches import strip_marks
 from picogen_core.generation.job import PieceRequest
 from picogen_core.generation.jobs import read_jobs, read_shard
 from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.ranking import Ranking
 from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.session import Candidates
 from picogen_core.generation.student import Music
+from picogen_core.progress import Quiet
 from picogen_core.training.interrupt import Stopped
 
 torch.set_num_threads(1)
@@ -35,13 +43,21 @@ def jobs_file(folder: Path, *rows: dict | str) -> Path:
         ({"id": "b", "bars": 0}, "line 2: bars=0"),
         ({"id": "A"}, "line 2: id='A' stands in line 1 already"),
         ({"id": "../b"}, "line 2: id='../b': an id has"),
-        ({"id": "b-2"}, "line 2: id='b-2'"),
+        ({"id": "a-2"}, "line 2: id='a-2' would be the name of a page of the piece in line 1"),
+        ({"id": "曲" * 34}, "takes at most 100 bytes"),
+        ('{"id": "b",}', "no JSON (Expecting property name enclosed in double quotes, character"),
     ],
 )
 def test_lists_that_are_wrong(tmp_path: Path, row, message: str):
     with pytest.raises((BadInput, ConfigError)) as error:
         read_jobs(jobs_file(tmp_path, {"id": "a"}, row), PieceRequest())
     assert message in str(error.value)
+
+
+def test_ids_as_people_give_them(tmp_path: Path):
+    path = jobs_file(tmp_path, {"id": "tune-1"}, {"id": "tune-2"}, {"id": 3}, {"id": "茉莉花"})
+    names = [one.name for one in read_jobs(path, PieceRequest())]
+    assert names == ["tune-1", "tune-2", "3", "茉莉花"]
 
 
 def test_what_a_line_says_and_leaves_out(tmp_path: Path):
@@ -104,9 +120,6 @@ def test_nothing_is_written_if_a_line_cannot_be(small_student: Path, tmp_path: P
 
 
 def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path, tmp_path: Path):
-    import os
-    import signal
-
     heard: list[str] = []
 
     def tell(text: str) -> None:
@@ -126,20 +139,104 @@ def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path
     assert not (tmp_path / "0002.json").exists()
 
 
+class Heard(Quiet):
+    """What a reporter is told."""
+
+    def __init__(self) -> None:
+        self.totals: list[float | None] = []
+        self.done: list[float] = []
+        self.messages: list[str] = []
+
+    def start(self, title: str, total: float | None, unit: str) -> None:
+        self.totals.append(total)
+
+    def advance(self, done: float, values=None) -> None:
+        self.done.append(done)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def test_progress_is_that_of_the_bars(small_student: Path, tmp_path: Path):
+    heard = Heard()
+    request = GenerateRequest(
+        weights_path=small_student, count=2, prompt="K:C\nV:1 treble\n", bars=10,
+        candidates=Candidates(2), batch_size=2,
+    )  # fmt: skip
+    write_scores(request, tmp_path, heard)
+    assert heard.totals == [2.0] and heard.done == sorted(heard.done)
+    assert heard.done[-1] == pytest.approx(2)
+    assert sum(0.1 < done < 0.9 for done in heard.done) >= 8
+
+
+def test_a_reference_that_is_none_is_refused_before_writing(small_student: Path, tmp_path: Path):
+    heard = Heard()
+    request = GenerateRequest(
+        weights_path=small_student, candidates=Candidates(2, Ranking("powerlaw", "nope"))
+    )
+    with pytest.raises(BadInput, match="nope: there is no such"):
+        write_scores(request, tmp_path, heard)
+    assert heard.totals == []
+
+
+def test_interrupted_candidates_are_not_measured(small_student: Path, tmp_path: Path, monkeypatch):
+    """Measuring them can take minutes, and whoever interrupts does not wait that long."""
+
+    class Impatient(Heard):
+        def advance(self, done: float, values=None) -> None:
+            if done > 0.3 >= max(self.done):
+                os.kill(os.getpid(), signal.SIGINT)
+            super().advance(done)
+
+    heard = Impatient()
+    request = GenerateRequest(
+        weights_path=small_student, count=3, prompt="K:C\n", bars=30, batch_size=2,
+        candidates=Candidates(2, Ranking("valid")),
+    )  # fmt: skip
+    with pytest.raises(Stopped):
+        write_scores(request, tmp_path, heard)
+    record = json.loads((tmp_path / "0001.json").read_text())
+    assert record["interrupted"] and record["candidates"]["rank"] == "nll"
+    assert heard.messages == [f"0 of 3 pieces are finished in {tmp_path}, 1 as far as they were."]
+
+
+def test_a_student_writes_several_pieces_at_a_time(small_student: Path):
+    def streamed(seed: int) -> Iterator[str]:
+        return student.stream("K:C\n", seed=seed, bars=6)
+
+    student = picogen_core.generation.load(small_student)
+    alone = ["".join(streamed(seed)) for seed in range(4)]
+    first, second = streamed(0), streamed(1)
+    begun = next(first) + next(first), next(second)
+    assert [begun[0] + "".join(first), begun[1] + "".join(second)] == alone[:2]
+    with ThreadPoolExecutor(4) as pool:
+        assert ["".join(lines) for lines in pool.map(list, map(streamed, range(4)))] == alone
+
+
+@pytest.mark.parametrize(
+    "wrong", ["seed=-1", "bars=0", "max_length=1", "keep_bars=-1", "candidates=0", "rank='nul'"]
+)
+def test_what_a_student_cannot_be_asked(small_student: Path, wrong: str):
+    student = picogen_core.generation.load(small_student)
+    name, _, value = wrong.partition("=")
+    with pytest.raises(ConfigError, match=name):
+        student.generate("K:C\n", **{name: ast.literal_eval(value)})
+
+
 def test_students_in_python(small_student: Path):
     student = picogen_core.generation.load(small_student)
-    piece = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3)
-    assert piece.complete and piece.record["seed"] == 1 and piece.record["bars_written"] == 3
+    piece = student.generate("T:<b>Air</b>\nK:C\n", seed=2, bars=3)
+    assert piece.complete and piece.record["seed"] == 2 and piece.record["bars_written"] == 3
     assert piece.abc.startswith("X:1\nT:<b>Air</b>\n")
-    text = "".join(student.stream("T:<b>Air</b>\nK:C\n", seed=1, bars=3))
+    text = "".join(student.stream("T:<b>Air</b>\nK:C\n", seed=2, bars=3))
     assert text == strip_marks(piece.record["raw"])
-    assert len(list(student.stream("K:C\n", seed=1, bars=3))) == 7  # four header lines, three bars
+    assert len(list(student.stream("K:C\n", seed=2, bars=3))) == 7  # four header lines, three bars
     assert piece.musicxml().count("<measure") == 3
     assert piece.midi()[:4] == b"MThd" and "<svg" in piece.svg()[0]
     shown = piece._repr_html_()
     assert "&lt;b&gt;Air" in shown and "<b>Air" not in shown
     assert shown.startswith('<img alt="score" src="data:image/svg+xml;base64,')
-    again = student.generate("T:<b>Air</b>\nK:C\n", seed=1, bars=3, candidates=2, rank="nll")
+    again = student.generate("T:<b>Air</b>\nK:C\n", seed=2, bars=3, candidates=2, rank="nll")
     assert len(again.record["candidates"]["all"]) == 2
     with pytest.raises(ConfigError, match="Did you mean 'numba'"):
         picogen_core.generation.load(small_student, engine="numa")

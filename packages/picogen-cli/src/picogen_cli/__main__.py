@@ -1,6 +1,16 @@
-"""`python -m picogen_cli` is `picogen`."""
+"""`picogen`, also as `python -m picogen_cli`: Ctrl-C has no traceback while modules load either."""
 
-from picogen_cli.main import main
+import sys
+
+
+def run() -> None:
+    """The command line."""
+    try:
+        from picogen_cli.main import main
+    except KeyboardInterrupt:
+        sys.exit(130)
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

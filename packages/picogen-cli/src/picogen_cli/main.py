@@ -77,6 +77,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # of what no command expects, such as a full disk under stdout
+        if debug:
+            raise
+        where = error.filename or "the output"
+        sys.exit(_fault(f"{where}: {error.strerror or error}. --debug says where that was met."))
     if code in (130, 143):
         typer.echo(f"picogen: {'interrupted' if code == 130 else 'terminated'}.", err=True)
     sys.exit(code if isinstance(code, int) else 0)
@@ -104,7 +109,7 @@ def _usage(error: TyperException) -> str:
     text = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "picogen"
-    return f"{text} See: {path} --help"
+    return f"{text.rstrip('.')}. See: {path} --help"
 
 
 if __name__ == "__main__":

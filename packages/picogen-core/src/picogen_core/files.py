@@ -25,19 +25,22 @@ def prepare_output_dir(path: Path, force: bool) -> None:
         full = any(path.iterdir())
     except OSError as error:
         raise BadInput(f"output folder {path}: {error.strerror}. Choose another.") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput(f"output folder {path} may not be written to. Choose another.")
     if full and not force:
         raise BadInput(f"output folder {path} is not empty. Choose another or add --force.")
 
 
 @contextmanager
 def written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder within `folder`, whose files take their places when all of them are whole. If
-    anything is raised they go away, and what was there before stays.
+    """A new folder within `folder`, whose files take their places there when all of them are whole.
+    If anything is raised they go away, and what was there before stays. `folder` is made too.
 
     Raises:
         BadInput: the place cannot be written to.
     """
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder, prefix=".writing."))
         try:
             yield aside

@@ -64,7 +64,8 @@ def generate(
         typer.Option("--continue", help="Go on from this score: ABC, MusicXML, **kern or MIDI."),
     ] = None,
     keep_bars: Annotated[
-        int | None, typer.Option(min=1, help="Of that score keep so many bars; left out, all.")
+        int | None,
+        typer.Option(min=0, help="Of that score keep so many bars, 0: its header; left out, all."),
     ] = None,
     jobs: Annotated[
         Path | None,
@@ -108,6 +109,7 @@ def generate(
     from picogen_core.files import prepare_output_dir
     from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.ranking import RANKS, Ranking
+    from picogen_core.options import parse_options
 
     from picogen_cli.converting import parse_targets
 
@@ -118,13 +120,14 @@ def generate(
     from picogen_core.generation.run import GenerateRequest, write_scores
     from picogen_core.generation.session import Candidates
 
-    sampling = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        order=one_of("--order", order, ("notagen", "temperature-first")),
-    )
+    drawn = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "order": one_of("--order", order, ("notagen", "temperature-first")),
+    }
+    sampling = parse_options(SamplingOptions, drawn, "sampling")
     request = GenerateRequest(
         weights_path=weights_path,
         backbone=backbone,
@@ -217,5 +220,5 @@ def _report(
         for name, outcome in converted.items():
             if "error" in outcome:
                 typer.echo(f"{name}: not converted ({outcome['error']})", err=True)
-    if not written:
+    if scores and not written:  # a shard may be empty
         raise BadInput("no piece could be written; the JSON files hold what the model said.")

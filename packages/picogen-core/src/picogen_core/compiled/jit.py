@@ -47,9 +47,13 @@ def _compile(
 ) -> Any:  # fmt: skip
     import numba
 
-    return numba.njit(
-        signature, cache=True, error_model="numpy", fastmath=fastmath, forceinline=forceinline
-    )(function)
+    settings: dict[str, Any] = {
+        "error_model": "numpy", "fastmath": fastmath, "forceinline": forceinline,
+    }  # fmt: skip
+    try:
+        return numba.njit(signature, cache=True, **settings)(function)
+    except RuntimeError:  # neither beside the file nor in the user's cache can it be written
+        return numba.njit(signature, **settings)(function)
 
 
 @contextmanager

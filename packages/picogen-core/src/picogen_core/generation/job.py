@@ -10,6 +10,7 @@ from typing import Any
 
 from picogen_core.abc.grammar import Constraint, least_patches
 from picogen_core.abc.patches import encode_prompt, split_body
+from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import Limits
 from picogen_core.generation.opening import read_opening, read_prompt
@@ -19,6 +20,7 @@ from picogen_core.generation.prompt import PlacedPrompt, place_prompt
 
 FAIR = 16  # patches a bar that a piece of so many bars may take on the average
 CLOSING = 4  # patches beyond the least that a piece of so many bars has to have left
+_LEAST = {"seed": 0, "bars": 1, "keep_bars": 0, "max_length": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class PieceRequest:
     """What one piece shall be.
 
     prompt:     header, or header and music; `prompt_file` holds one; `continued` is a score whose
-                first `keep_bars` bars are kept, all of them if None.
+                first `keep_bars` bars are kept, all of them if None, of 0 the header.
     bars:       in all, those of the prompt included; None leaves them to the model.
     grammar:    steer to sound bars; None: if there are `bars`.
     max_length: most patches, prompt included. None: as many as the model was trained on, and for
@@ -43,8 +45,14 @@ class PieceRequest:
     seed: int = 0
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
 
-    def placed(self) -> PlacedPrompt:
-        """The beginning of the piece.
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name}={value}: give {least} or more.")
+
+    def placed(self, reader: FileReader | None = None) -> PlacedPrompt:
+        """The beginning of the piece, of a score by `reader` if there is one already.
 
         Raises:
             PicogenError: it cannot be read, or contradicts the other options.
@@ -57,7 +65,7 @@ class PieceRequest:
             raise ConfigError("--bars takes the grammar. Leave --no-grammar out.")
         prompt = read_prompt(self.prompt_file) if self.prompt_file else self.prompt
         if self.continued:
-            return read_opening(self.continued, self.keep_bars, self.bars, prompt)
+            return read_opening(self.continued, self.keep_bars, self.bars, prompt, reader)
         return place_prompt(prompt, self.bars)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from picogen_core.generation.job import PieceRequest
 from picogen_core.generation.options import Order
 from picogen_core.options import Options, parse_options
 
-# A name that ends in -2 would be that of another piece's second page.
-_ID = re.compile(r"(?!.*-\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ID = re.compile(r"\w[\w.-]*")
+_LONGEST = 100  # bytes of an id, which becomes a file's name
 _BEGINNINGS = {"prompt", "prompt_file", "continue"}
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "order")
 
@@ -25,11 +25,14 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "order")
 class JobRow(Options):
     """What a line may say. What it leaves out is as the command line has it."""
 
-    id: str = Field(description="Name of the piece's files: letters, digits and . _ -")
+    id: str = Field(
+        coerce_numbers_to_str=True,
+        description="Name of the piece's files: letters, digits and . _ -",
+    )
     prompt: str | None = Field(None, description="Header, or header and music.")
     prompt_file: Path | None = Field(None, description="A file with a prompt.")
     continued: Path | None = Field(None, alias="continue", description="A score to go on from.")
-    keep_bars: int | None = Field(None, ge=1, description="Bars of that score to keep.")
+    keep_bars: int | None = Field(None, ge=0, description="Bars of that score to keep.")
     bars: int | None = Field(None, ge=1, description="Bars in all.")
     grammar: bool | None = Field(None, description="Steer to sound bars.")
     max_length: int | None = Field(None, ge=2, description="Most patches.")
@@ -59,8 +62,10 @@ def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"jobs {path}: cannot be read ({error}).") from None
+    except OSError as error:
+        raise BadInput(f"jobs {path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"jobs {path}: it is no text in UTF-8. Save it as that.") from None
     asked: list[Asked] = []
     seen: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -68,10 +73,10 @@ def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
             continue
         where = f"jobs {path}, line {number}"
         row = parse_options(JobRow, _object(line, where), where)
-        if not _ID.fullmatch(row.id):
+        if not _ID.fullmatch(row.id) or len(row.id.encode()) > _LONGEST:
             raise BadInput(
-                f"{where}: id={row.id!r}: an id has letters, digits and . _ -, at most 100, and "
-                "does not end in - and a number."
+                f"{where}: id={row.id!r}: an id has letters, digits and . _ -, the first a letter "
+                f"or digit, and takes at most {_LONGEST} bytes."
             )
         if row.id.lower() in seen:
             raise BadInput(f"{where}: id={row.id!r} stands in {seen[row.id.lower()]} already.")
@@ -79,7 +84,19 @@ def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
         asked.append(Asked(row.id, _request(row, defaults, path.parent), where))
     if not asked:
         raise BadInput(f"jobs {path}: there is no piece in it.")
+    _refuse_pages(asked, seen)
     return asked
+
+
+def _refuse_pages(asked: Sequence[Asked], seen: Mapping[str, str]) -> None:
+    """A second page of `a` is `a-2.svg`: no other piece may have that name. Raises `BadInput`."""
+    for one in asked:
+        stem, _, page = one.name.lower().rpartition("-")
+        if page.isdecimal() and stem in seen:
+            raise BadInput(
+                f"{one.where}: id={one.name!r} would be the name of a page of the piece in "
+                f"{seen[stem]}. Give it another."
+            )
 
 
 def read_shard(text: str) -> tuple[int, int]:
@@ -99,6 +116,8 @@ def at_line(asked: Asked, error: PicogenError) -> PicogenError:
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{where}: no JSON ({error.msg}, character {error.colno}).") from None
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: no JSON ({error}).") from None
     if not isinstance(row, dict):

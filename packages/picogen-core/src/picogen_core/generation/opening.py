@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from picogen_core.abc.notes import split_tunes
@@ -23,26 +24,32 @@ def read_prompt(path: Path) -> str:
         if path.stat().st_size > MAX_PROMPT:
             raise BadInput(f"{path}: larger than {MAX_PROMPT >> 20} MB.")
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read ({error}).") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: it is no text in UTF-8. Save it as that.") from None
 
 
-def read_opening(path: Path, keep: int | None, total: int | None, prompt: str = "") -> PlacedPrompt:
+def read_opening(
+    path: Path, keep: int | None, total: int | None, prompt: str = "",
+    reader: FileReader | None = None,
+) -> PlacedPrompt:  # fmt: skip
     """The first `keep` bars of a score, all if None, as the beginning of a piece of `total` bars.
 
     ABC is read here, all else in a worker process under limits. A `prompt` may bring titles and
-    % tags. Where the score's last bar is kept, its end bar is taken back.
+    % tags. Where the score's last bar is kept, its end bar is taken back. A `reader` that is there
+    already is used.
 
     Raises:
         BadInput: the score cannot be read.
         ConfigError: it has fewer bars than `keep`, or as many as `total` already.
     """
     try:
-        abc = _read(path)
+        abc, remark = _read(path, reader)
         check_size(abc)
         text = to_interleaved(abc)
     except BadInput as error:
-        raise BadInput(f"{path}: {error}") from None
+        raise BadInput(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     header, body = split_body(text)
     lines = body.splitlines(keepends=True)
     if keep is not None and keep > len(lines):
@@ -60,10 +67,12 @@ def read_opening(path: Path, keep: int | None, total: int | None, prompt: str = 
     if tags and not tags.endswith(f"{TAGS_END}\n"):
         tags += f"{TAGS_END}\n"
     titles = given.titles or tuple(line for line in abc.splitlines() if line[:2] in _CREDITS)[:4]
-    return PlacedPrompt(titles, tags + header + count_bars(kept, total))
+    remarks = (f"{path}: {remark}",) if remark else ()
+    return PlacedPrompt(titles, tags + header + count_bars(kept, total), remarks)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, reader: FileReader | None) -> tuple[str, str]:
+    """The score as ABC, and what should be known of that."""
     if not path.is_file():
         raise BadInput("there is no such file.")
     suffix = path.suffix.lower()
@@ -71,8 +80,14 @@ def _read(path: Path) -> str:
         tunes = split_tunes(read_prompt(path))
         if not tunes:
             raise BadInput("there is no tune in it.")
-        return tunes[0]
+        first = f"it has {len(tunes)} tunes; the first is taken." if len(tunes) > 1 else ""
+        return tunes[0], first
     if suffix not in SCORES:
         raise BadInput(f"not a score; these are read: {', '.join((*ABC, *SCORES))}.")
-    with FileReader() as reader:
-        return reader.read(path).abc
+    with nullcontext(reader) if reader else FileReader() as opened:
+        read = opened.read(path)
+    if not read.moved:
+        return read.abc, ""
+    return read.abc, (
+        f"{read.moved} of its {read.notes} notes were moved to a grid of 1/16 and triplets."
+    )

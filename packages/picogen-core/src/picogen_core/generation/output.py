@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.abc.patches import split_body, strip_marks
-from picogen_core.abc.repair import repair
+from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
-from picogen_core.files import write_atomic
+from picogen_core.files import written_aside
 from picogen_core.generation.piece import Draft
 
-SUFFIXES = (".abc", ".json", ".musicxml", ".svg", ".mid", ".png", ".wav")
+MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,15 @@ def finish(
 ) -> Score:
     """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
     raw = strip_marks(draft.text)
-    text = raw if draft.complete or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
+    whole, stopped = draft.complete, draft.stopped
+    if len(raw) > MAX_TEXT:
+        raw, whole = raw[:MAX_TEXT], False
+        stopped = f"a score has at most {MAX_TEXT:,} characters; what follows is in raw alone"
+    text = raw if whole or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
     record: dict[str, Any] = {
         "number": draft.number,
-        "complete": draft.complete,
-        "stopped": draft.stopped,
+        "complete": whole,
+        "stopped": stopped,
         "patches": draft.patches,
         **settings,
     }
@@ -72,22 +77,33 @@ def vars_of(step: Any) -> dict[str, Any]:
 
 
 def write_score(folder: Path, score: Score) -> None:
-    """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON."""
-    clear_score(folder, score.name)
-    if score.abc:
-        write_atomic(folder / f"{score.name}.abc", score.abc.encode())
-    write_atomic(
-        folder / f"{score.name}.json", (json.dumps(score.record, indent=1) + "\n").encode()
-    )
+    """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON. An
+    older piece of this name goes, with all that was made of it, when the new one is whole.
+
+    Raises:
+        BadInput: the folder cannot be written to; then an older piece is still there.
+    """
+    with written_aside(folder) as aside:
+        if score.abc:
+            (aside / f"{score.name}.abc").write_bytes(score.abc.encode())
+        record = json.dumps(score.record, indent=1) + "\n"
+        (aside / f"{score.name}.json").write_bytes(record.encode())
+        _clear(folder, score.name)
+        if not score.abc:
+            (folder / f"{score.name}.abc").unlink(missing_ok=True)
 
 
-def clear_score(folder: Path, name: str) -> None:
-    """Nothing of an older piece of this name stays beside the new one."""
+def _clear(folder: Path, name: str) -> None:
+    """What was made of an older piece of this name. A page `name-2.svg` may be another's first."""
     page = re.compile(rf"{re.escape(name)}-\d+\.(svg|png)")
-    old = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
-    old += [file for file in folder.glob(f"{name}-*") if page.fullmatch(file.name)]
+    old = [file for suffix in MADE if (file := folder / f"{name}{suffix}").exists()]
+    if old:
+        pages = (
+            file for file in folder.glob(f"{glob.escape(name)}-*") if page.fullmatch(file.name)
+        )
+        old += [file for file in pages if not file.with_suffix(".json").exists()]
     for file in old:
-        file.unlink(missing_ok=True)
+        file.unlink()
 
 
 def read_record(folder: Path, name: str) -> dict[str, Any]:

@@ -26,10 +26,12 @@ _FIELD = re.compile(r"([A-Za-z]):\s*(.*)")
 
 @dataclass(frozen=True)
 class PlacedPrompt:
-    """`titles` (X:, T:, C: lines) head the written file; `text` conditions the model."""
+    """`titles` (X:, T:, C: lines) head the written file; `text` conditions the model. `remarks`
+    are what the person should know of it."""
 
     titles: tuple[str, ...]
     text: str
+    remarks: tuple[str, ...] = ()
 
 
 def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, ConfigError
 from picogen_core.generation.output import Score
 from picogen_core.pieces import ScoreText
 from picogen_core.references import Reference, open_reference
@@ -31,6 +31,15 @@ class Ranking:
 
     rank: Rank = "nll"
     reference: str = REFERENCE
+
+    def __post_init__(self) -> None:
+        if self.rank not in RANKS:
+            raise ConfigError(f"rank {self.rank!r}: no such ranking. Known: {', '.join(RANKS)}.")
+
+    def check(self) -> None:
+        """Before hours of writing. Raises `PicogenError` if there is no such reference."""
+        if self.rank in ("powerlaw", "repetition"):
+            self._open()
 
     def values(self, scores: Sequence[Score]) -> list[float | None]:
         """For each candidate its value, lower is better; None for one that cannot be judged."""

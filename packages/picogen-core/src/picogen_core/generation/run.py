@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError, PicogenError
 from picogen_core.generation.engines.choose import Name
 from picogen_core.generation.job import Job, PieceRequest
 from picogen_core.generation.jobs import Asked, at_line, read_jobs
 from picogen_core.generation.output import Score, read_record, write_score
 from picogen_core.generation.session import Candidates, Lines, Rolls, Session
+from picogen_core.generation.share import Progress
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.training.interrupt import Stopped, catch_signals
 
@@ -54,7 +56,8 @@ def write_scores(
         PicogenError: the checkpoint, a prompt or the backbone asked for does not fit; then
             nothing was written.
         Stopped: by a signal. What was finished is there, and what was begun, marked as
-            interrupted.
+            interrupted. A second signal does without the latter.
+        BrokenPipeError: from `tell`; then likewise.
     """
     reporter = reporter or Quiet()
     asked = _asked(request)
@@ -64,29 +67,55 @@ def write_scores(
     )  # fmt: skip
     _check_backbone(request, session.config.backbone)
     jobs = _prepare(session, asked, request)
+    if request.candidates.count > 1:
+        request.candidates.ranking.check()
     scores: dict[str, Score] = {}
     if request.jobs:
         scores = _finished(folder, jobs, asked, request.again)
         if scores:
             reporter.message(f"{len(scores)} of {len(jobs)} pieces lie finished in {folder}.")
     waiting = [job for job in jobs if job.name not in scores]
-    lines = Lines(waiting[0]) if tell and waiting else None
-    reporter.start("Writing scores", None, "patches")
-    with catch_signals(note_only=True) as signals:
-        events = session.write(
-            waiting, request.batch_size, request.candidates, lambda: signals.asked is not None
-        )
-        for patches, event in enumerate(events, 1):
-            if tell and lines:
-                tell(lines.push(event.text) + (lines.rest() if event.score else ""))
-            if event.score:
-                write_score(folder, event.score)
-                scores[event.job.name] = event.score
-            reporter.advance(patches, {"pieces": f"{len(scores)} of {len(jobs)}"})
-        reporter.finish()
-        if signals.asked is not None:
-            raise Stopped(signals.asked)
+    if waiting:
+        _write(session, waiting, request, folder, scores, reporter, tell)
     return [scores[job.name] for job in jobs]
+
+
+def _write(
+    session: Session, jobs: Sequence[Job], request: GenerateRequest, folder: Path,
+    scores: dict[str, Score], reporter: Reporter, tell: Callable[[str], None] | None,
+) -> None:  # fmt: skip
+    """The pieces into the folder and into `scores`. A second signal does not wait for a patch."""
+    lines = Lines(jobs[0]) if tell else None
+    total = len(jobs) + len(scores)
+    unheard: list[BrokenPipeError] = []
+    progress = Progress(request.candidates.count)
+    reporter.start("Writing scores", float(len(jobs)), "run")
+    try:
+        with catch_signals() as signals, signals.held():
+            for event in session.write(
+                jobs, request.batch_size, request.candidates,
+                lambda: signals.asked is not None or bool(unheard),
+            ):  # fmt: skip
+                if event.score:
+                    write_score(folder, event.score)
+                    scores[event.job.name] = event.score
+                if tell and lines and not unheard:
+                    try:
+                        tell(lines.push(event.text) + (lines.rest() if event.score else ""))
+                    except BrokenPipeError as error:
+                        unheard.append(error)
+                reporter.advance(progress.add(event), progress.told(len(scores), total))
+    except Stopped:
+        begun = sum(bool(score.record.get("interrupted")) for score in scores.values())
+        goes_on = " The same command goes on." if request.jobs else ""
+        reporter.message(
+            f"{len(scores) - begun} of {total} pieces are finished in {folder}, {begun} as far as "
+            f"they were.{goes_on}"
+        )
+        raise
+    if unheard:
+        raise unheard[0]
+    reporter.finish()
 
 
 def _asked(request: GenerateRequest) -> list[Asked]:
@@ -98,16 +127,19 @@ def _asked(request: GenerateRequest) -> list[Asked]:
 
 
 def _prepare(session: Session, asked: Sequence[Asked], request: GenerateRequest) -> list[Job]:
+    if not request.jobs:
+        first = session.prepare(request, 1, asked[0].name, request.candidates)
+        return [first, *(first.numbered(number) for number in range(2, len(asked) + 1))]
     jobs: list[Job] = []
-    for number, one in enumerate(asked, 1):
-        if jobs and not request.jobs:
-            jobs.append(jobs[0].numbered(number))
-            continue
-        try:
-            number = 1 if request.jobs else number
-            jobs.append(session.prepare(one.request, number, one.name, request.candidates))
-        except PicogenError as error:
-            raise (at_line(one, error) if one.where else error) from None
+    session.reporter.start("Reading the list", float(len(asked)), "pieces")
+    with FileReader() as reader:
+        for one in asked:
+            try:
+                jobs.append(session.prepare(one.request, 1, one.name, request.candidates, reader))
+            except PicogenError as error:
+                raise at_line(one, error) from None
+            session.reporter.advance(len(jobs))
+    session.reporter.finish()
     return jobs
 
 

@@ -26,8 +26,10 @@ def draw(
     """One code a row of logits [N, V], by inversion of its uniform in [0, 1).
 
     A row depends on its own logits, its own row of `allowed` and its uniform alone. Probabilities
-    are float64; of equal ones the smaller code comes first. Instead of a code a row can get
-    `NOT_FINITE` (a logit is NaN or infinite) or `NOTHING_ALLOWED`.
+    are float64; of equal ones the smaller code is kept first. What is kept is drawn from in the
+    order of codes: in that of probabilities two that are nearly equal would change places, and the
+    code with them, for a rounding error of another batch or engine. Instead of a code a row can
+    get `NOT_FINITE` (a logit is NaN or infinite) or `NOTHING_ALLOWED`.
     """
     codes = np.empty(len(logits), np.int64)
     compiled_rows()(
@@ -45,6 +47,7 @@ def draw_rows(
     count = logits.shape[1]
     order = np.empty(count, np.int64)
     weight = np.empty(count, np.float64)
+    share = np.empty(count, np.float64)
     for row in range(logits.shape[0]):
         kept = 0
         finite = True
@@ -80,20 +83,19 @@ def draw_rows(
                 before += weight[i]
         while weight[kept - 1] < min_p:  # the likeliest weighs 1
             kept -= 1
+        share[:] = 0.0
         total = 0.0
         for i in range(kept):
-            if temperature_last:
-                weight[i] = weight[i] ** (1 / temperature)
-            total += weight[i]
+            share[order[i]] = weight[i] ** (1 / temperature) if temperature_last else weight[i]
+            total += share[order[i]]
         goal = uniforms[row] * total
-        reached, place = 0.0, 0
-        for i in range(kept):
-            reached += weight[i]
-            if weight[i] > 0:
-                place = i
-            if goal < reached:
-                break
-        codes[row] = order[place]
+        reached = 0.0
+        for code in range(count):
+            reached += share[code]
+            if share[code] > 0:
+                codes[row] = code
+                if goal < reached:
+                    break
 
 
 def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
+from picogen_core.data.files.reader import FileReader
+from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
@@ -33,14 +35,29 @@ class Candidates:
     count: int = 1
     ranking: Ranking = field(default_factory=Ranking)
 
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"candidates={self.count}: give 1 or more.")
+
 
 @dataclass(frozen=True)
 class Event:
-    """A piece has more text, and its score if it is finished."""
+    """A piece, or one of its candidates, has more text, or is `over`; then there may be a score."""
 
     job: Job
     text: str
+    candidate: int = 0
+    over: bool = False
     score: Score | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An engine, and how many patches a slot of it holds."""
+
+    choice: Choice
+    engine: Engine
+    places: int
 
 
 class Session:
@@ -62,19 +79,19 @@ class Session:
         self._rollover: Rolls = rollover
         self._tags = trained_tags(self.checkpoint.folder)
         self._told: set[str] = set()
-        self._open: tuple[Choice, Engine, int] | None = None
+        self._idle: list[_Opened] = []
 
     def prepare(
         self, request: PieceRequest, number: int = 1, name: str = "",
-        candidates: Candidates | None = None,
+        candidates: Candidates | None = None, reader: FileReader | None = None,
     ) -> Job:  # fmt: skip
-        """A piece made ready. Doubts about its tags are told, each once.
+        """A piece made ready. Doubts about its tags, and remarks on its score, are told, each once.
 
         Raises:
             PicogenError: the prompt cannot be read, or does not fit what is asked for.
         """
-        prompt = request.placed()
-        for doubt in doubts(prompt.text, self._tags):
+        prompt = request.placed(reader)
+        for doubt in (*prompt.remarks, *doubts(prompt.text, self._tags)):
             if doubt not in self._told:
                 self._told.add(doubt)
                 self.reporter.message(doubt)
@@ -109,33 +126,37 @@ class Session:
         if not jobs:
             return
         slots = min(batch_size, len(jobs) * candidates.count)
-        choice, engine = self._engine(jobs, slots, len(jobs) * candidates.count)
+        opened = self._engine(jobs, slots, len(jobs) * candidates.count)
         facts = {
-            "engine": choice.engine,
+            "engine": opened.choice.engine,
             "batch": slots,
             "checkpoint": {"path": str(self.path), "sha256": self.sha256},
         }
         begun = time.monotonic()
-        for sampling, group in _by_sampling(jobs):
-            for event in _write_group(engine, sampling, group, candidates, stop):
-                if event.score:
-                    passed = {"seconds": round(time.monotonic() - begun, 3)}
-                    event.score.record.update(facts | passed)
-                yield event
-            if stop():
-                return
+        try:
+            for sampling, group in _by_sampling(jobs):
+                for event in _write_group(opened.engine, sampling, group, candidates, stop):
+                    if event.score:
+                        passed = {"seconds": round(time.monotonic() - begun, 3)}
+                        event.score.record.update(facts | passed)
+                    yield event
+                if stop():
+                    return
+        finally:
+            self._idle.append(opened)
 
-    def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> tuple[Choice, Engine]:
-        """The engine that is open, if it is large enough."""
+    def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> _Opened:
+        """An engine that nobody writes with: another thread may, or a stream not yet at its end."""
         places = max(
             lengths(self.config, job.limits.max_patches, self._rollover)[1] for job in jobs
         )
-        if self._open and self._open[1].slots >= slots and self._open[2] >= places:
-            return self._open[:2]
+        while self._idle:
+            opened = self._idle.pop()
+            if opened.engine.slots >= slots and opened.places >= places:
+                return opened
         choice = choose(self.config, *self._ask, pieces, self.reporter)
         engine = open_engine(self.checkpoint, choice, slots, places, self.reporter)
-        self._open = choice, engine, places
-        return choice, engine
+        return _Opened(choice, engine, places)
 
 
 def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[Limits, int]:
@@ -196,9 +217,9 @@ def _write_group(
             found[c] = one.draft
             if len(found) == count:
                 score = _score(jobs[i], drafts.pop(i), candidates)
-        yield Event(jobs[i], one.text, score)
+        yield Event(jobs[i], one.text, c, one.draft is not None, score)
     for i, found in drafts.items():
-        yield Event(jobs[i], "", _score(jobs[i], found, candidates))
+        yield Event(jobs[i], "", score=_score(jobs[i], found, candidates))
 
 
 def _score(job: Job, drafts: dict[int, Draft], candidates: Candidates) -> Score:
@@ -222,4 +243,8 @@ def _score(job: Job, drafts: dict[int, Draft], candidates: Candidates) -> Score:
         numbered = replace(draft, number=job.number)
         title = None if job.name == f"{job.number:04d}" else job.name
         scores.append(finish(numbered, job.prompt.titles, settings | told | own, title))
-    return best(candidates.ranking, scores) if candidates.count > 1 else scores[0]
+    if candidates.count == 1:
+        return scores[0]
+    # Whoever interrupts does not wait for the candidates to be measured.
+    ranking = Ranking("nll") if told["interrupted"] else candidates.ranking
+    return best(ranking, scores)

@@ -130,7 +130,7 @@ def _tones(flat: Any) -> tuple[dict[Fraction, dict[int, _Tone]], int]:
     onsets: dict[Fraction, dict[int, _Tone]] = {}
     merged = 0
     for element in flat.notes:
-        if not hasattr(element, "pitches"):
+        if not element.pitches:
             continue  # drums without pitch
         start = _exact(element.offset)
         end = start + _exact(element.quarterLength)

@@ -9,10 +9,13 @@ import io
 import re
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 from picogen_core.data.files.limits import MAX_EXPANDED
 from picogen_core.errors import BadInput
 from picogen_core.xml_notes import unzip_mxl
+
+_ROOT = "score-partwise"
 
 # NotaGen's call is `xml2abc -d 8 -c 6 -x`; the others are its defaults.
 _OPTIONS: dict[str, Any] = {
@@ -41,9 +44,12 @@ def musicxml_to_abc(data: bytes) -> str:
     xml2abc.abcOut = output = xml2abc.ABCoutput("score.abc", "", 0, options)
     output.outfile = io.StringIO()
     try:
+        root = next(ElementTree.iterparse(io.BytesIO(data), ["start"]))[1].tag
+        if root != _ROOT:
+            raise BadInput(f"its root is <{root}>; of MusicXML <{_ROOT}> is read")
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             xml2abc.Parser(options).parse(io.BytesIO(data))
-    except MemoryError:
+    except (MemoryError, BadInput):
         raise
     except Exception as error:  # whatever it raises, the file is at fault and its name the reason
         reason = str(error).split("\n")[0][:120]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,10 @@ def _obstacle(config: ModelConfig, device: str) -> str:
     entry = registry().get("head", config.head)
     if entry.spec.compiled_step is None:
         return f"{entry.where} has no compiled form"
+    try:
+        importlib.import_module("picogen_core.compiled")
+    except ImportError as error:  # of another numpy than it wants, say
+        return f"numba cannot be loaded ({error})"
     return ""
 
 
