@@ -25,6 +25,8 @@ class BarState:
     target:   steps that the bar has to last, None for the voice that the others follow.
     room:     for the next event; `steps` those taken. An event being spelt is in neither.
     owes:     something stands before that needs a note behind it.
+    paired:   no broken rhythm may come: another or a tuplet ends at the last event, or behind that
+              stand grace notes, or it is a chord of unequal tones.
     spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord; `broken`
               the sign of a broken rhythm that the next event ends.
     memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
@@ -48,7 +50,7 @@ class BarState:
         self.spelt = self.marks = ""
         self.inner: str | None = None
         self.broken, self.steps, self.last, self.count = "", 0, 0, 0
-        self.begun = self.owes = self.paired = self.lost = False
+        self.begun = self.owes = self.paired = self.uneven = self.lost = False
 
     def copy(self) -> Self:
         new = object.__new__(type(self))
@@ -71,8 +73,8 @@ class BarState:
             self.steps += steps
         after = room.after(steps)
         self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
-        self.paired = bool(self.broken or room.left)  # no broken rhythm behind it
-        self.broken, self.last, self.begun = "", steps, True
+        self.paired = bool(self.broken or room.left == 1 or self.uneven)
+        self.broken, self.last, self.begun, self.uneven = "", steps, True, False
         self.place, self.spelt, self.marks, self.inner = "between", "", "", None
 
     def _push_between(self, character: str) -> None:
@@ -84,11 +86,10 @@ class BarState:
         elif character in "<>":
             self._break(character)
         elif character == ")":
-            self.slurs -= 1
-            self.previous = "close"
+            self.slurs = max(0, self.slurs - 1)
+            self.previous, self.owes = "close", bool(self.broken)
         else:
             self.previous = {" ": "space", "-": "tie", ".": "dot"}.get(character, "short")
-            self.owes |= character not in " -"
 
     def _begin(self, kind: str) -> None:
         self.place, self.previous = "event", kind
@@ -97,9 +98,10 @@ class BarState:
     def _break(self, character: str) -> None:
         sign = self.broken + character
         change = (CHANGES[sign][0] - CHANGES[self.broken][0]) * self.last // 4
-        self.steps += change
-        if self.target is not None:
-            self.room = Room(self.room.steps - change)
+        if not self.room.left:
+            self.steps += change
+        if self.room.left or self.target is not None:
+            self.room = self.room.less(change)
         self.previous, self.broken, self.owes = "broken", sign, True
 
     def _push_event(self, character: str) -> None:
@@ -159,6 +161,7 @@ class BarState:
         else:
             if self.count and self.inner is None:
                 self.inner = self.spelt
+            self.uneven |= self.spelt != (self.inner or "")
             if character == "]":
                 inner = self.inner
                 self._begin("tone")
@@ -183,22 +186,24 @@ class BarState:
 
     def _push_grace(self, character: str) -> None:
         if character == "}":
-            self.place, self.previous, self.spelt, self.owes = "between", "grace", "", True
-            self.marks = ""
+            self.place, self.previous, self.spelt, self.marks = "between", "grace", "", ""
+            self.paired = True
         elif character in "^_=":
             self.spelt = "^^" if self.previous == "sign" else character
             self.previous = "sign"
         elif character in "',":
             self.marks += character
-        elif character == "/":
+        elif character in "/2":
             self.spelt += character
+        elif character in "().- ":
+            self.slurs = max(0, self.slurs + _DEEPER.get(character, 0))
         else:
             self.previous, self.spelt, self.marks = "tone", "", ""
             self.count += 1
 
     def _push_quote(self, character: str) -> None:
         self.count += 1
-        self.marks = character
+        self.marks = character if character in "XZ" else ""
         if character == '"':
             self.place, self.previous = "between", "quote"
 
@@ -218,6 +223,7 @@ def _scale(unit: Fraction) -> int:
     return int(64 * unit / GRID)
 
 
+_DEEPER = {"(": 1, ")": -1}
 _PLACES = {
     **dict.fromkeys("^_=", "sign"),
     "(": "paren", "[": "bracket", "{": "grace", '"': "quote", "!": "bang",

@@ -2,14 +2,15 @@
 decode loop.
 
 The patches are NotaGen's: 16 codes; EOS, which padding fills up, behind a cut that is no multiple
-of 16; BOS closes the piece. Two sets are kept. What no ABC has at a place is never legal. Of what
+of 16; BOS closes the piece. Three sets are kept. What no ABC has at a place is never legal. Of what
 is legal the grammar, if it is asked for, wants what a sound piece has; where it wants nothing, as
-after a prompt that it cannot read, all that is legal may come.
+after a prompt that it cannot read, all that is legal may come. Rare is what it does not want and
+music has all the same: it may come where the model is sure of it.
 """
 
 from __future__ import annotations
 
-from picogen_core.abc.grammar.charsets import Allowed, bits, to_allowed
+from picogen_core.abc.grammar.charsets import bits, freedom
 from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
 from picogen_core.abc.grammar.mask import TextMask
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
@@ -44,20 +45,17 @@ class Constraint:
         self._line_patches = 0
         self._allowance: int | None = None
 
-    def limit(self, place: int) -> int | Allowed:
-        """[128]: the codes that may come next, character `place` of a patch; not to be written to.
-        There is always one; if there is but one, that code."""
-        legal, wanted = self.codes()
-        both = legal & wanted or legal
-        return to_allowed(both) if both & (both - 1) else both.bit_length() - 1
+    def limit(self, place: int) -> int | bytes:
+        """How freely each code may come next, character `place` of a patch, or the only one."""
+        return freedom(*self.codes())
 
-    def codes(self) -> tuple[int, int]:
-        """(legal, wanted) codes as sets of bits."""
-        if self.done:
-            return _EOS, _EOS
-        if self.place and self.mask.previous == ord("\n"):
-            return _EOS, _EOS
-        return self._legal(), self._wanted()
+    def codes(self) -> tuple[int, int, int]:
+        """(legal, wanted, rare) codes as sets of bits."""
+        if self.done or (self.place and self.mask.previous == ord("\n")):
+            return _EOS, _EOS, 0
+        if self.text is None:
+            return self._legal(), -1, 0
+        return self._legal(), *self._steered(self.text)
 
     def _legal(self) -> int:
         mask = self.mask
@@ -68,19 +66,18 @@ class Constraint:
             return legal | (_BOS if mask.place == "line" else 0)
         return legal | (_EOS if mask.place == "music" and not mask.final else 0)
 
-    def _wanted(self) -> int:
-        text = self.text
-        if text is None:
-            return -1
+    def _steered(self, text: TextGrammar) -> tuple[int, int]:
+        """(wanted, rare)"""
         rest = text.rest
         if rest is not None and rest < 0:
-            return _BOS
+            return _BOS, 0
         if self._hurries(text.place):
-            return bits(text.closing(self._where))
+            return bits(text.closing(self._where)), 0
         wanted = text.wanted(self._where)
         if text.place == "total":
-            return self._fitting(text, wanted)
-        return wanted | _EOS if self.place and text.may_cut() else wanted
+            return self._fitting(text, wanted), 0
+        wanted |= _EOS if self.place and text.may_cut() else 0
+        return wanted, text.rare(self._where)
 
     def take(self, code: int) -> None:
         """The next code, allowed or not: text, EOS or BOS. Padding is not told."""

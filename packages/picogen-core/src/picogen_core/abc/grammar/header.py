@@ -9,7 +9,7 @@ from picogen_core.abc.grammar.charsets import NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import CLEFS, UNITS, keys, meters, tempos
 from picogen_core.abc.grammar.lengths import Spellings, one_of
 
-MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 12, 60, 40, 3
+MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 16, 60, 40, 3
 TAGS = 3  # period, composer, instrumentation
 
 _ORDER = "LQMKV"
@@ -122,7 +122,9 @@ class HeaderGrammar:
         if name.endswith('"') and len(name) > len(_NAME):
             return NEWLINE
         room = len(name) < len(_NAME) + MAX_NAME
-        return (PRINTABLE & ~bits('"%[]|\\') if room else 0) | bits('"')
+        if name.endswith("\\"):
+            return bits("nt")
+        return (PRINTABLE & ~bits('"%') | bits("\t") if room else 0) | bits('"')
 
     def closing(self) -> str:
         """The next character of a short way to the body."""

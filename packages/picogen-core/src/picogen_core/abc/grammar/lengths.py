@@ -27,10 +27,11 @@ _LENGTHS = {
     for under, most in _UNDER.items()
     for over in range(1, most + 1)
     if over % 2 or not under
-} | {"//": Fraction(1, 4)}
+} | {"//": Fraction(1, 4), "1": Fraction(1)}
 _COUNTS = range(2, 10)
 _TUPLETS = [
     *(f"({count}" for count in _COUNTS),
+    *(f"({count}:{into}" for count in _COUNTS for into in range(1, 10) if into != count),
     *(
         f"({count}:{into}:{notes}"
         for count in (*_COUNTS, 12)
@@ -75,6 +76,12 @@ class Room(NamedTuple):
         if self.left > 1:
             return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.parts)
         return Room(self.steps - (self.spent + steps) * self.into // self.parts)
+
+    def less(self, steps: int) -> Room:
+        """The room once the last event lasts so much longer."""
+        if not self.left:
+            return Room(self.steps - steps)
+        return self._replace(spent=self.spent + steps)
 
     def within(self, tuplet: Tuplet) -> Room:
         """The room of the first event of a tuplet that begins here."""

@@ -111,6 +111,12 @@ class TextGrammar:
             wanted |= self._rights()[""][0]
         return wanted
 
+    def rare(self, where: str) -> int:
+        """The text characters that are not wanted here and yet may come, if rarely."""
+        if self.lost or self.place != "bar" or where == CLOSED:
+            return 0
+        return self.bars[self.voice].rare()
+
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
         if self.lost:
