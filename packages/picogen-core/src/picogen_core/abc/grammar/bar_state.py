@@ -165,7 +165,7 @@ class BarState:
             if character == "]":
                 inner = self.inner
                 self._begin("tone")
-                self.inner = inner
+                self.inner, self.count = inner, 0
             else:
                 self._chord_tone(character)
 
@@ -187,7 +187,7 @@ class BarState:
     def _push_grace(self, character: str) -> None:
         if character == "}":
             self.place, self.previous, self.spelt, self.marks = "between", "grace", "", ""
-            self.paired = True
+            self.count, self.paired = 0, True
         elif character in "^_=":
             self.spelt = "^^" if self.previous == "sign" else character
             self.previous = "sign"
@@ -205,12 +205,12 @@ class BarState:
         self.count += 1
         self.marks = character if character in "XZ" else ""
         if character == '"':
-            self.place, self.previous = "between", "quote"
+            self.place, self.previous, self.marks, self.count = "between", "quote", "", 0
 
     def _push_bang(self, character: str) -> None:
         self.count += 1
         if character == "!":
-            self.place, self.previous = "between", "bang"
+            self.place, self.previous, self.count = "between", "bang", 0
 
 
 def _steps(meter: str) -> int:

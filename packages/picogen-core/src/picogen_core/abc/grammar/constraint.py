@@ -72,7 +72,7 @@ class Constraint:
         if rest is not None and rest < 0:
             return _BOS, 0
         if self._hurries(text.place):
-            return bits(text.closing(self._where)), 0
+            return bits(text.closing(self._where, chr(self.mask.previous))), 0
         wanted = text.wanted(self._where)
         if text.place == "total":
             return self._fitting(text, wanted), 0
