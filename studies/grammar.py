@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from picogen_core.abc.grammar import Constraint
+from picogen_core.abc.grammar import Constraint, QuickConstraint
 from picogen_core.abc.keys import default_unit, meter_length, unit_length
 from picogen_core.abc.notes import read_tune
 from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
@@ -160,8 +160,8 @@ def cost(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _guides(length: int, way: dict[str, Any]) -> list[Constraint]:
-    return [Constraint(length, **way)]
+def _guides(length: int, way: dict[str, Any]) -> list[QuickConstraint]:
+    return [QuickConstraint(length, **way)]
 
 
 def read_real(folder: Path, every: int) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Self
+from operator import attrgetter
+from typing import Any, Self
 
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
 from picogen_core.abc.keys import is_compound, meter_length, unit_length
@@ -52,6 +53,25 @@ class BarState:
         self.broken, self.steps, self.last, self.count = "", 0, 0, 0
         self.begun = self.owes = self.paired = self.uneven = self.lost = False
 
+    def state(self) -> tuple[Any, ...]:
+        """All that is to come depends on; what was found out about it apart."""
+        found: tuple[Any, ...] = _READ(self)
+        return found if not self.alone else (0, *found[1:])  # no other voice asks how long it is
+
+    def carried(self) -> tuple[int, int, bool, int]:
+        """What goes on into the voice's next bar."""
+        return self.unit, self.measure, self.compound, 0 if self.lost else self.slurs
+
+    def carry(self, carried: tuple[int, int, bool, int]) -> None:
+        """Be as after a bar that left this."""
+        self.unit, self.measure, self.compound, self.slurs = carried
+        self.lost = False
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Stand where `state` was taken."""
+        self.__dict__.update(zip(_STATE, state, strict=True))
+        self.memo = self.after = None
+
     def copy(self) -> Self:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
@@ -74,7 +94,8 @@ class BarState:
         after = room.after(steps)
         self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
         self.paired = bool(self.broken or room.left == 1 or self.uneven)
-        self.broken, self.last, self.begun, self.uneven = "", steps, True, False
+        self.broken, self.begun, self.uneven = "", True, False
+        self.last = 0 if self.paired else steps
         self.place, self.spelt, self.marks, self.inner = "between", "", "", None
 
     def _push_between(self, character: str) -> None:
@@ -93,7 +114,7 @@ class BarState:
 
     def _begin(self, kind: str) -> None:
         self.place, self.previous = "event", kind
-        self.spelt, self.marks, self.inner, self.owes = "", "", None, False
+        self.spelt, self.marks, self.inner, self.owes, self.last = "", "", None, False, 0
 
     def _break(self, character: str) -> None:
         sign = self.broken + character
@@ -211,6 +232,14 @@ class BarState:
         self.count += 1
         if character == "!":
             self.place, self.previous, self.count = "between", "bang", 0
+
+
+_STATE = (
+    "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count", "begun",
+    "owes", "paired", "uneven", "lost", "slurs", "room", "target", "unit", "compound", "alone",
+    "measure",
+)  # fmt: skip
+_READ = attrgetter(*_STATE)
 
 
 def _steps(meter: str) -> int:

@@ -37,6 +37,6 @@ def freedom(legal: int, wanted: int, rare: int) -> int | bytes:
     byte for each of the codes, or if only one may come that code."""
     free = legal & wanted or legal
     rare = legal & rare & ~free
-    if not rare and not free & (free - 1):
+    if free and not rare and not free & (free - 1):
         return free.bit_length() - 1
     return bytes((free >> code & 1) * FREELY + (rare >> code & 1) * RARELY for code in range(VOCABULARY))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from picogen_core.abc.grammar.charsets import NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import CLEFS, UNITS, keys, meters, tempos
@@ -36,6 +37,17 @@ class HeaderGrammar:
         self.voices: list[str] = []
         self.scored = 0
         self.stack = ""
+
+    def state(self) -> tuple[Any, ...]:
+        """All that is to come depends on."""
+        values = tuple(self.values.items())
+        known = tuple(self.tags), values, tuple(self.voices), self.scored
+        return self.line, self.lost, self.stack, *known
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Stand where `state` was taken."""
+        self.line, self.lost, self.stack, tags, values, voices, self.scored = state
+        self.tags, self.values, self.voices = list(tags), dict(values), list(voices)
 
     def is_whole(self) -> bool:
         """Whether the body may begin: a key, and all voices that the score names."""

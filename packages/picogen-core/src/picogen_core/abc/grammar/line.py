@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
@@ -20,11 +20,11 @@ _ANY = PRINTABLE | NEWLINE
 _BAR = bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _LAST = ("|", "||", "|]", ":|")
+_ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """The line's first voice: grid steps of its bar if they can be told, and its barlines."""
 
     steps: int | None
@@ -116,6 +116,51 @@ class TextGrammar:
         if self.lost or self.place != "bar" or where == CLOSED:
             return 0
         return self.bars[self.voice].rare()
+
+    def state(self) -> tuple[Any, ...] | None:
+        """All that is to come depends on, within the header, the counter or the bar of one voice;
+        None where that is more."""
+        place = self.place
+        if self.lost or self.ended or place == "total":
+            return None
+        if place == "header":
+            return place, self.header.state()
+        if place == "counter" or place == "voice":
+            left = self.counter[-self.due :].translate(_ANY_DIGIT) if self.due else ""
+            return place, left, self.spelt, self.choice, self._next()
+        line = self.rest == 0, self.index == 0, bool(self.later())
+        reference = self.reference
+        if reference and len(self.order) == 1:
+            reference = Reference(None, *reference[1:])  # which no other voice asks for
+        bar = self.left, reference, self.bars[self.voice].state()
+        if place != "barline":
+            return place, line, bar
+        return place, line, bar, self.spelt, self.choice, self.final, self.more
+
+    def _next(self) -> tuple[Any, ...] | None:
+        """What the bar behind the counter depends on; None if it is not yet known whose it is."""
+        if len(self.order) > 1:
+            return None
+        return self.rest == 0, self.index == 0, self.bars[self.order[0]].carried()
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Stand where `state` was taken, in the same line and voice."""
+        self.memo = None
+        self.place = state[0]
+        if self.place == "header":
+            self.header.restore(state[1])
+        elif self.place == "counter" or self.place == "voice":
+            _, left, self.spelt, self.choice, after = state
+            self.due = len(left)
+            if after:
+                self.bars[self.order[0]].carry(after[2])
+        else:
+            if len(self.order) == 1:
+                self.voice = self.order[0]
+            self.left, self.reference, bar = state[2]
+            self.bars[self.voice].restore(bar)
+            if self.place == "barline":
+                self.spelt, self.choice, self.final, self.more = state[3:]
 
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
