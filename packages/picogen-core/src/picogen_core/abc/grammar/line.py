@@ -102,7 +102,7 @@ class TextGrammar:
         if bar.lost:
             return _ANY
         wanted = 0 if where == CLOSED else bar.wanted()
-        if bar.place == "between" and not bar.previous and not self.left:
+        if self._leads():
             if where != INSIDE and self._lefts():
                 wanted |= _BAR
             if self.reference and self.reference.left:
@@ -118,8 +118,8 @@ class TextGrammar:
         return self.bars[self.voice].rare()
 
     def state(self) -> tuple[Any, ...] | None:
-        """All that is to come depends on, within the header, the counter or the bar of one voice;
-        None where that is more."""
+        """All that is to come depends on, within the header, the counter or the bar of one voice,
+        but whether it is the last line; None where that is more."""
         place = self.place
         if self.lost or self.ended or place == "total":
             return None
@@ -128,20 +128,25 @@ class TextGrammar:
         if place == "counter" or place == "voice":
             left = self.counter[-self.due :].translate(_ANY_DIGIT) if self.due else ""
             return place, left, self.spelt, self.choice, self._next()
-        line = self.rest == 0, self.index == 0, bool(self.later())
         reference = self.reference
         if reference and len(self.order) == 1:
             reference = Reference(None, *reference[1:])  # which no other voice asks for
+        first = self.index == 0 and self._leads()
         bar = self.left, reference, self.bars[self.voice].state()
         if place != "barline":
-            return place, line, bar
-        return place, line, bar, self.spelt, self.choice, self.final, self.more
+            return place, first, bool(self.later()), bar
+        barline = self.spelt, self.choice, self.final, self.more
+        return place, first, bool(self.later()), bar, *barline
+
+    def takes_tones(self) -> bool:
+        """Whether a letter here is a tone, and all of them make the same change."""
+        return self.place == "bar" and self.bars[self.voice].place not in ("field", "bang", "quote")
 
     def _next(self) -> tuple[Any, ...] | None:
         """What the bar behind the counter depends on; None if it is not yet known whose it is."""
         if len(self.order) > 1:
             return None
-        return self.rest == 0, self.index == 0, self.bars[self.order[0]].carried()
+        return self.index == 0, self.bars[self.order[0]].carried()
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Stand where `state` was taken, in the same line and voice."""
@@ -153,14 +158,14 @@ class TextGrammar:
             _, left, self.spelt, self.choice, after = state
             self.due = len(left)
             if after:
-                self.bars[self.order[0]].carry(after[2])
+                self.bars[self.order[0]].carry(after[1])
         else:
             if len(self.order) == 1:
                 self.voice = self.order[0]
-            self.left, self.reference, bar = state[2]
+            self.left, self.reference, bar = state[3]
             self.bars[self.voice].restore(bar)
             if self.place == "barline":
-                self.spelt, self.choice, self.final, self.more = state[3:]
+                self.spelt, self.choice, self.final, self.more = state[4:]
 
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
@@ -171,9 +176,14 @@ class TextGrammar:
         bar = self.bars[self.voice]
         if bar.lost:
             return True
-        if bar.place == "between" and not bar.previous and not self.left:
+        if self._leads():
             return self._lefts()
         return bar.may_end() and bool(self.later())
+
+    def _leads(self) -> bool:
+        """Whether nothing stands in the bar so far."""
+        bar = self.bars[self.voice]
+        return bar.place == "between" and not bar.previous and not self.left
 
     def _lefts(self) -> bool:
         """Whether `|:` may come before the bar: in the first line, in all voices alike."""
@@ -300,8 +310,7 @@ class TextGrammar:
 
     def _push_bar(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        leading = bar.place == "between" and not bar.previous and not self.left
-        if leading and character == "|":
+        if character == "|" and self._leads():
             self.left, self.place = "|:", "left"
         elif character in "|:" and not bar.lost and bar.may_end():
             self._begin_barline(character, where)

@@ -17,19 +17,26 @@ from picogen_core.abc.patches import EOS, PATCH_SIZE
 MOST_NODES = 20_000  # some 30 MB
 _COUNTED = 0  # the counter's next character, whichever it is
 _ENDS = 128  # added to a code that ends its patch
+_EACH = bytes(range(128))
+_TONES = bytes.maketrans(b"ABCDEFGabcdefg", b"A" * 14)
+_BARLINES = bytes.maketrans(b"|:", b"\4\5")  # not the same in the last line
+_ALL = _EACH, _EACH.translate(_BARLINES)
+_TONES_ALIKE = tuple(table.translate(_TONES) for table in _ALL)
 _LINE_END, _SHUT, _OPEN = ord("\n"), ord("]"), ord("[")
 
 
 class Node:
     """A place: its state, what may come there, and the places that came next.
 
-    due: characters of the counter that are to come; its next one is the only one. 0 elsewhere.
+    due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
+    alike: of each code one that leads to the same place, in the last line and in others.
     """
 
-    __slots__ = ("due", "following", "limit", "state")
+    __slots__ = ("alike", "due", "following", "limit", "state")
 
-    def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int) -> None:
+    def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due
+        self.alike = _TONES_ALIKE if tones else _ALL
         self.following: dict[int, Node] = {}
 
 
@@ -69,6 +76,7 @@ class QuickConstraint(Constraint):
         self._node: Node | None = None  # the plain automaton stands still while there is one
         self._came: tuple[Node, int] | None = None
         self._counter = b""
+        self._last = False
 
     def limit(self, place: int) -> int | bytes:
         node = self._node or self._enter()
@@ -88,7 +96,7 @@ class QuickConstraint(Constraint):
             return
         place = self.place + 1
         ends = place == PATCH_SIZE or code == EOS
-        step = code
+        step = node.alike[self._last][code]
         if node.due and code == self._counter[-node.due]:
             step = _COUNTED
         following = node.following.get(step + _ENDS if ends else step)
@@ -132,6 +140,7 @@ class QuickConstraint(Constraint):
             if seen is None or (not whole and self.hurries(self.text.place)):
                 return None
             self._counter = self.text.counter.encode()
+            self._last = self.text.rest == 0
         state = self.where, self.text is None, self.mask.state(), seen
         node = self._nodes.get(state)
         if node is None:
@@ -139,7 +148,8 @@ class QuickConstraint(Constraint):
             due = self.text.due if self.text is not None and seen[0] == "counter" else 0
             if due and limit != self._counter[-due] and not whole:
                 return None
-            node = Node(state, limit, 0 if whole else due)
+            tones = self.text is not None and self.text.takes_tones()
+            node = Node(state, limit, 0 if whole else due, tones)
             self._nodes.add(node)
         if came is not None:
             came[0].following[came[1]] = node
