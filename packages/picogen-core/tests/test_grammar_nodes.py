@@ -70,7 +70,7 @@ class Both:
         assert self.quick.done == self.plain.done
 
 
-HOW = [{}, {"grammar": True}, {"bars": 4}, {"max_patches": 26, "grammar": True}]
+HOW = [{}, {"grammar": True}, {"max_patches": 40, "bars": 4}, {"max_patches": 26, "grammar": True}]
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -129,8 +129,7 @@ class Piece:
             if isinstance(limit, int):
                 return _only(allowed, limit)
             if limit is not None:
-                row = memoryview(allowed)  # a tenth of the time that arrays take
-                row[:] = _narrowed(bytes(row), limit)
+                allowed.data[:] = _narrowed(allowed.tobytes(), limit)
         return None
 
     def put(self, code: int) -> bool:
@@ -170,7 +169,7 @@ class Piece:
 
 
 def _only(allowed: NDArray[np.uint8], code: int) -> None:
-    memoryview(allowed)[:] = _ONLY[code]
+    allowed.data[:] = _ONLY[code]  # a tenth of the time that arrays take
 
 
 _ONLY = [bytes(row) for row in np.eye(VOCABULARY, dtype=np.uint8) * FREELY]

@@ -18,7 +18,6 @@ from picogen_core.generation.options import SamplingOptions
 NOT_FINITE, NOTHING_ALLOWED = -1, -2
 
 
-
 def draw(
     logits: NDArray[np.float32],
     allowed: NDArray[np.uint8],

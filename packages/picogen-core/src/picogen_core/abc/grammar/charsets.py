@@ -39,4 +39,6 @@ def freedom(legal: int, wanted: int, rare: int) -> int | bytes:
     rare = legal & rare & ~free
     if free and not rare and not free & (free - 1):
         return free.bit_length() - 1
-    return bytes((free >> code & 1) * FREELY + (rare >> code & 1) * RARELY for code in range(VOCABULARY))
+    return bytes(
+        (free >> code & 1) * FREELY + (rare >> code & 1) * RARELY for code in range(VOCABULARY)
+    )

@@ -140,7 +140,7 @@ class HeaderGrammar:
 
     def closing(self) -> str:
         """The next character of a short way to the body."""
-        wanted = self.wanted()
+        wanted = self.wanted() or bits("[")  # behind a prompt that no header begins with
         if self.line.startswith("%") and not self.line.startswith("%%"):
             order = "\nend"
         else:

@@ -56,12 +56,17 @@ class Room(NamedTuple):
     into: int = 1
     parts: int = 1
 
+    @property
+    def grain(self) -> int:
+        """Of a tuplet's events: steps that the converter counts exactly."""
+        return self.parts // gcd(self.parts, DIVISIONS * self.into)
+
     def fits(self, steps: int) -> bool:
         """Whether the next event may last so long and leave what others can fill."""
         if not self.left:
             return steps <= self.steps
-        grain = self.parts // gcd(self.parts, DIVISIONS * self.into)
-        if steps % grain:
+        grain = self.grain
+        if steps % grain or self.spent % grain:
             return False
         whole = self.parts // gcd(self.parts, self.into)
         total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least

@@ -1,9 +1,9 @@
 """The constraint as an automaton that is found out while it runs: music repeats itself.
 
-Where a piece stands in the header, in a voice's counter or bar or, without the grammar, anywhere, is
-a node: what may come next there, and the node behind each code that came once. Only what never came
-before asks the plain `Constraint`, which remains what is meant by it all. What goes on through a
-piece stays with that: how far it is, its voices and their other bars, the numbers in its counters.
+Where a piece stands in the header, in a voice's counter or bar or, without the grammar, anywhere,
+is a node: what may come next there, and the node behind each code that came once. Only what never
+came before asks the plain `Constraint`, which remains what is meant by it all. What goes on through
+a piece stays with that: how far it is, its voices and their other bars, the counters' numbers.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ _LINE_END, _SHUT, _OPEN = ord("\n"), ord("]"), ord("[")
 class Node:
     """A place: its state, what may come there, and the places that came next.
 
+    place: of the text, "" without the grammar.
     due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
     alike: of each code one that leads to the same place, in the last line and in others.
     """
 
-    __slots__ = ("alike", "due", "following", "limit", "state")
+    __slots__ = ("alike", "due", "following", "limit", "place", "state")
 
     def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due
+        self.place: str = state[-1][0] if state[-1] else ""
         self.alike = _TONES_ALIKE if tones else _ALL
         self.following: dict[int, Node] = {}
 
@@ -112,7 +114,7 @@ class QuickConstraint(Constraint):
         self.place = 0
         self.patches += 1
         self.line_patches += 1
-        if self.text is not None and self.hurries(following.state[-1][0]):
+        if self.text is not None and self.hurries(following.place):
             self._leave()
 
     def _stays(self, code: int) -> bool:
@@ -145,11 +147,13 @@ class QuickConstraint(Constraint):
         node = self._nodes.get(state)
         if node is None:
             limit = super().limit(self.place)
-            due = self.text.due if self.text is not None and seen[0] == "counter" else 0
-            if due and limit != self._counter[-due] and not whole:
-                return None
+            due = 0
+            if self.text is not None and self.text.place == "counter" and not whole:
+                due = self.text.due
+                if limit != self._counter[-due]:
+                    return None
             tones = self.text is not None and self.text.takes_tones()
-            node = Node(state, limit, 0 if whole else due, tones)
+            node = Node(state, limit, due, tones)
             self._nodes.add(node)
         if came is not None:
             came[0].following[came[1]] = node
@@ -165,3 +169,5 @@ class QuickConstraint(Constraint):
         self.mask.restore(mask)
         if self.text is not None:
             self.text.restore(text)
+            if self.text.place == "header":
+                self.line_patches = 0  # its lines are not counted before the body's first one
