@@ -55,8 +55,10 @@ class BarState:
 
     def state(self) -> tuple[Any, ...]:
         """All that is to come depends on; what was found out about it apart."""
-        found: tuple[Any, ...] = _READ(self)
-        return found if not self.alone else (0, *found[1:])  # no other voice asks how long it is
+        target, steps, *found = _READ(self)
+        if target is not None:
+            target = steps = 0  # where it stands between them is in `room`
+        return target, 0 if self.alone else steps, *found  # none asks how long one alone is
 
     def carried(self) -> tuple[int, int, bool, int]:
         """What goes on into the voice's next bar."""
@@ -235,8 +237,8 @@ class BarState:
 
 
 _STATE = (
-    "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count", "begun",
-    "owes", "paired", "uneven", "lost", "slurs", "room", "target", "unit", "compound", "alone",
+    "target", "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count",
+    "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit", "compound", "alone",
     "measure",
 )  # fmt: skip
 _READ = attrgetter(*_STATE)

@@ -39,15 +39,13 @@ class HeaderGrammar:
         self.stack = ""
 
     def state(self) -> tuple[Any, ...]:
-        """All that is to come depends on."""
-        values = tuple(self.values.items())
-        known = tuple(self.tags), values, tuple(self.voices), self.scored
-        return self.line, self.lost, self.stack, *known
+        """All that is to come in this line depends on."""
+        known = len(self.tags), self._tagged(), "".join(self.values), len(self.voices)
+        return self.line, self.lost, self.stack, self.scored, known
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Stand where `state` was taken."""
-        self.line, self.lost, self.stack, tags, values, voices, self.scored = state
-        self.tags, self.values, self.voices = list(tags), dict(values), list(voices)
+        """Stand where `state` was taken, in the same line."""
+        self.line, self.lost, self.stack, self.scored, _ = state
 
     def is_whole(self) -> bool:
         """Whether the body may begin: a key, and all voices that the score names."""

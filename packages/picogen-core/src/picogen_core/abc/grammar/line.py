@@ -129,8 +129,9 @@ class TextGrammar:
             left = self.counter[-self.due :].translate(_ANY_DIGIT) if self.due else ""
             return place, left, self.spelt, self.choice, self._next()
         reference = self.reference
-        if reference and len(self.order) == 1:
-            reference = Reference(None, *reference[1:])  # which no other voice asks for
+        if reference:  # how long it is stays the same, but for the one who is the reference
+            steps = None if reference.right or len(self.order) == 1 else reference.steps
+            reference = Reference(steps, *reference[1:])
         first = self.index == 0 and self._leads()
         bar = self.left, reference, self.bars[self.voice].state()
         if place != "barline":
@@ -162,7 +163,10 @@ class TextGrammar:
         else:
             if len(self.order) == 1:
                 self.voice = self.order[0]
-            self.left, self.reference, bar = state[3]
+            self.left, reference, bar = state[3]
+            if self.reference and self.reference.right:
+                reference = self.reference
+            self.reference = reference
             self.bars[self.voice].restore(bar)
             if self.place == "barline":
                 self.spelt, self.choice, self.final, self.more = state[4:]

@@ -125,7 +125,7 @@ class QuickConstraint(Constraint):
         if place == "counter":
             return code == self._counter[-self.text.due]
         if place == "header":
-            return code != _OPEN or bool(self.text.header.line)
+            return code != _LINE_END and (code != _OPEN or bool(self.text.header.line))
         if place == "voice":
             return code != _SHUT or len(self.text.order) == 1
         return code != _LINE_END and (place != "barline" or code != _OPEN)
