@@ -54,24 +54,34 @@ class BarState:
         self.begun = self.owes = self.paired = self.uneven = self.lost = False
 
     def state(self) -> tuple[Any, ...]:
-        """All that is to come depends on; what was found out about it apart."""
+        """All that is to come depends on, but the meter's bar; within a string, up to its end."""
+        if self.in_string:
+            return self.place, self.spelt, self.marks, self.count, self.alone
         target, steps, *found = _READ(self)
         if target is not None:
             target = steps = 0  # where it stands between them is in `room`
         return target, 0 if self.alone else steps, *found  # none asks how long one alone is
 
-    def carried(self) -> tuple[int, int, bool, int]:
-        """What goes on into the voice's next bar."""
-        return self.unit, self.measure, self.compound, 0 if self.lost else self.slurs
+    @property
+    def in_string(self) -> bool:
+        """Within quotes, a decoration or a field."""
+        return self.place in ("quote", "bang", "field") and not self.lost
 
-    def carry(self, carried: tuple[int, int, bool, int]) -> None:
+    def carried(self) -> tuple[int, bool, int]:
+        """What goes on into the voice's next bar, but for the meter's bar."""
+        return self.unit, self.compound, 0 if self.lost else self.slurs
+
+    def carry(self, carried: tuple[int, bool, int]) -> None:
         """Be as after a bar that left this."""
-        self.unit, self.measure, self.compound, self.slurs = carried
+        self.unit, self.compound, self.slurs = carried
         self.lost = False
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Stand where `state` was taken."""
-        self.__dict__.update(zip(_STATE, state, strict=True))
+        if len(state) == len(_STATE):
+            self.__dict__.update(zip(_STATE, state, strict=True))
+        else:
+            self.place, self.spelt, self.marks, self.count, _ = state
         self.memo = self.after = None
 
     def copy(self) -> Self:
@@ -132,6 +142,7 @@ class BarState:
             self.marks += character
         elif character in "0123456789/":
             self.spelt += character
+            self.marks = ""
         else:
             if self.after is None:
                 self.take_event()
@@ -239,7 +250,6 @@ class BarState:
 _STATE = (
     "target", "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count",
     "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit", "compound", "alone",
-    "measure",
 )  # fmt: skip
 _READ = attrgetter(*_STATE)
 

@@ -128,20 +128,25 @@ class TextGrammar:
         if place == "counter" or place == "voice":
             left = self.counter[-self.due :].translate(_ANY_DIGIT) if self.due else ""
             return place, left, self.spelt, self.choice, self._next()
+        bar = self.bars[self.voice]
+        if place == "bar" and bar.in_string:
+            return place, bar.state()
         reference = self.reference
         if reference:  # how long it is stays the same, but for the one who is the reference
             steps = None if reference.right or len(self.order) == 1 else reference.steps
             reference = Reference(steps, *reference[1:])
         first = self.index == 0 and self._leads()
-        bar = self.left, reference, self.bars[self.voice].state()
+        known = place, first, bool(self.later()), (self.left, reference, bar.state())
         if place != "barline":
-            return place, first, bool(self.later()), bar
-        barline = self.spelt, self.choice, self.final, self.more
-        return place, first, bool(self.later()), bar, *barline
+            return known
+        return *known, self.spelt, self.choice, self.final, self.more
 
     def takes_tones(self) -> bool:
         """Whether a letter here is a tone, and all of them make the same change."""
-        return self.place == "bar" and self.bars[self.voice].place not in ("field", "bang", "quote")
+        if self.place != "bar":
+            return False
+        bar = self.bars[self.voice]
+        return not bar.lost and not bar.in_string
 
     def _next(self) -> tuple[Any, ...] | None:
         """What the bar behind the counter depends on; None if it is not yet known whose it is."""
@@ -160,6 +165,8 @@ class TextGrammar:
             self.due = len(left)
             if after:
                 self.bars[self.order[0]].carry(after[1])
+        elif len(state) == 2:
+            self.bars[self.voice].restore(state[1])
         else:
             if len(self.order) == 1:
                 self.voice = self.order[0]

@@ -28,16 +28,18 @@ _LINE_END, _SHUT, _OPEN = ord("\n"), ord("]"), ord("[")
 class Node:
     """A place: its state, what may come there, and the places that came next.
 
-    place: of the text, "" without the grammar.
+    place: of the text, "" without the grammar; `string`: within quotes or the like, where the bar
+           around them stays with the plain automaton.
     due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
     alike: of each code one that leads to the same place, in the last line and in others.
     """
 
-    __slots__ = ("alike", "due", "following", "limit", "place", "state")
+    __slots__ = ("alike", "due", "following", "limit", "place", "state", "string")
 
     def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due
         self.place: str = state[-1][0] if state[-1] else ""
+        self.string = self.place == "bar" and len(state[-1]) == 2
         self.alike = _TONES_ALIKE if tones else _ALL
         self.following: dict[int, Node] = {}
 
@@ -155,7 +157,7 @@ class QuickConstraint(Constraint):
             tones = self.text is not None and self.text.takes_tones()
             node = Node(state, limit, due, tones)
             self._nodes.add(node)
-        if came is not None:
+        if came is not None and came[0].string == node.string:
             came[0].following[came[1]] = node
         self._node = node
         return node
