@@ -76,13 +76,13 @@ class BarState:
         self.unit, self.compound, self.slurs = carried
         self.lost = False
 
-    def restore(self, state: tuple[Any, ...]) -> None:
+    def restore(self, state: tuple[Any, ...], memo: int | None) -> None:
         """Stand where `state` was taken."""
         if len(state) == len(_STATE):
             self.__dict__.update(zip(_STATE, state, strict=True))
         else:
             self.place, self.spelt, self.marks, self.count, _ = state
-        self.memo = self.after = None
+        self.memo, self.after = memo, None
 
     def copy(self) -> Self:
         new = object.__new__(type(self))

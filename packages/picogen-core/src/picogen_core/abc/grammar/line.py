@@ -154,9 +154,15 @@ class TextGrammar:
             return None
         return self.index == 0, self.bars[self.order[0]].carried()
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Stand where `state` was taken, in the same line and voice."""
-        self.memo = None
+    def found(self) -> tuple[Any, Any]:
+        """What was found out about this very place, here and in the bar."""
+        if self.place in ("bar", "left", "barline"):
+            return self.memo, self.bars[self.voice].memo
+        return None if self.place == "counter" else self.memo, None
+
+    def restore(self, state: tuple[Any, ...], found: tuple[Any, Any]) -> None:
+        """Stand where `state` was taken, in the same line and voice, and know what was found."""
+        self.memo, known = found
         self.place = state[0]
         if self.place == "header":
             self.header.restore(state[1])
@@ -166,7 +172,7 @@ class TextGrammar:
             if after:
                 self.bars[self.order[0]].carry(after[1])
         elif len(state) == 2:
-            self.bars[self.voice].restore(state[1])
+            self.bars[self.voice].restore(state[1], known)
         else:
             if len(self.order) == 1:
                 self.voice = self.order[0]
@@ -174,7 +180,7 @@ class TextGrammar:
             if self.reference and self.reference.right:
                 reference = self.reference
             self.reference = reference
-            self.bars[self.voice].restore(bar)
+            self.bars[self.voice].restore(bar, known)
             if self.place == "barline":
                 self.spelt, self.choice, self.final, self.more = state[4:]
 

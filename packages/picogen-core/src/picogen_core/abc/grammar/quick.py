@@ -34,13 +34,14 @@ class Node:
     alike: of each code one that leads to the same place, in the last line and in others.
     """
 
-    __slots__ = ("alike", "due", "following", "limit", "place", "state", "string")
+    __slots__ = ("alike", "due", "following", "found", "limit", "place", "state", "string")
 
     def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due
         self.place: str = state[-1][0] if state[-1] else ""
         self.string = self.place == "bar" and len(state[-1]) == 2
         self.alike = _TONES_ALIKE if tones else _ALL
+        self.found: tuple[Any, Any] = (None, None)
         self.following: dict[int, Node] = {}
 
 
@@ -156,6 +157,8 @@ class QuickConstraint(Constraint):
                     return None
             tones = self.text is not None and self.text.takes_tones()
             node = Node(state, limit, due, tones)
+            if self.text is not None:
+                node.found = self.text.found()
             self._nodes.add(node)
         if came is not None and came[0].string == node.string:
             came[0].following[came[1]] = node
@@ -170,6 +173,6 @@ class QuickConstraint(Constraint):
         self.where, _, mask, text = node.state
         self.mask.restore(mask)
         if self.text is not None:
-            self.text.restore(text)
+            self.text.restore(text, node.found)
             if self.text.place == "header":
                 self.line_patches = 0  # its lines are not counted before the body's first one
