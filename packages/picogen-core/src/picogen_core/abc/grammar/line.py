@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
@@ -20,7 +20,6 @@ _ANY = PRINTABLE | NEWLINE
 _BAR = bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _LAST = ("|", "||", "|]", ":|")
-_ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
@@ -102,7 +101,7 @@ class TextGrammar:
         if bar.lost:
             return _ANY
         wanted = 0 if where == CLOSED else bar.wanted()
-        if self._leads():
+        if self.leads():
             if where != INSIDE and self._lefts():
                 wanted |= _BAR
             if self.reference and self.reference.left:
@@ -117,73 +116,6 @@ class TextGrammar:
             return 0
         return self.bars[self.voice].rare()
 
-    def state(self) -> tuple[Any, ...] | None:
-        """All that is to come depends on, within the header, the counter or the bar of one voice,
-        but whether it is the last line; None where that is more."""
-        place = self.place
-        if self.lost or self.ended or place == "total":
-            return None
-        if place == "header":
-            return place, self.header.state()
-        if place == "counter" or place == "voice":
-            left = self.counter[-self.due :].translate(_ANY_DIGIT) if self.due else ""
-            return place, left, self.spelt, self.choice, self._next()
-        bar = self.bars[self.voice]
-        if place == "bar" and bar.in_string:
-            return place, bar.state()
-        reference = self.reference
-        if reference:  # how long it is stays the same, but for the one who is the reference
-            steps = None if reference.right or len(self.order) == 1 else reference.steps
-            reference = Reference(steps, *reference[1:])
-        first = self.index == 0 and self._leads()
-        known = place, first, bool(self.later()), (self.left, reference, bar.state())
-        if place != "barline":
-            return known
-        return *known, self.spelt, self.choice, self.final, self.more
-
-    def takes_tones(self) -> bool:
-        """Whether a letter here is a tone, and all of them make the same change."""
-        if self.place != "bar":
-            return False
-        bar = self.bars[self.voice]
-        return not bar.lost and not bar.in_string
-
-    def _next(self) -> tuple[Any, ...] | None:
-        """What the bar behind the counter depends on; None if it is not yet known whose it is."""
-        if len(self.order) > 1:
-            return None
-        return self.index == 0, self.bars[self.order[0]].carried()
-
-    def found(self) -> tuple[Any, Any]:
-        """What was found out about this very place, here and in the bar."""
-        if self.place in ("bar", "left", "barline"):
-            return self.memo, self.bars[self.voice].memo
-        return None if self.place == "counter" else self.memo, None
-
-    def restore(self, state: tuple[Any, ...], found: tuple[Any, Any]) -> None:
-        """Stand where `state` was taken, in the same line and voice, and know what was found."""
-        self.memo, known = found
-        self.place = state[0]
-        if self.place == "header":
-            self.header.restore(state[1])
-        elif self.place == "counter" or self.place == "voice":
-            _, left, self.spelt, self.choice, after = state
-            self.due = len(left)
-            if after:
-                self.bars[self.order[0]].carry(after[1])
-        elif len(state) == 2:
-            self.bars[self.voice].restore(state[1], known)
-        else:
-            if len(self.order) == 1:
-                self.voice = self.order[0]
-            self.left, reference, bar = state[3]
-            if self.reference and self.reference.right:
-                reference = self.reference
-            self.reference = reference
-            self.bars[self.voice].restore(bar, known)
-            if self.place == "barline":
-                self.spelt, self.choice, self.final, self.more = state[4:]
-
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
         if self.lost:
@@ -193,11 +125,11 @@ class TextGrammar:
         bar = self.bars[self.voice]
         if bar.lost:
             return True
-        if self._leads():
+        if self.leads():
             return self._lefts()
         return bar.may_end() and bool(self.later())
 
-    def _leads(self) -> bool:
+    def leads(self) -> bool:
         """Whether nothing stands in the bar so far."""
         bar = self.bars[self.voice]
         return bar.place == "between" and not bar.previous and not self.left
@@ -327,7 +259,7 @@ class TextGrammar:
 
     def _push_bar(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        if character == "|" and self._leads():
+        if character == "|" and self.leads():
             self.left, self.place = "|:", "left"
         elif character in "|:" and not bar.lost and bar.may_end():
             self._begin_barline(character, where)

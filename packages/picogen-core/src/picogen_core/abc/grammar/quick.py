@@ -12,6 +12,7 @@ from typing import Any
 
 from picogen_core.abc.grammar.constraint import Constraint
 from picogen_core.abc.grammar.line import INSIDE
+from picogen_core.abc.grammar.places import restore_text, takes_tones, text_found, text_state
 from picogen_core.abc.patches import EOS, PATCH_SIZE
 
 MOST_NODES = 20_000  # some 30 MB
@@ -141,7 +142,7 @@ class QuickConstraint(Constraint):
         whole = self.where == INSIDE and self.mask.place == "line"  # only EOS may come
         seen: tuple[Any, ...] | None = ()
         if self.text is not None:
-            seen = self.text.state()
+            seen = text_state(self.text)
             if seen is None or (not whole and self.hurries(self.text.place)):
                 return None
             self._counter = self.text.counter.encode()
@@ -155,10 +156,10 @@ class QuickConstraint(Constraint):
                 due = self.text.due
                 if limit != self._counter[-due]:
                     return None
-            tones = self.text is not None and self.text.takes_tones()
+            tones = self.text is not None and takes_tones(self.text)
             node = Node(state, limit, due, tones)
             if self.text is not None:
-                node.found = self.text.found()
+                node.found = text_found(self.text)
             self._nodes.add(node)
         if came is not None and came[0].string == node.string:
             came[0].following[came[1]] = node
@@ -173,6 +174,6 @@ class QuickConstraint(Constraint):
         self.where, _, mask, text = node.state
         self.mask.restore(mask)
         if self.text is not None:
-            self.text.restore(text, node.found)
+            restore_text(self.text, text, node.found)
             if self.text.place == "header":
                 self.line_patches = 0  # its lines are not counted before the body's first one
