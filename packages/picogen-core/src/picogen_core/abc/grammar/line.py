@@ -16,8 +16,7 @@ INSIDE, FULL, CLOSED = "inside", "full", "closed"
 """Where in the patches a character stands: in a cut; at the head of a patch behind a full one, so
 that a cut may begin there; behind EOS, so that one does."""
 
-_ANY = PRINTABLE | NEWLINE
-_BAR = bits("|")
+_ANY, _BAR = PRINTABLE | NEWLINE, bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _LAST = ("|", "||", "|]", ":|")
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")

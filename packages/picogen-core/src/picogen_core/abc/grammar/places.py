@@ -1,4 +1,4 @@
-"""Where a text stands, as a value: what `QuickConstraint` knows a place by, and comes back to it."""
+"""Where a text stands, as a value: what `QuickConstraint` knows a place by and comes back to."""
 
 from __future__ import annotations
 
