@@ -196,7 +196,7 @@ def test_lengths_are_those_that_fit():
     "text",
     [
         "C>D E<F", "(3CDE F", "[CE]3/2G/", "A>>BC2", "[C2E2][DF]", "z4", "(3D>EF G", "(3:2z>EF",
-        "(GA)>B c", "A>)B c.>d", "A> B", "[a2c]B", "Td6({cd})", 'A>"x"B', "{d2}c1d1",
+        "(GA)>B c", "A>)B c.>d", "A> B", "[a2c]B", "Td6({cd})", 'A>"x"B', "{d}c1d1",
     ],
 )  # fmt: skip
 def test_a_bar_counts_as_the_converter_does(text):

@@ -185,6 +185,10 @@ class Bar(BarState):
     def _grace(self) -> int:
         if self.previous == "sign":
             return self._sign()
+        if (
+            self.previous == "close" and self.count
+        ):  # the converter misreads what else stands behind it
+            return bits("}")
         wanted = _TONES | _SIGNS if self.count < MAX_GRACES else 0
         if not self.count:
             return wanted | (bits("/") if not self.spelt else 0)
@@ -194,10 +198,7 @@ class Bar(BarState):
         return wanted
 
     def _grace_rare(self) -> int:
-        if self.previous == "sign":
-            return 0
-        length = bits("2") if self.count and not self.spelt else 0
-        return length | bits(".)- ") | (_PAREN if self.slurs < MAX_SLURS else 0)
+        return _SHUT if self.previous == "tone" and self.count else 0
 
     def _quote(self) -> int:
         text = _TEXT & ~DIGITS if self.marks else _TEXT

@@ -227,10 +227,10 @@ class BarState:
             self.previous = "sign"
         elif character in "',":
             self.marks += character
-        elif character in "/2":
+        elif character == "/":
             self.spelt += character
-        elif character in "().- ":
-            self.slurs = max(0, self.slurs + _DEEPER.get(character, 0))
+        elif character == ")":
+            self.slurs, self.previous = max(0, self.slurs - 1), "close"
         else:
             self.previous, self.spelt, self.marks = "tone", "", ""
             self.count += 1
@@ -264,7 +264,6 @@ def _scale(unit: Fraction) -> int:
     return int(64 * unit / GRID)
 
 
-_DEEPER = {"(": 1, ")": -1}
 _PLACES = {
     **dict.fromkeys("^_=", "sign"),
     "(": "paren", "[": "bracket", "{": "grace", '"': "quote", "!": "bang",
