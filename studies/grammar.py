@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from picogen_core.abc.grammar import Constraint
+from picogen_core.abc.grammar import Constraint, QuickConstraint
 from picogen_core.abc.keys import default_unit, meter_length, unit_length
 from picogen_core.abc.notes import read_tune
 from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
@@ -160,44 +160,46 @@ def cost(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _guides(length: int, way: dict[str, Any]) -> list[Constraint]:
-    return [Constraint(length, **way)]
+def _guides(length: int, way: dict[str, Any]) -> list[QuickConstraint]:
+    return [QuickConstraint(length, **way)]
 
 
 def read_real(folder: Path, every: int) -> dict[str, Any]:
     """Real music under the mask and the grammar, character by character."""
     data = read_dataset(folder)
-    characters = illegal = unwanted = 0
-    illegal_pieces = unwanted_pieces = 0
+    characters = illegal = rarely = refused = 0
+    illegal_pieces = refused_pieces = 0
     begun = time.process_time()
     numbers = range(0, len(data), every)
     for number in numbers:
-        before = illegal, unwanted
-        for legal, wanted in _under(data[number].patches):
+        before = illegal, refused
+        for legal, wanted, rare in _under(data[number].patches):
             characters += 1
             illegal += not legal
-            unwanted += not wanted
+            rarely += rare
+            refused += not (wanted or rare)
         illegal_pieces += illegal > before[0]
-        unwanted_pieces += unwanted > before[1]
+        refused_pieces += refused > before[1]
     return {
         "data": str(folder),
         "pieces": len(numbers),
         "codes": characters,
         "illegal": illegal,
         "illegal_pieces": illegal_pieces,
-        "unwanted_percent": round(100 * unwanted / characters, 4),
-        "unwanted_pieces": unwanted_pieces,
+        "rare_percent": round(100 * rarely / characters, 4),
+        "refused_percent": round(100 * refused / characters, 4),
+        "refused_pieces": refused_pieces,
         "us_per_code": round(1e6 * (time.process_time() - begun) / characters, 1),
     }
 
 
-def _under(patches: Any) -> Iterator[tuple[bool, bool]]:
+def _under(patches: Any) -> Iterator[tuple[bool, bool, bool]]:
     constraint = Constraint(grammar=True)
     for row in patches.tolist():
         for code in row[: row.index(EOS) + 1 if EOS in row else PATCH_SIZE]:
             if constraint.patches:
-                legal, wanted = constraint.codes()
-                yield bool(legal >> code & 1), bool(wanted >> code & 1)
+                legal, wanted, rare = constraint.codes()
+                yield bool(legal >> code & 1), bool(wanted >> code & 1), bool(rare >> code & 1)
             constraint.take(code)
 
 

@@ -152,15 +152,13 @@ class Recorder:
     def __init__(self) -> None:
         self.heard = bytearray()
 
-    def limit(self, place: int) -> int | np.ndarray | None:
+    def limit(self, place: int) -> int | bytes | None:
         if self.heard.endswith(b"[V:1]"):
             return ord("E")
         if self.heard.endswith(b"E"):
-            mask = np.ones(128, bool)
-            mask[[ord("2"), ord("3")]] = False
-            return mask
+            return bytes(code not in b"23" for code in range(128))
         if self.heard.endswith(b"K:C\n"):
-            return np.zeros(128, bool)  # leaves nothing, so it is not obeyed
+            return bytes(128)  # leaves nothing, so it is not obeyed
         return None
 
     def take(self, code: int) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from picogen_core.abc.grammar.charsets import FREELY, PENALTY, RARELY
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.sampling import NOT_FINITE, NOTHING_ALLOWED, draw, draw_rows
 
@@ -119,9 +120,23 @@ def test_rounding_does_not_change_what_is_drawn():
     rng = np.random.default_rng(3)
     logits = rng.standard_normal((20_000, 128)).astype(np.float32)
     nudged = logits + rng.normal(0, 1e-5, logits.shape).astype(np.float32)
-    allowed, uniforms = np.ones(logits.shape, bool), rng.random(len(logits))
+    allowed, uniforms = np.ones(logits.shape, np.uint8), rng.random(len(logits))
     drawn = draw(logits, allowed, uniforms, options())
     assert (draw(nudged, allowed, uniforms, options()) != drawn).sum() <= 2
+
+
+def test_what_may_come_but_rarely_loses_the_penalty():
+    p = np.array([0.5, 0.3, 0.2], np.float32)
+    logits = np.tile(np.log(p), (N, 1))
+    allowed = np.full(logits.shape, FREELY, np.uint8)
+    allowed[:, 0] = RARELY
+    drawn = draw(logits, allowed, (np.arange(N) + 0.5) / N, options())
+    weights = p * [np.exp(-PENALTY), 1, 1]
+    found = np.bincount(drawn, minlength=3) / N
+    np.testing.assert_allclose(found, weights / weights.sum(), atol=2 / N)
+    assert set(draw(logits, allowed, np.zeros(N), options(temperature=0)).tolist()) == {1}
+    sure = logits + np.array([20, 0, 0], np.float32)  # where the model insists it comes
+    assert set(draw(sure, allowed, np.zeros(N), options(temperature=0)).tolist()) == {0}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

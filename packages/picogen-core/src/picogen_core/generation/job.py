@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.grammar import Constraint, least_patches
+from picogen_core.abc.grammar import QuickConstraint, least_patches
 from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
@@ -97,7 +97,7 @@ class Job:
         steered = bool(request.grammar or request.bars is not None)
         if not steered and not request.sampling.mask:
             return []
-        return [Constraint(self.limits.max_patches, grammar=steered, bars=request.bars)]
+        return [QuickConstraint(self.limits.max_patches, grammar=steered, bars=request.bars)]
 
 
 def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> int:

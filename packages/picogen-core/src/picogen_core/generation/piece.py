@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.patches import (
     BOS,
     EOS,
@@ -32,17 +34,18 @@ COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
 
 # Wherever it is in a piece: padding stands only behind EOS, no patch is empty, and BOS only
 # begins the patch that closes a piece.
-CODEC = np.ones((PATCH_SIZE, VOCABULARY), np.bool_)
-CODEC[:, PAD] = CODEC[0, EOS] = CODEC[1:, BOS] = False
-ANYTHING = np.ones_like(CODEC)
+CODEC = np.full((PATCH_SIZE, VOCABULARY), FREELY, np.uint8)
+CODEC[:, PAD] = CODEC[0, EOS] = CODEC[1:, BOS] = NEVER
+ANYTHING = np.full_like(CODEC, FREELY)
 
 
 class Guide(Protocol):
     """Says what may come next in one piece, and is told all that came, from the prompt on."""
 
-    def limit(self, place: int) -> int | NDArray[np.bool_] | None:
-        """For character `place` of a patch: the one code there may be, a mask [V] of those that
-        may be, or None for any. A mask that leaves nothing is not obeyed."""
+    def limit(self, place: int) -> int | bytes | None:
+        """For character `place` of a patch: the one code there may be, V bytes that say of each
+        code how freely it may come (`charsets.NEVER`, `FREELY`, `RARELY`), or None for any code.
+        What leaves nothing is not obeyed."""
 
     def take(self, code: int) -> None:
         """This character came: text, or EOS or BOS, but no padding."""
@@ -119,7 +122,7 @@ class Piece:
         """At most `most` characters that may come next in this patch, but for its end."""
         return self._guesser.guess(most) if self._guesser else b""
 
-    def limit(self, allowed: NDArray[np.bool_]) -> None:
+    def limit(self, allowed: NDArray[np.uint8]) -> None:
         """Narrow what the codec allows at this place, [V]."""
         place = len(self._patch)
         if self._forced:
@@ -132,9 +135,7 @@ class Piece:
             if isinstance(limit, int):
                 return _only(allowed, limit)
             if limit is not None:
-                both = allowed & limit
-                if b"\1" in both.tobytes():  # a fifth of the time that any() takes
-                    allowed[:] = both
+                allowed.data[:] = _narrowed(allowed.tobytes(), limit)
         return None
 
     def put(self, code: int) -> bool:
@@ -180,6 +181,14 @@ class Piece:
                 self._guesser.take(code)
 
 
-def _only(allowed: NDArray[np.bool_], code: int) -> None:
-    allowed[:] = False
-    allowed[code] = True
+def _only(allowed: NDArray[np.uint8], code: int) -> None:
+    allowed.data[:] = _ONLY[code]  # a tenth of the time that arrays take
+
+
+_ONLY = [bytes(row) for row in np.eye(VOCABULARY, dtype=np.uint8) * FREELY]
+
+
+@lru_cache(maxsize=8192)
+def _narrowed(allowed: bytes, limit: bytes) -> bytes:
+    both = bytes(max(a, b) if a and b else NEVER for a, b in zip(allowed, limit, strict=True))
+    return both if any(both) else allowed

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.grammar.charsets import PENALTY, RARELY
 from picogen_core.generation.options import SamplingOptions
 
 NOT_FINITE, NOTHING_ALLOWED = -1, -2
@@ -19,13 +20,14 @@ NOT_FINITE, NOTHING_ALLOWED = -1, -2
 
 def draw(
     logits: NDArray[np.float32],
-    allowed: NDArray[np.bool_],
+    allowed: NDArray[np.uint8],
     uniforms: NDArray[np.float64],
     options: SamplingOptions,
 ) -> NDArray[np.int64]:
     """One code a row of logits [N, V], by inversion of its uniform in [0, 1).
 
-    A row depends on its own logits, its own row of `allowed` and its uniform alone. Probabilities
+    A row depends on its own logits, its own row of `allowed` and its uniform alone: a code there is
+    allowed `NEVER`, `FREELY` or `RARELY`, which takes `PENALTY` off its logit. Probabilities
     are float64; of equal ones the smaller code is kept first. What is kept is drawn from in the
     order of codes: in that of probabilities two that are nearly equal would change places, and the
     code with them, for a rounding error of another batch or engine. Instead of a code a row can
@@ -46,6 +48,7 @@ def draw_rows(
     """`draw` as numba compiles it; plain Python gives the same codes, slowly."""
     count = logits.shape[1]
     order = np.empty(count, np.int64)
+    level = np.empty(count, np.float64)
     weight = np.empty(count, np.float64)
     share = np.empty(count, np.float64)
     for row in range(logits.shape[0]):
@@ -54,10 +57,11 @@ def draw_rows(
         for code in range(count):
             value = logits[row, code]
             finite = finite and math.isfinite(value)
-            if not allowed[row, code] or (kept == top_k and value <= logits[row, order[kept - 1]]):
+            level[code] = value - PENALTY if allowed[row, code] == RARELY else value
+            if not allowed[row, code] or (kept == top_k and level[code] <= level[order[kept - 1]]):
                 continue
             place = min(kept, top_k - 1)
-            while place > 0 and logits[row, order[place - 1]] < value:
+            while place > 0 and level[order[place - 1]] < level[code]:
                 order[place] = order[place - 1]
                 place -= 1
             order[place] = code
@@ -68,10 +72,10 @@ def draw_rows(
         if temperature == 0:
             codes[row] = order[0]
             continue
-        top = float(logits[row, order[0]])
+        top = level[order[0]]
         total = 0.0
         for i in range(kept):
-            gap = float(logits[row, order[i]]) - top
+            gap = level[order[i]] - top
             weight[i] = math.exp(gap if temperature_last else gap / temperature)
             total += weight[i]
         if 0 < top_p < 1:

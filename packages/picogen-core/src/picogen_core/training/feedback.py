@@ -126,7 +126,7 @@ def log_probabilities(
     """The row of every drawn character, and ln of the probability with which it was drawn: of the
     model's distribution under the codec's mask, as `SamplingOptions.mask` draws."""
     chosen = drawn_characters(batch)[output.row, output.patch]
-    allowed = torch.from_numpy(CODEC).to(chosen.device)
+    allowed = torch.from_numpy(CODEC).to(chosen.device, torch.bool)
     logits = output.logits.float().masked_fill(~allowed, -torch.inf)
     logs = logits[chosen].log_softmax(-1)
     row = output.row[:, None].expand_as(chosen)[chosen]

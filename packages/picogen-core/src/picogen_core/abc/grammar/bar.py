@@ -1,7 +1,9 @@
 """One voice's bar, character by character: what is well formed, and how long it may still last.
 
-`wanted` is what the grammar has at a place. Another character, in a prompt or in real music, loses
-the thread: then all is wanted until the next bar.
+`wanted` is what the grammar has at a place; `rare` what music has there now and then, though it is
+not well formed or says nothing: `)` without `(`, spaces within a rhythm's sign. Time is counted
+behind either. Another character, in a prompt or in real music, loses the thread: then all is wanted
+until the next bar.
 """
 
 from __future__ import annotations
@@ -13,17 +15,20 @@ from picogen_core.abc.grammar.charsets import DIGITS, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import inline_fields
 from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, tuplets
 
-MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 3, 3
+MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 6, 3
 
 _TONES = bits("ABCDEFGabcdefg")
 _SIGNS = bits("^_=")
-_STARTS = _TONES | _SIGNS | bits("zx[.~HLMOPSTuv!")
+_SHORTS = bits(".~HLMOPSTuv")
+_STARTS = _TONES | _SIGNS | _SHORTS | bits("zx[!")
 # Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
-_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~")
-_TEXT = PRINTABLE & ~bits('"%[]|\\+!$`{}*')
+_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~/")
+_TEXT = PRINTABLE & ~bits('"%[]|\\+$`{}*')
 _QUOTE, _BRACE, _PAREN, _SHUT, _BRACKET = map(bits, '"{()[')
 _SPACE, _TIE, _LONG, _SHORT, _TEXTS = bits(" "), bits("-"), bits(">"), bits("<"), bits('!"')
 _SOUND = ("tone", "tie", "close")
+_ENDED = ("rest", "bang", "quote")
+_HANGING = ("broken", "grace", "dot", "short", "close")
 _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 
 
@@ -35,6 +40,12 @@ class Bar(BarState):
         if self.memo is None:
             self.memo = 0 if self.lost else _WANTED[self.place](self)
         return self.memo
+
+    def rare(self) -> int:
+        """Characters beyond those wanted that do no harm; 0 once it is lost."""
+        if self.lost or self.place not in _RARE:
+            return 0
+        return _RARE[self.place](self) & ~self.wanted()
 
     def may_end(self) -> bool:
         """Whether a barline may come next: nothing open, as long as it has to be, or nothing fits
@@ -53,15 +64,15 @@ class Bar(BarState):
         if self.fits():
             wanted = _STARTS
             wanted |= _QUOTE
-            if previous not in ("short", "dot", "grace") and not self.broken:
+            if previous != "grace" and not self.broken:
                 wanted |= _BRACE
-            if previous != "dot" and (self.slurs < MAX_SLURS or self._tuplets()):
-                wanted |= _PAREN  # `.(` is a dotted slur
+            if self.slurs < MAX_SLURS or self._tuplets():
+                wanted |= _PAREN
             if previous not in ("", "space", "short", "dot", "open", "broken"):
                 wanted |= _SPACE
         if not self.owes:
             wanted |= _BRACKET
-            if previous in _SOUND or previous in ("rest", "bang"):
+            if previous in _SOUND or previous in _ENDED:
                 wanted |= _TEXTS
         if previous in _SOUND:
             wanted |= _SHUT if self.slurs else 0
@@ -73,6 +84,21 @@ class Bar(BarState):
             wanted |= bits(self.broken)
         return wanted
 
+    def _between_rare(self) -> int:
+        previous = self.previous
+        rare = _SPACE if previous not in ("", "space") else 0
+        if not self.begun:
+            return rare
+        if self.slurs or previous != "close":
+            rare |= _SHUT
+        rare |= _TIE if previous in _HANGING else 0
+        if not self.owes and not self.broken and previous != "field":
+            rare |= _LONG if self._breaks(">") else 0
+            rare |= _SHORT if self._breaks("<") else 0
+        if not self.owes and (previous in _SOUND or previous in _ENDED):
+            rare |= _BRACE | _SHORTS  # behind the last note too
+        return rare
+
     def _tuplets(self) -> Spellings:
         if self.room.left or self.broken or self.previous == "broken":
             return {}
@@ -80,13 +106,13 @@ class Bar(BarState):
 
     def _breaks(self, sign: str) -> bool:
         """Whether a broken rhythm fits behind the last event."""
-        if self.room.left or self.paired:
+        if self.paired:
             return False
         gain, factor = CHANGES[sign]
         change = (gain - CHANGES[self.broken][0]) * self.last
         if change % 4 or self.unit * factor % 4:
             return False
-        return bool(lengths(self.unit * factor // 4, Room(self.room.steps - change // 4)))
+        return bool(lengths(self.unit * factor // 4, self.room.less(change // 4)))
 
     def _event(self) -> int:
         following, stops = self.fits().get(self.spelt, (0, None))
@@ -95,6 +121,9 @@ class Bar(BarState):
         if self.previous == "tone" and not self.spelt and self.inner is None:
             following |= self._octaves()
         return following | (self._taken().wanted() if stops is not None else 0)
+
+    def _event_rare(self) -> int:
+        return self._taken().rare() if self._stops() else 0
 
     def _octaves(self) -> int:
         return bits(self.marks[:1] or "',") if len(self.marks) < MAX_MARKS else 0
@@ -115,13 +144,19 @@ class Bar(BarState):
             more = slurs + 1 < MAX_SLURS or following
             return following | _STARTS | bits('"{') | (bits("(") if more else 0)
         more = bits("(") if slurs < MAX_SLURS else 0
-        return following | (_STARTS | bits("{") | more if stops is not None else 0)
+        return following | (_STARTS | bits('"{') | more if stops is not None else 0)
+
+    def _paren_rare(self) -> int:
+        stops = self._tuplets().get(self.spelt, (0, None))[1] is not None
+        return _SPACE if stops or (self.spelt == "(" and self.slurs < MAX_SLURS) else 0
 
     def _bracket(self) -> int:
         wanted = _TONES | _SIGNS if self.fits() else 0
-        if not self.owes:
-            wanted |= bits("K") if self.begun else inline_fields(self.alone)[""][0]
-        return wanted
+        return wanted if self.owes else wanted | self._fields()
+
+    def _fields(self) -> int:
+        """What a field may begin with; the meter changes at a bar's beginning alone."""
+        return inline_fields(self.alone)[""][0] & ~(bits("M") if self.begun else 0)
 
     def _field(self) -> int:
         following, stops = inline_fields(self.alone).get(self.spelt, (0, None))
@@ -141,9 +176,19 @@ class Bar(BarState):
         following, stops = self.fits().get(self.spelt, (0, None))
         return following | (more if stops is not None or not self.spelt else 0)
 
+    def _chord_rare(self) -> int:
+        """A tone shorter or longer than the first, which says how long the chord is."""
+        if self.inner is None or self.spelt == self.inner or self.broken:
+            return 0
+        return bits("]") | (_TONES | _SIGNS if self.count < MAX_TONES else 0)
+
     def _grace(self) -> int:
         if self.previous == "sign":
             return self._sign()
+        if (
+            self.previous == "close" and self.count
+        ):  # the converter misreads what else stands behind it
+            return bits("}")
         wanted = _TONES | _SIGNS if self.count < MAX_GRACES else 0
         if not self.count:
             return wanted | (bits("/") if not self.spelt else 0)
@@ -152,8 +197,11 @@ class Bar(BarState):
             wanted |= self._octaves() | bits("/")
         return wanted
 
+    def _grace_rare(self) -> int:
+        return _SHUT if self.previous == "tone" and self.count else 0
+
     def _quote(self) -> int:
-        text = _TEXT & ~DIGITS if self.marks in ("Z", "X") else _TEXT
+        text = _TEXT & ~DIGITS if self.marks else _TEXT
         return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
 
     def _bang(self) -> int:
@@ -183,8 +231,8 @@ class Bar(BarState):
         return longest(scale, room, self.spelt) or longest(scale, self.room, self.spelt)
 
     def push(self, character: str) -> None:
-        """Take a character of the bar. One that was not wanted loses the thread."""
-        if not self.wanted() >> ord(character) & 1:
+        """Take a character of the bar. One neither wanted nor rare loses the thread."""
+        if not (self.wanted() >> ord(character) & 1 or self.rare() >> ord(character) & 1):
             self.lost = True
         if not self.lost:
             PUSH[self.place](self, character)
@@ -206,6 +254,10 @@ class Bar(BarState):
         return self.after
 
 
+_RARE = {
+    "between": Bar._between_rare, "event": Bar._event_rare, "paren": Bar._paren_rare,
+    "bracket": Bar._fields, "chord": Bar._chord_rare, "grace": Bar._grace_rare,
+}  # fmt: skip
 _WANTED = {
     "between": Bar._between, "event": Bar._event, "sign": Bar._sign, "paren": Bar._paren,
     "bracket": Bar._bracket, "field": Bar._field, "chord": Bar._chord, "chord_sign": Bar._sign,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Self
+from operator import attrgetter
+from typing import Any, Self
 
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
 from picogen_core.abc.keys import is_compound, meter_length, unit_length
@@ -25,6 +26,8 @@ class BarState:
     target:   steps that the bar has to last, None for the voice that the others follow.
     room:     for the next event; `steps` those taken. An event being spelt is in neither.
     owes:     something stands before that needs a note behind it.
+    paired:   no broken rhythm may come: another or a tuplet ends at the last event, or behind that
+              stand grace notes, or it is a chord of unequal tones.
     spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord; `broken`
               the sign of a broken rhythm that the next event ends.
     memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
@@ -48,7 +51,38 @@ class BarState:
         self.spelt = self.marks = ""
         self.inner: str | None = None
         self.broken, self.steps, self.last, self.count = "", 0, 0, 0
-        self.begun = self.owes = self.paired = self.lost = False
+        self.begun = self.owes = self.paired = self.uneven = self.lost = False
+
+    def state(self) -> tuple[Any, ...]:
+        """All that is to come depends on, but the meter's bar; within a string, up to its end."""
+        if self.in_string:
+            return self.place, self.spelt, self.marks, self.count, self.alone
+        target, steps, *found = _READ(self)
+        if target is not None:
+            target = steps = 0  # where it stands between them is in `room`
+        return target, 0 if self.alone else steps, *found  # none asks how long one alone is
+
+    @property
+    def in_string(self) -> bool:
+        """Within quotes, a decoration or a field."""
+        return self.place in ("quote", "bang", "field") and not self.lost
+
+    def carried(self) -> tuple[int, bool, int]:
+        """What goes on into the voice's next bar, but for the meter's bar."""
+        return self.unit, self.compound, 0 if self.lost else self.slurs
+
+    def carry(self, carried: tuple[int, bool, int]) -> None:
+        """Be as after a bar that left this."""
+        self.unit, self.compound, self.slurs = carried
+        self.lost = False
+
+    def restore(self, state: tuple[Any, ...], memo: int | None) -> None:
+        """Stand where `state` was taken."""
+        if len(state) == len(_STATE):
+            self.__dict__.update(zip(_STATE, state, strict=True))
+        else:
+            self.place, self.spelt, self.marks, self.count, _ = state
+        self.memo, self.after = memo, None
 
     def copy(self) -> Self:
         new = object.__new__(type(self))
@@ -71,8 +105,9 @@ class BarState:
             self.steps += steps
         after = room.after(steps)
         self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
-        self.paired = bool(self.broken or room.left)  # no broken rhythm behind it
-        self.broken, self.last, self.begun = "", steps, True
+        self.paired = bool(self.broken or room.left == 1 or self.uneven)
+        self.broken, self.begun, self.uneven = "", True, False
+        self.last = 0 if self.paired else steps
         self.place, self.spelt, self.marks, self.inner = "between", "", "", None
 
     def _push_between(self, character: str) -> None:
@@ -84,22 +119,22 @@ class BarState:
         elif character in "<>":
             self._break(character)
         elif character == ")":
-            self.slurs -= 1
-            self.previous = "close"
+            self.slurs = max(0, self.slurs - 1)
+            self.previous, self.owes = "close", bool(self.broken)
         else:
             self.previous = {" ": "space", "-": "tie", ".": "dot"}.get(character, "short")
-            self.owes |= character not in " -"
 
     def _begin(self, kind: str) -> None:
         self.place, self.previous = "event", kind
-        self.spelt, self.marks, self.inner, self.owes = "", "", None, False
+        self.spelt, self.marks, self.inner, self.owes, self.last = "", "", None, False, 0
 
     def _break(self, character: str) -> None:
         sign = self.broken + character
         change = (CHANGES[sign][0] - CHANGES[self.broken][0]) * self.last // 4
-        self.steps += change
-        if self.target is not None:
-            self.room = Room(self.room.steps - change)
+        if not self.room.left:
+            self.steps += change
+        if self.room.left or self.target is not None:
+            self.room = self.room.less(change)
         self.previous, self.broken, self.owes = "broken", sign, True
 
     def _push_event(self, character: str) -> None:
@@ -107,6 +142,7 @@ class BarState:
             self.marks += character
         elif character in "0123456789/":
             self.spelt += character
+            self.marks = ""
         else:
             if self.after is None:
                 self.take_event()
@@ -159,10 +195,11 @@ class BarState:
         else:
             if self.count and self.inner is None:
                 self.inner = self.spelt
+            self.uneven |= self.spelt != (self.inner or "")
             if character == "]":
                 inner = self.inner
                 self._begin("tone")
-                self.inner = inner
+                self.inner, self.count = inner, 0
             else:
                 self._chord_tone(character)
 
@@ -183,8 +220,8 @@ class BarState:
 
     def _push_grace(self, character: str) -> None:
         if character == "}":
-            self.place, self.previous, self.spelt, self.owes = "between", "grace", "", True
-            self.marks = ""
+            self.place, self.previous, self.spelt, self.marks = "between", "grace", "", ""
+            self.count, self.paired = 0, True
         elif character in "^_=":
             self.spelt = "^^" if self.previous == "sign" else character
             self.previous = "sign"
@@ -192,20 +229,29 @@ class BarState:
             self.marks += character
         elif character == "/":
             self.spelt += character
+        elif character == ")":
+            self.slurs, self.previous = max(0, self.slurs - 1), "close"
         else:
             self.previous, self.spelt, self.marks = "tone", "", ""
             self.count += 1
 
     def _push_quote(self, character: str) -> None:
         self.count += 1
-        self.marks = character
+        self.marks = character if character in "XZ" else ""
         if character == '"':
-            self.place, self.previous = "between", "quote"
+            self.place, self.previous, self.marks, self.count = "between", "quote", "", 0
 
     def _push_bang(self, character: str) -> None:
         self.count += 1
         if character == "!":
-            self.place, self.previous = "between", "bang"
+            self.place, self.previous, self.count = "between", "bang", 0
+
+
+_STATE = (
+    "target", "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count",
+    "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit", "compound", "alone",
+)  # fmt: skip
+_READ = attrgetter(*_STATE)
 
 
 def _steps(meter: str) -> int:

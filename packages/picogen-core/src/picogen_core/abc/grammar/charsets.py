@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
+from picogen_core.abc.patches import VOCABULARY
 
-VOCABULARY = 128
-
-Allowed = NDArray[np.bool_]
-"""[128]: which codes may come next."""
+NEVER, FREELY, RARELY = 0, 1, 2
+"""How a code may come next; what is rare loses `PENALTY` nats."""
+PENALTY = 4.0
 
 
 @lru_cache(maxsize=1024)
@@ -34,9 +32,13 @@ NEWLINE = bits("\n")
 
 
 @lru_cache(maxsize=8192)
-def to_allowed(codes: int) -> Allowed:
-    """The set as a mask; not to be written to."""
-    raw = np.frombuffer(codes.to_bytes(VOCABULARY // 8, "little"), dtype=np.uint8)
-    mask = np.unpackbits(raw, bitorder="little").astype(bool)
-    mask.flags.writeable = False
-    return mask
+def freedom(legal: int, wanted: int, rare: int) -> int | bytes:
+    """What is wanted of the legal codes, or else all of those, `FREELY`, the rare ones `RARELY`: a
+    byte for each of the codes, or if only one may come that code."""
+    free = legal & wanted or legal
+    rare = legal & rare & ~free
+    if free and not rare and not free & (free - 1):
+        return free.bit_length() - 1
+    return bytes(
+        (free >> code & 1) * FREELY + (rare >> code & 1) * RARELY for code in range(VOCABULARY)
+    )

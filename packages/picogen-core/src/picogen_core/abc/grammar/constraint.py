@@ -2,14 +2,15 @@
 decode loop.
 
 The patches are NotaGen's: 16 codes; EOS, which padding fills up, behind a cut that is no multiple
-of 16; BOS closes the piece. Two sets are kept. What no ABC has at a place is never legal. Of what
+of 16; BOS closes the piece. Three sets are kept. What no ABC has at a place is never legal. Of what
 is legal the grammar, if it is asked for, wants what a sound piece has; where it wants nothing, as
-after a prompt that it cannot read, all that is legal may come.
+after a prompt that it cannot read, all that is legal may come. Rare is what it does not want and
+music has all the same: it may come where the model is sure of it.
 """
 
 from __future__ import annotations
 
-from picogen_core.abc.grammar.charsets import Allowed, bits, to_allowed
+from picogen_core.abc.grammar.charsets import bits, freedom
 from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
 from picogen_core.abc.grammar.mask import TextMask
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
@@ -39,83 +40,79 @@ class Constraint:
         self.patches = 0
         self.place = 0  # in the patch
         self.done = False
-        self._opening = False  # in the patch of BOS that begins a piece
-        self._where = FULL
-        self._line_patches = 0
+        self.opening = False  # in the patch of BOS that begins a piece
+        self.where = FULL
+        self.line_patches = 0
         self._allowance: int | None = None
 
-    def limit(self, place: int) -> int | Allowed:
-        """[128]: the codes that may come next, character `place` of a patch; not to be written to.
-        There is always one; if there is but one, that code."""
-        legal, wanted = self.codes()
-        both = legal & wanted or legal
-        return to_allowed(both) if both & (both - 1) else both.bit_length() - 1
+    def limit(self, place: int) -> int | bytes:
+        """How freely each code may come next, character `place` of a patch, or the only one."""
+        return freedom(*self.codes())
 
-    def codes(self) -> tuple[int, int]:
-        """(legal, wanted) codes as sets of bits."""
-        if self.done:
-            return _EOS, _EOS
-        if self.place and self.mask.previous == ord("\n"):
-            return _EOS, _EOS
-        return self._legal(), self._wanted()
+    def codes(self) -> tuple[int, int, int]:
+        """(legal, wanted, rare) codes as sets of bits."""
+        if self.done or (self.place and self.mask.previous == ord("\n")):
+            return _EOS, _EOS, 0
+        if self.text is None:
+            return self._legal(), -1, 0
+        return self._legal(), *self._steered(self.text)
 
     def _legal(self) -> int:
         mask = self.mask
         legal = mask.legal()
-        if self._where == CLOSED:
+        if self.where == CLOSED:
             return legal & _BAR_START
         if not self.place:
             return legal | (_BOS if mask.place == "line" else 0)
         return legal | (_EOS if mask.place == "music" and not mask.final else 0)
 
-    def _wanted(self) -> int:
-        text = self.text
-        if text is None:
-            return -1
+    def _steered(self, text: TextGrammar) -> tuple[int, int]:
+        """(wanted, rare)"""
         rest = text.rest
         if rest is not None and rest < 0:
-            return _BOS
-        if self._hurries(text.place):
-            return bits(text.closing(self._where))
-        wanted = text.wanted(self._where)
+            return _BOS, 0
+        if self.hurries(text.place):
+            return bits(text.closing(self.where, chr(self.mask.previous))), 0
+        wanted = text.wanted(self.where)
         if text.place == "total":
-            return self._fitting(text, wanted)
-        return wanted | _EOS if self.place and text.may_cut() else wanted
+            return self._fitting(text, wanted), 0
+        wanted |= _EOS if self.place and text.may_cut() else 0
+        return wanted, text.rare(self.where)
 
     def take(self, code: int) -> None:
         """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
         if code == BOS and not self.place:
-            self._opening = not self.patches
-            self.done = not self._opening
-        elif code != EOS and not self.done and not self._opening:
+            self.opening = not self.patches
+            self.done = not self.opening
+        elif code != EOS and not self.done and not self.opening:
             self._push_text(code)
         self.place += 1
         if code == EOS or self.place == PATCH_SIZE:
             self._end_patch(code == EOS)
 
     def _push_text(self, code: int) -> None:
-        if self._where != INSIDE:
+        if self.where != INSIDE:
             self.mask.cut()
         self.mask.push(code)
         if self.text is not None:
-            self.text.push(chr(code), self._where)
-        self._where = INSIDE
+            self.text.push(chr(code), self.where)
+        self.where = INSIDE
         if code == ord("\n"):
-            self._line_patches, self._allowance = -1, None
+            self.line_patches, self._allowance = -1, None
 
     def _end_patch(self, closed: bool) -> None:
         self.place = 0
         self.patches += 1
-        self._line_patches += 1
-        if self._opening:
-            self._opening, self._line_patches = False, 0
+        self.line_patches += 1
+        if self.opening:
+            self.opening, self.line_patches = False, 0
         else:
             in_line = self.mask.previous != ord("\n")
-            self._where = CLOSED if closed and in_line else FULL
+            self.where = CLOSED if closed and in_line else FULL
 
     # Closing in time
 
-    def _hurries(self, place: str) -> bool:
+    def hurries(self, place: str) -> bool:
         """Whether the line, or the header, has to come to its end."""
         if place == "header":
             if self.max_patches is None or self.bars is None:
@@ -123,7 +120,7 @@ class Constraint:
             return self.patches >= self.max_patches - HURRY - least_patches(self.bars)
         if self._allowance is None:
             self._allowance = self._allow()
-        return self._line_patches >= self._allowance
+        return self.line_patches >= self._allowance
 
     def _allow(self) -> int:
         """How many patches this line may have before it hurries, which takes at most four more."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from picogen_core.abc.grammar.charsets import NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import CLEFS, UNITS, keys, meters, tempos
 from picogen_core.abc.grammar.lengths import Spellings, one_of
 
-MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 12, 60, 40, 3
+MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 16, 60, 40, 3
 TAGS = 3  # period, composer, instrumentation
 
 _ORDER = "LQMKV"
@@ -36,6 +37,15 @@ class HeaderGrammar:
         self.voices: list[str] = []
         self.scored = 0
         self.stack = ""
+
+    def state(self) -> tuple[Any, ...]:
+        """All that is to come in this line depends on."""
+        known = len(self.tags), self._tagged(), "".join(self.values), len(self.voices)
+        return self.line, self.lost, self.stack, self.scored, known
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Stand where `state` was taken, in the same line."""
+        self.line, self.lost, self.stack, self.scored, _ = state
 
     def is_whole(self) -> bool:
         """Whether the body may begin: a key, and all voices that the score names."""
@@ -122,11 +132,13 @@ class HeaderGrammar:
         if name.endswith('"') and len(name) > len(_NAME):
             return NEWLINE
         room = len(name) < len(_NAME) + MAX_NAME
-        return (PRINTABLE & ~bits('"%[]|\\') if room else 0) | bits('"')
+        if name.endswith("\\"):
+            return bits("nt")
+        return (PRINTABLE & ~bits('"%') | bits("\t") if room else 0) | bits('"')
 
     def closing(self) -> str:
         """The next character of a short way to the body."""
-        wanted = self.wanted()
+        wanted = self.wanted() or bits("[")  # behind a prompt that no header begins with
         if self.line.startswith("%") and not self.line.startswith("%%"):
             order = "\nend"
         else:

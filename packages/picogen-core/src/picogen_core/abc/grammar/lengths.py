@@ -27,10 +27,11 @@ _LENGTHS = {
     for under, most in _UNDER.items()
     for over in range(1, most + 1)
     if over % 2 or not under
-} | {"//": Fraction(1, 4)}
+} | {"//": Fraction(1, 4), "1": Fraction(1)}
 _COUNTS = range(2, 10)
 _TUPLETS = [
     *(f"({count}" for count in _COUNTS),
+    *(f"({count}:{into}" for count in _COUNTS for into in range(1, 10) if into != count),
     *(
         f"({count}:{into}:{notes}"
         for count in (*_COUNTS, 12)
@@ -55,12 +56,17 @@ class Room(NamedTuple):
     into: int = 1
     parts: int = 1
 
+    @property
+    def grain(self) -> int:
+        """Of a tuplet's events: steps that the converter counts exactly."""
+        return self.parts // gcd(self.parts, DIVISIONS * self.into)
+
     def fits(self, steps: int) -> bool:
         """Whether the next event may last so long and leave what others can fill."""
         if not self.left:
             return steps <= self.steps
-        grain = self.parts // gcd(self.parts, DIVISIONS * self.into)
-        if steps % grain:
+        grain = self.grain
+        if steps % grain or self.spent % grain:
             return False
         whole = self.parts // gcd(self.parts, self.into)
         total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least
@@ -75,6 +81,12 @@ class Room(NamedTuple):
         if self.left > 1:
             return Room(self.steps, self.spent + steps, self.left - 1, self.into, self.parts)
         return Room(self.steps - (self.spent + steps) * self.into // self.parts)
+
+    def less(self, steps: int) -> Room:
+        """The room once the last event lasts so much longer."""
+        if not self.left:
+            return Room(self.steps - steps)
+        return self._replace(spent=self.spent + steps)
 
     def within(self, tuplet: Tuplet) -> Room:
         """The room of the first event of a tuplet that begins here."""

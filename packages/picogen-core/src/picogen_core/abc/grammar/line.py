@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.header import HeaderGrammar
-from picogen_core.abc.grammar.lengths import Spellings, one_of
+from picogen_core.abc.grammar.lengths import one_of
 from picogen_core.abc.keys import default_unit, unit_length
 
 MAX_TOTAL = 4  # digits of the first counter
@@ -16,15 +16,13 @@ INSIDE, FULL, CLOSED = "inside", "full", "closed"
 """Where in the patches a character stands: in a cut; at the head of a patch behind a full one, so
 that a cut may begin there; behind EOS, so that one does."""
 
-_ANY = PRINTABLE | NEWLINE
-_BAR = bits("|")
+_ANY, _BAR = PRINTABLE | NEWLINE, bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _LAST = ("|", "||", "|]", ":|")
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """The line's first voice: grid steps of its bar if they can be told, and its barlines."""
 
     steps: int | None
@@ -46,8 +44,8 @@ class TextGrammar:
     """
 
     __slots__ = (
-        "bars", "choice", "final", "header", "index", "left", "line", "lost", "memo", "more",
-        "order", "place", "plan", "reference", "rest", "spelt", "tree", "voice",
+        "bars", "choice", "counter", "due", "final", "header", "index", "left", "line", "lost",
+        "memo", "more", "order", "place", "plan", "reference", "rest", "spelt", "voice",
     )  # fmt: skip
 
     def __init__(self, bars: int | None = None) -> None:
@@ -61,8 +59,8 @@ class TextGrammar:
         self.bars: dict[str, Bar] = {}
         self.voice = ""
         self.reference: Reference | None = None
-        self.line = self.spelt = self.left = ""
-        self.tree: Spellings = {}
+        self.line = self.spelt = self.left = self.counter = ""
+        self.due = 0
         self.final = self.more = self.lost = False
         self.memo: tuple[str, int] | None = None
 
@@ -86,12 +84,12 @@ class TextGrammar:
         if place == "header":
             return self.header.wanted()
         if place == "counter":
-            return bits(self.spelt[len(self.line)])
+            return bits(self.counter[-self.due])
         if place == "total":
             digits = DIGITS if len(self.spelt) < MAX_TOTAL and self.spelt != "0" else 0
             return digits | (bits("]") if self.spelt else 0)
         if place == "voice":
-            following, stops = self.tree[self.spelt]
+            following, stops = one_of(*self.choice)[self.spelt]
             return following | (bits("]") if stops is not None else 0)
         if place == "left":
             return bits(":")
@@ -102,14 +100,20 @@ class TextGrammar:
         if bar.lost:
             return _ANY
         wanted = 0 if where == CLOSED else bar.wanted()
-        if bar.place == "between" and not bar.previous and not self.left:
+        if self.leads():
             if where != INSIDE and self._lefts():
                 wanted |= _BAR
             if self.reference and self.reference.left:
                 return _BAR if where != INSIDE else 0
         if bar.may_end():
-            wanted |= self._rights()[""][0]
+            wanted |= one_of(*self._rights())[""][0]
         return wanted
+
+    def rare(self, where: str) -> int:
+        """The text characters that are not wanted here and yet may come, if rarely."""
+        if self.lost or self.place != "bar" or where == CLOSED:
+            return 0
+        return self.bars[self.voice].rare()
 
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
@@ -120,9 +124,14 @@ class TextGrammar:
         bar = self.bars[self.voice]
         if bar.lost:
             return True
-        if bar.place == "between" and not bar.previous and not self.left:
+        if self.leads():
             return self._lefts()
-        return bar.may_end() and bool(self._later())
+        return bar.may_end() and bool(self.later())
+
+    def leads(self) -> bool:
+        """Whether nothing stands in the bar so far."""
+        bar = self.bars[self.voice]
+        return bar.place == "between" and not bar.previous and not self.left
 
     def _lefts(self) -> bool:
         """Whether `|:` may come before the bar: in the first line, in all voices alike."""
@@ -130,31 +139,31 @@ class TextGrammar:
             return bool(self.reference.left)
         return self.index == 0
 
-    def _rights(self) -> Spellings:
+    def _rights(self) -> tuple[str, ...]:
         """Barlines that may end the bar: in all voices of the line the same."""
         if self.reference:
-            return one_of(self.reference.right)
-        return one_of(*(_LAST if self.rest == 0 else _BARLINES))
+            return (self.reference.right,)
+        return _LAST if self.rest == 0 else _BARLINES
 
-    def _later(self) -> tuple[str, ...]:
+    def later(self) -> tuple[str, ...]:
         """Voices that may follow the present one."""
         if self.voice not in self.order:
             return ()
         return self.order[self.order.index(self.voice) + 1 :]
 
     def _barline(self) -> int:
-        following, stops = self.tree.get(self.spelt, (0, None))
+        following, stops = one_of(*self.choice).get(self.spelt, (0, None))
         if stops is not None:
-            following |= bits("[") if self._later() and not self.final else 0
-            following |= 0 if self.more and self._later() else NEWLINE
+            following |= bits("[") if self.later() and not self.final else 0
+            following |= 0 if self.more and self.later() else NEWLINE
         return following
 
-    def closing(self, where: str) -> str:
-        """The next character of a short way to the end of the line."""
+    def closing(self, where: str, before: str) -> str:
+        """The next character, behind `before`, of a short way to the end of the line."""
         if self.place == "header":
             return self.header.closing()
         if self.lost or (self.place == "bar" and self.bars[self.voice].lost):
-            return "\n" if self.line.endswith("|") else "|"
+            return "\n" if before == "|" else "|"
         wanted = self.wanted(where)
         if self.place in ("bar", "barline"):
             for character in "\n|:" if self.place == "barline" else "|:":
@@ -173,14 +182,21 @@ class TextGrammar:
         if self.place == "header":
             self._push_header(character)
             return
-        if not wanted:
-            self.lost = self.place != "bar"  # within a bar only that bar is
+        if not wanted and not self.lost:
+            self._lose()
         if character == "\n":
             self._end_line()
-            return
-        self.line += character
-        if not self.lost:
+        elif self.lost:
+            self.line += character
+        else:
             _PUSH[self.place](self, character, where)
+
+    def _lose(self) -> None:
+        self.lost = self.place != "bar"  # within a bar only that bar is
+        if self.place == "counter" and not self.voice:
+            self.line = self.counter[: -self.due]
+        elif self.place == "total":
+            self.line = self.counter + self.spelt
 
     def _push_header(self, character: str) -> None:
         if character == "[" and not self.header.line:
@@ -201,9 +217,13 @@ class TextGrammar:
         self._begin_line()
 
     def _begin_line(self) -> None:
-        self.place, self.line, self.reference, self.lost = "counter", "", None, False
-        self.spelt = f"[r:{self.index}/" + ("" if self.rest is None else f"{self.rest}][V:")
+        self.line, self.reference, self.lost = "", None, False
+        total = "" if self.rest is None else f"{self.rest}][V:"
+        self._count(f"[r:{self.index}/{total}")
         self.voice, self.left, self.choice = "", "", self.order
+
+    def _count(self, counter: str) -> None:
+        self.place, self.counter, self.due, self.spelt = "counter", counter, len(counter), ""
 
     def _end_line(self) -> None:
         found = _COUNTER.match(self.line)
@@ -217,29 +237,28 @@ class TextGrammar:
         self._begin_line()
 
     def _push_counter(self, character: str, where: str) -> None:
-        if len(self.line) == len(self.spelt):
+        self.due -= 1
+        if not self.due:
             self.place = "total" if self.rest is None else "voice"
-            self.tree, self.spelt = one_of(*self.choice), ""
 
     def _push_total(self, character: str, where: str) -> None:
         if character != "]":
             self.spelt += character
             return
         self.rest = int(self.spelt)
-        self.place, self.spelt = "counter", self.line + "[V:"
+        self._count("[V:")
 
     def _push_voice(self, character: str, where: str) -> None:
         if character != "]":
             self.spelt += character
             return
         self.voice, self.place = self.spelt, "bar"
-        self.left = ""
+        self.left = self.spelt = ""
         self.bars[self.voice].start(self.reference.steps if self.reference else None)
 
     def _push_bar(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        leading = bar.place == "between" and not bar.previous and not self.left
-        if leading and character == "|":
+        if character == "|" and self.leads():
             self.left, self.place = "|:", "left"
         elif character in "|:" and not bar.lost and bar.may_end():
             self._begin_barline(character, where)
@@ -254,10 +273,10 @@ class TextGrammar:
 
     def _begin_barline(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        self.tree = self._rights()
+        self.choice = self._rights()
         self.final, self.more = where == INSIDE, where == CLOSED
         self.place, self.spelt = "barline", character
-        self.lost = character not in self.tree
+        self.lost = character not in one_of(*self.choice)
         if self.reference is None:
             self.reference = Reference(bar.end(), self.left, "")
 
@@ -267,8 +286,8 @@ class TextGrammar:
             return
         if self.reference and not self.reference.right:
             self.reference = Reference(self.reference.steps, self.reference.left, self.spelt)
-        self.place, self.spelt = "counter", self.line + "V:"
-        self.choice = self._later()
+        self._count("V:")
+        self.choice = self.later()
 
 
 _PUSH = {

@@ -93,6 +93,17 @@ class TextMask:
             return bits("0") if self.spot == 2 else bits("/")
         return DIGITS | (bits("/") if self.spot > 2 else 0)
 
+    def state(self) -> tuple[str, int, int, int, bool, bool]:
+        """All that is to come depends on, and no more: one tone is like another."""
+        place = self.place
+        alike = _ALIKE[self.previous] if place in _FOLLOWING else 0
+        spot = self.spot if place in _COUNTED else 0
+        return place, alike, spot, min(self.body, 2), self.head, self.final
+
+    def restore(self, state: tuple[str, int, int, int, bool, bool]) -> None:
+        """Stand where `state` was taken."""
+        self.place, self.previous, self.spot, self.body, self.head, self.final = state
+
     def cut(self) -> None:
         """A new cut of the patch codec begins."""
         self.head, self.final = True, False
@@ -169,4 +180,11 @@ _LEGAL = {
     "voice": bits("["),
     "field": _FREE & ~bits("]") | bits("]"),
 }
+_FOLLOWING = ("music", "bracket", "line", "start")
+_COUNTED = ("mark", "total", "bracket")
+_ALIKE = [
+    ord("A") if code in _AFTER_TONE else ord("0") if code in _DIGIT
+    else code if code in b"^_=|\n" else 0
+    for code in range(128)
+]  # fmt: skip
 _CLOSERS = {"quote": _QUOTE, "bang": _BANG, "field": _SHUT}

@@ -1,0 +1,81 @@
+"""Where a text stands, as a value: what `QuickConstraint` knows a place by and comes back to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from picogen_core.abc.grammar.line import Reference, TextGrammar
+
+_ANY_DIGIT = str.maketrans("123456789", "0" * 9)
+
+
+def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
+    """All that is to come depends on, within the header, the counter or the bar of one voice,
+    but whether it is the last line; None where that is more."""
+    place = text.place
+    if text.lost or text.ended or place == "total":
+        return None
+    if place == "header":
+        return place, text.header.state()
+    if place == "counter" or place == "voice":
+        left = text.counter[-text.due :].translate(_ANY_DIGIT) if text.due else ""
+        return place, left, text.spelt, text.choice, _next(text)
+    bar = text.bars[text.voice]
+    if place == "bar" and bar.in_string:
+        return place, bar.state()
+    reference = text.reference
+    if reference:  # how long it is stays the same, but for the one who is the reference
+        steps = None if reference.right or len(text.order) == 1 else reference.steps
+        reference = Reference(steps, *reference[1:])
+    first = text.index == 0 and text.leads()
+    known = place, first, bool(text.later()), (text.left, reference, bar.state())
+    if place != "barline":
+        return known
+    return *known, text.spelt, text.choice, text.final, text.more
+
+
+def takes_tones(text: TextGrammar) -> bool:
+    """Whether a letter here is a tone, and all of them make the same change."""
+    if text.place != "bar":
+        return False
+    bar = text.bars[text.voice]
+    return not bar.lost and not bar.in_string
+
+
+def _next(text: TextGrammar) -> tuple[Any, ...] | None:
+    """What the bar behind the counter depends on; None if it is not yet known whose it is."""
+    if len(text.order) > 1:
+        return None
+    return text.index == 0, text.bars[text.order[0]].carried()
+
+
+def text_found(text: TextGrammar) -> tuple[Any, Any]:
+    """What was found out about this very place, here and in the bar."""
+    if text.place in ("bar", "left", "barline"):
+        return text.memo, text.bars[text.voice].memo
+    return None if text.place == "counter" else text.memo, None
+
+
+def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, Any]) -> None:
+    """Stand where `state` was taken, in the same line and voice, and know what was found."""
+    text.memo, known = found
+    text.place = state[0]
+    if text.place == "header":
+        text.header.restore(state[1])
+    elif text.place == "counter" or text.place == "voice":
+        _, left, text.spelt, text.choice, after = state
+        text.due = len(left)
+        if after:
+            text.bars[text.order[0]].carry(after[1])
+    elif len(state) == 2:
+        text.bars[text.voice].restore(state[1], known)
+    else:
+        if len(text.order) == 1:
+            text.voice = text.order[0]
+        text.left, reference, bar = state[3]
+        if text.reference and text.reference.right:
+            reference = text.reference
+        text.reference = reference
+        text.bars[text.voice].restore(bar, known)
+        if text.place == "barline":
+            text.spelt, text.choice, text.final, text.more = state[4:]

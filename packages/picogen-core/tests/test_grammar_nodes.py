@@ -1,0 +1,164 @@
+"""The constraint that knows its places by heart is equal to the plain one, code by code."""
+
+import random
+
+import pytest
+from picogen_core.abc.grammar import Constraint, QuickConstraint
+from picogen_core.abc.grammar.quick import Nodes
+from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
+
+TUNE = """L:1/8
+Q:1/4=120
+M:6/8
+K:Ador
+V:1 treble
+[V:1]|:"Am"{b}(ABc) !fermata!d>e~f|
+[V:1](3ABc [Ac]2- [A-c]/B/|1
+[V:1]uz3 [K:D]^c'2 _B,,:|2
+[V:1][M:9/8](5:3:5AAAAA A3/2B3/2c3 .d.e.f|]
+"""
+CHORALE = """%Baroque
+%Bach, Johann Sebastian
+%Choral
+%end
+%%score [ ( 1 2 ) | 3 ]
+L:1/8
+M:4/4
+K:G
+V:1 treble nm="Soprano"
+V:2 treble
+V:3 bass nm="Bass"
+[V:1]G2 A2 (B2 c2)|[V:2]D4 E4|[V:3]!p!G,,6"_dim." F,,2|
+[V:1]d8-|[V:3]B,3 A,/G,/ F,2 z2|
+[V:1]d3 c (3B2A2G2|][V:2]x8|][V:3]G,8|]
+"""
+UNEVEN = CHORALE.replace("D4 E4", "D4 E3")
+HEADER = 'L:1/8\nM:4/4\nK:C\nV:1 treble\nV:2 bass nm="Bass"\n'
+ODD = """L:1/16
+M:2/4
+K:D
+V:1 treble
+[V:1]|:A>)B "x!y" (3(ABc) {de}c/>d/ [L:1/8]u|1
+[V:1](((((((A B)z9 [a2c] &G ]|
+[V:1]A>>-[K:G]B d{cd})|
+"""
+
+
+def codes_of(text):
+    rows = encode(text).tolist()
+    return [code for row in rows for code in row[: row.index(EOS) + 1 if EOS in row else 16]]
+
+
+class Both:
+    """The plain constraint and the other one, side by side."""
+
+    def __init__(self, nodes, max_patches=None, **how):
+        self.plain = Constraint(max_patches, **how)
+        self.quick = QuickConstraint(max_patches, nodes=nodes, **how)
+
+    def limit(self):
+        place = self.plain.place
+        limit = self.plain.limit(place)
+        assert self.quick.limit(place) == limit
+        return limit
+
+    def take(self, code):
+        self.plain.take(code)
+        self.quick.take(code)
+        assert self.quick.place == self.plain.place
+        assert self.quick.patches == self.plain.patches
+        assert self.quick.done == self.plain.done
+
+
+HOW = [{}, {"grammar": True}, {"max_patches": 40, "bars": 4}, {"max_patches": 26, "grammar": True}]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_equal_on_music(how):
+    nodes = Nodes()
+    for text in (TUNE, CHORALE, UNEVEN, ODD) * 2:
+        both = Both(nodes, **how)
+        for code in codes_of(text):
+            both.limit()
+            both.take(code)
+    assert len(nodes) > 50
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_equal_where_limits_are_asked_for_now_and_then(how):
+    nodes = Nodes()
+    chance = random.Random(1)
+    for text in (TUNE, CHORALE, UNEVEN, ODD) * 3:
+        both = Both(nodes, **how)
+        for code in codes_of(text):
+            if chance.random() < 0.5:
+                both.limit()
+            both.take(code)
+
+
+def walk(both, chance, patches, wild):
+    """Codes as a bad student draws them: what is allowed, rare or now and then not allowed."""
+    for code in codes_of(HEADER)[:PATCH_SIZE]:
+        both.take(code)
+    for _ in range(patches):
+        for place in range(PATCH_SIZE):
+            limit = both.limit()
+            if isinstance(limit, int):
+                code = limit
+            else:
+                choice = [code for code in range(128) if limit[code]] or [ord("z")]
+                code = chance.choices(choice, [20 if chr(c) in "|\nAB" else 1 for c in choice])[0]
+            if chance.random() < wild:
+                code = chance.choice([BOS, EOS, *range(32, 127)])
+            if (code == EOS and not place) or (code == BOS and place):
+                code = ord("z")
+            both.take(code)
+            if code == EOS:
+                break
+        if both.plain.done:
+            return
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("wild", [0.0, 0.01, 0.2])
+def test_equal_on_random_walks(how, wild):
+    nodes = Nodes(most=200)  # so that they are forgotten on the way
+    for seed in range(6):
+        walk(Both(nodes, **how), random.Random(seed), 60, wild)
+        assert 0 < len(nodes) <= 200
+
+
+def test_what_came_once_asks_no_plain_automaton(monkeypatch):
+    nodes = Nodes()
+    codes = codes_of(CHORALE)
+    body = codes[codes_of(CHORALE).index(ord("["), CHORALE.index("V:3 bass")) :]
+    asked = []
+    take = Constraint.take
+    monkeypatch.setattr(Constraint, "take", lambda self, code: (asked.append(1), take(self, code)))
+    counts = []
+    for _ in range(2):
+        asked.clear()
+        quick = QuickConstraint(grammar=True, nodes=nodes)
+        for code in codes:
+            quick.limit(quick.place)
+            quick.take(code)
+        counts.append(len(codes) - len(asked))
+    assert counts[0] < 20
+    assert counts[1] > len(body) - len("[r:0/2]") - 3 * 7 - 10  # voices begin and end
+
+
+def test_forgotten_nodes_are_freed():
+    nodes = Nodes(most=30)
+    quick = QuickConstraint(grammar=True, nodes=nodes)
+    held = []
+    for code in codes_of(TUNE):
+        quick.limit(quick.place)
+        held += [quick._node] if quick._node else []
+        quick.take(code)
+    reached, waiting = set(), held[-1:]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in reached:
+            reached.add(id(node))
+            waiting += node.following.values()
+    assert len(held) > 100 and 0 < len(reached) <= 30
