@@ -33,6 +33,7 @@ import numpy as np
 import torch
 from notagen_reference import NotaGenReference, greedy
 from patches import tunes
+from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import reduction
 from picogen_core.generation.decode import Limits, draw_plain, write
@@ -74,7 +75,7 @@ def draw_patches(engine: Engine, slots: np.ndarray, steps: np.ndarray) -> np.nda
     rows = np.arange(len(slots))
     logits = engine.begin(slots)
     for place in range(PATCH_SIZE):
-        everything = np.ones(logits.shape, np.bool_)
+        everything = np.full(logits.shape, FREELY, np.uint8)
         codes = draw(logits, everything, np.zeros(len(rows)), GREEDY)
         patch[rows, place] = codes
         going = steps[rows] > place + 1
@@ -287,9 +288,9 @@ def bench_student(rounds: int, path: Path | None) -> None:
 class NoEnd:
     """A guide under which a piece is never closed."""
 
-    mask = np.arange(128) != BOS
+    mask = bytes(NEVER if code == BOS else FREELY for code in range(128))
 
-    def limit(self, place: int) -> np.ndarray:
+    def limit(self, place: int) -> bytes:
         return self.mask
 
     def take(self, code: int) -> None: ...

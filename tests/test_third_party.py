@@ -118,8 +118,7 @@ def test_the_backbone_is_distilled_into(third_party_env, tmp_path):
         "config": {"layers": 1, "dropout": 0.0},
     }
     generate = ("generate", "--weights-path", "checkpoints/mine", "--backbone", "gru")
-    # The torch engine: numba would compile its kernels anew for this environment.
-    generate += ("--num-samples", "1", "--max-length", "12", "--engine", "torch")
+    generate += ("--num-samples", "1", "--max-length", "12")
     generate += ("--prompt", r"K:C\nCDEF|GABc|", "--json")
     shown = json.loads(run(third_party_env, "-m", "picogen_cli", *generate, cwd=tmp_path))
     assert shown["written"] == ["0001"]
