@@ -20,6 +20,7 @@ MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 
 _TONES = bits("ABCDEFGabcdefg")
 _SIGNS = bits("^_=")
 _SHORTS = bits(".~HLMOPSTuv")
+_ENDINGS = bits("~HLMOPSTuv")  # behind the last note too
 _STARTS = _TONES | _SIGNS | _SHORTS | bits("zx[!")
 # Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
 _NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~/")
@@ -55,6 +56,8 @@ class Bar(BarState):
         if self.place == "event":
             return self._stops() and self._taken().may_end()
         if self.place != "between" or self.owes or not self.begun or self.room.left:
+            return False
+        if self.previous == "dot":  # `.|` is a dotted barline
             return False
         return self.target is None or not self.room.steps or not self.fits()
 
@@ -96,12 +99,12 @@ class Bar(BarState):
             rare |= _LONG if self._breaks(">") else 0
             rare |= _SHORT if self._breaks("<") else 0
         if not self.owes and (previous in _SOUND or previous in _ENDED):
-            rare |= _BRACE | _SHORTS  # behind the last note too
+            rare |= _BRACE | _ENDINGS
         return rare
 
     def _tuplets(self) -> Spellings:
-        if self.room.left or self.broken or self.previous == "broken":
-            return {}
+        if self.room.left or self.broken or self.previous in ("broken", "dot"):
+            return {}  # `.(` is a dotted slur
         return tuplets(self.room, self.compound)
 
     def _breaks(self, sign: str) -> bool:
