@@ -10,6 +10,8 @@ from picogen_core.abc.timing import Tuplet, bar_length, read_tuplet
 
 def test_a_line_is_split_at_its_voices():
     assert split_line("[r:0/1][V:1]C2|[V:12]z2|") == [("1", "C2|"), ("12", "z2|")]
+    assert split_line("C2|") == []
+    assert complete_line("C2|", {"1": "z"}, Fraction(4)) == "C2|"
 
 
 def test_voices_after_the_first_of_a_group_rest_unseen():

@@ -15,10 +15,10 @@ _GROUP = re.compile(r"\(([^()]*)\)")
 
 
 def split_line(line: str) -> list[tuple[str, str]]:
-    """(voice, text) in the order of the line; what stands before the first `[V:` is left out."""
-    marks = list(VOICE_MARK.finditer(line))
-    ends = [mark.start() for mark in marks[1:]] + [len(line)]
-    return [(m.group(1), line[m.end() : end]) for m, end in zip(marks, ends, strict=True)]
+    """(voice, text) in the order of the line; what stands before the first `[V:` is left out, so
+    nothing is left of a line without one."""
+    _, *parts = VOICE_MARK.split(line)  # voice, text, voice, text …
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def rest_symbols(score: str, voices: Iterable[str]) -> dict[str, str]:
