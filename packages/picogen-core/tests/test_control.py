@@ -69,6 +69,9 @@ def test_bars_have_room_or_are_refused(session: Session):
     ]
     with pytest.raises(ConfigError, match="--bars takes the grammar"):
         session.prepare(PieceRequest(bars=2, grammar=False))
+    assert session.prepare(PieceRequest(bars=10_000)).limits.max_patches > 100_000
+    with pytest.raises(ConfigError, match=r"bars=10001: counters have room for 10,000"):
+        PieceRequest(bars=10_001)
 
 
 def test_a_plan_overrules_the_counters_of_a_prompt():

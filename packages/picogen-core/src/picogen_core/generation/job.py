@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.abc.grammar import QuickConstraint, least_patches
+from picogen_core.abc.grammar.line import MAX_TOTAL
 from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
@@ -20,6 +21,7 @@ from picogen_core.generation.prompt import PlacedPrompt, place_prompt
 
 FAIR = 16  # patches a bar that a piece of so many bars may take on the average
 CLOSING = 4  # patches beyond the least that a piece of so many bars has to have left
+MOST_BARS = 10**MAX_TOTAL
 _LEAST = {"seed": 0, "bars": 1, "keep_bars": 0, "max_length": 2}
 
 
@@ -50,6 +52,8 @@ class PieceRequest:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"{name}={value}: give {least} or more.")
+        if self.bars is not None and self.bars > MOST_BARS:
+            raise ConfigError(f"bars={self.bars}: counters have room for {MOST_BARS:,}.")
 
     def placed(self, reader: FileReader | None = None) -> PlacedPrompt:
         """The beginning of the piece, of a score by `reader` if there is one already.
