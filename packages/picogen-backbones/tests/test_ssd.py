@@ -42,6 +42,16 @@ def test_values_and_gradients_are_those_of_the_definition(chunk: int) -> None:
         torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-10)
 
 
+def test_strong_decays_hide_no_weak_ones() -> None:
+    """Patches that forget all, e^(−3000), among others that forget next to nothing, e^(−0.001)."""
+    inputs = draw(1, 32, 3, 5, 4, torch.float32)
+    inputs[2] = torch.full_like(inputs[2], -1e-3)
+    inputs[2][:, 4:20:3] = -3000.0
+    expected = with_gradients(ssd_loop, inputs)
+    for found, wanted in zip(with_gradients(ssd_chunked, inputs, 32), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=2e-4, rtol=2e-5)
+
+
 def test_float32_is_as_near_the_definition_as_transformers_is() -> None:
     """Decays from none at all to e^(−32) a patch; 150 patches, chunks of 64."""
     x, _, _, b, c, skip, state = draw(2, 150, 4, 8, 16, torch.float32)

@@ -58,13 +58,13 @@ class Scan(torch.autograd.Function):
         for part in _parts(x, chunk):
             starts.append(memory)
             x_, dt_, b_, c_ = x[:, part], dt[:, part, :, None], b[:, part], c[:, part]
-            sums = a[:, part].cumsum(1)
+            sums = _sums(a[:, part])
             u = x_ * dt_
-            weights = _decays(sums) * torch.bmm(c_, b_.mT)[:, None]
-            y = torch.bmm(c_, memory).view_as(u) * sums.exp()[..., None]
+            weights = _decays(sums, x) * torch.bmm(c_, b_.mT)[:, None]
+            y = torch.bmm(c_, memory).view_as(u) * _decay(sums, x)[..., None]
             y += (weights @ u.transpose(1, 2)).transpose(1, 2)
             outputs[:, part] = y.addcmul_(x_, skip[:, None])
-            late = (u * (sums[:, -1:] - sums).exp_()[..., None]).flatten(2)
+            late = (u * _decay(sums[:, -1:] - sums, x)[..., None]).flatten(2)
             memory = torch.baddbmm(_whole(memory, sums), b_.mT, late)
         ctx.save_for_backward(x, dt, a, b, c, skip, outputs, *starts, memory)
         ctx.chunk = chunk
@@ -81,11 +81,11 @@ class Scan(torch.autograd.Function):
         for part, start, end in reversed(list(zip(parts, memories, memories[1:], strict=False))):
             x_, dt_, b_, c_ = x[:, part], dt[:, part, :, None], b[:, part], c[:, part]
             d_y = d_outputs[:, part]
-            sums = a[:, part].cumsum(1)
-            u, left = x_ * dt_, (sums[:, -1:] - sums).exp_()[..., None]
-            decays = _decays(sums)
+            sums = _sums(a[:, part])
+            u, left = x_ * dt_, _decay(sums[:, -1:] - sums, x)[..., None]
+            decays = _decays(sums, x)
             weights = decays * torch.bmm(c_, b_.mT)[:, None]
-            d_read = (d_y * sums.exp()[..., None]).flatten(2)
+            d_read = (d_y * _decay(sums, x)[..., None]).flatten(2)
             d_heads = d_y.transpose(1, 2)
             d_u = torch.bmm(b_, d_memory).view_as(u) * left
             d_u += (weights.mT @ d_heads).transpose(1, 2)
@@ -147,17 +147,29 @@ def _parts(x: Values, chunk: int) -> Iterator[slice]:
         yield slice(start, min(start + chunk, x.shape[1]))
 
 
-def _decays(sums: Float[Tensor, "R Q H"]) -> Float[Tensor, "R H Q Q"]:
+def _sums(a: Steps) -> Float[Tensor, "R Q H"]:
+    """Sums up to each patch. Their differences are wanted, which may be small where they are not:
+    float64, where the device has it."""
+    return a.cumsum(1, dtype=a.dtype if a.device.type == "mps" else torch.float64)
+
+
+def _decay(gaps: Tensor, like: Tensor) -> Tensor:
+    """e^gaps, of the dtype of another."""
+    return gaps.to(like.dtype).exp()
+
+
+def _decays(sums: Float[Tensor, "R Q H"], like: Tensor) -> Float[Tensor, "R H Q Q"]:
     """e^(s_i − s_j) from j to i, 0 where j is later."""
     sums = sums.transpose(1, 2)
     later = torch.ones(2 * sums.shape[-1:], dtype=torch.bool, device=sums.device).triu(1)
-    return (sums[..., :, None] - sums[..., None, :]).masked_fill_(later, -torch.inf).exp_()
+    gaps = sums[..., :, None] - sums[..., None, :]
+    return _decay(gaps.masked_fill_(later, -torch.inf), like)
 
 
 def _whole(
     memory: Float[Tensor, "R N HK"], sums: Float[Tensor, "R Q H"]
 ) -> Float[Tensor, "R N HK"]:
     """`memory` after the decays of a whole chunk."""
-    decay = sums[:, -1].exp()[:, None, :, None]
+    decay = _decay(sums[:, -1], memory)[:, None, :, None]
     heads = memory.view(*memory.shape[:2], sums.shape[2], -1)
     return (heads * decay).flatten(2)
