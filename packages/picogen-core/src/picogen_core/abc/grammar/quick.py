@@ -61,7 +61,7 @@ class Nodes:
 
     def add(self, node: Node) -> None:
         if len(self._known) >= self.most:
-            for known in self._known.values():
+            for known in list(self._known.values()):  # another thread may add one
                 known.following.clear()  # else who stands at one of them keeps them all
             self._known.clear()
         self._known[node.state] = node
