@@ -5,7 +5,7 @@ from collections.abc import Callable
 from picogen_core.testing import backbone_checks
 
 
-@backbone_checks("gpt2", options={"layers": 2, "heads": 2, "max_patches": 64})
+@backbone_checks("gpt2", options={"layers": 2, "heads": 2, "max_patches": 640})
 def test_gpt2(check: Callable[[], None]) -> None:
     check()
 

@@ -19,6 +19,8 @@ HEADS = [
     ("char-transformer", {"layers": 1, "heads": 3, "width": 48}, 40),
     ("char-gru", {}, 32),
     ("char-gru", {"width": 20}, 24),
+    ("char-memory", {"width": 48, "channels": 16}, 32),
+    ("char-memory", {"width": 20, "channels": 36, "heads": 3, "layers": 2, "mlp": 17}, 24),
     ("parallel", {}, 24),
 ]
 CHECKS = [check for check in COMPILED_CHECKS if check is not compiled_loads_no_torch]

@@ -34,6 +34,8 @@ PROMPTS = ["K:C\nV:1 treble\n", "M:3/4\nK:G\nV:1 treble\n[r:0/9][V:1]CDE", ""]
 MODELS = {
     "gpt2": ({"layers": 2, "heads": 2, "max_patches": 64}, "char-transformer", {"layers": 1}),
     "rwkv": ({"layers": 2, "head_size": 32}, "char-gru", {}),
+    "mamba": ({"layers": 1, "head_size": 32, "state_size": 8}, "char-memory", {"window": 50}),
+    "llama": ({"layers": 1, "heads": 2}, "char-memory", {"layers": 2, "width": 40}),
 }
 
 

@@ -1,4 +1,4 @@
-"""The three heads: stepping equals a call, sizes are passed on, NotaGen's names and numbers."""
+"""The heads: stepping equals a call, sizes are passed on, NotaGen's names and numbers."""
 
 import math
 import subprocess
@@ -53,7 +53,7 @@ def test_the_specs_load_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
-    assert list(SPECS) == ["char-transformer", "char-gru", "parallel", "teacher"]
+    assert list(SPECS) == ["char-memory", "char-transformer", "char-gru", "parallel", "teacher"]
 
 
 @each
@@ -213,13 +213,35 @@ def test_kit_parallel(check: Callable[[], None]) -> None:
     check()
 
 
-TEACHER = {"inner": "char-gru", "inner_options": {"width": 48}, "width": 40}
+@head_checks("char-memory", options={"width": 48, "channels": 16})
+def test_kit_char_memory(check: Callable[[], None]) -> None:
+    check()
 
 
 @head_checks(
-    "teacher", options=TEACHER, expected_failures={"learns_patches_by_heart": "frozen, untaught"}
+    "char-memory",
+    options={"width": 32, "channels": 24, "heads": 3, "layers": 2, "mlp": 20, "dropout": 0.1},
+)
+def test_kit_char_memory_of_two_layers(check: Callable[[], None]) -> None:
+    check()
+
+
+TEACHER = {"inner": "char-gru", "inner_options": {"width": 48}, "width": 40}
+REMEMBERING = {"inner": "char-memory", "inner_options": {"width": 48, "channels": 16}, "width": 40}
+FROZEN = {"learns_patches_by_heart": "frozen, untaught", "learns_to_quote": "frozen, untaught"}
+
+
+@head_checks(
+    "teacher",
+    options=TEACHER,
+    expected_failures={**FROZEN, "remembers_earlier_patches": "its inner head forgets"},
 )
 def test_kit_teacher(check: Callable[[], None]) -> None:
+    check()
+
+
+@head_checks("teacher", options=REMEMBERING, expected_failures=FROZEN)
+def test_kit_teacher_that_remembers(check: Callable[[], None]) -> None:
     check()
 
 
@@ -231,7 +253,9 @@ def test_the_teachers_head_behind_the_identity_says_what_the_teacher_says() -> N
     module.projector.weight.copy_(torch.eye(D))
     module.projector.bias.zero_()
     hidden, patch = batch()
-    assert torch.equal(module.train()(hidden, patch), module.inner(hidden, patch))
+    rows = torch.arange(len(hidden))
+    logits, expected = module.train()(hidden, patch, rows, rows), module.inner(hidden, patch)
+    assert torch.equal(logits[patch != 0], expected[patch != 0])
     assert not module.inner.training
     frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
     assert frozen == {f"inner.{name}" for name, _ in module.inner.named_parameters()}

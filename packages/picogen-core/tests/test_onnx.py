@@ -34,7 +34,10 @@ PARTS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "llama": ({"layers": 1, "heads": 2}, "char-gru", {}),
     "qwen": ({"layers": 2, "heads": 4, "kv_heads": 2}, "teacher", TEACHER),
     "mamba": ({"layers": 1, "head_size": 8, "state_size": 6}, "parallel", {}),
-    "rwkv": ({"layers": 2, "head_size": 8}, "parallel", {}),
+    "rwkv": (
+        {"layers": 2, "head_size": 8}, "char-memory",
+        {"width": 24, "channels": 8, "layers": 2, "window": 40},
+    ),
 }
 EXPORTED = ["gpt2", "qwen", "mamba", "rwkv"]  # llama is in picogen-cli's test_export_command
 

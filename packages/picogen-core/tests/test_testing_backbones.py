@@ -82,6 +82,23 @@ class Forgets(Right):
         return self.value(self.norm(x))
 
 
+class ForgetsAtEvery64th(Right):
+    """In calls, prefills and steps alike: they agree with each other."""
+
+    def advance(self, x, state):
+        self.seen += 1
+        return super().advance(x, torch.zeros_like(state) if self.seen % 64 == 0 else state)
+
+    def forward(self, x):
+        self.seen = -1
+        return super().forward(x)
+
+
+class LooksAheadInTraining(Right):
+    def forward(self, x):
+        return super().forward(x) + 0.1 * self.training * x.roll(-1, dims=1)
+
+
 class BatchNorm(Right):
     def __init__(self, d_model):
         super().__init__(d_model)
@@ -273,6 +290,9 @@ WRONG = [
     ("keeps_shape", NarrowOutput, "became"),
     ("is_causal", LooksAhead, "outputs before patch 1 when it changes"),
     ("is_causal", ChunkLooksAhead, "when it changes"),
+    ("is_causal", LooksAheadInTraining, "before patch 1 when it changes, in training mode"),
+    ("is_causal", BatchNorm, "before patch 1 when it changes, in training mode"),
+    ("uses_the_past", ForgetsAtEvery64th, "patch 64 does not depend on earlier patches"),
     ("uses_the_past", Forgets, "does not depend on earlier patches"),
     ("rows_are_independent", BatchNorm, "in training mode"),
     ("rows_are_independent", MixesRows, "in evaluation mode"),

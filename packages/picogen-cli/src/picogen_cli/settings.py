@@ -16,6 +16,8 @@ UNASKED = Path("picogen.toml")
 PRESETS = Path(__file__).parent / "presets"
 NAMES = {"backbone": "rwkv", "head": "char-gru"}
 """What is trained if nobody says otherwise."""
+BUDGETS = ("epochs", "max_steps", "max_characters", "max_seconds", "max_cpu_seconds")
+"""How long a run is. Any of them that is given replaces that of the preset."""
 
 
 def resolve(
@@ -29,15 +31,14 @@ def resolve(
     `--set`.
 
     Keys of `flags` may be dotted (`backbone.name`); None means not given. A preset is of a size:
-    options of its backbone that another one has too (`layers`) hold for that one as well.
+    options of its backbone that another one has too (`layers`) hold for that one as well. Its
+    length holds if no other limit of the run is given.
 
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
     """
-    values: dict[str, Any] = {}
-    _merge(values, defaults or {})
     sizes = _read(PRESETS / f"{preset}.toml") if preset else {}
-    _merge(values, sizes)
+    values: dict[str, Any] = {}
     files = [UNASKED] if UNASKED.is_file() else []
     for file in [*files, *([config] if config else [])]:
         table = _read(file)
@@ -52,6 +53,11 @@ def resolve(
     for item in sets:
         key, value = _assignment(item)
         _put(values, key.split("."), value)
+    given, values = values, {}
+    _merge(values, defaults or {})
+    budgeted = any(given.get(name) is not None for name in BUDGETS)
+    _merge(values, {k: v for k, v in sizes.items() if not (budgeted and k in BUDGETS)})
+    _merge(values, given)
     if values.get("init") is None:  # else the checkpoint says what it is made of
         for kind, name in NAMES.items():
             values.setdefault(kind, {}).setdefault("name", name)

@@ -15,6 +15,7 @@ from picogen_core.specs import HeadSpec
 if TYPE_CHECKING:
     from picogen_core.compiled.weights import Weights
     from picogen_core.model.heads.char_gru import CharGru
+    from picogen_core.model.heads.char_memory import CharMemory
     from picogen_core.model.heads.char_transformer import CharTransformer
     from picogen_core.model.heads.parallel import Parallel
     from picogen_core.model.heads.teacher import TeacherHead
@@ -40,6 +41,30 @@ class CharGruOptions(Options):
     )
 
 
+class CharMemoryOptions(Options):
+    width: int | None = Field(
+        None, ge=1, description="Channels of the recurrent cell and of memory; left out, d_model."
+    )
+    layers: int = Field(1, ge=1, description="Layers of attention to earlier characters.")
+    window: int = Field(
+        1024,
+        ge=16,
+        description="Characters that it remembers. A tune has some 500, 95 % have fewer than 900.",
+    )
+    channels: int | None = Field(
+        None, ge=1, description="Channels of keys, and of values; left out, half of the width."
+    )
+    heads: int | None = Field(
+        None, ge=1, description="Attention heads; left out, one for every 32 channels."
+    )
+    mlp: int | None = Field(
+        None, ge=1, description="Inner channels of a layer's MLP; left out, twice the width."
+    )
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout of what attention and MLP add to the state."
+    )
+
+
 class TeacherOptions(Options):
     """Distilling fills these in from the teacher."""
 
@@ -59,13 +84,18 @@ def char_transformer_sizes(d_model: int, options: CharTransformerOptions) -> tup
     width = options.width or d_model
     heads = options.heads or max(1, width // 64)
     if width % heads:
-        fitting = next(n for n in range(min(heads, width), 0, -1) if width % n == 0)
+        fitting = _fitting(heads, width)
         raise ConfigError(
             f"head.width={width} is not a multiple of head.heads={heads} "
             f"(head 'char-transformer', picogen-core {version('picogen-core')}). "
             f"Try --set head.width={-(-width // heads) * heads}, or --set head.heads={fitting}."
         )
     return width, heads
+
+
+def _fitting(heads: int, channels: int) -> int:
+    """The most heads, at most so many, that divide the channels."""
+    return next(n for n in range(min(heads, channels), 0, -1) if channels % n == 0)
 
 
 def _char_transformer(options: CharTransformerOptions, d_model: int) -> CharTransformer:
@@ -79,6 +109,35 @@ def _char_gru(options: CharGruOptions, d_model: int) -> CharGru:
     from picogen_core.model.heads.char_gru import CharGru
 
     return CharGru(d_model, options.width or d_model)
+
+
+def char_memory_sizes(d_model: int, options: CharMemoryOptions) -> tuple[int, int, int, int]:
+    """(width, channels, heads, mlp) as they will be built.
+
+    Raises:
+        ConfigError: heads do not divide channels.
+    """
+    width = options.width or d_model
+    channels = options.channels or max(1, width // 2)
+    heads = options.heads or max(1, channels // 32)
+    if channels % heads:
+        fitting = _fitting(heads, channels)
+        raise ConfigError(
+            f"head.channels={channels} is not a multiple of head.heads={heads} "
+            f"(head 'char-memory', picogen-core {version('picogen-core')}). "
+            f"Try --set head.channels={-(-channels // heads) * heads}, "
+            f"or --set head.heads={fitting}."
+        )
+    return width, channels, heads, options.mlp or 2 * width
+
+
+def _char_memory(options: CharMemoryOptions, d_model: int) -> CharMemory:
+    from picogen_core.model.heads.char_memory import CharMemory
+
+    width, channels, heads, mlp = char_memory_sizes(d_model, options)
+    return CharMemory(
+        d_model, width, options.layers, channels, heads, mlp, options.window, options.dropout
+    )
 
 
 def _parallel(options: ParallelOptions, d_model: int) -> Parallel:
@@ -113,6 +172,17 @@ def _compiled_char_gru(options: CharGruOptions, d_model: int, weights: Weights) 
     return CharGru(d_model, options.width or d_model, weights)
 
 
+def _compiled_char_memory(
+    options: CharMemoryOptions, d_model: int, weights: Weights
+) -> CompiledHead:
+    from picogen_core.compiled.memory import CharMemory
+
+    width, channels, heads, mlp = char_memory_sizes(d_model, options)
+    return CharMemory(
+        d_model, width, options.layers, channels, heads, mlp, options.window, weights
+    )
+
+
 def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights) -> CompiledHead:
     from picogen_core.compiled.heads import Parallel
 
@@ -120,7 +190,15 @@ def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights)
 
 
 def head_specs() -> Iterator[HeadSpec]:
-    """`char-transformer`, `char-gru` and `parallel`."""
+    """Those of this package, in the order in which they are shown."""
+    yield HeadSpec(
+        name="char-memory",
+        summary="a GRU, and attention to all earlier characters: repeats itself as music does",
+        config=lambda: CharMemoryOptions,
+        build=_char_memory,
+        remembers=True,
+        compiled_step=_compiled_char_memory,
+    )
     yield HeadSpec(
         name="char-transformer",
         summary="NotaGen's: a small GPT-2 over the 16 characters of a patch",
@@ -149,4 +227,5 @@ def head_specs() -> Iterator[HeadSpec]:
         summary="the teacher's own head, frozen, behind a projector to the teacher's width",
         config=lambda: TeacherOptions,
         build=_teacher,
+        remembers=True,
     )

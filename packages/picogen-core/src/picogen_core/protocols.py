@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Slots = NDArray[np.int64]
+    Codes = NDArray[np.uint8]
 
 State = TypeVar("State")
+Memory = TypeVar("Memory")
 """A tree (dict, list or tuple) of tensors whose first axis is the batch."""
 
 
@@ -48,6 +50,7 @@ class Backbone(Protocol[State]):
         """[B, D] -> [B, D]: one more patch for every row."""
 
 
+@runtime_checkable
 class Head(Protocol[State]):
     """From the hidden state of patch t to the characters of patch t + 1."""
 
@@ -59,6 +62,49 @@ class Head(Protocol[State]):
 
     def step(self, chars: Tensor, state: State) -> tuple[Tensor, State]:
         """[N] -> logits of the next character [N, V]."""
+
+
+@runtime_checkable
+class RememberingHead(Protocol[Memory, State]):
+    """A head that also sees the characters of earlier patches of the same piece.
+
+    Its spec has `remembers=True`. The memory holds what it has seen of the whole patches of each
+    row; the state what it knows within one patch. No logits depend on a later character.
+    """
+
+    def __call__(self, hidden: Tensor, patch: Tensor, row: Tensor, index: Tensor) -> Tensor:
+        """[N, D], [N, P], [N], [N] -> teacher-forced logits [N, P, V].
+
+        Patches of one `row` stand together, in the order of `index`, their number in the row. A
+        patch sees all patches before it in its row; padding behind its end means nothing.
+        """
+
+    def initial_memory(
+        self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
+    ) -> Memory:
+        """The empty memory of `batch` rows that will see at most `max_patches` patches."""
+
+    def read(self, hidden: Tensor, patches: Tensor, lengths: Tensor, memory: Memory) -> Memory:
+        """[B, S, D], [B, S, P], [B] -> the memory of rows whose first `lengths` patches these are.
+
+        Starts from an empty memory. Hidden state s predicts patch s. Reading equals having written.
+        """
+
+    def begin(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, State]:
+        """[B, D] -> logits of the first character of the next patch [B, V], and the state.
+
+        The memory stays as it is.
+        """
+
+    def step(self, chars: Tensor, state: State) -> tuple[Tensor, State]:
+        """[B] -> logits of the next character [B, V]. A row may be stepped on past its end."""
+
+    def close(self, patch: Tensor, state: State) -> Memory:
+        """[B, P] -> the memory after whole patches, each as it stands with its end and padding.
+
+        `step` has read at least the characters before the last of each patch; what it has read
+        behind an end is forgotten.
+        """
 
 
 class CompiledBackbone(Protocol):
@@ -102,6 +148,27 @@ class CompiledHead(Protocol):
 
     def step(self, chars: Slots, slots: Slots) -> Floats:
         """[N] characters drawn in N different slots -> logits [N, V] of the next."""
+
+
+@runtime_checkable
+class CompiledRememberingHead(CompiledHead, Protocol):
+    """A `RememberingHead` without torch: the memory of each slot's piece lies in the slot.
+
+    `begin` and `step` are as with `CompiledHead`; `begin` and `close` of a patch take turns. How
+    the patches of a piece were dealt out to `read` and `close` changes no bit.
+    """
+
+    def clear(self, slot: int) -> None:
+        """Forget the slot's piece."""
+
+    def copy(self, source: int, target: int) -> None:
+        """Let the target slot go on from where the source slot is."""
+
+    def read(self, hidden: Floats, patches: Codes, slot: int) -> None:
+        """[S, D], [S, P]: the next S patches of a slot's piece, as if it had written them."""
+
+    def close(self, patches: Codes, slots: Slots) -> None:
+        """[N, P]: the patches of N different slots are whole; `step` had all but the last code."""
 
 
 BEGINNING = -1

@@ -18,6 +18,7 @@ from picogen_core.protocols import (
     Head,
     Loss,
     Metric,
+    RememberingHead,
     Source,
 )
 
@@ -59,6 +60,9 @@ class BackboneSpec:
 class HeadSpec:
     """A character model. `build(config, d_model)` returns a module that is a `Head`.
 
+    `remembers` says that the module is a `RememberingHead`, and its compiled step, if there is one,
+    a `CompiledRememberingHead`.
+
     `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each,
     and gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
 
@@ -69,7 +73,8 @@ class HeadSpec:
     name: str
     summary: str
     config: Callable[[], type[Options]]
-    build: Callable[[Any, int], Head[Any]]
+    build: Callable[[Any, int], Head[Any] | RememberingHead[Any, Any]]
+    remembers: bool = False
     reads_cut_patches: bool = False
     compiled_step: Callable[[Any, int, "Weights"], CompiledHead] | None = None
 

@@ -13,7 +13,7 @@ from picogen_core.training.config import TrainConfig
 from picogen_cli.defaults import dated_name, default_data, shipped_teacher
 from picogen_cli.options import Config, Device, Force, Json, Seed, Sets, print_json, show
 from picogen_cli.reporter import make_reporter
-from picogen_cli.settings import resolve
+from picogen_cli.settings import BUDGETS, resolve
 
 Backbone = Annotated[str | None, typer.Option(help="Sequence mixer: see picogen plugins backbone.")]
 Head = Annotated[str | None, typer.Option(help="Character model: see picogen plugins head.")]
@@ -38,8 +38,20 @@ Freeze = Annotated[
 ]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Pieces a step of each process [4].")]
 Lr = Annotated[float | None, typer.Option(help="Peak learning rate [0.001].")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the data [20].")]
-MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of steps.")]
+Epochs = Annotated[
+    float | None,
+    typer.Option(help="Passes over the data, fractions too [20 if nothing else ends the run]."),
+]
+MaxSteps = Annotated[int | None, typer.Option(min=1, help="Stop after so many steps.")]
+MaxCharacters = Annotated[
+    int | None, typer.Option(min=1, help="Stop after so many characters learned from.")
+]
+MaxSeconds = Annotated[
+    float | None, typer.Option(help="Stop after so many seconds of steps, on the wall.")
+]
+MaxCpuSeconds = Annotated[
+    float | None, typer.Option(help="Stop after so many CPU seconds of steps.")
+]
 Nproc = Annotated[
     int | None,
     typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
@@ -82,7 +94,10 @@ def train(
     batch_size: BatchSize = None,
     lr: Lr = None,
     epochs: Epochs = None,
+    max_steps: MaxSteps = None,
+    max_characters: MaxCharacters = None,
     max_seconds: MaxSeconds = None,
+    max_cpu_seconds: MaxCpuSeconds = None,
     seed: Seed = None,
     device: Device = None,
     physics: Physics = None,
@@ -139,7 +154,10 @@ def distill(
     batch_size: BatchSize = None,
     lr: Lr = None,
     epochs: Epochs = None,
+    max_steps: MaxSteps = None,
+    max_characters: MaxCharacters = None,
     max_seconds: MaxSeconds = None,
+    max_cpu_seconds: MaxCpuSeconds = None,
     seed: Seed = None,
     device: Device = None,
     config: Config = None,
@@ -179,8 +197,8 @@ def distill_losses(alpha_kd: float = 1.0, beta_phy: float = 0.3) -> dict[str, An
 
 def _flags(given: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that both commands have, by their key in the configuration."""
-    keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", "epochs"]
-    keys += ["max_seconds", "seed", "device", "nproc", "track", "init", "freeze"]
+    keys = ["exp_name", "data", "eval_data", "output_dir", "batch_size", "lr", *BUDGETS]
+    keys += ["seed", "device", "nproc", "track", "init", "freeze"]
     return {key: given[key] for key in keys} | {
         "backbone.name": given["backbone"],
         "head.name": given["head"],

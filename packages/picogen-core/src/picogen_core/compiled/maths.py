@@ -72,11 +72,12 @@ def dot(x, xo, y, yo, n):
 
 
 @reduction
-def _total(x, o, n):
-    total = _f(0)
+def total(x, o, n):
+    """Σ x."""
+    found = _f(0)
     for i in range(n):
-        total += x[o + i]
-    return total
+        found += x[o + i]
+    return found
 
 
 @reduction
@@ -94,6 +95,13 @@ def gelu(x, o, n):
     for i in range(o, o + n):
         v = x[i]
         x[i] = _HALF * v * (_ONE + tanh(_SQRT_2_PI * (v + _CUBIC * v * v * v)))
+
+
+@kernel
+def silu(x, o, n):
+    """x · sigmoid(x), in place."""
+    for i in range(o, o + n):
+        x[i] = x[i] * sigmoid(x[i])
 
 
 @kernel
@@ -115,7 +123,7 @@ def fill_rows(y, yo, ys, rows, w, wo, n):
 @kernel
 def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
     """One row, in place if y is x."""
-    mean = _total(x, xo, n) / _f(n)
+    mean = total(x, xo, n) / _f(n)
     scale = _ONE / np.sqrt(_scatter(x, xo, mean, n) / _f(n) + eps)
     for i in range(n):
         y[yo + i] = (x[xo + i] - mean) * scale * w[wo + i] + w[bo + i]
@@ -137,6 +145,6 @@ def softmax(x, xo, n):
         top = x[xo + i] if x[xo + i] > top else top
     for i in range(n):
         x[xo + i] = exp(x[xo + i] - top)
-    scale = _ONE / _total(x, xo, n)
+    scale = _ONE / total(x, xo, n)
     for i in range(n):
         x[xo + i] *= scale

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.model.heads.teacher import TeacherHead
-from picogen_core.model.written import written_logits
+from picogen_core.protocols import RememberingHead
 from picogen_core.registry import registry
 
 PARTS = {"embedding": "patch_embedding", "backbone": "backbone", "head": "head"}
@@ -92,7 +93,7 @@ class GenericStudent(nn.Module):
         self.patch_embedding = PatchEmbedding(config.d_model)
         self.backbone: Any = backbone.build(config.backbone_options, config.d_model)
         self.head: Any = head.build(config.head_options, config.d_model)
-        self.head_reads_cut_patches = head.spec.reads_cut_patches
+        self._head_entry = head
         for part, entry in ((self.backbone, backbone), (self.head, head)):
             if not isinstance(part, nn.Module):
                 raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
@@ -100,6 +101,16 @@ class GenericStudent(nn.Module):
         self.projector: nn.Linear | None = None
         if config.teacher_width and not isinstance(self.head, TeacherHead):
             self.projector = nn.Linear(config.d_model, config.teacher_width)
+
+    @property
+    def speller(self) -> RememberingHead[Any, Any]:
+        """The head as one that remembers; if it does not, its memory is empty."""
+        return as_remembering(self.head, self._head_entry)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the head sees earlier patches."""
+        return self._head_entry.spec.remembers
 
     @property
     def device(self) -> torch.device:
@@ -144,11 +155,15 @@ class GenericStudent(nn.Module):
         assert self.projector is not None, "the model was built without teacher_width"
         return self.projector(hidden)  # type: ignore[no-any-return]
 
+    def states(self, patches: Int[Tensor, "B S P"]) -> Float[Tensor, "B S D"]:
+        """The hidden state after every patch."""
+        return self.backbone(self.patch_embedding(patches))  # type: ignore[no-any-return]
+
     def hidden(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]
     ) -> tuple[Float[Tensor, "N D"], Bool[Tensor, "B T"]]:
         """The hidden states that predict a target, and which of the S − 1 targets are valid."""
-        states = self.backbone(self.patch_embedding(patches))
+        states = self.states(patches)
         places = torch.arange(1, patches.shape[1], device=patches.device)
         is_target = places < lengths[:, None]
         return states[:, :-1][is_target], is_target
@@ -159,7 +174,7 @@ class GenericStudent(nn.Module):
         targets = patches[:, 1:][is_target]
         row, place = is_target.nonzero(as_tuple=True)
         return Output(
-            logits=self._logits(hidden, targets),
+            logits=self.speller(hidden, targets, row, place + 1),
             hidden=hidden,
             characters=targets,
             valid=counted(targets),
@@ -167,17 +182,15 @@ class GenericStudent(nn.Module):
             patch=place + 1,
         )
 
-    def _logits(
-        self, hidden: Float[Tensor, "N D"], targets: Int[Tensor, "N P"]
-    ) -> Float[Tensor, "N P V"]:
-        if self.head_reads_cut_patches and hidden.device.type == "cpu":
-            return written_logits(self.head, hidden, targets)
-        return self.head(hidden, targets)  # type: ignore[no-any-return]
-
     def initial_state(self, batch: int, max_patches: int) -> Any:
         """The backbone's empty state for `batch` rows."""
         weight = self.patch_embedding.weight
         return self.backbone.initial_state(batch, max_patches, weight.device, weight.dtype)
+
+    def initial_memory(self, batch: int, max_patches: int) -> Any:
+        """The head's empty memory for `batch` rows."""
+        weight = self.patch_embedding.weight
+        return self.speller.initial_memory(batch, max_patches, weight.device, weight.dtype)
 
     def prefill(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"], state: Any

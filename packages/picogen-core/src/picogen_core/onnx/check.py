@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
+from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
 from picogen_core.model.student import GenericStudent
-from picogen_core.onnx.graphs import BACKBONE, BEGIN, NEXT, STATE, STEP
+from picogen_core.onnx.graphs import BACKBONE, BEGIN, CLOSE, KEPT, MEMORY, NEXT, STATE, STEP
 from picogen_core.trees import named_leaves
 
 Arrays = Mapping[str, NDArray[Any]]
 
 BATCHES, PATCHES = (1, 3), 6
 TOLERANCE = 1e-4
+AGAIN = {NEXT: STATE, KEPT: MEMORY}
 
 
 class Session:
@@ -42,10 +43,16 @@ class Session:
     def __call__(
         self, state: Arrays, **inputs: NDArray[Any]
     ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The first output, and those that are inputs of a later call, by the names they have
+        there."""
         with self._runnable():
-            first, *rest = self.session.run(self.outputs, {**inputs, **state})
-        names = [STATE + name.removeprefix(NEXT) for name in self.outputs[1:]]
-        return first, dict(zip(names, rest, strict=True))
+            found = self.session.run(self.outputs, {**inputs, **state})
+        later = {}
+        for name, value in zip(self.outputs, found, strict=True):
+            root, dot, rest = name.partition(".")
+            if root in AGAIN:
+                later[AGAIN[root] + dot + rest] = value
+        return found[0], later
 
     @contextmanager
     def _runnable(self) -> Iterator[None]:
@@ -66,17 +73,19 @@ def check(model: GenericStudent, folder: Path, max_patches: int) -> dict[str, fl
         PluginError: one is above 1e-4, or what is written does not run.
     """
     rng = np.random.default_rng(0)
-    backbone, begin, step = (Session(folder / name) for name in (BACKBONE, BEGIN, STEP))
+    backbone = Session(folder / BACKBONE)
+    head = _Head(model, folder, max_patches)
     hidden_by, logits_by = [], []
     for batch in BATCHES:
         state = model.initial_state(batch, max_patches)
         given = {name: leaf.numpy().copy() for name, leaf in named_leaves(state, STATE).items()}
+        head.start(batch)
         for _ in range(min(PATCHES, max_patches)):
-            patch = rng.integers(1, VOCABULARY, (batch, PATCH_SIZE))
+            patch = rng.integers(EOS + 1, VOCABULARY, (batch, PATCH_SIZE))
             told, given = backbone(given, patch=patch)
             hidden, state = model.step(torch.from_numpy(patch), state)
             hidden_by.append(difference(told, hidden))
-        logits_by += _check_head(model, begin, step, hidden, patch)
+            logits_by += head.write(hidden, _ended(patch, rng))
     found = {"hidden": float(np.max(hidden_by)), "logits": float(np.max(logits_by))}
     for name, value in found.items():
         if not value <= TOLERANCE:
@@ -87,18 +96,41 @@ def check(model: GenericStudent, folder: Path, max_patches: int) -> dict[str, fl
     return found
 
 
-def _check_head(
-    model: GenericStudent, begin: Session, step: Session, hidden: torch.Tensor, patch: NDArray[Any]
-) -> list[float]:
-    logits, state = model.head.begin(hidden)
-    told, given = begin({}, hidden=hidden.numpy())
-    found = [difference(told, logits)]
-    for j in range(PATCH_SIZE - 1):
-        chars = np.ascontiguousarray(patch[:, j])
-        told, given = step(given, chars=chars)
-        logits, state = model.head.step(torch.from_numpy(chars), state)
-        found.append(difference(told, logits))
-    return found
+def _ended(patch: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """The patches, each with an end somewhere and padding behind it."""
+    places = np.arange(PATCH_SIZE)
+    end = rng.integers(1, PATCH_SIZE, len(patch))[:, None]
+    return np.where(places < end, patch, np.where(places == end, EOS, PAD))
+
+
+class _Head:
+    """The graphs of the head beside torch's; both remember, if the head does."""
+
+    def __init__(self, model: GenericStudent, folder: Path, max_patches: int) -> None:
+        self._model, self._max_patches = model, max_patches
+        self._begin, self._step = Session(folder / BEGIN), Session(folder / STEP)
+        self._close = Session(folder / CLOSE) if (folder / CLOSE).is_file() else None
+
+    def start(self, batch: int) -> None:
+        self._memory = self._model.initial_memory(batch, self._max_patches)
+        leaves = named_leaves(self._memory, MEMORY)
+        self._kept = {name: leaf.numpy().copy() for name, leaf in leaves.items()}
+
+    def write(self, hidden: torch.Tensor, patch: NDArray[np.int64]) -> list[float]:
+        """Differences at each place of a patch."""
+        head = self._model.speller
+        logits, state = head.begin(hidden, self._memory)
+        told, given = self._begin(self._kept, hidden=hidden.numpy())
+        found = [difference(told, logits)]
+        for j in range(PATCH_SIZE - 1):
+            chars = np.ascontiguousarray(patch[:, j])
+            told, given = self._step(given, chars=chars)
+            logits, state = head.step(torch.from_numpy(chars), state)
+            found.append(difference(told, logits))
+        if self._close:
+            self._memory = head.close(torch.from_numpy(patch), state)
+            _, self._kept = self._close(given, patch=patch)
+        return found
 
 
 def difference(told: NDArray[Any], expected: torch.Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The three graphs as modules: tensors in, tensors out, states flattened.
+"""The graphs as modules: tensors in, tensors out, states flattened.
 
 B rows  P = 16 characters a patch  V = 128 codes  D width
 """
@@ -16,47 +16,49 @@ from torch import Tensor, nn
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import PluginError
 from picogen_core.model.student import GenericStudent, PatchEmbedding
+from picogen_core.protocols import RememberingHead
 from picogen_core.registry import registry
 from picogen_core.trees import named_leaves, tree_map
 
 BACKBONE, BEGIN, STEP = "backbone.onnx", "head_begin.onnx", "head_step.onnx"
+CLOSE = "head_close.onnx"
 BATCH, MAX_PATCHES = "batch", "max_patches"
-STATE, NEXT = "state", "next"
+STATE, MEMORY, NEXT, KEPT = "state", "memory", "next", "kept"
 
 
-class Graph(nn.Module):
-    """Takes the tensors of a state one by one, in the order of `names`, and gives the new ones.
+class Leaves:
+    """The tensors of a tree one by one, in the order of their names, which begin with `root`."""
 
-    They are copied on the way in, since a step may write into what it is given.
-    """
-
-    def __init__(self, state: Any) -> None:
-        super().__init__()
-        self.names = tuple(named_leaves(state, STATE))
-        self.shape_of_state = tree_map(lambda _: None, state)
+    def __init__(self, tree: Any, root: str) -> None:
+        self.names = tuple(named_leaves(tree, root))
+        self._root, self._shape = root, tree_map(lambda _: None, tree)
 
     def tree(self, tensors: tuple[Tensor, ...]) -> Any:
-        """The state as the module knows it."""
+        """The tree of copies of the tensors, since a step may write into what it is given."""
         copies = iter([tensor.clone() for tensor in tensors])
-        return tree_map(lambda _: next(copies), self.shape_of_state)
+        return tree_map(lambda _: next(copies), self._shape)
 
-    def flat(self, state: Any) -> tuple[Tensor, ...]:
-        leaves = named_leaves(state, STATE)
+    def flat(self, tree: Any) -> tuple[Tensor, ...]:
+        leaves = named_leaves(tree, self._root)
         if set(leaves) != set(self.names):
             raise PluginError(
-                f"the state holds {', '.join(leaves)} after a call, and {', '.join(self.names)} "
-                "before it"
+                f"the {self._root} holds {', '.join(leaves)} after a call, and "
+                f"{', '.join(self.names)} before it"
             )
         return tuple(leaves[name] for name in self.names)
 
+    def called(self, root: str) -> tuple[str, ...]:
+        """The names, with another beginning."""
+        return tuple(root + name.removeprefix(self._root) for name in self.names)
 
-class BackboneStep(Graph):
+
+class BackboneStep(nn.Module):
     """One more patch for every row: embedding and backbone."""
 
-    def __init__(self, model: GenericStudent, state: Any) -> None:
-        super().__init__(state)
+    def __init__(self, model: GenericStudent, state: Leaves) -> None:
+        super().__init__()
         self.patch_embedding: PatchEmbedding = model.patch_embedding
-        self.backbone = model.backbone
+        self.backbone, self.state = model.backbone, state
 
     def forward(
         self, patch: Int[Tensor, "B P"], *state: Tensor
@@ -64,34 +66,52 @@ class BackboneStep(Graph):
         # The table's rows summed one by one: ONNX has no embedding bag.
         rows = self.patch_embedding.weight[patch + self.patch_embedding.offsets]
         x = rows.sum(-2) + self.patch_embedding.bias
-        hidden, after = self.backbone.step(x, self.tree(state))
-        return (hidden, *self.flat(after))
+        hidden, after = self.backbone.step(x, self.state.tree(state))
+        return (hidden, *self.state.flat(after))
 
 
-class HeadBegin(Graph):
+class HeadGraph(nn.Module):
+    """What the head's graphs share: the head, and the tensors of its memory and of its state."""
+
+    def __init__(self, model: GenericStudent, memory: Leaves, state: Leaves) -> None:
+        super().__init__()
+        self.head = model.head  # its parameters
+        self.speller = _Held(model.speller)
+        self.memory, self.state = memory, state
+
+
+class HeadBegin(HeadGraph):
     """Logits of the first character of the next patch, and the head's state."""
 
-    def __init__(self, model: GenericStudent, state: Any) -> None:
-        super().__init__(state)
-        self.head = model.head
-
-    def forward(self, hidden: Float[Tensor, "B D"]) -> tuple[Float[Tensor, "B V"] | Tensor, ...]:
-        logits, state = self.head.begin(hidden)
-        return (logits, *self.flat(state))
+    def forward(
+        self, hidden: Float[Tensor, "B D"], *memory: Tensor
+    ) -> tuple[Float[Tensor, "B V"] | Tensor, ...]:
+        logits, state = self.speller.head.begin(hidden, self.memory.tree(memory))
+        return (logits, *self.state.flat(state))
 
 
-class HeadStep(Graph):
+class HeadStep(HeadGraph):
     """Logits of the character after `chars`."""
-
-    def __init__(self, model: GenericStudent, state: Any) -> None:
-        super().__init__(state)
-        self.head = model.head
 
     def forward(
         self, chars: Int[Tensor, " B"], *state: Tensor
     ) -> tuple[Float[Tensor, "B V"] | Tensor, ...]:
-        logits, after = self.head.step(chars, self.tree(state))
-        return (logits, *self.flat(after))
+        logits, after = self.speller.head.step(chars, self.state.tree(state))
+        return (logits, *self.state.flat(after))
+
+
+class HeadClose(HeadGraph):
+    """The head's memory after a whole patch."""
+
+    def forward(self, patch: Int[Tensor, "B P"], *state: Tensor) -> tuple[Tensor, ...]:
+        return self.memory.flat(self.speller.head.close(patch, self.state.tree(state)))
+
+
+class _Held:
+    """Keeps a module from becoming a child of another that holds it already."""
+
+    def __init__(self, head: RememberingHead[Any, Any]) -> None:
+        self.head = head
 
 
 @dataclass(frozen=True)
@@ -102,7 +122,7 @@ class Plan:
     """
 
     file: str
-    module: Graph
+    module: nn.Module
     inputs: Mapping[str, Tensor]
     axes: Mapping[str, Mapping[int, str]]
     outputs: tuple[str, ...]
@@ -111,7 +131,8 @@ class Plan:
 
 @torch.no_grad()
 def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[Plan, ...]:
-    """Backbone step, head begin and head step, with examples of a few rows.
+    """Backbone step, head begin, head step, and head close if the head has a memory; with examples
+    of a few rows.
 
     Raises:
         PluginError: a state that is not a tree of tensors with the batch first.
@@ -122,33 +143,47 @@ def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[Plan, ...]:
     rows = 3 if max_patches == 2 else 2  # axes of one size would be taken for the same
     empty = model.initial_state(rows, max_patches)
     less = named_leaves(model.initial_state(rows, max_patches - 1), STATE)
-    memory = _tensors(empty, rows, backbone)
+    mixed = _tensors(empty, STATE, rows, backbone)
+    memory = model.initial_memory(rows, max_patches)
+    kept = _tensors(memory, MEMORY, rows, head)
     hidden = torch.zeros(rows, model.config.d_model)
-    _, told = model.head.begin(hidden)
-    spelt = _tensors(told, rows, head)
+    _, told = model.speller.begin(hidden, memory)
+    spelt = _tensors(told, STATE, rows, head)
 
     def plan(
-        file: str, module: Graph, call: str, inputs: Mapping[str, Tensor], output: str
-    ) -> Plan:
+        file: str, module: nn.Module, call: str, inputs: Mapping[str, Tensor],
+        outputs: tuple[str, ...],
+    ) -> Plan:  # fmt: skip
         free = {name: {0: BATCH} for name in inputs}
         for name in less.keys() & inputs.keys() if file == BACKBONE else ():
             sizes = zip(inputs[name].shape, less[name].shape, strict=True)
             free[name] |= {axis: MAX_PATCHES for axis, (a, b) in enumerate(sizes) if a != b}
-        outputs = (output, *(NEXT + name.removeprefix(STATE) for name in module.names))
         return Plan(file, module, inputs, free, outputs, call)
 
     patch = torch.zeros(rows, PATCH_SIZE, dtype=torch.long)
     chars = torch.zeros(rows, dtype=torch.long)
-    step, begin, spell = BackboneStep(model, empty), HeadBegin(model, told), HeadStep(model, told)
-    return (
-        plan(BACKBONE, step, f"{backbone}: step", {"patch": patch, **memory}, "hidden"),
-        plan(BEGIN, begin, f"{head}: begin", {"hidden": hidden}, "logits"),
-        plan(STEP, spell, f"{head}: step", {"chars": chars, **spelt}, "logits"),
-    )
+    state, remembered, spelling = Leaves(empty, STATE), Leaves(memory, MEMORY), Leaves(told, STATE)
+    parts = model, remembered, spelling
+    following = "logits", *spelling.called(NEXT)
+    plans = (
+        plan(
+            BACKBONE, BackboneStep(model, state), f"{backbone}: step", {"patch": patch, **mixed},
+            ("hidden", *state.called(NEXT)),
+        ),
+        plan(BEGIN, HeadBegin(*parts), f"{head}: begin", {"hidden": hidden, **kept}, following),
+        plan(STEP, HeadStep(*parts), f"{head}: step", {"chars": chars, **spelt}, following),
+    )  # fmt: skip
+    if not kept:
+        return plans
+    whole = plan(
+        CLOSE, HeadClose(*parts), f"{head}: close", {"patch": patch, **spelt},
+        remembered.called(KEPT),
+    )  # fmt: skip
+    return *plans, whole
 
 
-def _tensors(state: Any, rows: int, where: str) -> dict[str, Tensor]:
-    leaves = named_leaves(state, STATE)
+def _tensors(state: Any, root: str, rows: int, where: str) -> dict[str, Tensor]:
+    leaves = named_leaves(state, root)
     for name, leaf in leaves.items():
         if not isinstance(leaf, Tensor) or leaf.shape[:1] != (rows,):
             raise PluginError(f"{where}: {name} is no tensor with the batch first.")

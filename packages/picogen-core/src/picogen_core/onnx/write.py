@@ -16,7 +16,7 @@ from picogen_core.exports import check_packages
 from picogen_core.files import written_aside
 from picogen_core.model.student import GenericStudent, components
 from picogen_core.onnx.check import check
-from picogen_core.onnx.graphs import MAX_PATCHES, STATE, plan_graphs
+from picogen_core.onnx.graphs import CLOSE, MAX_PATCHES, MEMORY, STATE, plan_graphs
 from picogen_core.onnx.trace import OPSET, to_onnx
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.trees import named_leaves
@@ -30,6 +30,11 @@ _GROWING = f"""
 
 The axis `{MAX_PATCHES}` is free too: a state that begins with less room there is faster, and
 more room may be added at its end, with what `initial_state.npz` has there."""
+_REMEMBERING = f"""
+
+This head remembers the piece. `memory.…` is what it knows of whole patches; `{CLOSE}` makes of the
+state at a patch's end, as `kept.…`, the memory for the next one. Patches of a prompt are remembered
+the same way."""
 
 
 def export_onnx(
@@ -64,6 +69,7 @@ def export_onnx(
     with written_aside(folder) as aside:
         _save(graphs, aside, inside)
         first = named_leaves(model.initial_state(1, room), STATE)
+        first |= named_leaves(model.initial_memory(1, room), MEMORY)
         np.savez_compressed(aside / FIRST, **{name: leaf.numpy() for name, leaf in first.items()})
         found = check(model, aside, room) if find_spec("onnxruntime") else None
         facts = _facts(model, room, graphs, found)
@@ -153,6 +159,7 @@ def _readme(facts: Mapping[str, Any]) -> str:
         table="\n".join(rows),
         max_patches=facts["max_patches"],
         growing=_GROWING if MAX_PATCHES in str(graphs) else "",
+        remembering=_REMEMBERING if CLOSE in graphs else "",
         checked=f"In ONNX Runtime, hidden states differ from torch's by {found['hidden']:.1e} at "
         f"most and logits by {found['logits']:.1e}."
         if found

@@ -35,7 +35,10 @@ def backbone_checks(
     d_model: int = 64,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a backbone; see `picogen_core.testing.backbones` for each."""
+    """The properties of a backbone; see `picogen_core.testing.backbones` for each.
+
+    Rows are up to 600 patches long: a backbone with a table of positions needs options for them.
+    """
     from picogen_core.testing.backbones import CHECKS, BackboneSubject
     from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
 
@@ -55,9 +58,11 @@ def head_checks(
     d_model: int = 64,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a head; see `picogen_core.testing.heads` for each.
+    """The properties of a head; see `picogen_core.testing.heads` for each, and
+    `picogen_core.testing.remembering` for those of a head whose spec has `remembers=True`.
 
-    A head whose guesses are independent expects `uses_earlier_characters` to fail.
+    A head whose guesses are independent expects `uses_earlier_characters` to fail. A head that
+    remembers a limited number of characters should call the option for it `window`.
     """
     from picogen_core.testing.compiled_heads import COMPILED_CHECKS
     from picogen_core.testing.heads import CHECKS, HeadSubject

@@ -1,7 +1,7 @@
 """The properties of a backbone.
 
-Glossary: B rows, S patches, D width. Rows are 40 patches at most, so that chunks of 16 and 32
-patches are crossed.
+Glossary: B rows, S patches, D width. Rows are longer than two chunks of any backbone that mixes
+patches in chunks: of 256 patches where a call is enough, of 64 where single steps are taken.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ from picogen_core.testing.modules import (
     assert_changed,
     assert_same,
     clone,
+    drawn,
+    modes,
     module_check,
 )
 from picogen_core.trees import merge_states, select_rows
 
-LENGTHS = (40, 1, 16, 33)
+LENGTHS = (150, 1, 64, 97)
+LONG = 600
+BORDERS = (1, 2, 15, 16, 31, 32, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, LONG - 1)
 AFTER = 4  # patches stepped after a prefill
 LETTERS, DELAY = 8, 2  # of the copy task
 COPY_STEPS = 400
@@ -79,7 +83,7 @@ class BackboneSubject(ModuleSubject):
 def keeps_shape(subject: BackboneSubject) -> None:
     """[B, S, D] -> [B, S, D] in the dtype of the input, for a single patch too."""
     module = subject.awake()
-    for rows, patches in ((3, 7), (1, 1), (2, 40)):
+    for rows, patches in ((3, 7), (1, 1), (2, 130)):
         x = subject.noise(rows, patches, subject.d_model, seed=1)
         output = module(x)
         assert output.shape == x.shape, f"{tuple(x.shape)} became {tuple(output.shape)}"
@@ -89,26 +93,37 @@ def keeps_shape(subject: BackboneSubject) -> None:
 
 @module_check
 def is_causal(subject: BackboneSubject) -> None:
-    """Outputs up to patch t - 1 do not change when patches from t on do."""
-    module, (x,), (other,) = subject.awake(), subject.inputs(seed=1), subject.inputs(seed=2)
-    with torch.no_grad():
-        before = module(x)
-        for t in (1, 2, 15, 16, 31, 32, 39):
-            after = module(torch.cat([x[:, :t], other[:, t:]], dim=1))
-            assert_same(after[:, :t], before[:, :t], f"outputs before patch {t} when it changes")
+    """Outputs up to patch t - 1 do not change when patches from t on do, in training either."""
+    module = subject.awake()
+    x, other = (subject.noise(1, LONG, subject.d_model, seed=seed) for seed in (1, 2))
+    for mode in modes(module):
+        before = drawn(module, x)
+        for t in BORDERS:
+            changed = torch.cat([x[:, :t], other[:, t:]], dim=1)
+            after = drawn(module, changed)
+            what = f"outputs before patch {t} when it changes, in {mode} mode"
+            assert_same(after[:, :t], before[:, :t], what)
 
 
 @module_check
 def uses_the_past(subject: BackboneSubject) -> None:
-    """The last output changes with the patches before it.
+    """Every output changes with the patches before its own; at no patch is the past forgotten.
 
-    They are replaced by noise: a constant added to them would vanish in a LayerNorm.
+    Every other patch is replaced by noise, and the outputs of the patches between are looked at.
+    (A constant added to a patch would vanish in a LayerNorm.)
     """
-    module, (x,), (other,) = subject.awake(), subject.inputs(seed=1), subject.inputs(seed=2)
+    module = subject.awake()
+    x, other = (subject.noise(1, LONG, subject.d_model, seed=seed) for seed in (1, 2))
+    place = torch.arange(LONG, device=x.device)
     with torch.no_grad():
-        before = module(x)[:, -1]
-        after = module(torch.cat([other[:, :-1], x[:, -1:]], dim=1))[:, -1]
-    assert_changed(after, before, "the output of a patch does not depend on earlier patches")
+        before = module(x)[0]
+        for parity in (0, 1):
+            replaced = (place % 2 == parity)[:, None]
+            after = module(torch.where(replaced, other, x))[0]
+            for t in range(1, LONG):
+                if t % 2 != parity:
+                    what = f"the output of patch {t} does not depend on earlier patches"
+                    assert_changed(after[t], before[t], what)
 
 
 @module_check

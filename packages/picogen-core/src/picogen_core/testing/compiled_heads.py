@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
+from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats
 from picogen_core.protocols import BEGINNING, VerifyingHead
 from picogen_core.testing.compiled import (
@@ -30,6 +30,7 @@ from picogen_core.testing.compiled import (
     tensor_of,
     widths,
 )
+from picogen_core.testing.compiled_remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import ModuleSubject, assert_same
 
@@ -52,7 +53,8 @@ def _step(step: Any, chars: Codes, slots: Sequence[int] | Codes) -> Floats:
 def _patches(subject: ModuleSubject, count: int) -> tuple[Floats, Codes]:
     """Hidden states [N, D] and patches [N, P]."""
     hidden = subject.noise(count, subject.d_model, seed=1)
-    return rows_of(hidden), np.random.default_rng(0).integers(VOCABULARY, size=(count, PATCH_SIZE))
+    codes = np.random.default_rng(0).integers(PAD + 1, VOCABULARY, size=(count, PATCH_SIZE))
+    return rows_of(hidden), codes
 
 
 def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any, Any]:
@@ -72,14 +74,14 @@ def _whole(step: Any, hidden: Floats, patch: Codes, slots: Sequence[int] | Codes
 
 
 @compiled_check
-def compiled_equals_torch(subject: ModuleSubject) -> None:
+def compiled_equals_torch(subject: Any) -> None:
     """`begin` and a step a character give the logits of torch at all 16 places, at another width
     too."""
     for one in widths(subject):
         module, step = _opened(one, SLOTS)
         hidden, patch = _patches(one, 6)
         with torch.no_grad():
-            expected = module(tensor_of(hidden), torch.from_numpy(patch))
+            expected = one.call(module, tensor_of(hidden), torch.from_numpy(patch))
         stepped = tensor_of(_whole(step, hidden, patch, [6, 0, 3, 5, 1, 2]))
         for j in range(PATCH_SIZE):
             what = f"the logits of position {j} at width {one.d_model}"
@@ -87,13 +89,13 @@ def compiled_equals_torch(subject: ModuleSubject) -> None:
 
 
 @compiled_check
-def compiled_stays_finite(subject: ModuleSubject) -> None:
+def compiled_stays_finite(subject: Any) -> None:
     """With weights and inputs so large that exponentials overflow, it is finite where torch is."""
     module, step = _opened(subject, 1, loud(subject.awake()))
     hidden, patch = _patches(subject, 1)
     hidden *= LOUD
     with torch.no_grad():
-        finite = module(tensor_of(hidden), torch.from_numpy(patch)).isfinite()
+        finite = subject.call(module, tensor_of(hidden), torch.from_numpy(patch)).isfinite()
     logits = _whole(step, hidden, patch, [0])
     assert np.isfinite(logits[finite]).all(), "torch's numbers are finite and its are not"
 
@@ -101,7 +103,8 @@ def compiled_stays_finite(subject: ModuleSubject) -> None:
 class _Book:
     """The patch of every slot and what came of it, so that torch can say what should have."""
 
-    def __init__(self, subject: ModuleSubject) -> None:
+    def __init__(self, subject: Any) -> None:
+        self._subject = subject
         self.module, self.step = _opened(subject, SLOTS)
         self._hidden, self._patch = _patches(subject, CALLS)
         self._row = np.full(SLOTS, -1)  # of hidden states and patches; −1: no patch yet
@@ -136,7 +139,7 @@ class _Book:
         rows, places = self._row[slots], self._place[slots]
         with torch.no_grad():
             hidden, patch = tensor_of(self._hidden[rows]), torch.from_numpy(self._patch[rows])
-            expected = self.module(hidden, patch)
+            expected = self._subject.call(self.module, hidden, patch)
         for i, slot in enumerate(slots):
             what = f"slot {slot}, {done} among others, at position {places[i]}"
             assert_same(tensor_of(logits[i]), expected[i, places[i]], what)
@@ -272,4 +275,5 @@ COMPILED_CHECKS: Sequence[Check] = (
     compiled_leaves_arrays_alone,
     compiled_checks_its_weights,
     compiled_loads_no_torch,
+    *COMPILED_REMEMBERING_CHECKS,
 )

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from picogen_core.specs import HeadSpec
 from picogen_core.testing.compiled_heads import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
@@ -22,8 +23,11 @@ from picogen_core.testing.modules import (
     assert_changed,
     assert_same,
     clone,
+    drawn,
+    modes,
     module_check,
 )
+from picogen_core.testing.remembering import REMEMBERING_CHECKS
 from picogen_core.trees import merge_states, select_rows
 
 N, P, V = 6, 16, 128
@@ -32,28 +36,64 @@ PATCH_STEPS = 300
 
 
 class HeadSubject(ModuleSubject):
-    """A head, its options and the width of the hidden states it reads."""
+    """A head, its options and the width of the hidden states it reads.
 
-    def inputs(self, seed: int) -> tuple[Tensor, ...]:
+    What a head that remembers gets in the checks of this module are pieces of a single patch.
+    """
+
+    @property
+    def remembers(self) -> bool:
+        spec: HeadSpec = self.entry.spec
+        return spec.remembers
+
+    def patches(self, seed: int) -> tuple[Float[Tensor, "N D"], Int[Tensor, "N P"]]:
+        """Hidden states, and patches that they predict."""
         generator = torch.Generator().manual_seed(seed)
         patch = torch.randint(*PRINTABLE, (N, P), generator=generator).to(self.device)
         return self.noise(N, self.d_model, seed=seed), patch
 
+    def inputs(self, seed: int) -> tuple[Tensor, ...]:
+        hidden, patch = self.patches(seed)
+        return hidden, patch, *self.alone(hidden)
+
+    def alone(self, hidden: Float[Tensor, "N D"]) -> tuple[Int[Tensor, " N"], ...]:
+        """What a call takes besides hidden states and patches that are whole pieces."""
+        rows = torch.arange(len(hidden), device=hidden.device)
+        return (rows, torch.ones_like(rows)) if self.remembers else ()
+
+    def call(
+        self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N J"]
+    ) -> Float[Tensor, "N J V"]:
+        """The logits of patches that are whole pieces."""
+        return module(hidden, patch, *self.alone(hidden))  # type: ignore[no-any-return]
+
+    def begin(self, module: Any, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], Any]:
+        """The first logits of patches that are whole pieces, and their state."""
+        if not self.remembers:
+            return module.begin(hidden)  # type: ignore[no-any-return]
+        memory = module.initial_memory(len(hidden), 1, hidden.device, hidden.dtype)
+        return module.begin(hidden, memory)  # type: ignore[no-any-return]
+
     def loss(self, module: Any, seed: int) -> Tensor:
-        hidden, patch = self.inputs(seed)
-        return nn.functional.cross_entropy(module(hidden, patch).flatten(0, 1), patch.flatten())
+        hidden, patch = self.patches(seed)
+        if self.remembers:  # two pieces of three patches
+            place = torch.arange(N, device=hidden.device)
+            logits = module(hidden, patch, place // 3, 1 + place % 3)
+        else:
+            logits = module(hidden, patch)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), patch.flatten())
 
     def walk(self, module: Any, dtype: torch.dtype) -> list[Tensor]:
-        hidden, patch = self.inputs(seed=1)
+        hidden, patch = self.patches(seed=1)
         hidden = hidden.to(dtype)
-        return [module(hidden, patch), self.stepped(module, hidden, patch)]
+        return [self.call(module, hidden, patch), self.stepped(module, hidden, patch)]
 
     def stepped(
         self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
         """The logits of a patch, one character after another."""
         with torch.no_grad():
-            logits, state = module.begin(hidden)
+            logits, state = self.begin(module, hidden)
             all_logits = [logits]
             for j in range(P - 1):
                 logits, state = module.step(patch[:, j], state)
@@ -64,47 +104,49 @@ class HeadSubject(ModuleSubject):
 @module_check
 def keeps_shape(subject: HeadSubject) -> None:
     """[N, D], [N, P] -> finite logits [N, P, V], for a single patch too."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     for rows in (N, 1):
-        logits = module(hidden[:rows], patch[:rows])
+        logits = subject.call(module, hidden[:rows], patch[:rows])
         assert logits.shape == (rows, P, V), f"logits are {tuple(logits.shape)}"
         assert logits.isfinite().all(), "a logit is not finite"
 
 
 @module_check
 def is_causal(subject: HeadSubject) -> None:
-    """The logits of position j do not change when characters from j on do."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
-    _, other = subject.inputs(seed=2)
-    with torch.no_grad():
-        before = module(hidden, patch)
+    """The logits of position j do not change when characters from j on do, in training either."""
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
+    _, other = subject.patches(seed=2)
+    for mode in modes(module):
+        before = drawn(subject.call, module, hidden, patch)
         for j in range(P):
-            after = module(hidden, torch.cat([patch[:, :j], other[:, j:]], dim=1))
+            changed = torch.cat([patch[:, :j], other[:, j:]], dim=1)
+            after = drawn(subject.call, module, hidden, changed)
             what = f"logits up to position {j} when the characters from there on change"
-            assert_same(after[:, : j + 1], before[:, : j + 1], what)
+            assert_same(after[:, : j + 1], before[:, : j + 1], f"{what}, in {mode} mode")
 
 
 @module_check
 def uses_earlier_characters(subject: HeadSubject) -> None:
     """Each character changes the logits of the next."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
-    _, other = subject.inputs(seed=2)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
+    _, other = subject.patches(seed=2)
     with torch.no_grad():
-        before = module(hidden, patch)
+        before = subject.call(module, hidden, patch)
         for j in range(P - 1):
             changed = patch.clone()
             changed[:, j] = other[:, j]
-            after = module(hidden, changed)[:, j + 1]
+            after = subject.call(module, hidden, changed)[:, j + 1]
             assert_changed(after, before[:, j + 1], f"position {j + 1} does not see character {j}")
 
 
 @module_check
 def uses_the_hidden_state(subject: HeadSubject) -> None:
     """The logits of every position change with the hidden state."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
-    other, _ = subject.inputs(seed=2)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
+    other, _ = subject.patches(seed=2)
     with torch.no_grad():
-        before, after = module(hidden, patch), module(other, patch)
+        before = subject.call(module, hidden, patch)
+        after = subject.call(module, other, patch)
     for j in range(P):
         what = f"position {j} does not depend on the hidden state"
         assert_changed(after[:, j], before[:, j], what)
@@ -113,9 +155,9 @@ def uses_the_hidden_state(subject: HeadSubject) -> None:
 @module_check
 def step_equals_call(subject: HeadSubject) -> None:
     """`begin` and then a step a character give the logits of a call."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
-        expected = module(hidden, patch)
+        expected = subject.call(module, hidden, patch)
     stepped = subject.stepped(module, hidden, patch)
     for j in range(P):
         assert_same(stepped[:, j], expected[:, j], f"the logits of position {j}")
@@ -126,11 +168,11 @@ def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
     """If the spec says that it reads cut patches: their logits are the first of the whole ones."""
     if not subject.entry.spec.reads_cut_patches:
         return
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
-        whole = module(hidden, patch)
+        whole = subject.call(module, hidden, patch)
         for width in (2, 7, 15):
-            cut = module(hidden, patch[:, :width])
+            cut = subject.call(module, hidden, patch[:, :width])
             assert cut.shape == (N, width, V), f"{width} characters gave logits {tuple(cut.shape)}"
             assert_same(cut, whole[:, :width], f"the logits of patches cut to {width} characters")
 
@@ -138,9 +180,9 @@ def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
 @module_check
 def states_can_be_selected_and_merged(subject: HeadSubject) -> None:
     """A state has the batch first: rows go, come, move and double without touching one another."""
-    module, (hidden, patch) = subject.awake(), subject.inputs(seed=1)
+    module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
-        _, state = module.begin(hidden)
+        _, state = subject.begin(module, hidden)
         assert_batch_first(state, N)
         _, state = module.step(patch[:, 0], state)
         assert_batch_first(state, N)
@@ -162,14 +204,14 @@ def learns_patches_by_heart(subject: HeadSubject) -> None:
     Cross-entropy starts near ln 128 = 4.85 nat and has to fall below a quarter of it. A head
     without trainable parameters is passed over.
     """
-    module, (hidden, patch) = subject.build().train(), subject.inputs(seed=1)
+    module, (hidden, patch) = subject.build().train(), subject.patches(seed=1)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         return
     optimiser = torch.optim.AdamW(parameters, lr=3e-3)
     goal, loss = math.log(V) / 4, math.inf
     for _ in range(PATCH_STEPS):
-        logits = module(hidden, patch)
+        logits = subject.call(module, hidden, patch)
         cross_entropy = nn.functional.cross_entropy(logits.flatten(0, 1), patch.flatten())
         loss = cross_entropy.item()
         if loss < goal:
@@ -190,5 +232,6 @@ CHECKS: Sequence[Check] = (
     states_can_be_selected_and_merged,
     *MODULE_CHECKS,
     learns_patches_by_heart,
+    *REMEMBERING_CHECKS,
     *COMPILED_CHECKS,
 )

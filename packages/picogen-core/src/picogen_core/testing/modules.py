@@ -22,6 +22,9 @@ TOLERANCE = 1e-4
 """Largest difference that counts as rounding, in units of the rms value (or of 1, if larger)."""
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True)
 class ModuleSubject(ABC):
     """A module to be built again and again, always from a seed."""
@@ -103,6 +106,21 @@ def _limit(expected: Tensor) -> float:
     return TOLERANCE * max(1.0, expected.float().square().mean().sqrt().item())
 
 
+def modes(module: Any) -> Iterator[str]:
+    """Put the module into evaluation mode, then into training mode, and back; the mode's name."""
+    for name, training in (("evaluation", False), ("training", True)):
+        module.train(training)
+        yield name
+    module.eval()
+
+
+def drawn(call: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of a call, without gradients; dropout draws the same numbers each time."""
+    torch.manual_seed(5)
+    with torch.no_grad():
+        return call(*arguments)
+
+
 def state_leaves(state: Any) -> list[Any]:
     """Whatever stands at the leaves of a state."""
     leaves: list[Any] = []
@@ -126,16 +144,10 @@ def rows_are_independent(subject: ModuleSubject) -> None:
         torch.cat([mine[:1], theirs[1:]]) for mine, theirs in zip(inputs, others, strict=True)
     )
     module = subject.awake()
-    for training in (False, True):
-        module.train(training)
-        with torch.no_grad():
-            torch.manual_seed(5)  # the same dropout
-            before = module(*inputs)
-            torch.manual_seed(5)
-            after = module(*mixed)
-        mode = "training" if training else "evaluation"
+    for mode in modes(module):
+        before = drawn(module, *inputs)
+        after = drawn(module, *mixed)
         assert_same(after[0], before[0], f"row 0 when other rows change, in {mode} mode")
-    module.eval()
     with torch.no_grad():
         alone = module(*(tensor[:1] for tensor in inputs))
         assert_same(alone, module(*inputs)[:1], "row 0 alone and in a batch")

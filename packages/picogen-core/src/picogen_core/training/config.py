@@ -84,9 +84,23 @@ class TrainConfig(Options):
         description="Most patches of a piece that the student writes for training, header "
         "included; left out, max_patches.",
     )
-    epochs: int = Field(20, ge=1, description="Passes over the training data.")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        description="Passes over the training data, fractions too; 20 if no other limit is given. "
+        "The learning rate follows whichever limit ends the run.",
+    )
+    max_steps: int | None = Field(None, ge=1, description="Most steps.")
+    max_characters: int | None = Field(
+        None, ge=1, description="Stop when so many characters were learned from."
+    )
     max_seconds: float | None = Field(
-        None, gt=0, description="Stop after so much time; the learning rate follows the clock."
+        None, gt=0, description="Stop after so many seconds of steps, by the clock on the wall."
+    )
+    max_cpu_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="Stop after so many CPU seconds of steps, of all processes.",
     )
     batch_size: int = Field(4, ge=1, description="Pieces of a micro-batch.")
     accumulate: int = Field(1, ge=1, description="Micro-batches of each process in a step.")

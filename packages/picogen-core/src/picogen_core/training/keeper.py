@@ -40,8 +40,14 @@ class Keeper:
         if self.log is None:
             return
         progress = self.progress
-        row = {"step": progress.step, "seconds": round(progress.seconds, 3)}
-        row |= {"waited": round(progress.waited, 3), "characters": progress.characters, **values}
+        row = {
+            "step": progress.step,
+            "seconds": round(progress.seconds, 3),
+            "cpu_seconds": round(progress.cpu_seconds, 3),
+            "waited": round(progress.waited, 3),
+            "characters": progress.characters,
+            **values,
+        }
         self.log(row)
 
     def save_if_due(self) -> None:

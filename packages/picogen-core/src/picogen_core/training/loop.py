@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -15,6 +15,7 @@ from picogen_core.devices import autocast, pick_device
 from picogen_core.errors import PicogenError
 from picogen_core.model.checkpoint import load_model
 from picogen_core.progress import Quiet, Reporter
+from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.feedback import rewarded_pieces
@@ -142,13 +143,13 @@ class _Run:
         self.steps_per_epoch = self.sampling.steps(
             len(parts.train if parts.crops is None else parts.crops)
         )
-        self.total_steps = config.epochs * self.steps_per_epoch
+        self.budget = make_budget(config, self.steps_per_epoch)
         self.held_out_share = parts.held_out
         if processes.count > 1:
             mine = range(processes.rank, len(parts.held_out), processes.count)
             self.held_out_share = parts.held_out.select(mine)
         self.autocast = autocast(config.precision, processes.device)
-        self.seconds = progress.seconds  # by the main process's clock, the same in all
+        self.spent = Spent()
         self.sampler = Sampler(config, parts.model, reporter)
         self.line = ProgressLine(progress, reporter)
 
@@ -158,10 +159,8 @@ class _Run:
 
     @property
     def fraction(self) -> float:
-        """How much of the run is over, 0 … 1, by steps or by the clock, whichever is further."""
-        limit = self.config.max_seconds
-        by_clock = self.seconds / limit if limit else 0.0
-        return min(1.0, max(self.progress.step / self.total_steps, by_clock))
+        """How much of the run is over, 0 … 1, the same in all processes."""
+        return self.budget.fraction(self.progress)
 
     @property
     def evaluation_is_due(self) -> bool:
@@ -193,16 +192,25 @@ class _Run:
     def waited_for(self, items: Iterator[Item]) -> Iterator[Item]:
         """The same, and how long they took to come."""
         while True:
-            begun = time.monotonic()
-            item = next(items, None)
+            before = self.spent.seconds
+            with self.spent:
+                item = next(items, None)
             if item is None:
                 return
-            waited = time.monotonic() - begun
-            self.progress.waited += waited
-            self.progress.seconds += waited
+            self.progress.waited += self.spent.seconds - before
             yield item
 
     def step(self, batches: Sequence[tuple[int, Batch]]) -> None:
+        with self.spent:
+            row, terms = self.learn(batches)
+        self.account()
+        self.keeper.tell(row)
+        self.line.after_step(self.fraction, terms)
+
+    def learn(
+        self, batches: Sequence[tuple[int, Batch]]
+    ) -> tuple[dict[str, Any], dict[str, float]]:
+        """One step of the optimizer; its row for the log, and the terms of its loss."""
         begun = time.monotonic()
         progress, config = self.progress, self.config
         own = on_policy_batches(config, self.model, batches, progress.step)
@@ -238,12 +246,16 @@ class _Run:
         self.optimizer.step()
         progress.step += 1
         progress.characters += int(characters)
-        progress.seconds += time.monotonic() - begun
-        (self.seconds,) = self.processes.sum([progress.seconds * self.processes.is_main])
         row = {"epoch": round(self.epochs_done, 4)} | ({} if own is None else {"on_policy": True})
         bits = {"bits": terms["ce"] / math.log(2)} if "ce" in terms else {}
-        self.keeper.tell({**row, **terms, **bits, "lr": rate, "grad_norm": norm})
-        self.line.after_step(self.fraction, terms)
+        return {**row, **terms, **bits, "lr": rate, "grad_norm": norm}, terms
+
+    def account(self) -> None:
+        """Add what the step took, and the wait for it: the same in all processes."""
+        clock, cpu = self.spent.take()
+        clock, cpu = self.processes.sum([clock * self.processes.is_main, cpu])
+        self.progress.seconds += clock
+        self.progress.cpu_seconds += cpu
 
     def agree(self, characters: int) -> float:
         """The characters of the step in all processes. Raises `Stopped` in all if one was asked."""
@@ -283,6 +295,7 @@ class _Run:
             epochs=self.epochs_done,
             characters=progress.characters,
             seconds=progress.seconds,
+            cpu_seconds=progress.cpu_seconds,
             loader_share=progress.waited / progress.seconds,
             parameters=self.model.parameter_count(),
         )

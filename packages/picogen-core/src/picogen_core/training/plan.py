@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +12,19 @@ from picogen_core.data.batches import Sampling
 from picogen_core.devices import pick_device
 from picogen_core.errors import BadInput
 from picogen_core.progress import Quiet, Reporter
+from picogen_core.training.budget import Budget, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.folder import Resume, claim
 from picogen_core.training.initial import adopt
 from picogen_core.training.processes import check_device
-from picogen_core.training.rehearsal import evaluation_seconds, rehearse, weight_bytes
+from picogen_core.training.rehearsal import (
+    Rehearsal,
+    evaluation_seconds,
+    rehearse,
+    weight_bytes,
+)
 from picogen_core.training.setup import Parts, build_parts
+from picogen_core.training.state import Progress
 from picogen_core.training.teacher_cache import cache_sizes, parse_size, show_size
 from picogen_core.training.teaching import LiveTeacher
 from picogen_core.training.tracking import check_tracker
@@ -36,7 +45,8 @@ class Plan:
     """parameters:       by part; a `projector` is used in training alone.
     trained:          parameters that training changes.
     step_seconds:     with a teacher, when its cache is filled; `first_epoch_step_seconds` before.
-    seconds:          of all steps and evaluations, bounded by max_seconds.
+    steps:            until the first limit of the run is reached, as far as can be foreseen.
+    seconds:          of all steps and evaluations.
     model_bytes:      weights, gradients and the optimizer's moments.
     peak_bytes:       of the process, or of the CUDA device, in the step of the longest crops.
     checkpoint_bytes: most that best/ and last/ take, while the next last/ is written too.
@@ -93,12 +103,11 @@ def plan_training(
     )
     crops = len(parts.train if parts.crops is None else parts.crops)
     per_epoch = sampling.steps(crops)
-    steps = per_epoch * config.epochs
     kept = teacher is not None and teacher.cache_bytes is not None
     found = rehearse(config, parts, sampling, device, reporter or Quiet(), kept)
-    training = found.cold * per_epoch + found.warm * (steps - per_epoch)
+    steps, training = _length(make_budget(config, per_epoch), found, per_epoch, config.nproc)
     evaluation = evaluation_seconds(config, parts)
-    evaluations = -(-config.epochs // config.eval_every) + 1
+    evaluations = math.ceil(steps / per_epoch / config.eval_every) + 1
     return Plan(
         run_dir=config.run_dir,
         device=str(device),
@@ -118,13 +127,31 @@ def plan_training(
         first_epoch_step_seconds=found.cold,
         evaluation_seconds=evaluation,
         characters_per_second=found.characters * config.nproc / found.warm,
-        seconds=min(training, config.max_seconds or training) + evaluation * evaluations,
+        seconds=training + evaluation * evaluations,
         model_bytes=found.model_bytes,
         peak_bytes=found.peak_bytes,
         checkpoint_bytes=checkpoints,
         disk_free=disk_free,
         teacher=teacher,
     )
+
+
+def _length(budget: Budget, found: Rehearsal, per_epoch: int, processes: int) -> tuple[int, float]:
+    """Steps until the first limit is reached, and their seconds."""
+
+    def progress(step: int) -> Progress:
+        cold = min(step, per_epoch)
+        seconds = found.cold * cold + found.warm * (step - cold)
+        characters = int(found.characters * processes * step)
+        return Progress(
+            step=step, seconds=seconds, cpu_seconds=seconds * processes, characters=characters
+        )
+
+    last = 1
+    while budget.fraction(progress(last)) < 1:
+        last *= 2
+    steps = bisect_left(range(last), 1.0, key=lambda step: budget.fraction(progress(step)))
+    return steps, progress(steps).seconds
 
 
 def _plan_teacher(config: TrainConfig, parts: Parts) -> TeacherPlan | None:

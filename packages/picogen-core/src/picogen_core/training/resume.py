@@ -22,8 +22,9 @@ from picogen_core.training.optimizers import unpack_optimizer
 from picogen_core.training.state import STATE, Progress
 
 MAY_CHANGE = {
-    "epochs", "max_seconds", "save_every", "save_minutes", "device", "exp_name", "output_dir",
-    "data", "eval_data", "init", "cache_dir", "cache_limit", "samples", "sample_share", "track",
+    "epochs", "max_steps", "max_characters", "max_seconds", "max_cpu_seconds", "save_every",
+    "save_minutes", "device", "exp_name", "output_dir", "data", "eval_data", "init", "cache_dir",
+    "cache_limit", "samples", "sample_share", "track",
 }  # fmt: skip
 """Settings that a resumed run may have otherwise; what data, teacher and init hold is checked by
 digest."""

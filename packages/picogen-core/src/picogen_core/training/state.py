@@ -14,7 +14,8 @@ STATE = "training.safetensors"
 class Progress:
     """Where a run stands. It lies in the manifest of every checkpoint.
 
-    seconds:    in steps and in waiting for batches; `waited` is the latter.
+    seconds:    in steps and in waiting for batches, by the clock; `waited` is the latter.
+    cpu_seconds: of the same, of all processes together.
     sampling:   seconds of these in which the student wrote what it was trained on.
     best:       lowest evaluation loss so far, nats per character.
     evaluated:  the step of the last evaluation.
@@ -24,6 +25,7 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     waited: float = 0.0
     sampling: float = 0.0
     characters: int = 0
@@ -46,5 +48,6 @@ class RunResult:
     epochs: float
     characters: int
     seconds: float
+    cpu_seconds: float
     loader_share: float
     parameters: int

@@ -14,14 +14,24 @@ from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.generation.engines import Logits, Patches, Slots
 from picogen_core.generation.guessing import NGrams
 from picogen_core.model.config import ModelConfig
-from picogen_core.protocols import BEGINNING, CompiledBackbone, CompiledHead, VerifyingHead
+from picogen_core.protocols import (
+    BEGINNING,
+    CompiledBackbone,
+    CompiledHead,
+    CompiledRememberingHead,
+    VerifyingHead,
+)
 from picogen_core.registry import registry
 
 
 class PatchSide(Protocol):
-    """From patches to hidden states, one a slot."""
+    """From patches to hidden states, one a slot.
 
-    def read(self, slot: int, patches: Patches) -> None: ...
+    `read` returns the hidden states of the S patches [S, D]; of the last alone, [1, D], if the
+    model's head forgets.
+    """
+
+    def read(self, slot: int, patches: Patches) -> Floats: ...
     def copy(self, source: int, target: int) -> None: ...
     def advance(self, slots: Slots, patches: Patches) -> None: ...
     def hidden(self, slots: Slots) -> Floats: ...
@@ -43,10 +53,12 @@ class CompiledPatches:
         self._backbone.allocate(slots, places)
         self._hidden = np.zeros((slots, width), np.float32)
 
-    def read(self, slot: int, patches: Patches) -> None:
+    def read(self, slot: int, patches: Patches) -> Floats:
         self._backbone.clear(slot)
         slots = np.full(len(patches), slot, np.int64)
-        self._hidden[slot] = self._backbone.extend(self._embed(patches), slots)[-1]
+        hidden = self._backbone.extend(self._embed(patches), slots)
+        self._hidden[slot] = hidden[-1]
+        return hidden
 
     def copy(self, source: int, target: int) -> None:
         self._backbone.copy(source, target)
@@ -68,8 +80,24 @@ class CompiledEngine:
 
     def __init__(self, patches: PatchSide, head: CompiledHead, slots: int) -> None:
         self.slots, self._patches, self._head = slots, patches, head
+        self._memory = head if isinstance(head, CompiledRememberingHead) else None
         head.allocate(slots)
-        self.read, self.copy, self.advance = patches.read, patches.copy, patches.advance
+
+    def read(self, slot: int, patches: Patches) -> None:
+        hidden = self._patches.read(slot, patches)
+        if self._memory:  # all but the first patch, which no hidden state predicts
+            self._memory.clear(slot)
+            self._memory.read(hidden[:-1], patches[1:], slot)
+
+    def copy(self, source: int, target: int) -> None:
+        self._patches.copy(source, target)
+        if self._memory:
+            self._memory.copy(source, target)
+
+    def advance(self, slots: Slots, patches: Patches) -> None:
+        if self._memory:
+            self._memory.close(patches, slots)
+        self._patches.advance(slots, patches)
 
     def begin(self, slots: Slots) -> Logits:
         return self._head.begin(self._patches.hidden(slots), slots)

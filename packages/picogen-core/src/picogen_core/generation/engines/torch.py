@@ -1,6 +1,6 @@
 """The reference engine: any backbone and any head, as they were trained, on any device.
 
-N slots of a call  S patches of a prompt  P = 16 characters a patch  V = 128 codes  D width
+N slots of a call  S patches of a prompt  P = 16 characters a patch  D width
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from picogen_core.generation.engines import Logits, Patches, Slots
@@ -17,84 +17,146 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.trees import merge_states, select_rows
 
 
-class TorchPatches:
-    """States of the slots as one batch, whose rows are selected and merged as slots change."""
+class Rows:
+    """Trees of tensors, one row a slot, as one batch whose rows are selected and merged."""
 
-    def __init__(self, model: GenericStudent, places: int) -> None:
-        self._model, self._places = model, places
-        self._rows: list[int] = []  # which slot each row of the batch belongs to
-        self._batch: Any = None  # (hidden states, backbone's state) of those
-        self._fresh: dict[int, Any] = {}  # the same of slots not yet in the batch, a row each
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._slots: list[int] = []  # which slot each row of the batch belongs to
+        self._batch: Any = None
+        self._fresh: dict[int, Any] = {}  # trees of one row, not yet in the batch
 
-    @torch.no_grad()
-    def read(self, slot: int, patches: Patches) -> None:
-        one = self._tensor(patches)[None]
-        lengths = torch.tensor([len(patches)], device=one.device)
-        empty = self._model.initial_state(1, self._places)
-        self._fresh[slot] = self._model.prefill(one, lengths, empty)
+    def put(self, slot: int, tree: Any) -> None:
+        """The slot's new tree, of one row."""
+        self._fresh[slot] = tree
 
     def copy(self, source: int, target: int) -> None:
         self._fresh[target] = self._one(source)
 
+    def replace(self, slots: list[int], batch: Any) -> None:
+        """The trees of all slots that go on, in order; others are forgotten."""
+        self._slots, self._batch, self._fresh = slots, batch, {}
+
+    def batch(self, slots: list[int]) -> Any:
+        """The trees of these slots, in this order, as one; others are forgotten."""
+        if slots != self._slots or self._fresh:
+            if self._fresh or not set(slots) <= set(self._slots):
+                self._batch = merge_states([self._one(slot) for slot in slots])
+            else:
+                self._batch = self._select([self._slots.index(slot) for slot in slots])
+            self._slots, self._fresh = slots, {}
+        return self._batch
+
+    def _one(self, slot: int) -> Any:
+        if slot in self._fresh:
+            return self._fresh[slot]
+        return self._select([self._slots.index(slot)])
+
+    def _select(self, rows: list[int]) -> Any:
+        return select_rows(self._batch, torch.tensor(rows, device=self._device))
+
+
+class TorchPatches:
+    """Embedding and backbone: the hidden state and the backbone's state of every slot."""
+
+    def __init__(self, model: GenericStudent, places: int) -> None:
+        self._model, self._places = model, places
+        self._rows = Rows(model.device)
+        self.copy = self._rows.copy
+
+    def read(self, slot: int, patches: Patches) -> Logits:
+        """Hidden states [S, D] of the patches, or [1, D] of the last if the head forgets."""
+        return self.read_prompt(slot, patches).float().cpu().numpy()
+
+    @torch.no_grad()
+    def read_prompt(self, slot: int, patches: Patches) -> Float[Tensor, "S D"]:
+        """The same where the model is."""
+        one = codes(patches, self._model.device)[None]
+        lengths = torch.tensor([len(patches)], device=one.device)
+        last, state = self._model.prefill(one, lengths, self._model.initial_state(1, self._places))
+        self._rows.put(slot, (last, state))
+        return self._model.states(one)[0] if self._model.remembers else last
+
     @torch.no_grad()
     def advance(self, slots: Slots, patches: Patches) -> None:
-        self._gather(slots.tolist())
-        self._batch = self._model.step(self._tensor(patches), self._batch[1])
+        _, state = self._rows.batch(slots.tolist())
+        after = self._model.step(codes(patches, self._model.device), state)
+        self._rows.replace(slots.tolist(), after)
 
     def hidden(self, slots: Slots) -> Logits:
         return self.tensor(slots).float().cpu().numpy()
 
     def tensor(self, slots: Slots) -> Float[Tensor, "N D"]:
         """The hidden states where the model is."""
-        self._gather(slots.tolist())
-        hidden: Tensor = self._batch[0]
+        hidden: Tensor = self._rows.batch(slots.tolist())[0]
         return hidden
-
-    def _tensor(self, patches: Patches) -> Tensor:
-        return torch.from_numpy(patches.astype(np.int64)).to(self._model.device)
-
-    def _one(self, slot: int) -> Any:
-        if slot in self._fresh:
-            return self._fresh[slot]
-        row = torch.tensor([self._rows.index(slot)], device=self._model.device)
-        return select_rows(self._batch, row)
-
-    def _gather(self, slots: list[int]) -> None:
-        """Make the batch hold these slots, in this order."""
-        if slots == self._rows and not self._fresh:
-            return
-        if slots == [slot for slot in self._rows if slot in slots] and not self._fresh:
-            rows = [self._rows.index(slot) for slot in slots]
-            self._batch = select_rows(self._batch, torch.tensor(rows, device=self._model.device))
-        else:
-            self._batch = merge_states([self._one(slot) for slot in slots])
-        self._rows, self._fresh = slots, {}
 
 
 class TorchEngine:
-    """Backbone and head in torch. Rows that have ended their patch leave the head's batch."""
+    """Backbone and head in torch.
+
+    Rows that have ended their patch leave the batch of a head that forgets. A head that remembers
+    keeps them: its state is too large to be copied at every end, and `close` forgets what was read
+    behind one.
+    """
 
     def __init__(self, model: GenericStudent, slots: int, places: int) -> None:
-        self.slots, self._head = slots, model.head
-        self._device = model.device
+        self.slots, self._head, self._remembers = slots, model.speller, model.remembers
+        self._model, self._places = model, places
         self._patches = TorchPatches(model, places)
-        self.read, self.copy = self._patches.read, self._patches.copy
-        self.advance = self._patches.advance
+        self._memories = Rows(model.device)
         self._rows: list[int] = []
         self._state: Any = None
 
     @torch.no_grad()
+    def read(self, slot: int, patches: Patches) -> None:
+        hidden = self._patches.read_prompt(slot, patches)
+        memory = self._model.initial_memory(1, self._places)
+        if self._remembers:  # all but the first patch, which no hidden state predicts
+            target = codes(patches[1:], hidden.device)
+            lengths = torch.tensor([len(target)], device=hidden.device)
+            memory = self._head.read(hidden[None, :-1], target[None], lengths, memory)
+        self._memories.put(slot, memory)
+
+    def copy(self, source: int, target: int) -> None:
+        self._patches.copy(source, target)
+        self._memories.copy(source, target)
+
+    @torch.no_grad()
+    def advance(self, slots: Slots, patches: Patches) -> None:
+        going = slots.tolist()
+        if self._remembers:
+            state = self._of(going)
+            memory = self._head.close(codes(patches, self._model.device), state)
+            self._memories.replace(going, memory)
+        self._patches.advance(slots, patches)
+
+    @torch.no_grad()
     def begin(self, slots: Slots) -> Logits:
         self._rows = slots.tolist()
-        logits, self._state = self._head.begin(self._patches.tensor(slots))
-        return logits.float().cpu().numpy()  # type: ignore[no-any-return]
+        memory = self._memories.batch(self._rows)
+        logits, self._state = self._head.begin(self._patches.tensor(slots), memory)
+        return logits.float().cpu().numpy()
 
     @torch.no_grad()
     def step(self, slots: Slots, chars: Slots) -> Logits:
-        wanted = slots.tolist()
-        if wanted != self._rows:
-            rows = torch.tensor([self._rows.index(slot) for slot in wanted], device=self._device)
-            self._rows, self._state = wanted, select_rows(self._state, rows)
-        codes = torch.from_numpy(chars).to(self._device)
-        logits, self._state = self._head.step(codes, self._state)
-        return logits.float().cpu().numpy()  # type: ignore[no-any-return]
+        going = slots.tolist()
+        if not self._remembers:
+            self._state, self._rows = self._of(going), going
+        rows = [self._rows.index(slot) for slot in going]
+        read = torch.zeros(len(self._rows), dtype=torch.long, device=self._model.device)
+        read[rows] = torch.from_numpy(chars).to(read.device)
+        logits, self._state = self._head.step(read, self._state)
+        return logits[rows].float().cpu().numpy()
+
+    def _of(self, slots: list[int]) -> Any:
+        """The head's state of these slots."""
+        if slots == self._rows:
+            return self._state
+        rows = [self._rows.index(slot) for slot in slots]
+        return select_rows(self._state, torch.tensor(rows, device=self._model.device))
+
+
+def codes(patches: Patches, device: torch.device) -> Int[Tensor, "N P"]:
+    """Patches as torch reads them."""
+    return torch.from_numpy(patches.astype(np.int64)).to(device)

@@ -1,6 +1,7 @@
 """The teacher's own head, frozen, behind a projector: the student has to learn hidden states only.
 
-N patches  D width of the student  E width of the teacher  P = 16 characters  V = 128 codes
+N patches  B rows  S patches of a row  D width of the student  E width of the teacher
+P = 16 characters  V = 128 codes
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.heads.forgetful import as_remembering
+from picogen_core.protocols import RememberingHead
 from picogen_core.registry import registry
 
 if TYPE_CHECKING:
@@ -21,9 +25,10 @@ NAME = "teacher"
 
 
 class TeacherHead(nn.Module):
-    """The projector learns; the inner head gets no gradient and is never in training mode.
+    """A `RememberingHead`. The projector learns; the inner head gets no gradient and is never in
+    training mode.
 
-    The state is the inner head's.
+    Memory and state are the inner head's.
     """
 
     def __init__(
@@ -31,8 +36,13 @@ class TeacherHead(nn.Module):
     ) -> None:
         super().__init__()
         self.projector = nn.Linear(d_model, width)
-        self.inner: Any = registry().get("head", inner).build(inner_options, width)
+        self._entry = registry().get("head", inner)
+        self.inner: Any = self._entry.build(inner_options, width)
         self.inner.requires_grad_(False).eval()
+
+    @property
+    def _inner(self) -> RememberingHead[Any, Any]:
+        return as_remembering(self.inner, self._entry)
 
     def train(self, mode: bool = True) -> TeacherHead:
         super().train(mode)
@@ -40,16 +50,37 @@ class TeacherHead(nn.Module):
         return self
 
     def forward(
-        self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
+        self,
+        hidden: Float[Tensor, "N D"],
+        patch: Int[Tensor, "N P"],
+        row: Int[Tensor, " N"],
+        index: Int[Tensor, " N"],
     ) -> Float[Tensor, "N P V"]:
         """The inner head's teacher-forced logits."""
-        return self.inner(self.projector(hidden), patch)  # type: ignore[no-any-return]
+        return self._inner(self.projector(hidden), patch, row, index)
 
-    def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], Any]:
-        return self.inner.begin(self.projector(hidden))  # type: ignore[no-any-return]
+    def initial_memory(
+        self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
+    ) -> Any:
+        return self._inner.initial_memory(batch, max_patches, device, dtype)
+
+    def read(
+        self,
+        hidden: Float[Tensor, "B S D"],
+        patches: Int[Tensor, "B S P"],
+        lengths: Int[Tensor, " B"],
+        memory: Any,
+    ) -> Any:
+        return self._inner.read(self.projector(hidden), patches, lengths, memory)
+
+    def begin(self, hidden: Float[Tensor, "N D"], memory: Any) -> tuple[Float[Tensor, "N V"], Any]:
+        return self._inner.begin(self.projector(hidden), memory)
 
     def step(self, chars: Int[Tensor, " N"], state: Any) -> tuple[Float[Tensor, "N V"], Any]:
-        return self.inner.step(chars, state)  # type: ignore[no-any-return]
+        return self._inner.step(chars, state)
+
+    def close(self, patch: Int[Tensor, "N P"], state: Any) -> Any:
+        return self._inner.close(patch, state)
 
 
 def with_teacher_head(student: ModelConfig, teacher: ModelConfig) -> ModelConfig:

@@ -1,10 +1,13 @@
 """Heads run over patches as far as they are written, with the same numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from picogen_core.model.by_length import FEWEST, WIDTHS, by_length
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
-from picogen_core.model.written import FEWEST, WIDTHS, written_logits
+from picogen_core.registry import registry
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -39,7 +42,7 @@ class Recorder(nn.Module):
 def test_every_patch_goes_once_in_its_narrowest_group():
     head, batch = Recorder(), patches(COUNTS)
     hidden = torch.arange(len(batch), dtype=torch.float32)[:, None]
-    logits = written_logits(head, hidden, batch)
+    logits = by_length(head, hidden, batch)
     assert [shape[1] for shape in head.calls] == [*WIDTHS]
     assert sum(shape[0] for shape in head.calls) == len(batch)
     valid = batch != 0
@@ -49,14 +52,14 @@ def test_every_patch_goes_once_in_its_narrowest_group():
 
 def test_few_short_patches_go_with_longer_ones():
     head, batch = Recorder(), patches([16] * 40 + [3] * (FEWEST - 1))
-    written_logits(head, torch.zeros(len(batch), 1), batch)
+    by_length(head, torch.zeros(len(batch), 1), batch)
     assert head.calls == [(40 + FEWEST - 1, 16)]
 
 
 def test_no_patches_at_all():
     head = nn.Module()
     head.forward = lambda hidden, patch: torch.zeros(*patch.shape, V)
-    assert written_logits(head, torch.zeros(0, 8), torch.zeros(0, P, dtype=torch.long)).shape == (
+    assert by_length(head, torch.zeros(0, 8), torch.zeros(0, P, dtype=torch.long)).shape == (
         0, P, V,
     )  # fmt: skip
 
@@ -74,11 +77,11 @@ def student(head):
 @pytest.mark.parametrize("head", ["char-transformer", "char-gru"])
 def test_the_student_s_loss_and_gradients_are_those_of_whole_patches(head):
     model = student(head)
-    assert model.head_reads_cut_patches
     batch = patches(COUNTS[1:])[None]
     found = {}
     for cut in (True, False):
-        model.head_reads_cut_patches = cut
+        spec = replace(registry().get("head", head).spec, reads_cut_patches=cut)
+        model._head_entry = replace(model._head_entry, spec=spec)
         model.zero_grad()
         output = model(batch, torch.tensor([batch.shape[1]]))
         loss = cross_entropy(output.logits[output.valid], output.characters[output.valid])
@@ -91,7 +94,6 @@ def test_the_student_s_loss_and_gradients_are_those_of_whole_patches(head):
 
 def test_a_head_that_does_not_say_so_gets_whole_patches():
     model = student("parallel")
-    assert not model.head_reads_cut_patches
     model.head.register_forward_pre_hook(lambda _, given: shapes.append(given[1].shape))
     shapes = []
     model(patches(COUNTS)[None], torch.tensor([50]))

@@ -1,6 +1,6 @@
 """A head runs over patches only as far as they are written: a causal head's exact saving.
 
-N patches  J ≤ P = 16 characters of a group  V = 128 codes  D width
+N patches  J ≤ P = 16 characters of a group  X channels of a result  D width
 
 In tune books a patch holds 12 of 16 characters on average, in scores of many voices 8; behind its
 EOS stands padding that no loss counts. Patches of similar length go through the head together, cut
@@ -21,22 +21,27 @@ WIDTHS = 5, 7, 9, 12, PATCH_SIZE
 FEWEST = 24  # patches that are worth a call of their own; fewer go with the next longer
 
 
-def written_logits(
-    head: Callable[[Tensor, Tensor], Tensor],
+def by_length(
+    causal: Callable[[Tensor, Tensor], Tensor],
     hidden: Float[Tensor, "N D"],
     patches: Int[Tensor, "N P"],
-) -> Float[Tensor, "N P V"]:
-    """`head(hidden, patches)`, but 0 behind the group's longest patch, where nothing counts."""
-    places = torch.arange(1, PATCH_SIZE + 1, device=patches.device)
-    written = ((patches != PAD) * places).amax(1)
-    groups, logits = [], []
+) -> Float[Tensor, "N P X"]:
+    """`causal(hidden, patches)`, but 0 behind the group's longest patch, where nothing counts."""
+    lengths = written(patches)
+    groups, results = [], []
     shorter = -1
     for width in WIDTHS:
-        rows = ((written > shorter) & (written <= width)).nonzero()[:, 0]
+        rows = ((lengths > shorter) & (lengths <= width)).nonzero()[:, 0]
         if width < PATCH_SIZE and len(rows) < FEWEST:
             continue
         shorter = width
-        cut = head(hidden[rows], patches[rows, :width])
+        cut = causal(hidden[rows], patches[rows, :width])
         groups.append(rows)
-        logits.append(torch.nn.functional.pad(cut, (0, 0, 0, PATCH_SIZE - width)))
-    return torch.cat(logits)[torch.cat(groups).argsort()]
+        results.append(torch.nn.functional.pad(cut, (0, 0, 0, PATCH_SIZE - width)))
+    return torch.cat(results)[torch.cat(groups).argsort()]
+
+
+def written(patches: Int[Tensor, "*N P"]) -> Int[Tensor, "*N"]:
+    """How many characters of each patch stand before its padding."""
+    places = torch.arange(1, PATCH_SIZE + 1, device=patches.device)
+    return ((patches != PAD) * places).amax(-1)
