@@ -71,15 +71,72 @@ def test_what_differs_and_what_the_folders_tell(
     assert [v["value"] for v in found["values"]["parameters"]] == [manifest["parameters"]] * 2
     assert [v["value"] for v in found["values"]["bits_per_character"]] == pytest.approx([bits] * 2)
     assert [v["value"] for v in found["values"]["steps"]] == [rows[-1]["step"]] * 2
+    assert [v["value"] for v in found["values"]["characters"]] == [rows[-1]["characters"]] * 2
+    assert [v["unit"] for v in found["values"]["training_cpu"]] == ["CPU s"] * 2
     assert any("music was not measured" in remark for remark in found["remarks"])
     svg = etree.parse(curves).getroot()
     panels = [e for e in svg if "chart" in e.get("class", "")]
-    assert len(panels) == 6  # training and held out against steps, seconds and characters
+    assert len(panels) == 8  # training and held out by steps, characters, CPU and other seconds
     assert rows[-1]["characters"] == manifest["progress"]["characters"]
     assert picogen("compare", *runs, "--no-latency", "--output", tmp_path / "c.md") == 0
     text = (tmp_path / "c.md").read_text()
     assert "| setting | one | a\\|b\\<script\\> |" in text and "| lr | 0.001 | 0.5 |" in text
     assert f"| parameters | {manifest['parameters']:,} |" in text
+
+
+def seeded(one: Path, tmp_path: Path, losses: list[float]) -> list[Path]:
+    """Copies of a run with seeds and best losses of their own."""
+    found = []
+    for seed, loss in enumerate(losses, 1):
+        run = tmp_path / f"gru-{seed}"
+        shutil.copytree(one, run)
+        settings = (run / "config.toml").read_text()
+        (run / "config.toml").write_text(settings.replace("seed = 0", f"seed = {seed}"))
+        manifest = json.loads((run / "best" / "manifest.json").read_text())
+        manifest["progress"]["best"] = loss * math.log(2)
+        (run / "best" / "manifest.json").write_text(json.dumps(manifest))
+        found.append(run)
+    return found
+
+
+def test_several_seeds_are_one_column_with_an_interval(
+    runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    seeds = seeded(runs[0], tmp_path, [1.0, 1.1, 1.2])
+    command = ["compare", runs[1], *seeds, "--no-latency"]
+    assert picogen(*command, "--json", "--curves", tmp_path / "c.svg") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"] == ["a|b<script>", "gru (3 seeds)"]
+    assert found["settings"] == {"lr": [0.5, 0.001]}
+    bits = found["values"]["bits_per_character"][1]
+    half = 4.303 * 0.1 / math.sqrt(3)  # Student's t with two degrees of freedom
+    assert bits["value"] == pytest.approx(1.1) and bits["n"] == 3
+    assert [bits["low"], bits["high"]] == pytest.approx([1.1 - half, 1.1 + half])
+    assert "gru (3 seeds)" in (tmp_path / "c.svg").read_text()
+    assert picogen(*command, "--apart", "--json") == 0
+    apart = json.loads(capsys.readouterr().out)
+    assert apart["runs"] == ["a|b<script>", "gru-1", "gru-2", "gru-3"]
+    assert apart["settings"]["seed"] == [0, 1, 2, 3]
+
+
+def test_runs_of_other_lengths_and_data_are_remarked_on(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+):
+    manifest = json.loads((runs[1] / "best" / "manifest.json").read_text())
+    manifest["data"]["sha256"] = "0"
+    (runs[1] / "best" / "manifest.json").write_text(json.dumps(manifest))
+    settings = (runs[1] / "config.toml").read_text()
+    (runs[1] / "config.toml").write_text(settings.replace("epochs = 2", "epochs = 8"))
+    rows = [json.loads(line) for line in (runs[1] / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        for name in ("step", "epoch", "seconds", "cpu_seconds", "characters"):
+            row[name] = 2 * row[name] if name in row else 0
+    (runs[1] / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert picogen("compare", *runs, "--no-latency", "--json") == 0
+    remarks = "\n".join(json.loads(capsys.readouterr().out)["remarks"])
+    assert "The runs were trained on different data." in remarks
+    assert "a|b<script> stopped at 50% of its length." in remarks
+    assert "No budget is common to all runs" in remarks
 
 
 def test_measured_on_the_same_pieces(

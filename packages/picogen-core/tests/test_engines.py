@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import BadCheckpoint, ConfigError
+from picogen_core.abc.grammar import QuickConstraint
+from picogen_core.abc.grammar.quick import Nodes
 from picogen_core.compiled.jit import kernel
 from picogen_core.generation.decode import Limits, write
-from picogen_core.generation.engines import Engine
+from picogen_core.generation.engines import Engine, Spelling
 from picogen_core.generation.engines.choose import (
     Checkpoint,
     Choice,
     choose,
     open_engine,
 )
+from picogen_core.generation.engines.compiled import CompiledEngine
+from picogen_core.generation.engines.torch import TorchPatches
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.piece import Start
+from picogen_core.generation.piece import Piece, Start
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.generation.session import lengths
 from picogen_core.model.checkpoint import save_checkpoint
@@ -80,6 +84,45 @@ def test_both_engines_write_the_same(folder: Path):
     assert texts(open_one(folder, "numba", 4), 6) == texts(open_one(folder, "torch", 4), 6)
 
 
+GUIDES = [{}, {"grammar": True}, {"bars": 3}]
+
+
+def guided(engine: Engine, how: dict, nodes: Nodes) -> list[tuple[str, float]]:
+    """Pieces under an automaton: text, and nats of the model."""
+
+    def start(k: int) -> Start:
+        guides = [QuickConstraint(30, nodes=nodes, **how)]
+        return Start(k, PROMPTS[k % 3] if "bars" not in how else "", seed=5, guides=lambda: guides)
+
+    sampling = SamplingOptions(top_k=30, top_p=0.95, temperature=1.2)
+    written = write(engine, map(start, range(6)), sampling, Limits(30), likelihood=True)
+    drafts = {one.number: one.draft for one in written if one.draft}
+    return [(drafts[k].text, drafts[k].nll) for k in range(6)]
+
+
+@pytest.mark.parametrize("how", GUIDES)
+def test_pieces_that_a_kernel_draws_are_those_drawn_one_character_at_a_time(folder, how):
+    drawn = guided(open_one(folder, "torch", 4), how, Nodes())
+    for nodes in (Nodes(), Nodes(most=40)):  # the latter forgets its places on the way
+        found = guided(open_one(folder, "numba", 4), how, nodes)
+        again = guided(open_one(folder, "numba", 4), how, nodes)  # all places are known
+        for (text, nats), (expected, wanted) in zip([*found, *again], 2 * drawn, strict=True):
+            assert text == expected
+            assert nats == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_kernel_draws_most_characters_once_places_are_known(folder, monkeypatch):
+    engine, nodes = open_one(folder, "numba", 4), Nodes()
+    if not isinstance(engine, Spelling):
+        pytest.skip("its head does not draw by itself")
+    guided(engine, {}, nodes)
+    asked: list[int] = []
+    put = Piece.put
+    monkeypatch.setattr(Piece, "put", lambda self, code: asked.append(code) or put(self, code))
+    texts = [text for text, _ in guided(engine, {}, nodes)]
+    assert len(asked) < sum(map(len, texts)) / 4
+
+
 def test_numba_that_cannot_be_loaded_leaves_torch(folder: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "picogen_core.compiled", None)
     config = Checkpoint(folder, Quiet()).config
@@ -115,7 +158,7 @@ def test_a_backbone_without_a_compiled_step_runs_in_torch(folder: Path, monkeypa
         lambda self, kind, name: plain[name] if kind == "backbone" else get(self, kind, name),
     )
     engine = open_one(folder, "numba", 3)
-    assert type(engine).__name__ == "CompiledEngine"
+    assert isinstance(engine, CompiledEngine) and isinstance(engine._patches, TorchPatches)
     assert texts(engine, 5) == expected
 
 

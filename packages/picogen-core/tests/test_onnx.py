@@ -35,7 +35,8 @@ PARTS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "qwen": ({"layers": 2, "heads": 4, "kv_heads": 2}, "teacher", TEACHER),
     "mamba": ({"layers": 1, "head_size": 8, "state_size": 6}, "parallel", {}),
     "rwkv": (
-        {"layers": 2, "head_size": 8}, "char-memory",
+        {"layers": 2, "head_size": 8},
+        "char-memory",
         {"width": 24, "channels": 8, "layers": 2, "window": 40},
     ),
 }

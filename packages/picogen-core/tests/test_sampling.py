@@ -5,7 +5,7 @@ import pytest
 import torch
 from picogen_core.abc.grammar.charsets import FREELY, PENALTY, RARELY
 from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.sampling import NOT_FINITE, NOTHING_ALLOWED, draw, draw_rows
+from picogen_core.generation.sampling import NOT_FINITE, NOTHING_ALLOWED, draw, draw_plainly
 
 N = 20_000
 
@@ -97,7 +97,7 @@ def test_compiled_plain_and_torch_draw_the_same(setting):
     expected = reference(torch.from_numpy(logits), torch.from_numpy(uniforms), o)
     assert drawn.tolist() == expected.tolist()
     plain = np.empty(200, np.int64)
-    draw_rows(
+    draw_plainly(
         logits, allowed, uniforms, o.temperature, o.top_k or 128, o.top_p, o.min_p,
         o.order == "notagen", plain,
     )  # fmt: skip

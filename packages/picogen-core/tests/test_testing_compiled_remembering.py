@@ -98,9 +98,7 @@ def subject(head):
 
     def make(options, d_model, weights):
         width, channels, heads, mlp = char_memory_sizes(d_model, options)
-        return head(
-            d_model, width, options.layers, channels, heads, mlp, options.window, weights
-        )
+        return head(d_model, width, options.layers, channels, heads, mlp, options.window, weights)
 
     entry = replace(entry, spec=replace(entry.spec, compiled_step=make))
     return HeadSubject(entry, OPTIONS, D, "cpu")

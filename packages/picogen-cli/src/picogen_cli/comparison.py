@@ -7,11 +7,12 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from picogen_core import Value
 from picogen_core.report.table import with_interval
+from picogen_core.seeds import SEED, Group, over_seeds
 
 Format = Literal["md", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("md", "csv", "json")
@@ -19,13 +20,27 @@ FORMATS: tuple[Format, ...] = ("md", "csv", "json")
 
 @dataclass
 class Comparison:
-    """settings: what differs, one value a run. values: by name one a run, or None."""
+    """settings: what differs, one value per run. values: by name one per run, or None."""
 
     runs: Sequence[str]
     settings: Mapping[str, Sequence[Any]]
     values: dict[str, list[Value | None]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     curves: str | None = None
+
+
+def pooled(found: Comparison, groups: Sequence[Group]) -> Comparison:
+    """The same with one column per group: runs of several seeds as their mean."""
+    settings = {
+        name: [group.one_of_each(values) for group in groups]
+        for name, values in found.settings.items()
+        if name != SEED or len(groups) == len(found.runs)
+    }
+    values = {
+        name: [over_seeds([each[place] for place in group.places]) for group in groups]
+        for name, each in found.values.items()
+    }
+    return replace(found, runs=[group.name for group in groups], settings=settings, values=values)
 
 
 def to_text(found: Comparison, form: Format) -> str:

@@ -178,9 +178,7 @@ def _compiled_char_memory(
     from picogen_core.compiled.memory import CharMemory
 
     width, channels, heads, mlp = char_memory_sizes(d_model, options)
-    return CharMemory(
-        d_model, width, options.layers, channels, heads, mlp, options.window, weights
-    )
+    return CharMemory(d_model, width, options.layers, channels, heads, mlp, options.window, weights)
 
 
 def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights) -> CompiledHead:

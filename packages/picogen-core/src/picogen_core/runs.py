@@ -54,6 +54,23 @@ class Run:
         known = self.config.get("eval_data") or digest or self.config.get("data")
         return known, self.config.get("max_patches")
 
+    @property
+    def share_of_budget(self) -> float | None:
+        """How much of its length the run has behind it, as far as its log tells; 1 is all."""
+        limits = {
+            "step": self.config.get("max_steps"),
+            "epoch": self.config.get("epochs"),
+            "characters": self.config.get("max_characters"),
+            "seconds": self.config.get("max_seconds"),
+            "cpu_seconds": self.config.get("max_cpu_seconds"),
+        }
+        shares = [
+            reached / limit
+            for name, limit in limits.items()
+            if _is_number(limit) and (reached := self.last(name)) is not None
+        ]
+        return max(shares, default=None)
+
     def last(self, name: str) -> float | None:
         """The last number of that name in the log."""
         return next((row[name] for row in reversed(self.rows) if _is_number(row.get(name))), None)

@@ -14,6 +14,7 @@ from picogen_cli.reporter import make_reporter
 if TYPE_CHECKING:
     from picogen_core.progress import Reporter
     from picogen_core.runs import Run
+    from picogen_core.seeds import Group
 
     from picogen_cli.comparison import Comparison
 
@@ -53,6 +54,14 @@ def compare(
     curves: Annotated[
         Path | None, typer.Option(help="Also write the curves of loss into this SVG file.")
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together/--apart",
+            help="Take runs that differ in nothing but their seed as one, with an interval over "
+            "seeds.",
+        ),
+    ] = True,
     form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
     output: Annotated[Path | None, typer.Option(help="Write into this file.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of samples and bootstrap.")] = 0,
@@ -62,8 +71,9 @@ def compare(
     from picogen_core import ConfigError
     from picogen_core.files import write_atomic
     from picogen_core.runs import read_runs
+    from picogen_core.seeds import Group, group_seeds
 
-    from picogen_cli.comparison import FORMATS, to_text
+    from picogen_cli.comparison import FORMATS, pooled, to_text
 
     shape = "json" if as_json else form
     known = next((one for one in FORMATS if one == shape), None)
@@ -77,8 +87,11 @@ def compare(
         if not folder.exists():
             raise ConfigError(f"--scores {folder}: there is no such file or folder.")
     opened = read_runs(runs)
+    groups = group_seeds(opened) if together else [
+        Group(run.name, (run,), (place,)) for place, run in enumerate(opened)
+    ]  # fmt: skip
     with make_reporter() as reporter:
-        found = _describe(opened, data, reporter)
+        found = _describe(opened, groups, data, reporter)
         if latency:
             from picogen_core import trials
 
@@ -88,8 +101,8 @@ def compare(
             found.remarks.append(f"latency: one piece with {kinds} on this machine’s CPU, median.")
         _measure(found, opened, scores, samples, metric or METRICS, reference, seed, reporter)
         if curves is not None:
-            _draw(found, opened, curves, output)
-    text = to_text(found, known)
+            _draw(found, groups, curves, output)
+    text = to_text(pooled(found, groups), known)
     if output is not None:
         write_atomic(output, text.encode())
         typer.echo(f"{output}: {len(opened)} runs compared.", err=True)
@@ -100,10 +113,13 @@ def compare(
             typer.echo(remark, err=True)
 
 
-def _describe(runs: Sequence[Run], data: Path | None, reporter: Reporter) -> Comparison:
+def _describe(
+    runs: Sequence[Run], groups: Sequence[Group], data: Path | None, reporter: Reporter
+) -> Comparison:
     """What the folders tell, and bits per character."""
     from picogen_core import Value
     from picogen_core.runs import differences
+    from picogen_core.seeds import doubts
 
     from picogen_cli.comparison import Comparison
 
@@ -124,13 +140,11 @@ def _describe(runs: Sequence[Run], data: Path | None, reporter: Reporter) -> Com
         found.values["bits_per_character"] = list(measured)
     else:
         add("bits_per_character", "bit/character", [run.logged_bits for run in runs], better=True)
-        if len({run.evaluated_on for run in runs}) > 1:
-            found.remarks.append(
-                "bits_per_character were logged on different pieces or crops, so they cannot be "
-                "compared: --data DIR measures all runs on the same."
-            )
+    found.remarks += doubts(groups, logged=data is None)
     add("steps", "step", [run.last("step") for run in runs])
+    add("characters", "character", [run.last("characters") for run in runs])
     add("training", "s", [run.last("seconds") for run in runs])
+    add("training_cpu", "CPU s", [run.last("cpu_seconds") for run in runs])
     return found
 
 
@@ -181,13 +195,13 @@ def _measure(
         found.values[name] = [values.get(name) for values in table]
 
 
-def _draw(found: Comparison, runs: Sequence[Run], file: Path, output: Path | None) -> None:
+def _draw(found: Comparison, groups: Sequence[Group], file: Path, output: Path | None) -> None:
     import os
 
     from picogen_core.files import write_atomic
     from picogen_core.report.curves import curves
 
-    drawn = curves(runs)
+    drawn = curves(groups)
     if drawn is None:
         found.remarks.append("There are no curves: no run has logged an evaluation.")
         return

@@ -15,6 +15,7 @@ from picogen_core.abc.patches import VOCABULARY
 from picogen_core.compiled.jit import kernel
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.maths import fill_rows, sigmoid, tanh
+from picogen_core.compiled.spelling import Rules, Walk, draw_each
 from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
@@ -62,6 +63,21 @@ def step(chars, slots, inputs, w, places, sizes, memory, logits):
 
 
 @kernel
+def spell(hidden, width, slots, walk, rules, inputs, w, places, sizes, memory):
+    """Whole patches: `begin` if there are hidden states [N, D], then steps until all rows stop."""
+    rows, count = np.arange(len(slots)), len(slots)
+    order, work = np.empty(VOCABULARY, np.int64), np.empty((3, VOCABULARY), np.float64)
+    logits = np.empty(count * VOCABULARY, np.float32)
+    if len(hidden):
+        begin(hidden, width, slots, w, places, sizes, memory, logits)
+        count = draw_each(logits, rows, count, walk, rules, order, work)
+    while count:
+        going = rows[:count]
+        step(walk.known[going], slots[going], inputs, w, places, sizes, memory, logits)
+        count = draw_each(logits, rows, count, walk, rules, order, work)
+
+
+@kernel
 def _read_out(x, xs, rows, w, places, cell, logits):
     fill_rows(logits, 0, VOCABULARY, rows, w, places[READOUT_BIAS], VOCABULARY)
     matmul(
@@ -70,7 +86,7 @@ def _read_out(x, xs, rows, w, places, cell, logits):
 
 
 class CharGru:
-    """A `CompiledHead`. What a character brings to the gates is a table, made once.
+    """A `CompiledHead` that spells. What a character brings to the gates is a table, made once.
 
     Raises:
         BadCheckpoint: a tensor is missing or has another shape.
@@ -108,6 +124,13 @@ class CharGru:
             logits.reshape(-1),
         )  # fmt: skip
         return logits
+
+    def spell(self, hidden: Floats | None, slots: Rows, walk: Walk, rules: Rules) -> None:
+        given = zeros(0, 0) if hidden is None else np.ascontiguousarray(hidden)
+        spell(
+            given.reshape(-1), given.shape[1], slots, walk, rules, self._inputs, self._flat,
+            self._places, self._sizes, self._memory,
+        )  # fmt: skip
 
     def step(self, chars: Rows, slots: Rows) -> Floats:
         logits = np.empty((len(slots), VOCABULARY), np.float32)

@@ -21,6 +21,7 @@ from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.jit import kernel
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.maths import exp, fill_rows, layer_norm, sigmoid, silu, tanh, total
+from picogen_core.compiled.spelling import Rules, Walk, draw_each
 from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 from picogen_core.protocols import BEGINNING
@@ -39,8 +40,8 @@ NORM, NORM_BIAS, PROJECT, OUT, NORM_MLP, NORM_MLP_BIAS, UP, UP_BIAS, DOWN, DOWN_
 # Sizes; those that end in `_ROOM` are rounded up to what a product writes.
 WIDTH, CHANNELS, HEADS, MLP, LAYERS, RING, WINDOW = range(7)
 WIDTH_ROOM, GATES_ROOM, ASKED_ROOM, SEEN_ROOM, MLP_ROOM, HEAD_ROOM = range(7, 13)
-# Numbers of a slot, one column each: places and patches of the piece so far, and the newest place of
-# the patch that is being written.
+# Numbers of a slot, one column each: places and patches of the piece so far, and the newest place
+# of the patch that is being written.
 COUNT, INDEX, PLACE = range(3)
 
 
@@ -49,7 +50,7 @@ def extend(chars, slots, hidden, inputs, tables, w, ends, layers, sizes, slot, m
     """Rows of any slots, those of a slot in their order: a character, or BEGINNING, of which each
     takes the next of the hidden states. `logits` may be empty; then none are made."""
     rows, width, wp = len(chars), sizes[WIDTH], sizes[WIDTH_ROOM]
-    cells, parts, turns, keys, values = memory
+    cells, parts = memory[0], memory[1]
     places = _find_places(chars, slots, slot)
     x = np.zeros(rows * wp, np.float32)
     _spell(chars, slots, places, hidden, inputs, w, ends, sizes, cells, x)
@@ -85,6 +86,21 @@ def extend(chars, slots, hidden, inputs, tables, w, ends, layers, sizes, slot, m
         matmul(w, t[DOWN], mlp * LANES, width, mlp, inner, 0, mp, rows, x, 0, wp)
     fill_rows(logits, 0, VOCABULARY, rows, w, ends[READOUT_BIAS], VOCABULARY)
     matmul(w, ends[READOUT], width * LANES, VOCABULARY, width, x, 0, wp, rows, logits, 0, VOCABULARY)  # noqa: E501  # fmt: skip
+
+
+@kernel
+def spell(hidden, slots, walk, rules, inputs, tables, w, ends, layers, sizes, slot, memory):
+    """Whole patches: they begin if there are hidden states, and go on until all rows stop."""
+    rows, count = np.arange(len(slots)), len(slots)
+    order, work = np.empty(VOCABULARY, np.int64), np.empty((3, VOCABULARY), np.float64)
+    logits = np.empty(count * VOCABULARY, np.float32)
+    while count:
+        going = rows[:count]
+        extend(
+            walk.known[going], slots[going], hidden, inputs, tables, w, ends, layers, sizes, slot,
+            memory, logits,
+        )  # fmt: skip
+        count = draw_each(logits, rows, count, walk, rules, order, work)
 
 
 @kernel
@@ -244,7 +260,7 @@ def close(chars, lengths, slots, tables, sizes, slot, memory):
 
 
 class CharMemory:
-    """A `CompiledRememberingHead` and a `VerifyingHead`.
+    """A `CompiledRememberingHead` and a `VerifyingHead`, and it spells.
 
     Raises:
         BadCheckpoint: a tensor is missing or has another shape.
@@ -333,14 +349,24 @@ class CharMemory:
         self._extend(hidden, chars, slots, logits)
         return logits
 
-    def _extend(self, hidden: Floats | None, chars: Rows, slots: Rows, logits: Floats) -> None:
-        if hidden is not None:
-            begun = slots[chars == BEGINNING]
+    def spell(self, hidden: Floats | None, slots: Rows, walk: Walk, rules: Rules) -> None:
+        spell(
+            self._given(hidden, slots), slots, walk, rules, self._inputs, self._tables, self._flat,
+            self._ends, self._layers, self._sizes, self._slot, self._memory,
+        )  # fmt: skip
+
+    def _given(self, hidden: Floats | None, begun: Rows) -> Floats:
+        """The hidden states of slots that begin a patch, flat, and their patches' turns."""
+        if hidden is None:
+            return zeros(0)
+        if len(self._powers):
             angles = (self._slot[begun, INDEX][:, None] + 1) * self._powers
-            turns = self._memory[2][: len(self._slot) * 2 * len(self._powers)]
-            both = np.concatenate([np.cos(angles), np.sin(angles)], 1)
-            turns.reshape(len(self._slot), -1)[begun] = both
-        given = zeros(0) if hidden is None else np.ascontiguousarray(hidden).reshape(-1)
+            turns = self._memory[2].reshape(len(self._slot), -1)
+            turns[begun] = np.concatenate([np.cos(angles), np.sin(angles)], 1)
+        return np.ascontiguousarray(hidden).reshape(-1)
+
+    def _extend(self, hidden: Floats | None, chars: Rows, slots: Rows, logits: Floats) -> None:
+        given = self._given(hidden, slots[chars == BEGINNING])
         extend(
             np.ascontiguousarray(chars), slots, given, self._inputs, self._tables, self._flat,
             self._ends, self._layers, self._sizes, self._slot, self._memory, logits.reshape(-1),

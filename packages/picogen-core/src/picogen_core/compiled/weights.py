@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -69,7 +70,7 @@ class Weights(Mapping[str, Floats]):
 
 def zeros(*shape: int) -> Floats:
     """Float32 zeros that begin on a cache line, so that no vector of weights straddles two."""
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     raw = np.zeros(size + 16, np.float32)
     skip = -raw.ctypes.data % 64 // 4
     return raw[skip : skip + size].reshape(shape)

@@ -13,12 +13,13 @@ import numpy as np
 
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import ConfigError
-from picogen_core.generation.engines import Engine, Verifying
+from picogen_core.generation.engines import Engine, Spelling, Verifying
 from picogen_core.generation.guessing import Guesser
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import ANYTHING, CODEC, Draft, Piece, Start
 from picogen_core.generation.rollover import Rollover
 from picogen_core.generation.sampling import draw, surprise
+from picogen_core.generation.spelled import draw_spelled
 from picogen_core.generation.verified import draw_verified
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def write(
     waiting = iter(starts)
     slots: dict[int, _Slot] = {}
     verifying = engine if isinstance(engine, Verifying) else None
+    spelling = engine if isinstance(engine, Spelling) else None
     while True:
         if stop():
             yield from _break_off(slots)
@@ -81,6 +83,8 @@ def write(
         pieces = [slots[n].piece for n in numbers]
         if verifying and verifying.guesses >= len(pieces):
             draw_verified(verifying, numbers, pieces, sampling, likelihood)
+        elif spelling:
+            draw_spelled(spelling, numbers, pieces, sampling, likelihood)
         else:
             draw_plain(engine, numbers, pieces, sampling, likelihood)
         for number in numbers:

@@ -14,7 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.charsets import FREELY, NEVER
+from picogen_core.abc.grammar.quick import Node
 from picogen_core.abc.patches import (
     BOS,
     EOS,
@@ -107,6 +109,7 @@ class Piece:
         self._random = np.random.default_rng([start.seed, *(start.stream or [start.number])])
         self._patch = bytearray()
         self._guides, self._guesser = list(start.guides()), guesser
+        self._walker = _only_walker(self._guides) if masked and not guesser else None
         for row in self.rows:
             self._tell(row[: row.find(EOS) + 1] if EOS in row else row)
 
@@ -155,11 +158,42 @@ class Piece:
             self.complete = self._patch == EOS_PATCH[:2]
         if not (self.complete or code == EOS or len(self._patch) == PATCH_SIZE):
             return False
+        self._end_patch()
+        return True
+
+    def _end_patch(self) -> None:
         patch = bytes(EOS_PATCH[:2] if self.complete else self._patch).ljust(PATCH_SIZE, b"\0")
         self._in_body = self._in_body or patch.startswith(COUNTER)
         self.rows.append(patch)
         self._patch.clear()
-        return True
+
+    # For a head that draws by itself, under the one automaton that guides the piece
+
+    @property
+    def opening(self) -> bool:
+        """Whether what follows a counter's `[r:` would be given."""
+        return not self._in_body
+
+    def stand(self) -> Node | None:
+        """Where the automaton stands; None where this piece has to draw the next character."""
+        given = self._forced or (self.opening and self._patch == COUNTER)
+        return None if given or self._walker is None else self._walker.stand()
+
+    def counted(self) -> tuple[bytes, bool]:
+        """The counter of the line, and whether the line is the last one."""
+        assert self._walker is not None
+        return self._walker.counted()
+
+    def walked(self, codes: list[int], node: Node, ended: bool) -> bool:
+        """These characters came, and the automaton went on to `node`. Whether the patch ended."""
+        assert self._walker is not None
+        self._patch += bytes(codes)
+        self.characters += len(codes)
+        if codes:
+            self._walker.walked(node, 0 if ended else len(self._patch))
+        if ended:
+            self._end_patch()
+        return ended
 
     def draft(self) -> Draft:
         """As it stands; an unfinished patch is not part of it."""
@@ -179,6 +213,12 @@ class Piece:
                 guide.take(code)
             if self._guesser:
                 self._guesser.take(code)
+
+
+def _only_walker(guides: Sequence[Guide]) -> QuickConstraint | None:
+    """The one guide, if it is an automaton with a table."""
+    found = [guide for guide in guides if isinstance(guide, QuickConstraint)]
+    return found[0] if len(found) == len(guides) == 1 else None
 
 
 def _only(allowed: NDArray[np.uint8], code: int) -> None:

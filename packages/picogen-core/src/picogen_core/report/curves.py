@@ -1,4 +1,4 @@
-"""Curves of runs: training and held-out loss against steps, seconds and characters."""
+"""Curves of runs: training and held-out loss against steps, characters, and time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Sequence
 
 from picogen_core.report.charts import lines, standalone
 from picogen_core.report.drawing import Series
-from picogen_core.runs import Run
+from picogen_core.seeds import Group, mean_curve
 
-AXES = {"step": "steps", "seconds": "seconds of training", "characters": "characters read"}
+AXES = {
+    "step": "steps",
+    "characters": "characters learned from",
+    "cpu_seconds": "CPU seconds of training",
+    "seconds": "seconds of training",
+}
 POINTS = 200
 
 
-def curves(runs: Sequence[Run]) -> bytes | None:
-    """One SVG file: above, what training saw, below, held-out pieces; in bits per character.
+def curves(groups: Sequence[Group]) -> bytes | None:
+    """One SVG file: above, what training saw, below, held-out pieces; in bits per character. Of
+    several seeds, their mean.
 
     A column is left out where no run has logged its axis. None without any curve.
     """
+    runs = [run for group in groups for run in group.runs]
     axes = [axis for axis in AXES if any(run.curve("eval_bits", axis) for run in runs)]
     if not axes:
         return None
@@ -27,14 +34,14 @@ def curves(runs: Sequence[Run]) -> bytes | None:
         ("eval_bits", "Held out", 1.0),
     ):
         for axis in axes:
-            series = [_series(run, name, axis, scale) for run in runs]
-            charts.append(lines(title, AXES[axis], "bits a character", series))
-    return standalone(charts, [run.name for run in runs], len(axes))
+            series = [_series(group, name, axis, scale) for group in groups]
+            charts.append(lines(title, AXES[axis], "bits per character", series))
+    return standalone(charts, [group.name for group in groups], len(axes))
 
 
-def _series(run: Run, name: str, axis: str, scale: float) -> Series:
-    points = thin(run.curve(name, axis))
-    return Series(run.name, [x for x, _ in points], [scale * y for _, y in points])
+def _series(group: Group, name: str, axis: str, scale: float) -> Series:
+    points = thin(mean_curve([run.curve(name, axis) for run in group.runs]))
+    return Series(group.name, [x for x, _ in points], [scale * y for _, y in points])
 
 
 def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -91,7 +91,7 @@ def _made(subject: ModuleSubject, weights: Weights) -> Any:
     return subject.entry.spec.compiled_step(options, subject.d_model, weights)
 
 
-def widths(subject: ModuleSubject) -> Iterator[ModuleSubject]:
+def widths(subject: ModuleSubject) -> Iterator[Any]:
     """The subject, and the same a little wider: where kernels work in blocks, widths that are no
     whole number of blocks go wrong by themselves."""
     yield subject

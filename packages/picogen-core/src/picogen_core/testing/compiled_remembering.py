@@ -179,7 +179,7 @@ def compiled_memories_can_be_copied_and_cleared(subject: Any) -> None:
 def compiled_guesses_are_not_remembered(subject: Any) -> None:
     """A `VerifyingHead` that forgets wrong guesses remembers what was written, and no more."""
     for which, _, step in _steps(subject, 2):
-        if not isinstance(step, VerifyingHead):
+        if not _verifies(step):
             return
         pieces = make_pieces(subject, seed=1, lengths=LENGTHS)
         writer = Writer(step, pieces)
@@ -202,6 +202,10 @@ def compiled_guesses_are_not_remembered(subject: Any) -> None:
                 step.forget(slot, np.array([len(wrong)]))
                 known += right
             step.close(patches[t : t + 1].astype(np.uint8), slot)
+
+
+def _verifies(step: Any) -> bool:
+    return isinstance(step, VerifyingHead)
 
 
 COMPILED_REMEMBERING_CHECKS: Sequence[Check] = (

@@ -8,14 +8,19 @@ a piece stays with that: how far it is, its voices and their other bars, the cou
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import numpy as np
+
+from picogen_core.abc.grammar.charsets import FREELY
 from picogen_core.abc.grammar.constraint import Constraint
 from picogen_core.abc.grammar.line import INSIDE
 from picogen_core.abc.grammar.places import restore_text, takes_tones, text_found, text_state
-from picogen_core.abc.patches import EOS, PATCH_SIZE
+from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
 
 MOST_NODES = 20_000  # some 30 MB
+FIRST_ROOM = 64  # of a table; it doubles
 _COUNTED = 0  # the counter's next character, whichever it is
 _ENDS = 128  # added to a code that ends its patch
 _EACH = bytes(range(128))
@@ -33,9 +38,10 @@ class Node:
            around them stays with the plain automaton.
     due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
     alike: of each code one that leads to the same place, in the last line and in others.
+    table, number: where its row is, of what may come and of what follows.
     """
 
-    __slots__ = ("alike", "due", "following", "found", "limit", "place", "state", "string")
+    __slots__ = ("alike", "due", "found", "limit", "number", "place", "state", "string", "table")
 
     def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due
@@ -43,14 +49,64 @@ class Node:
         self.string = self.place == "bar" and len(state[-1]) == 2
         self.alike = _TONES_ALIKE if tones else _ALL
         self.found: tuple[Any, Any] = (None, None)
-        self.following: dict[int, Node] = {}
+        self.table: Table | None = None
+        self.number = -1
+
+    def after(self, step: int) -> Node | None:
+        """The place behind a step that came here once."""
+        table = self.table
+        assert table is not None
+        number = int(table.following[self.number, step])
+        return table.nodes[number] if number >= 0 else None
+
+
+class Table:
+    """What is known of places, a row each, for kernels: they walk from row to row.
+
+    limits:    [M, V] how freely each code may come.
+    following: [M, 2V] the row of the place behind each step: a code, or where it ends its patch
+               V + a code; −1 where that is not known.
+    due:       [M] see `Node`; `tones`: [M] whether all tones are one step.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.limits = np.zeros((FIRST_ROOM, VOCABULARY), np.uint8)
+        self.following = np.full((FIRST_ROOM, 2 * VOCABULARY), -1, np.int32)
+        self.due, self.tones = np.zeros((2, FIRST_ROOM), np.int64)
+
+    def _make_room(self) -> None:
+        """Twice as much; arrays that a kernel has at hand stay as they are."""
+        self.limits = np.concatenate([self.limits, np.zeros_like(self.limits)])
+        self.following = np.concatenate([self.following, np.full_like(self.following, -1)])
+        self.due = np.concatenate([self.due, np.zeros_like(self.due)])
+        self.tones = np.concatenate([self.tones, np.zeros_like(self.tones)])
+
+    def add(self, node: Node) -> None:
+        number = len(self.nodes)
+        if number == len(self.limits):
+            self._make_room()
+        if isinstance(node.limit, int):
+            self.limits[number, node.limit] = FREELY
+        else:
+            self.limits[number] = np.frombuffer(node.limit, np.uint8)
+        self.due[number], self.tones[number] = node.due, node.alike is _TONES_ALIKE
+        node.table, node.number = self, number
+        self.nodes.append(node)
+
+    def join(self, node: Node, step: int, following: Node) -> None:
+        """`following` is the place behind a step from `node`."""
+        if node.table is self and following.table is self:
+            self.following[node.number, step] = following.number
 
 
 class Nodes:
-    """All places that are known, of all pieces; forgotten when they are too many."""
+    """All places that are known, of all pieces; forgotten when they are too many: then a new table
+    begins, and who still walks in the old one is not disturbed."""
 
     def __init__(self, most: int = MOST_NODES) -> None:
         self.most = most
+        self.table = Table()
         self._known: dict[tuple[Any, ...], Node] = {}
 
     def __len__(self) -> int:
@@ -60,14 +116,17 @@ class Nodes:
         return self._known.get(state)
 
     def add(self, node: Node) -> None:
-        if len(self._known) >= self.most:
-            for known in list(self._known.values()):  # another thread may add one
-                known.following.clear()  # else who stands at one of them keeps them all
-            self._known.clear()
-        self._known[node.state] = node
+        with _ADDING:
+            if len(self._known) >= self.most:
+                self.table, self._known = Table(), {}
+            self._known[node.state] = node
+            self.table.add(node)
 
 
 NODES = Nodes()
+_ADDING = threading.Lock()
+STEPS = np.array([list(table) for table in (*_ALL, *_TONES_ALIKE)], np.int64)
+"""[4, V] the step that a code is, by 2 · `Table.tones` + whether it is the last line."""
 
 
 class QuickConstraint(Constraint):
@@ -105,21 +164,50 @@ class QuickConstraint(Constraint):
         step = node.alike[self._last][code]
         if node.due and code == self._counter[-node.due]:
             step = _COUNTED
-        following = node.following.get(step + _ENDS if ends else step)
+        following = node.after(step + _ENDS if ends else step)
         if following is None:
             self._leave()
             self._came = (node, step + _ENDS if ends else step) if self._stays(code) else None
             super().take(code)
             return
         self._node = following
-        if not ends:
+        if ends:
+            self._end_node_patch()
+        else:
             self.place = place
-            return
+
+    def _end_node_patch(self) -> None:
+        """A patch has ended at a node."""
+        assert self._node is not None
         self.place = 0
         self.patches += 1
         self.line_patches += 1
-        if self.text is not None and self.hurries(following.place):
+        if self.text is not None and self.hurries(self._node.place):
             self._leave()
+
+    # For kernels, which walk through the table by themselves
+
+    def stand(self) -> Node | None:
+        """The node of this place, in the newest table; None where there can be none, or where
+        nothing may come."""
+        node = self._node or self._enter()
+        if node is not None and not isinstance(node.limit, int) and not any(node.limit):
+            return None
+        if node is not None and node.table is not self._nodes.table:
+            self._nodes.add(node)
+        return node
+
+    def counted(self) -> tuple[bytes, bool]:
+        """This line's counter, and whether it is the last line: what a walk needs besides."""
+        return self._counter, self._last
+
+    def walked(self, node: Node, place: int) -> None:
+        """A kernel has gone on to `node`, at this place of the patch; 0: behind its end."""
+        self._node = node
+        if place:
+            self.place = place
+        else:
+            self._end_node_patch()
 
     def _stays(self, code: int) -> bool:
         """Whether all that changes behind this code is in the state."""
@@ -162,7 +250,7 @@ class QuickConstraint(Constraint):
                 node.found = text_found(self.text)
             self._nodes.add(node)
         if came is not None and came[0].string == node.string:
-            came[0].following[came[1]] = node
+            self._nodes.table.join(came[0], came[1], node)
         self._node = node
         return node
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.generation.guessing import NGrams
+
+if TYPE_CHECKING:
+    from picogen_core.abc.grammar.quick import Table
+    from picogen_core.compiled.spelling import Rules, Walk
 
 Slots = NDArray[np.int64]
 Patches = NDArray[np.uint8]
@@ -54,3 +58,22 @@ class Verifying(Engine, Protocol):
 
     def forget(self, slots: Slots, counts: NDArray[np.int64]) -> None:
         """Take back the last `counts` characters of N different slots."""
+
+
+@runtime_checkable
+class Spelling(Engine, Protocol):
+    """An engine whose head draws the characters of a patch by itself, under an automaton.
+
+    `walk` has room for as many rows as there are slots.
+    """
+
+    walk: Walk
+
+    def rules(
+        self, table: Table, numbers: tuple[float, int, float, float, bool], likelihood: bool
+    ) -> Rules:
+        """The automaton's table and `sampling_numbers` as `spell` takes them."""
+
+    def spell(self, slots: Slots, walk: Walk, rules: Rules) -> None:
+        """[N] rows of the walk, each in its slot, until all have stopped. A patch begins where the
+        newest characters are `BEGINNING`, in all rows or in none."""

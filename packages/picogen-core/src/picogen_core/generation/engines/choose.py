@@ -133,11 +133,13 @@ def open_engine(
 
 
 def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
+    from picogen_core.compiled.spelling import SpellingHead
     from picogen_core.compiled.weights import Weights
     from picogen_core.generation.engines.compiled import (
         CompiledEngine,
         CompiledPatches,
         PatchSide,
+        SpellingEngine,
         VerifyingEngine,
         compiled_head,
     )
@@ -157,6 +159,8 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
         patches = TorchPatches(checkpoint.model("cpu"), places)
     if isinstance(head, VerifyingHead) and head.guesses:
         return VerifyingEngine(patches, head, slots)
+    if isinstance(head, SpellingHead):
+        return SpellingEngine(patches, head, slots)
     return CompiledEngine(patches, head, slots)
 
 

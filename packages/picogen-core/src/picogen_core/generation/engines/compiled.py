@@ -9,7 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
+from picogen_core.abc.grammar.quick import Table
+from picogen_core.compiled.embedding import PatchEmbedding
+from picogen_core.compiled.spelling import Rules, SpellingHead, Walk, make_walk
 from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.generation.engines import Logits, Patches, Slots
 from picogen_core.generation.guessing import NGrams
@@ -42,9 +44,7 @@ class CompiledPatches:
 
     def __init__(self, config: ModelConfig, weights: Weights, slots: int, places: int) -> None:
         width = config.d_model
-        self._table = weights.take("patch_embedding.weight", PATCH_SIZE * VOCABULARY, width)
-        self._bias = weights.take("patch_embedding.bias", width)
-        self._rows = np.arange(PATCH_SIZE) * VOCABULARY
+        self._embed = PatchEmbedding(width, weights.part("patch_embedding."))
         entry = registry().get("backbone", config.backbone)
         assert entry.spec.compiled_step is not None
         self._backbone: CompiledBackbone = entry.spec.compiled_step(
@@ -69,10 +69,6 @@ class CompiledPatches:
 
     def hidden(self, slots: Slots) -> Floats:
         return self._hidden[slots]
-
-    def _embed(self, patches: Patches) -> Floats:
-        rows: Floats = self._table[self._rows + patches].sum(1)
-        return rows + self._bias
 
 
 class CompiledEngine:
@@ -118,6 +114,24 @@ class VerifyingEngine(CompiledEngine):
         begun = slots[chars == BEGINNING]
         hidden = self._patches.hidden(begun) if len(begun) else None
         return self._extend(hidden, chars, slots)
+
+
+class SpellingEngine(CompiledEngine):
+    """One whose head draws by itself."""
+
+    def __init__(self, patches: PatchSide, head: SpellingHead, slots: int) -> None:
+        super().__init__(patches, head, slots)
+        self.walk = make_walk(slots)
+        self._spell = head.spell
+
+    def rules(
+        self, table: Table, numbers: tuple[float, int, float, float, bool], likelihood: bool
+    ) -> Rules:
+        return Rules(table.limits, table.following, table.due, table.tones, *numbers, likelihood)
+
+    def spell(self, slots: Slots, walk: Walk, rules: Rules) -> None:
+        begins = walk.known[0] == BEGINNING
+        self._spell(self._patches.hidden(slots) if begins else None, slots, walk, rules)
 
 
 def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:

@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-
 BASE = 1000.0  # of the frequencies: the slowest takes some 2π · BASE patches for a turn
 
 
@@ -45,9 +44,9 @@ def turned(
     the score of query and key then depends on how many patches lie between them (rotary positions,
     Su et al. 2021, arXiv:2104.09864). The other half sees contents alone."""
     cosine, sine = (part.to(x.dtype)[..., None, :] for part in by)
-    parts = x.unflatten(-1, (heads, -1))
+    parts = x.view(*x.shape[:-1], heads, x.shape[-1] // heads)
     count = cosine.shape[-1]
-    a, b, rest = parts.split([count, count, parts.shape[-1] - 2 * count], -1)
+    a, b, rest = parts.tensor_split([count, 2 * count], -1)
     both = torch.cat([a * cosine - b * sine, b * cosine + a * sine, rest], -1)
     return both.flatten(-2)
 

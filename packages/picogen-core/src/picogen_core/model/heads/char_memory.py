@@ -8,10 +8,11 @@ R = window + P places of a ring  X: as many as are given
 The GRU is that of `char-gru`: x_0 = tanh(start(hidden)), x_j = GRU(embed(c_j), x_{j−1}). So each
 place of a piece has a state x before its character c comes. What came where is kept as a pair, a
 key and a value made of x and c. Place t attends to the pairs of the `window` places before it:
-where did I stand like this, and what came there? Half of the channels of queries and keys are turned by
-the number of the patch, so that it also counts how far back that was. So a piece can quote itself exactly, whatever its
-backbone: a learnt form of the n-gram cache (Grave et al. 2017, arXiv:1612.04426; induction heads,
-Olsson et al. 2022, arXiv:2209.11895). Padding within patches is no place.
+where did I stand like this, and what came there? Half of the channels of queries and keys are
+turned by the number of the patch, so that it also counts how far back that was. So a piece can
+quote itself exactly, whatever its backbone: a learnt form of the n-gram cache (Grave et al. 2017,
+arXiv:1612.04426; induction heads, Olsson et al. 2022, arXiv:2209.11895). Padding within patches is
+no place.
 """
 
 from __future__ import annotations
@@ -109,9 +110,10 @@ class CharMemory(nn.Module):
     """A `RememberingHead`.
 
     The memory is a dict: pairs [B, L, R, Y], that of place t at t mod R, and the places and patches
-    so far, count and index [B]. Within a patch the state has besides x [B, L, P, W], what each layer got at each place
-    of the patch, and place [B]. `step` writes the patch's pairs where the memory has none that are
-    in use, so a memory outlives what was begun from it, and one patch at a time can be.
+    so far, count and index [B]. Within a patch the state has besides the GRU's cell [B, W], place
+    [B], and part [B, L, P, Y], the state's part of the pair of each place of the patch. `step`
+    writes the patch's pairs where the memory has none that are in use, so a memory outlives what
+    was begun from it, and one patch at a time can be.
     """
 
     def __init__(

@@ -1,0 +1,37 @@
+"""`picogen_core.draws` compiled: for rows of logits, and for other kernels to call.
+
+N rows  V = 128 codes
+"""
+
+# mypy: allow-untyped-defs
+
+from __future__ import annotations
+
+import numpy as np
+
+from picogen_core import draws
+from picogen_core.compiled.jit import kernel
+
+draw_code = kernel(draws.draw_code)
+surprise_of = kernel(draws.surprise_of)
+
+
+@kernel
+def draw_rows(
+    logits, allowed, uniforms, temperature, top_k, top_p, min_p, temperature_last, codes
+):  # fmt: skip
+    """One code a row of logits [N, V], from its own row of `allowed` and its own uniform."""
+    order = np.empty(logits.shape[1], np.int64)
+    work = np.empty((3, logits.shape[1]), np.float64)
+    for row in range(logits.shape[0]):
+        codes[row] = draw_code(
+            logits[row], allowed[row], uniforms[row], temperature, top_k, top_p, min_p,
+            temperature_last, order, work,
+        )  # fmt: skip
+
+
+@kernel
+def surprise_rows(logits, codes, nats):
+    """Nats [N] of codes [N] under logits [N, V]."""
+    for row in range(logits.shape[0]):
+        nats[row] = surprise_of(logits[row], codes[row])

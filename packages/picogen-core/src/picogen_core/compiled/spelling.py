@@ -1,0 +1,158 @@
+"""Whole patches in one kernel: what a head's own kernel needs to draw every character by itself.
+
+N rows, one a piece  P = 16 characters a patch  V = 128 codes  M places of the automaton
+
+A row draws under the automaton of `abc.grammar.quick`: it stands at a place, whose row of the table
+says what may come and which place is behind each code that came there once. A row stops where its
+patch ends, where the table does not know what is behind a code, and at `opening`.
+"""
+
+# mypy: allow-untyped-defs
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.abc.grammar.quick import STEPS
+from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
+from picogen_core.compiled.draws import draw_code, surprise_of
+from picogen_core.compiled.jit import kernel
+from picogen_core.compiled.weights import Floats
+from picogen_core.draws import ENDED, GOES_ON, UNKNOWN
+from picogen_core.protocols import CompiledHead
+
+COUNTER_ROOM = 24  # characters of a line's counter with its voice's beginning
+_STEPS = STEPS
+_MARK = np.array(list(b"[r:"), np.uint8)
+
+
+class Walk(NamedTuple):
+    """The rows, and what becomes of them.
+
+    known:    [N] the newest character, which the head has not read; `BEGINNING` in all or in none.
+    place:    [N] of the next character in the patch.
+    node:     [N] where the automaton stands; `last`: whether in the last line.
+    counter:  [N, COUNTER_ROOM] of the line, `counter_end` [N] characters.
+    opening:  [N] stop behind `[r:` at a patch's head, since what follows is given.
+    uniforms: [N, P] of this patch.
+    codes:    [N, P] what was drawn; `status`: [N] why a row stopped; `nats`: [N] that the model
+              needs for what was drawn, added up.
+
+    At UNKNOWN the automaton still stands before the newest code, which is −1 if the logits are not
+    finite.
+    """
+
+    known: NDArray[np.int64]
+    place: NDArray[np.int64]
+    node: NDArray[np.int64]
+    last: NDArray[np.int64]
+    counter: NDArray[np.uint8]
+    counter_end: NDArray[np.int64]
+    opening: NDArray[np.int64]
+    uniforms: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    status: NDArray[np.int64]
+    nats: NDArray[np.float64]
+
+    def rows(self, count: int) -> Walk:
+        """The first of them."""
+        if count == len(self.known):
+            return self
+        first: tuple[Any, ...] = tuple(array[:count] for array in self)
+        return Walk(*first)
+
+
+def make_walk(rows: int) -> Walk:
+    """Room for so many."""
+    number = np.zeros((8, rows), np.int64)
+    return Walk(
+        known=number[0], place=number[1], node=number[2], last=number[3],
+        counter=np.zeros((rows, COUNTER_ROOM), np.uint8), counter_end=number[4],
+        opening=number[5], uniforms=np.zeros((rows, PATCH_SIZE)),
+        codes=np.zeros((rows, PATCH_SIZE), np.int64), status=number[6], nats=np.zeros(rows),
+    )  # fmt: skip
+
+
+class Rules(NamedTuple):
+    """The automaton's table, and how to draw: `sampling.sampling_numbers`, and whether nats are
+    wanted."""
+
+    limits: NDArray[np.uint8]
+    following: NDArray[np.int32]
+    due: NDArray[np.int64]
+    tones: NDArray[np.int64]
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    temperature_last: bool
+    likelihood: bool
+
+
+@runtime_checkable
+class SpellingHead(CompiledHead, Protocol):
+    """A compiled head that draws the characters of a patch by itself."""
+
+    def spell(
+        self, hidden: Floats | None, slots: NDArray[np.int64], walk: Walk, rules: Rules
+    ) -> None:
+        """Draw for all N rows until each has stopped. `hidden` [N, D] where patches begin."""
+
+
+@kernel
+def draw_next(logits, row, walk, rules, order, work):
+    """Draw the next character of a row from logits [V]; whether the row goes on."""
+    node, place = walk.node[row], walk.place[row]
+    due = rules.due[node]
+    forced = np.int64(-1)
+    if due:
+        forced = np.int64(walk.counter[row, walk.counter_end[row] - due])
+    code = _draw(logits, rules, node, forced, walk.uniforms[row, place], order, work)
+    walk.codes[row, place] = code
+    walk.known[row] = code
+    walk.place[row] = place + 1
+    if rules.likelihood:
+        walk.nats[row] += surprise_of(logits, code)
+    ends = code == EOS or place + 1 == PATCH_SIZE
+    following = np.int32(-1)
+    if code >= 0:
+        step = 0 if due else _STEPS[2 * rules.tones[node] + walk.last[row], code]
+        following = rules.following[node, step + VOCABULARY * ends]
+    given = walk.opening[row] == 1 and place == 2
+    for i in range(3):
+        given = given and walk.codes[row, i] == _MARK[i]
+    if following < 0 or given:
+        walk.status[row] = UNKNOWN
+        return False
+    walk.node[row] = following
+    walk.status[row] = ENDED if ends else GOES_ON
+    return not ends
+
+
+@kernel
+def _draw(logits, rules, node, forced, uniform, order, work):
+    if forced < 0:
+        return draw_code(
+            logits, rules.limits[node], uniform, rules.temperature, rules.top_k, rules.top_p,
+            rules.min_p, rules.temperature_last, order, work,
+        )  # fmt: skip
+    for code in range(len(logits)):
+        if not np.isfinite(logits[code]):
+            return np.int64(-1)
+    return forced
+
+
+@kernel
+def draw_each(logits, rows, count, walk, rules, order, work):
+    """Draw for the first `count` of some rows, of which logits [count · V] are; how many go on,
+    which then come first."""
+    going = 0
+    for i in range(count):
+        row = rows[i]
+        if draw_next(logits[i * VOCABULARY : (i + 1) * VOCABULARY], row, walk, rules, order, work):
+            rows[going] = row
+            going += 1
+    return going
