@@ -14,7 +14,7 @@ from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")
 PRESETS = Path(__file__).parent / "presets"
-NAMES = {"backbone": "rwkv", "head": "char-gru"}
+NAMES = {"backbone": "rwkv", "head": "char-memory"}
 """What is trained if nobody says otherwise."""
 BUDGETS = ("epochs", "max_steps", "max_characters", "max_seconds", "max_cpu_seconds")
 """How long a run is. Any of them that is given replaces that of the preset."""

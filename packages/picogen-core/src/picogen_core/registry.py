@@ -99,12 +99,22 @@ class Registry:
     def __init__(self, plugins: Iterable[Plugin], failures: Iterable[Failure] = ()) -> None:
         self.plugins = tuple(plugins)
         self.failures = tuple(failures)
+        self._sort()
+
+    def _sort(self) -> None:
         entries = [
             Entry(kind_of(spec), spec, plugin.distribution, plugin.version)
             for plugin in self.plugins
             for spec in plugin.specs
         ]
         self._entries = sorted(entries, key=lambda entry: (entry.name, entry.distribution))
+
+    def include(self, module: ModuleType, distribution: str, version: str = "0") -> None:
+        """Add what a module's hooks bring, as if it were installed: for a study or a notebook."""
+        added = Registry.from_modules({distribution: module}, version)
+        self.plugins += added.plugins
+        self.failures += added.failures
+        self._sort()
 
     @classmethod
     def from_modules(cls, modules: Mapping[str, ModuleType], version: str = "0") -> Registry:

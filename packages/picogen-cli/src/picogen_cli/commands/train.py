@@ -58,7 +58,7 @@ Nproc = Annotated[
 ]
 Preset = Annotated[
     Literal["tiny", "small", "base"] | None,
-    typer.Option(help="A size to begin from: 0.9, 5 or 31 million parameters with rwkv."),
+    typer.Option(help="A size to begin from: 1, 6 or 32 million parameters with rwkv."),
 ]
 Track = Annotated[
     Literal["none", "wandb"] | None,

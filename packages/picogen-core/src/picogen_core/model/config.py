@@ -20,7 +20,7 @@ class ModelConfig(Options):
     )
     backbone: str = Field(description="Name of the backbone plugin.")
     backbone_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
-    head: str = Field("char-gru", description="Name of the head plugin.")
+    head: str = Field("char-memory", description="Name of the head plugin.")
     head_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
     teacher_width: int | None = Field(
         default=None, description="Width of the teacher, if hidden states were compared with its."

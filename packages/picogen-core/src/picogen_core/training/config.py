@@ -38,7 +38,7 @@ class TrainConfig(Options):
         default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
     )
     head: dict[str, Any] = Field(
-        default_factory=lambda: {"name": "char-gru"}, description="Name and options of the head."
+        default_factory=lambda: {"name": "char-memory"}, description="Name and options of the head."
     )
     loss: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Losses beside cross-entropy: weight, schedule, options."
@@ -143,7 +143,7 @@ class TrainConfig(Options):
         """The student that this run trains."""
         backbone, head = dict(self.backbone), dict(self.head)
         if not all(isinstance(table.get("name"), str) for table in (backbone, head)):
-            raise ConfigError("backbone and head need a name: --backbone rwkv --head char-gru.")
+            raise ConfigError("backbone and head need a name: --backbone rwkv --head char-memory.")
         return ModelConfig(
             d_model=self.d_model,
             max_patches=self.max_patches,
