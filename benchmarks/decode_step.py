@@ -20,6 +20,7 @@ from typing import Any
 
 import measure
 import torch
+from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.registry import registry
 from picogen_core.trees import tree_map
 from train_step import BASE, build_part, names, numbers
@@ -77,8 +78,10 @@ def _steps(case: Case, module: Any, x: torch.Tensor, state: Any) -> None:
 @torch.no_grad()
 def _write_patch(case: Case, longest: int) -> None:
     torch.set_num_threads(case.threads)
-    head: Any = build_part("head", case.name, case.width, longest).eval()
-    _, state = head.begin(torch.zeros(1, case.width))
+    module = build_part("head", case.name, case.width, longest).eval()
+    head = as_remembering(module, registry().get("head", case.name))
+    memory = head.initial_memory(1, case.patches, torch.device("cpu"), torch.float32)
+    _, state = head.begin(torch.zeros(1, case.width), memory)
     for _ in range(CHARACTERS - 1):
         _, state = head.step(torch.tensor([65]), state)
 

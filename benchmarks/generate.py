@@ -4,6 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/generate.py student
     OMP_NUM_THREADS=1 python benchmarks/generate.py long
     OMP_NUM_THREADS=1 python benchmarks/generate.py equal
+    OMP_NUM_THREADS=1 python benchmarks/generate.py whole --weights-path RUN --weights-path OTHER
 
 `notagen`: NotaGen-small's shape with random weights; the reference encodes the whole prefix for
 every patch and runs all 16 character steps, and so do the others here, so that all do the same.
@@ -12,7 +13,10 @@ the character decoder's for each step, takes at the rate at which a sum over 1 G
 weights repeat themselves and are easily guessed; `real music` makes the model write a tune that
 continues the prefix, so that patches end where real ones do and guesses come true as often as for a
 model that writes like it. `student`: the demo's shape. `long`: one piece of
-10,000 patches. `equal`: how many sampled characters do not depend on engine and batch.
+10,000 patches. `whole`: a patch as `picogen generate` writes it, sampling, codec, mask and text
+included, against its model alone, which reads the same characters; behind prefixes of 8, 60 and
+1,000 patches, the checkpoints in turns. `equal`: how many sampled characters do not depend on
+engine and batch.
 All times are of one thread's CPU, in turns; medians.
 """
 
@@ -33,16 +37,18 @@ import numpy as np
 import torch
 from notagen_reference import NotaGenReference, greedy
 from patches import tunes
+from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import reduction
 from picogen_core.generation.decode import Limits, draw_plain, write
-from picogen_core.generation.engines import Engine, Verifying
+from picogen_core.generation.engines import Engine, Spelling, Verifying
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
 from picogen_core.generation.guessing import Guesser, NGrams
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import Piece, Start
 from picogen_core.generation.sampling import draw
+from picogen_core.generation.spelled import draw_spelled
 from picogen_core.generation.verified import draw_verified
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
@@ -313,6 +319,63 @@ def bench_long(patches: int, path: Path | None) -> None:
                 begun, characters = time.process_time(), 0
 
 
+class WholePatches:
+    """A checkpoint that writes patches behind a prefix, and reads each again without sampling."""
+
+    def __init__(self, path: Path, prefix: int) -> None:
+        checkpoint = Checkpoint(path, Quiet())
+        self._engine = open_engine(checkpoint, Choice("numba", "cpu"), 2, prefix + 80, Quiet())
+        self._rows, self._sampling, self._count = prefix_of(prefix), SamplingOptions(), 0
+        self._piece: Piece | None = None
+
+    def patch(self) -> tuple[float, float]:
+        """CPU seconds of one patch: as it is written, and of the model alone."""
+        if self._piece is None or self._piece.over or len(self._piece.rows) > 64:
+            self._count += 1
+            guides = [QuickConstraint(300)]
+            self._piece = Piece(Start(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides))
+            self._engine.read(0, self._rows)
+            self._engine.read(1, self._rows)
+        piece = self._piece
+        whole = cpu(lambda: self._write(piece))
+        row = np.frombuffer(piece.rows[-1], np.uint8)
+        model = cpu(lambda: self._read(row))
+        return whole, model
+
+    def _write(self, piece: Piece) -> None:
+        if isinstance(self._engine, Spelling):
+            draw_spelled(self._engine, [0], [piece], self._sampling, False)
+        else:
+            draw_plain(self._engine, [0], [piece], self._sampling, False)
+        piece.last_text()
+        self._engine.advance(np.array([0]), np.frombuffer(piece.rows[-1], np.uint8)[None])
+
+    def _read(self, row: np.ndarray) -> None:
+        one = np.array([1])
+        self._engine.begin(one)
+        for code in row[: np.flatnonzero(row)[-1]].astype(np.int64):
+            self._engine.step(one, np.array([code]))
+        self._engine.advance(one, row[None])
+
+
+def bench_whole(paths: list[Path], rounds: int) -> None:
+    for prefix in (8, 60, 1000):
+        writers = [WholePatches(path, prefix) for path in paths]
+        found: list[list[tuple[float, float]]] = [[] for _ in writers]
+        for turn in range(40 * rounds):
+            for number, writer in enumerate(writers):
+                seconds = writer.patch()
+                if turn >= 60:  # places of the automaton are known by then
+                    found[number].append(seconds)
+        print(f"behind {prefix} patches")
+        base = statistics.median(whole for whole, _ in found[0])
+        for path, pairs in zip(paths, found, strict=True):
+            whole, model = (statistics.median(column) for column in zip(*pairs, strict=True))
+            ratio = statistics.median(a / b for a, b in pairs)
+            line = f"{path.name:24} {1e6 * whole:6.0f} µs a patch, {ratio:.2f} × its model's"
+            print(f"{line} {1e6 * model:.0f}, {whole / base:.2f} × {paths[0].name}", flush=True)
+
+
 def bench_equal(pieces: int, path: Path | None) -> None:
     with student(path) as checkpoint:
         found: dict[str, dict[int, np.ndarray]] = {}
@@ -336,19 +399,24 @@ def bench_equal(pieces: int, path: Path | None) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("notagen", "student", "long", "equal"))
+    parser.add_argument("what", choices=("notagen", "student", "long", "equal", "whole"))
     parser.add_argument("--prefix", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--pieces", type=int, default=200)
-    parser.add_argument("--weights-path", type=Path, help="a student instead of random weights")
+    parser.add_argument(
+        "--weights-path", type=Path, action="append", default=[],
+        help="a student instead of random weights; of `whole` several",
+    )  # fmt: skip
     given = parser.parse_args()
+    first = given.weights_path[0] if given.weights_path else None
     torch.set_num_threads(1)
     {
         "notagen": lambda: bench_notagen(given.prefix, given.rounds, given.batch),
-        "student": lambda: bench_student(given.rounds, given.weights_path),
-        "long": lambda: bench_long(10_000, given.weights_path),
-        "equal": lambda: bench_equal(given.pieces, given.weights_path),
+        "student": lambda: bench_student(given.rounds, first),
+        "long": lambda: bench_long(10_000, first),
+        "equal": lambda: bench_equal(given.pieces, first),
+        "whole": lambda: bench_whole(given.weights_path, given.rounds),
     }[given.what]()
 
 

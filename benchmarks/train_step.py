@@ -24,6 +24,7 @@ import notagen_step
 import torch
 from patches import tunes
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.model.student import GenericStudent
 from picogen_core.registry import registry
 from picogen_core.training.optimizers import make_optimizer
@@ -76,7 +77,11 @@ def prepare(case: Case, longest: int) -> Callable[[], None]:
         loss = functools.partial(_projection, module, x)
     elif case.part == "head":
         hidden = torch.randn(count, case.width, requires_grad=True)
-        loss = functools.partial(_projection, module, hidden, torch.randint(3, 127, (count, 16)))
+        head = as_remembering(module, registry().get("head", case.name))
+        rows = torch.arange(case.rows).repeat_interleave(case.patches)
+        index = torch.arange(1, case.patches + 1).repeat(case.rows)
+        chars = torch.randint(3, 127, (count, 16))
+        loss = functools.partial(_projection, head, hidden, chars, rows, index)
     else:
         assert isinstance(module, GenericStudent)
         optimizer = make_optimizer("adamw", module, 1e-4, 0.1)
@@ -93,10 +98,9 @@ def prepare(case: Case, longest: int) -> Callable[[], None]:
     return step
 
 
-def _projection(module: torch.nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+def _projection(module: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> torch.Tensor:
     """A scalar that every output is in, at next to no cost."""
-    output: torch.Tensor = module(*inputs)
-    return output.sum()
+    return module(*inputs).sum()
 
 
 def _cross_entropy(model: GenericStudent, patches: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ def test_train_step(no_processes):
     import train_tables
 
     given = train_step.parse(
-        f"{TINY} --headline 2,4 --backbones llama,rwkv --heads char-gru".split()
+        f"{TINY} --headline 2,4 --backbones llama,rwkv --heads char-memory".split()
     )
     steps = train_step.measure_steps(given)
     by_part = {part: [s for s in steps if s["part"] == part] for part in train_step.PARTS}
@@ -61,7 +61,7 @@ def test_train_step(no_processes):
     parameters = {(s["part"], s["name"]): s["parameters"] for s in steps}
     embedding = 16 * 128 * 64 + 64
     for name in ("llama", "rwkv"):
-        whole = parameters["backbone", name] + parameters["head", "char-gru"] + embedding
+        whole = parameters["backbone", name] + parameters["head", "char-memory"] + embedding
         assert parameters["model", name] == whole
     text = train_tables.report({"machine": "M", "steps": steps, "notagen": None})
     llama = next(line for line in text.splitlines() if line.startswith("| `llama`"))

@@ -1,4 +1,4 @@
-"""Drawing one code from logits: plain Python that numba compiles, alone and within other kernels.
+"""Drawing one code from logits: what numba compiles, alone and within other kernels.
 
 V = 128 codes
 """
@@ -25,6 +25,8 @@ def draw_code(
     from in the order of codes: in that of probabilities two that are nearly equal would change
     places, and the code with them, for a rounding error of another batch or engine. `order` [V]
     and `work` [3, V], integers and float64, are room to work in.
+
+    `sampling.draw_plainly` does the same with numpy.
     """
     count = len(logits)
     level, weight, share = work[0], work[1], work[2]

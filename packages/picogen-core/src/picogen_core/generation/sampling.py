@@ -6,13 +6,16 @@ N rows  V = 128 codes
 from __future__ import annotations
 
 import functools
+import math
+from itertools import accumulate
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.draws import NOT_FINITE, NOTHING_ALLOWED, draw_code, surprise_of
+from picogen_core.abc.grammar.charsets import NEVER, PENALTY, RARELY
+from picogen_core.draws import NOT_FINITE, NOTHING_ALLOWED, surprise_of
 from picogen_core.generation.options import SamplingOptions
 
 __all__ = ["NOTHING_ALLOWED", "NOT_FINITE", "draw", "sampling_numbers", "surprise"]
@@ -45,13 +48,38 @@ def sampling_numbers(options: SamplingOptions, count: int) -> tuple[float, int, 
     )  # fmt: skip
 
 
-def draw_plainly(logits: Any, allowed: Any, uniforms: Any, *rest: Any) -> None:
-    """`draw` without numba: the same codes, slowly."""
-    *numbers, codes = rest
-    draw_one: Any = draw_code
-    order, work = np.empty(logits.shape[1], np.int64), np.empty((3, logits.shape[1]))
-    for row in range(len(logits)):
-        codes[row] = draw_one(logits[row], allowed[row], uniforms[row], *numbers, order, work)
+def draw_plainly(
+    logits: NDArray[np.float32], allowed: NDArray[np.uint8], uniforms: NDArray[np.float64],
+    temperature: float, top_k: int, top_p: float, min_p: float, temperature_last: bool,
+    codes: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """`draw` without numba, row by row: the reference."""
+    levels = logits.astype(np.float64) - PENALTY * (allowed == RARELY)
+    levels[allowed == NEVER] = -np.inf
+    for row, level in enumerate(levels):
+        order = np.argsort(-level, kind="stable")[: min(top_k, np.count_nonzero(allowed[row]))]
+        if not np.isfinite(logits[row]).all():
+            codes[row] = NOT_FINITE
+        elif not len(order):
+            codes[row] = NOTHING_ALLOWED
+        elif temperature == 0:
+            codes[row] = order[0]
+        else:
+            gaps = (level[order] - level[order[0]]) / (1 if temperature_last else temperature)
+            weights = [math.exp(gap) for gap in gaps.tolist()]
+            kept = len(weights)
+            if 0 < top_p < 1:  # keeps the first that crosses top_p
+                before = [0.0, *accumulate(weights)]
+                kept = next((i for i in range(kept) if before[i] > top_p * before[-1]), kept)
+            kept = next(i for i in range(kept, 0, -1) if weights[i - 1] >= min_p)
+            power = 1 / temperature if temperature_last else 1.0
+            shares = {order[i]: weights[i] ** power for i in range(kept)}
+            goal, reached = uniforms[row] * sum(shares.values()), 0.0
+            for code in sorted(shares):
+                codes[row] = code
+                reached += shares[code]
+                if goal < reached:
+                    break
 
 
 def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:
