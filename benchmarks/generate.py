@@ -15,8 +15,8 @@ continues the prefix, so that patches end where real ones do and guesses come tr
 model that writes like it. `student`: the demo's shape. `long`: one piece of
 10,000 patches. `whole`: a patch as `picogen generate` writes it, sampling, codec, mask and text
 included, against its model alone, which reads the same characters; behind prefixes of 8, 60 and
-1,000 patches, the checkpoints in turns. `equal`: how many sampled characters do not depend on
-engine and batch.
+1,000 patches; pieces of the checkpoints take turns. `equal`: how many sampled characters do not
+depend on engine and batch.
 All times are of one thread's CPU, in turns; medians.
 """
 
@@ -319,60 +319,59 @@ def bench_long(patches: int, path: Path | None) -> None:
                 begun, characters = time.process_time(), 0
 
 
-class WholePatches:
-    """A checkpoint that writes patches behind a prefix, and reads each again without sampling."""
+class WholePieces:
+    """A checkpoint that writes pieces behind a prefix, and reads each again without sampling."""
 
     def __init__(self, path: Path, prefix: int) -> None:
         checkpoint = Checkpoint(path, Quiet())
         self._engine = open_engine(checkpoint, Choice("numba", "cpu"), 2, prefix + 80, Quiet())
-        self._rows, self._sampling, self._count = prefix_of(prefix), SamplingOptions(), 0
-        self._piece: Piece | None = None
+        self._rows, self._count = prefix_of(prefix), 0
 
-    def patch(self) -> tuple[float, float]:
-        """CPU seconds of one patch: as it is written, and of the model alone."""
-        if self._piece is None or self._piece.over or len(self._piece.rows) > 64:
-            self._count += 1
-            guides = [QuickConstraint(300)]
-            self._piece = Piece(Start(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides))
-            self._engine.read(0, self._rows)
-            self._engine.read(1, self._rows)
-        piece = self._piece
-        whole = cpu(lambda: self._write(piece))
-        row = np.frombuffer(piece.rows[-1], np.uint8)
-        model = cpu(lambda: self._read(row))
-        return whole, model
+    def piece(self) -> tuple[float, float]:
+        """CPU seconds per patch of one piece: as it is written, and of the model alone."""
+        self._count += 1
+        guides = [QuickConstraint(300)]
+        piece = Piece(Start(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides))
+        begun = len(piece.rows)
+        self._engine.read(0, self._rows)
+        self._engine.read(1, self._rows)
+        whole = cpu(lambda: self._write(piece, begun + 64))
+        rows = np.frombuffer(b"".join(piece.rows[begun:]), np.uint8).reshape(-1, PATCH_SIZE)
+        model = cpu(lambda: self._read(rows))
+        return whole / len(rows), model / len(rows)
 
-    def _write(self, piece: Piece) -> None:
-        if isinstance(self._engine, Spelling):
-            draw_spelled(self._engine, [0], [piece], self._sampling, False)
-        else:
-            draw_plain(self._engine, [0], [piece], self._sampling, False)
-        piece.last_text()
-        self._engine.advance(np.array([0]), np.frombuffer(piece.rows[-1], np.uint8)[None])
+    def _write(self, piece: Piece, patches: int) -> None:
+        draw = draw_spelled if isinstance(self._engine, Spelling) else draw_plain
+        sampling, one = SamplingOptions(), np.array([0])
+        while not piece.over and len(piece.rows) < patches:
+            draw(self._engine, [0], [piece], sampling, False)
+            piece.last_text()
+            self._engine.advance(one, np.frombuffer(piece.rows[-1], np.uint8)[None])
 
-    def _read(self, row: np.ndarray) -> None:
+    def _read(self, rows: np.ndarray) -> None:
         one = np.array([1])
-        self._engine.begin(one)
-        for code in row[: np.flatnonzero(row)[-1]].astype(np.int64):
-            self._engine.step(one, np.array([code]))
-        self._engine.advance(one, row[None])
+        for row in rows:
+            self._engine.begin(one)
+            for code in row[: np.flatnonzero(row)[-1]].astype(np.int64):
+                self._engine.step(one, np.array([code]))
+            self._engine.advance(one, row[None])
 
 
 def bench_whole(paths: list[Path], rounds: int) -> None:
     for prefix in (8, 60, 1000):
-        writers = [WholePatches(path, prefix) for path in paths]
+        writers = [WholePieces(path, prefix) for path in paths]
         found: list[list[tuple[float, float]]] = [[] for _ in writers]
-        for turn in range(40 * rounds):
-            for number, writer in enumerate(writers):
-                seconds = writer.patch()
-                if turn >= 60:  # places of the automaton are known by then
-                    found[number].append(seconds)
+        for turn in range(4 + 3 * rounds):
+            for pairs, writer in zip(found, writers, strict=True):
+                seconds = writer.piece()
+                if turn >= 4:  # places of the automaton are known by then
+                    pairs.append(seconds)
         print(f"behind {prefix} patches")
         base = statistics.median(whole for whole, _ in found[0])
         for path, pairs in zip(paths, found, strict=True):
             whole, model = (statistics.median(column) for column in zip(*pairs, strict=True))
             ratio = statistics.median(a / b for a, b in pairs)
-            line = f"{path.name:24} {1e6 * whole:6.0f} µs a patch, {ratio:.2f} × its model's"
+            line = f"{path.name:24} {1e6 * whole:6.0f} µs per patch, {ratio:.2f} × its model's"
             print(f"{line} {1e6 * model:.0f}, {whole / base:.2f} × {paths[0].name}", flush=True)
 
 
