@@ -15,9 +15,9 @@ M:6/8
 K:Ador
 V:1 treble
 [V:1]|:"Am"{b}(ABc) !fermata!d>e~f|
-[V:1](3ABc [Ac]2- [A-c]/B/|1
+[V:1](3ABc [Ac]2- [A-c]/B/d|1
 [V:1]uz3 [K:D]^c'2 _B,,:|2
-[V:1][M:9/8](5:3:5AAAAA A3/2B3/2c3 .d.e.f|]
+[V:1][M:12/8](5:3:5AAAAA A3/2B3/2c3 .d.e.f|]
 """
 CHORALE = """%Baroque
 %Bach, Johann Sebastian

@@ -63,7 +63,8 @@ def common_length(lengths: Sequence[Fraction | None]) -> Fraction | None:
 def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> str:
     """The line with a rest for every voice of `symbols` that it lacks, in the order of `symbols`.
 
-    The rest lasts as long as most voices of the line do, or `default` if none can be told.
+    The rest lasts as long as most voices of the line do, or `default` if none can be told, and has
+    their change of meter.
     """
     present = dict(split_line(line))
     if not present or all(voice in present for voice in symbols):
@@ -73,13 +74,14 @@ def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> s
     count = max(counts, key=counts.__getitem__)
     model = next(bars for bars in cut.values() if len(bars[1]) == count)
     rests = []
-    for i, (_, right) in enumerate(model[1]):
+    for i, (bar, right) in enumerate(model[1]):
         here = [bars[i][0] for _, bars in cut.values() if i < len(bars)]
         length = common_length([bar_length(bar) for bar in here]) or default
-        rests.append((format_length(length), "".join(token.text for token in right)))
+        meter = "".join(token.text for token in bar if token.text.startswith("[M:"))
+        rests.append((meter, format_length(length), "".join(token.text for token in right)))
     left = "".join(token.text for token in model[0])
     missing = {
-        voice: left + "".join(symbol + length + right for length, right in rests)
+        voice: left + "".join(meter + symbol + length + right for meter, length, right in rests)
         for voice, symbol in symbols.items()
         if voice not in present
     }

@@ -34,7 +34,7 @@ class Walk(NamedTuple):
 
     known:    [N] the newest character, which the head has not read; `BEGINNING` in all or in none.
     place:    [N] of the next character in the patch.
-    node:     [N] where the automaton stands; `last`: whether in the last line.
+    node:     [N] where the automaton stands.
     counter:  [N, COUNTER_ROOM] of the line, `counter_end` [N] characters.
     opening:  [N] stop behind `[r:` at a patch's head, since what follows is given.
     uniforms: [N, P] of this patch.
@@ -48,7 +48,6 @@ class Walk(NamedTuple):
     known: NDArray[np.int64]
     place: NDArray[np.int64]
     node: NDArray[np.int64]
-    last: NDArray[np.int64]
     counter: NDArray[np.uint8]
     counter_end: NDArray[np.int64]
     opening: NDArray[np.int64]
@@ -67,12 +66,12 @@ class Walk(NamedTuple):
 
 def make_walk(rows: int) -> Walk:
     """Room for so many."""
-    number = np.zeros((8, rows), np.int64)
+    number = np.zeros((6, rows), np.int64)
     return Walk(
-        known=number[0], place=number[1], node=number[2], last=number[3],
-        counter=np.zeros((rows, COUNTER_ROOM), np.uint8), counter_end=number[4],
-        opening=number[5], uniforms=np.zeros((rows, PATCH_SIZE)),
-        codes=np.zeros((rows, PATCH_SIZE), np.int64), status=number[6], nats=np.zeros(rows),
+        known=number[0], place=number[1], node=number[2],
+        counter=np.zeros((rows, COUNTER_ROOM), np.uint8), counter_end=number[3],
+        opening=number[4], uniforms=np.zeros((rows, PATCH_SIZE)),
+        codes=np.zeros((rows, PATCH_SIZE), np.int64), status=number[5], nats=np.zeros(rows),
     )  # fmt: skip
 
 
@@ -119,7 +118,7 @@ def draw_next(logits, row, walk, rules, order, work):
     ends = code == EOS or place + 1 == PATCH_SIZE
     following = np.int32(-1)
     if code >= 0:
-        step = 0 if due else _STEPS[2 * rules.tones[node] + walk.last[row], code]
+        step = 0 if due else _STEPS[rules.tones[node], code]
         following = rules.following[node, step + VOCABULARY * ends]
     given = walk.opening[row] == 1 and place == 2
     for i in range(3):

@@ -181,8 +181,8 @@ class Piece:
         given = self._forced or (self.opening and self._patch == COUNTER)
         return None if given or self._walker is None else self._walker.stand()
 
-    def counted(self) -> tuple[bytes, bool]:
-        """The counter of the line, and whether the line is the last one."""
+    def counted(self) -> bytes:
+        """The counter of the line."""
         assert self._walker is not None
         return self._walker.counted()
 

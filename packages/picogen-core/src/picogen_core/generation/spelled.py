@@ -77,9 +77,9 @@ def _spell(
 
 
 def _enter(walk: Walk, i: int, row: _Row, node: Node) -> None:
-    counter, last = row.piece.counted()
+    counter = row.piece.counted()
     walk.known[i], walk.place[i], walk.node[i] = row.known, row.place, node.number
-    walk.last[i], walk.opening[i], walk.nats[i] = last, row.piece.opening, 0.0
+    walk.opening[i], walk.nats[i] = row.piece.opening, 0.0
     walk.counter[i, : len(counter)] = np.frombuffer(counter, np.uint8)
     walk.counter_end[i] = len(counter)
     walk.uniforms[i] = row.uniforms

@@ -12,12 +12,14 @@ from typing import Self
 
 from picogen_core.abc.grammar.bar_state import CHANGES, PUSH, BarState
 from picogen_core.abc.grammar.charsets import DIGITS, PRINTABLE, bits
-from picogen_core.abc.grammar.fields import inline_fields
+from picogen_core.abc.grammar.fields import inline_fields, meter_change
 from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, tuplets
 
+WHOLE = 32  # steps of a whole note
 MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 6, 3
 
-_TONES = bits("ABCDEFGabcdefg")
+_TONE_NAMES = "ABCDEFGabcdefg"
+_TONES = bits(_TONE_NAMES)
 _SIGNS = bits("^_=")
 _SHORTS = bits(".~HLMOPSTuv")
 _ENDINGS = bits("~HLMOPSTuv")  # behind the last note too
@@ -59,11 +61,19 @@ class Bar(BarState):
             return False
         if self.previous == "dot":  # `.|` is a dotted barline
             return False
-        return self.target is None or not self.room.steps or not self.fits()
+        return self.free or not self.exact or not self.room.steps or not self.fits()
+
+    def missing(self) -> int:
+        """Steps between where the bar may end and where it has to, or where its meter does."""
+        if self.lost or self.free or self.exact:
+            return 0
+        return self._taken().missing() if self.place == "event" else self.room.steps
 
     def _between(self) -> int:
         previous = self.previous
         wanted = 0
+        if self.due:
+            return _BRACKET
         if self.fits():
             wanted = _STARTS
             wanted |= _QUOTE
@@ -100,6 +110,8 @@ class Bar(BarState):
             rare |= _SHORT if self._breaks("<") else 0
         if not self.owes and (previous in _SOUND or previous in _ENDED):
             rare |= _BRACE | _ENDINGS
+        elif not self.owes and previous == "space":
+            rare |= _TEXTS
         return rare
 
     def _tuplets(self) -> Spellings:
@@ -154,15 +166,24 @@ class Bar(BarState):
         return _SPACE if stops or (self.spelt == "(" and self.slurs < MAX_SLURS) else 0
 
     def _bracket(self) -> int:
-        wanted = _TONES | _SIGNS if self.fits() else 0
+        wanted = _TONES | _SIGNS if self.fits() and not self.due else 0
         return wanted if self.owes else wanted | self._fields()
 
     def _fields(self) -> int:
-        """What a field may begin with; the meter changes at a bar's beginning alone."""
-        return inline_fields(self.alone)[""][0] & ~(bits("M") if self.begun else 0)
+        """What a field may begin with; the meter changes at a bar's beginning alone, in all voices
+        alike."""
+        fields = inline_fields(self.choices, self.alone)[""][0] & ~bits("M")
+        if self.due:
+            return fields | bits("M")
+        changes = self.leads and not self.begun and not self.exact
+        return fields | inline_fields(self.choices, self.alone)[""][0] if changes else fields
 
     def _field(self) -> int:
-        following, stops = inline_fields(self.alone).get(self.spelt, (0, None))
+        if self.spelt.startswith("M") and self.due:
+            known = meter_change(self.due)
+        else:
+            known = inline_fields(self.choices, self.alone)
+        following, stops = known.get(self.spelt, (0, None))
         return following | (bits("]") if stops is not None else 0)
 
     def _chord(self) -> int:
@@ -210,26 +231,25 @@ class Bar(BarState):
     def _bang(self) -> int:
         return (_NAMES if self.count < MAX_NAME else 0) | (bits("!") if self.count else 0)
 
-    def closing(self) -> str:
-        """The next character of a short way to the bar's end, for a voice that must come to it."""
+    def closing(self) -> int:
+        """What may come next on a short way to the bar's end, for a voice that must come to it:
+        tones as long as they may be."""
         wanted = self.wanted()
-        if self.place == "event" and self.previous == "rest":
-            rest = self._longest()
-            if len(rest) > len(self.spelt):
-                return rest[len(self.spelt)]
-        for character in _CLOSERS.get(self.place, "zC"):
-            if wanted >> ord(character) & 1:
-                return character
         if self.place == "event" and not self.inner:
-            return self._longest()[len(self.spelt)]
-        return chr((wanted & -wanted).bit_length() - 1)
+            longest = self._longest()
+            if len(longest) > len(self.spelt):
+                return bits(longest[len(self.spelt)])
+        for characters in (_CLOSERS.get(self.place, ""), "M" if self.due else "", _TONE_NAMES, "z"):
+            if wanted & bits(characters):
+                return wanted & bits(characters)
+        return wanted & -wanted
 
     def _longest(self) -> str:
-        """The longest length that fits and goes on from what is spelt; without a bar to match, no
-        longer than the meter's."""
+        """The longest length that fits and goes on from what is spelt; in a free meter a whole
+        note's at most."""
         room = self.room
-        if self.target is None and not room.left:
-            room = Room(min(room.steps, self.measure))
+        if self.free and not room.left:
+            room = Room(min(room.steps, WHOLE))
         scale = self.scale()
         return longest(scale, room, self.spelt) or longest(scale, self.room, self.spelt)
 

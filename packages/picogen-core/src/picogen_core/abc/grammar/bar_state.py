@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Self
 
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
 from picogen_core.abc.keys import is_compound, meter_length, unit_length
 from picogen_core.abc.timing import read_tuplet
 
-MAX_STEPS = 256  # 8 whole notes, for a voice that none goes before
+MAX_STEPS = 256  # 8 whole notes, where there is no meter
 
 # Of a broken rhythm, in quarters: what the note before gains, how long the next one is.
 CHANGES = {"": (0, 4), ">": (2, 2), "<": (-2, 6), ">>": (3, 1), "<<": (-3, 7)}
@@ -21,9 +23,12 @@ class BarState:
 
     place:    between, event, sign, paren, bracket, field, chord, chord_sign, grace, quote, bang.
     previous: what stands before, in words: tone, rest, tie, close, open, short, bang, space, …
-    unit:     64ths of a grid step in a unit length; `measure` grid steps in a bar of the meter.
-    compound: the meter counts in threes.
-    target:   steps that the bar has to last, None for the voice that the others follow.
+    unit:     64ths of a grid step in a unit length.
+    meter:    what M: says; `compound`: it counts in threes.
+    exact:    the bar has to fill its room; else it may be shorter.
+    free:     its room has no end.
+    leads:    others follow; the meter may change here. `due`: the meter of the score, which this
+              voice has to change to.
     room:     for the next event; `steps` those taken. An event being spelt is in neither.
     owes:     something stands before that needs a note behind it.
     paired:   no broken rhythm may come: another or a tuplet ends at the last event, or behind that
@@ -33,20 +38,35 @@ class BarState:
     memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
     """
 
-    def __init__(self, unit: Fraction, meter: str, alone: bool) -> None:
-        self.unit, self.compound, self.alone = _scale(unit), is_compound(meter), alone
-        self.measure = _steps(meter)
+    def __init__(
+        self, unit: Fraction, meter: str, alone: bool, choices: FieldChoices = EVERYTHING
+    ) -> None:
+        self.unit, self.alone, self.choices = _scale(unit), alone, choices
+        self._set_meter(meter)
         self.slurs, self.lost = 0, False
-        self.start(None)
+        self.lead(meter)
 
-    def start(self, target: int | None) -> None:
+    def _set_meter(self, meter: str) -> None:
+        self.meter, self.compound = meter, is_compound(meter)
+
+    def lead(self, meter: str, owed: int = 0) -> None:
+        """Start the line's first bar: no longer than the meter, or as long as is `owed`."""
+        self._start(owed or _steps(meter), exact=bool(owed))
+        self.leads, self.due = True, "" if meter == self.meter else meter
+
+    def follow(self, meter: str, steps: int | None) -> None:
+        """Start a bar as long as the line's first one, None if that cannot be told."""
+        self._start(steps, exact=True)
+        self.leads, self.due = False, "" if meter == self.meter else meter
+
+    def _start(self, steps: int | None, exact: bool) -> None:
         """A new bar; slurs, the unit and the meter carry over."""
         self.memo: int | None = None
         self.after: Self | None = None
         if self.lost:
             self.slurs = 0  # which it left open cannot be told
-        self.target = target
-        self.room = Room(MAX_STEPS if target is None else target)
+        self.exact, self.free = exact, steps is None
+        self.room = Room(MAX_STEPS if steps is None else steps)
         self.place, self.previous = "between", ""
         self.spelt = self.marks = ""
         self.inner: str | None = None
@@ -54,26 +74,26 @@ class BarState:
         self.begun = self.owes = self.paired = self.uneven = self.lost = False
 
     def state(self) -> tuple[Any, ...]:
-        """All that is to come depends on, but the meter's bar; within a string, up to its end."""
+        """All that is to come in the bar depends on; within a string, up to its end."""
         if self.in_string:
-            return self.place, self.spelt, self.marks, self.count, self.alone
-        target, steps, *found = _READ(self)
-        if target is not None:
-            target = steps = 0  # where it stands between them is in `room`
-        return target, 0 if self.alone else steps, *found  # none asks how long one alone is
+            due = self.due if self.place == "field" else ""
+            return self.place, self.spelt, self.marks, self.count, self.alone, due
+        steps, *found = _READ(self)
+        return steps if self.leads and not self.alone else 0, *found
 
     @property
     def in_string(self) -> bool:
         """Within quotes, a decoration or a field."""
         return self.place in ("quote", "bang", "field") and not self.lost
 
-    def carried(self) -> tuple[int, bool, int]:
-        """What goes on into the voice's next bar, but for the meter's bar."""
-        return self.unit, self.compound, 0 if self.lost else self.slurs
+    def carried(self) -> tuple[int, str, int]:
+        """What goes on into the voice's next bar."""
+        return self.unit, self.meter, 0 if self.lost else self.slurs
 
-    def carry(self, carried: tuple[int, bool, int]) -> None:
+    def carry(self, carried: tuple[int, str, int]) -> None:
         """Be as after a bar that left this."""
-        self.unit, self.compound, self.slurs = carried
+        self.unit, meter, self.slurs = carried
+        self._set_meter(meter)
         self.lost = False
 
     def restore(self, state: tuple[Any, ...], memo: int | None) -> None:
@@ -81,7 +101,7 @@ class BarState:
         if len(state) == len(_STATE):
             self.__dict__.update(zip(_STATE, state, strict=True))
         else:
-            self.place, self.spelt, self.marks, self.count, _ = state
+            self.place, self.spelt, self.marks, self.count, _, _ = state
         self.memo, self.after = memo, None
 
     def copy(self) -> Self:
@@ -104,7 +124,7 @@ class BarState:
         elif not room.left:
             self.steps += steps
         after = room.after(steps)
-        self.room = Room(MAX_STEPS) if self.target is None and not after.left else after
+        self.room = Room(MAX_STEPS) if self.free and not after.left else after
         self.paired = bool(self.broken or room.left == 1 or self.uneven)
         self.broken, self.begun, self.uneven = "", True, False
         self.last = 0 if self.paired else steps
@@ -133,7 +153,7 @@ class BarState:
         change = (CHANGES[sign][0] - CHANGES[self.broken][0]) * self.last // 4
         if not self.room.left:
             self.steps += change
-        if self.room.left or self.target is not None:
+        if self.room.left or not self.free:
             self.room = self.room.less(change)
         self.previous, self.broken, self.owes = "broken", sign, True
 
@@ -180,7 +200,10 @@ class BarState:
             return
         letter, value = self.spelt[0], self.spelt[2:]
         if letter == "M":
-            self.compound, self.measure = is_compound(value), _steps(value)
+            self._set_meter(value)
+            if self.leads and not self.exact:
+                self.lead(value)
+            self.due = ""
         elif letter == "L":
             self.unit = _scale(unit_length(value) or GRID)
         self.place, self.previous, self.spelt = "between", "field", ""
@@ -248,15 +271,19 @@ class BarState:
 
 
 _STATE = (
-    "target", "steps", "place", "previous", "spelt", "marks", "inner", "broken", "last", "count",
-    "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit", "compound", "alone",
+    "steps", "exact", "free", "leads", "due", "place", "previous", "spelt", "marks", "inner",
+    "broken", "last", "count", "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit",
+    "compound", "alone",
 )  # fmt: skip
 _READ = attrgetter(*_STATE)
 
 
-def _steps(meter: str) -> int:
-    """Grid steps of a full bar; a whole note's where there is no meter."""
-    return max(1, int((meter_length(meter) or 1) / GRID))
+@lru_cache(maxsize=256)
+def _steps(meter: str) -> int | None:
+    """Grid steps of a full bar; None where there is no meter, or one that is finer than the
+    grid."""
+    steps = (meter_length(meter) or 0) / GRID
+    return int(steps) if steps and steps == int(steps) else None
 
 
 def _scale(unit: Fraction) -> int:

@@ -11,6 +11,7 @@ music has all the same: it may come where the model is sure of it.
 from __future__ import annotations
 
 from picogen_core.abc.grammar.charsets import bits, freedom
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
 from picogen_core.abc.grammar.mask import TextMask
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
@@ -28,14 +29,18 @@ class Constraint:
                  limit.
     grammar:     sound bars, and voices of a line of equal length.
     bars:        so many lines, no more and no fewer, a bar each; this takes the grammar.
+    choices:     values of fields. If some are asked for, the header is steered without the grammar
+                 too.
     """
 
     def __init__(
-        self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None
-    ) -> None:
+        self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None,
+        choices: FieldChoices = EVERYTHING,
+    ) -> None:  # fmt: skip
         self.max_patches = max_patches
         self.mask = TextMask()
-        self.text = TextGrammar(bars) if grammar or bars is not None else None
+        self._body = grammar or bars is not None
+        self.text = TextGrammar(bars, choices) if self._body or choices.asked else None
         self.bars = bars
         self.patches = 0
         self.place = 0  # in the patch
@@ -72,12 +77,16 @@ class Constraint:
         if rest is not None and rest < 0:
             return _BOS, 0
         if self.hurries(text.place):
-            return bits(text.closing(self.where, chr(self.mask.previous))), 0
+            return text.closing(self.where, chr(self.mask.previous)), 0
         wanted = text.wanted(self.where)
         if text.place == "total":
             return self._fitting(text, wanted), 0
-        wanted |= _EOS if self.place and text.may_cut() else 0
-        return wanted, text.rare(self.where)
+        rare = text.rare(self.where)
+        if self.place and text.may_cut():
+            wanted |= _EOS
+        elif self.place and text.may_rarely_cut():
+            rare |= _EOS
+        return wanted, rare
 
     def take(self, code: int) -> None:
         """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
@@ -96,6 +105,8 @@ class Constraint:
         self.mask.push(code)
         if self.text is not None:
             self.text.push(chr(code), self.where)
+            if not self._body and self.text.place != "header":
+                self.text = None
         self.where = INSIDE
         if code == ord("\n"):
             self.line_patches, self._allowance = -1, None

@@ -1,7 +1,8 @@
-"""Values of K:, L:, M:, Q: and clefs that every program reads, spelt out for steering."""
+"""Values of K:, L:, M:, Q: and clefs that a piece may have, spelt out for steering."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from picogen_core.abc.grammar.lengths import Spellings, one_of
@@ -9,30 +10,88 @@ from picogen_core.abc.repair.header import field_is_legal
 
 CLEFS = ("treble", "bass", "alto", "tenor", "treble-8", "treble+8", "bass-8", "bass+8", "perc")
 _MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
-_BEATS = ("1/8", "1/4", "1/2", "3/8", "3/4", "3/16", "1/16", "1/1")
-UNITS = ("1/8", "1/16", "1/4", "1/2", "1/32")
+ORDER = "LQMKV"
+"""Fields of a header in NotaGen's order."""
 
 
-def keys() -> list[str]:
+def _every_key() -> tuple[str, ...]:
     """Keys of at most seven sharps or flats, in all modes, and none."""
-    named = [letter + sign + mode for letter in "ABCDEFG" for sign in ("", "#", "b")
+    named = [letter + sign + mode for letter in "CDEFGAB" for sign in ("", "#", "b")
              for mode in _MODES]  # fmt: skip
-    return ["none", *(key for key in named if field_is_legal("K", key))]
+    return (*(key for key in named if field_is_legal("K", key)), "none")
 
 
-def meters() -> list[str]:
-    """Meters up to 24 beats, and none."""
-    return ["none", *(f"{beats}/{value}" for value in (1, 2, 4, 8, 16) for beats in range(1, 25))]
+_METERS = (
+    "4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8", "12/8", "3/2", "6/4", "5/4", "4/2", "4/8",
+    "7/8", "5/8", "9/4", "6/16", "9/16", "12/16", "3/1", "2/1", "none",
+)  # fmt: skip
+_TEMPOS = tuple(
+    f"{beat}={speed}" for beat in ("1/4", "1/2", "3/8", "1/8") for speed in range(40, 241)
+)
 
 
-def tempos() -> list[str]:
-    """20 to 399 beats a minute."""
-    return [f"{beat}={speed}" for beat in _BEATS for speed in range(20, 400)]
+@dataclass(frozen=True, eq=False)
+class FieldChoices:
+    """What each field may say; the most usual values first. Two are equal only if they are one.
+
+    units, tempos, meters, keys: values of L:, Q:, M:, K:.
+    asked: fields with a value that a person asked for, and no other: a header has them, and they
+           do not change within the piece.
+    """
+
+    units: tuple[str, ...] = ("1/8", "1/16", "1/4", "1/2", "1/32")
+    tempos: tuple[str, ...] = _TEMPOS
+    meters: tuple[str, ...] = _METERS
+    keys: tuple[str, ...] = field(default_factory=_every_key)
+    asked: frozenset[str] = frozenset()
+
+    def asking(self, values: dict[str, str]) -> FieldChoices:
+        """The same, but for the fields that have one value by the name of their letter."""
+        names = {"L": "units", "Q": "tempos", "M": "meters", "K": "keys"}
+        changed = {names[letter]: (value,) for letter, value in values.items()}
+        return replace(self, **changed, asked=frozenset(values))
+
+    def header_lines(self, seen: str, voices: int, most: int) -> tuple[str, ...]:
+        """The lines that may come after those of these letters; the most usual ones first."""
+        lines: list[str] = []
+        if not seen:
+            lines += [f"L:{unit}" for unit in self.units]
+        if seen == "L":
+            lines += [f"Q:{tempo}" for tempo in self.tempos]
+        if seen == "LQ" or (seen == "L" and "Q" not in self.asked):
+            lines += [f"M:{meter}" for meter in self.meters]
+        if seen.endswith("M"):
+            lines += [f"K:{key}" for key in self.keys]
+        if "K" in seen and voices < most:
+            lines += [f"V:{voices + 1} {clef}" for clef in CLEFS]
+        return tuple(lines)
 
 
-@lru_cache(maxsize=4)
-def inline_fields(units: bool) -> Spellings:
+@lru_cache(maxsize=64)
+def inline_fields(choices: FieldChoices, units: bool) -> Spellings:
     """`K:Gmin`, `M:6/8`, `Q:1/4=120`, and with `units` `L:1/16`."""
-    spelt = [f"K:{key}" for key in keys()] + [f"K:{clef}" for clef in CLEFS]
-    spelt += [f"M:{meter}" for meter in meters()] + [f"Q:{tempo}" for tempo in tempos()]
-    return one_of(*spelt, *(f"L:{unit}" for unit in UNITS if units))
+    values = {
+        "K": choices.keys, "M": choices.meters, "Q": choices.tempos,
+        "L": choices.units if units else (),
+    }  # fmt: skip
+    spelt = [f"K:{clef}" for clef in CLEFS]
+    for letter, known in values.items():
+        if letter not in choices.asked:
+            spelt += [f"{letter}:{value}" for value in known]
+    return one_of(*spelt)
+
+
+@lru_cache(maxsize=256)
+def header_spellings(choices: FieldChoices, seen: str, voices: int, most: int) -> Spellings:
+    """The beginnings of `FieldChoices.header_lines`."""
+    return one_of(*choices.header_lines(seen, voices, most))
+
+
+@lru_cache(maxsize=256)
+def meter_change(meter: str) -> Spellings:
+    """The beginnings of the one change to this meter."""
+    return one_of(f"M:{meter}")
+
+
+EVERYTHING = FieldChoices()
+"""What music has, where nothing is known of what a model was trained on."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from picogen_core.abc.grammar.charsets import NEWLINE, PRINTABLE, bits
-from picogen_core.abc.grammar.fields import CLEFS, UNITS, keys, meters, tempos
-from picogen_core.abc.grammar.lengths import Spellings, one_of
+from picogen_core.abc.grammar.fields import EVERYTHING, ORDER, FieldChoices, header_spellings
+from picogen_core.abc.grammar.lengths import Spellings
 
 MAX_VOICES, MAX_TAG, MAX_NAME, MAX_DEPTH = 16, 60, 40, 3
 TAGS = 3  # period, composer, instrumentation
 
-_ORDER = "LQMKV"
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _SCORE = "%%score "
 _NAME = ' nm="'
@@ -27,9 +25,10 @@ class HeaderGrammar:
     stack:  groups of a %%score that are open; `lost`: the line is none that the grammar knows.
     """
 
-    __slots__ = ("line", "lost", "scored", "stack", "tags", "values", "voices")
+    __slots__ = ("choices", "line", "lost", "scored", "stack", "tags", "values", "voices")
 
-    def __init__(self) -> None:
+    def __init__(self, choices: FieldChoices = EVERYTHING) -> None:
+        self.choices = choices
         self.line = ""
         self.lost = False
         self.tags: list[str] = []
@@ -117,7 +116,10 @@ class HeaderGrammar:
     def _fields(self) -> Spellings:
         if self._tagged():
             return {}
-        return _fields("".join(self.values), len(self.voices), self.scored or MAX_VOICES)
+        return header_spellings(self.choices, *self._where())
+
+    def _where(self) -> tuple[str, int, int]:
+        return "".join(self.values), len(self.voices), self.scored or MAX_VOICES
 
     def _voice(self) -> int:
         """Behind the clef of a V: line: nothing more, or the name."""
@@ -137,13 +139,16 @@ class HeaderGrammar:
         return (PRINTABLE & ~bits('"%') | bits("\t") if room else 0) | bits('"')
 
     def closing(self) -> str:
-        """The next character of a short way to the body."""
+        """The next character of a short way to the body: of fields the most usual values."""
         wanted = self.wanted() or bits("[")  # behind a prompt that no header begins with
-        if self.line.startswith("%") and not self.line.startswith("%%"):
-            order = "\nend"
-        else:
-            order = '\n[LMKV"' + ")]}" + "18/4C4tb"
-        for character in order:
+        if wanted >> ord("[") & 1 and not self.line:
+            return "["
+        if not self.line.startswith("%"):
+            for line in self.choices.header_lines(*self._where()):
+                if line.startswith(self.line) and line != self.line:
+                    return line[len(self.line)]
+        order = "\n" if self.line.startswith("%%") else "\nend"
+        for character in order + '")]}':
             if wanted >> ord(character) & 1:
                 return character
         return chr((wanted & -wanted).bit_length() - 1)
@@ -178,22 +183,5 @@ class HeaderGrammar:
             letter, value = found.groups()
             if letter == "V":
                 self.voices.append(value)
-            if letter in _ORDER:
+            if letter in ORDER:
                 self.values.setdefault(letter, line[2:].strip())
-
-
-@lru_cache(maxsize=256)
-def _fields(seen: str, voices: int, most: int) -> Spellings:
-    """The lines that may come after those of these letters."""
-    lines = []
-    if not seen:
-        lines += [f"L:{unit}" for unit in UNITS]
-    if seen == "L":
-        lines += [f"Q:{tempo}" for tempo in tempos()]
-    if seen in ("L", "LQ"):
-        lines += [f"M:{meter}" for meter in meters()]
-    if seen.endswith("M"):
-        lines += [f"K:{key}" for key in keys()]
-    if "K" in seen and voices < most:
-        lines += [f"V:{voices + 1} {clef}" for clef in CLEFS]
-    return one_of(*lines)

@@ -7,27 +7,33 @@ from typing import NamedTuple
 
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.header import HeaderGrammar
 from picogen_core.abc.grammar.lengths import one_of
 from picogen_core.abc.keys import default_unit, unit_length
 
 MAX_TOTAL = 4  # digits of the first counter
+ANY_LENGTH = -1
 INSIDE, FULL, CLOSED = "inside", "full", "closed"
 """Where in the patches a character stands: in a cut; at the head of a patch behind a full one, so
 that a cut may begin there; behind EOS, so that one does."""
 
 _ANY, _BAR = PRINTABLE | NEWLINE, bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
-_LAST = ("|", "||", "|]", ":|")
+_AROUND = ("||", "|]", "|:", ":|", "::", "|1", ":|2")  # a short bar, which the next completes
+_FINAL, _LAST = ("|]", ":|"), ("|]", ":|", "||")
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
 class Reference(NamedTuple):
-    """The line's first voice: grid steps of its bar if they can be told, and its barlines."""
+    """The line's first voice: grid steps of its bar if they can be told, its barlines, the steps
+    that the next bar owes it, and its meter."""
 
     steps: int | None
     left: str
     right: str
+    missing: int = 0
+    meter: str = ""
 
 
 class TextGrammar:
@@ -39,18 +45,22 @@ class TextGrammar:
     order:     declared voices; `choice` those that may come, `voice` the present one, `reference`
                the line's first one.
     memo:      what is wanted at this very place, and where in the patches that is.
+    meter:     that of the last line, where there are several voices.
+    owed:      steps by which the last line's bar was short, so that this one has just as many;
+               `ANY_LENGTH` behind one that was none that the grammar has, in a prompt.
     final:     the barline lies within a cut: the line ends with it; `more`: it heads a cut, so a
                voice follows.
     """
 
     __slots__ = (
-        "bars", "choice", "counter", "due", "final", "header", "index", "left", "line", "lost",
-        "memo", "more", "order", "place", "plan", "reference", "rest", "spelt", "voice",
+        "bars", "choice", "choices", "counter", "due", "final", "header", "index", "left", "line",
+        "lost", "memo", "meter", "more", "order", "owed", "place", "plan", "reference", "rest",
+        "spelt", "voice",
     )  # fmt: skip
 
-    def __init__(self, bars: int | None = None) -> None:
-        self.plan = bars
-        self.header = HeaderGrammar()
+    def __init__(self, bars: int | None = None, choices: FieldChoices = EVERYTHING) -> None:
+        self.plan, self.choices = bars, choices
+        self.header = HeaderGrammar(choices)
         self.place = "header"
         self.index = 0
         self.rest: int | None = None
@@ -60,7 +70,8 @@ class TextGrammar:
         self.voice = ""
         self.reference: Reference | None = None
         self.line = self.spelt = self.left = self.counter = ""
-        self.due = 0
+        self.meter = ""
+        self.due = self.owed = 0
         self.final = self.more = self.lost = False
         self.memo: tuple[str, int] | None = None
 
@@ -106,17 +117,36 @@ class TextGrammar:
             if self.reference and self.reference.left:
                 return _BAR if where != INSIDE else 0
         if bar.may_end():
-            wanted |= one_of(*self._rights())[""][0]
+            ends = one_of(*self._rights())[""][0]
+            wanted |= ends & ~self._doubtful(where)
         return wanted
+
+    def _doubtful(self, where: str) -> int:
+        """`|` where the bar is short: it has to be a double bar or a repeat, and a model that
+        means a plain one would write those everywhere."""
+        return _BAR if where != CLOSED and self._is_cut_short() else 0
+
+    def _is_cut_short(self) -> bool:
+        """Whether a bar that ends here would be short, as only the first and the last may be."""
+        if self.lost or self.reference or not self.index or self.rest == 0:
+            return False
+        if self.owed == ANY_LENGTH:
+            return False
+        return self.bars[self.voice].missing() > 0
 
     def rare(self, where: str) -> int:
         """The text characters that are not wanted here and yet may come, if rarely."""
         if self.lost or self.place != "bar" or where == CLOSED:
             return 0
-        return self.bars[self.voice].rare()
+        bar = self.bars[self.voice]
+        return bar.rare() | (self._doubtful(where) if not bar.lost and bar.may_end() else 0)
 
     def may_cut(self) -> bool:
         """Whether EOS may close the cut here, so that the next patch begins with a barline."""
+        return self.may_rarely_cut() and not self._is_cut_short()
+
+    def may_rarely_cut(self) -> bool:
+        """The same, though the bar is short and has to end with a double bar or a repeat."""
         if self.lost:
             return True
         if self.place != "bar":
@@ -143,7 +173,9 @@ class TextGrammar:
         """Barlines that may end the bar: in all voices of the line the same."""
         if self.reference:
             return (self.reference.right,)
-        return _LAST if self.rest == 0 else _BARLINES
+        if self.rest == 0:
+            return _LAST if self.plan is None else _FINAL
+        return _AROUND if self._is_cut_short() else _BARLINES
 
     def later(self) -> tuple[str, ...]:
         """Voices that may follow the present one."""
@@ -158,22 +190,23 @@ class TextGrammar:
             following |= 0 if self.more and self.later() else NEWLINE
         return following
 
-    def closing(self, where: str, before: str) -> str:
-        """The next character, behind `before`, of a short way to the end of the line."""
+    def closing(self, where: str, before: str) -> int:
+        """What may come next, behind `before`, on a short way to the end of the line."""
         if self.place == "header":
-            return self.header.closing()
+            return bits(self.header.closing())
         if self.lost or (self.place == "bar" and self.bars[self.voice].lost):
-            return "\n" if before == "|" else "|"
+            return bits("\n" if before == "|" else "|")
         wanted = self.wanted(where)
-        if self.place in ("bar", "barline"):
-            for character in "\n|:" if self.place == "barline" else "|:":
-                if wanted >> ord(character) & 1:
-                    return character
-            if self.place == "bar":
-                return self.bars[self.voice].closing()
-        if self.place == "total" and wanted >> ord("]") & 1:
-            return "]"
-        return chr((wanted & -wanted).bit_length() - 1)
+        if self.place == "bar":
+            bar = self.bars[self.voice]
+            ends = wanted & bits("|:")
+            if not ends or (ends != wanted and (bar.missing() or not bar.may_end())):
+                return bar.closing()
+            wanted = ends
+        for character in _SOONEST.get(self.place, ""):
+            if wanted >> ord(character) & 1:
+                return bits(character)
+        return wanted & -wanted
 
     def push(self, character: str, where: str) -> None:
         """Take the next character; one that is not wanted loses the thread to the line's end."""
@@ -211,7 +244,7 @@ class TextGrammar:
         unit = unit_length(values.get("L", "")) or default_unit(meter)
         self.order = tuple(dict.fromkeys(self.header.voices)) or ("1",)
         alone = len(self.order) == 1
-        self.bars = {name: Bar(unit, meter, alone) for name in self.order}
+        self.bars = {name: Bar(unit, meter, alone, self.choices) for name in self.order}
         if self.plan is not None:
             self.rest = self.plan - 1
         self._begin_line()
@@ -230,11 +263,22 @@ class TextGrammar:
         if found:
             self.index, self.rest = int(found.group(1)), int(found.group(2))
         self.index += 1
+        self.owed = self._debt()
+        if self.reference and len(self.order) > 1:
+            self.meter = self.reference.meter
         if self.plan is not None:
             self.rest = self.plan - self.index - 1
         elif self.rest is not None:
             self.rest -= 1
         self._begin_line()
+
+    def _debt(self) -> int:
+        """What the line that has ended owes. A first ending may be completed by the pickup that it
+        leads back to; under a plan of bars, which is for no long way round, it is not."""
+        if not self.reference or not self.reference.missing:
+            return 0
+        first_ending = self.spelt == ":|2" and self.plan is None
+        return ANY_LENGTH if self.lost or first_ending else self.reference.missing
 
     def _push_counter(self, character: str, where: str) -> None:
         self.due -= 1
@@ -254,7 +298,11 @@ class TextGrammar:
             return
         self.voice, self.place = self.spelt, "bar"
         self.left = self.spelt = ""
-        self.bars[self.voice].start(self.reference.steps if self.reference else None)
+        bar, reference = self.bars[self.voice], self.reference
+        if reference:
+            bar.follow(reference.meter, reference.steps)
+        else:
+            bar.lead(self.meter or bar.meter, max(0, self.owed))
 
     def _push_bar(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
@@ -273,23 +321,25 @@ class TextGrammar:
 
     def _begin_barline(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
+        missing = bar.missing() if self._is_cut_short() else 0
         self.choice = self._rights()
         self.final, self.more = where == INSIDE, where == CLOSED
         self.place, self.spelt = "barline", character
         self.lost = character not in one_of(*self.choice)
         if self.reference is None:
-            self.reference = Reference(bar.end(), self.left, "")
+            self.reference = Reference(bar.end(), self.left, "", missing, bar.meter)
 
     def _push_barline(self, character: str, where: str) -> None:
         if character != "[":
             self.spelt += character
             return
         if self.reference and not self.reference.right:
-            self.reference = Reference(self.reference.steps, self.reference.left, self.spelt)
+            self.reference = self.reference._replace(right=self.spelt)
         self._count("V:")
         self.choice = self.later()
 
 
+_SOONEST = {"bar": "|:", "barline": "\n|:", "total": "]"}
 _PUSH = {
     "counter": TextGrammar._push_counter,
     "total": TextGrammar._push_total,

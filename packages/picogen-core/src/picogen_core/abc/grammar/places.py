@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from picogen_core.abc.grammar.line import Reference, TextGrammar
+from picogen_core.abc.grammar.line import ANY_LENGTH, Reference, TextGrammar
 
 _ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 
 
 def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
-    """All that is to come depends on, within the header, the counter or the bar of one voice,
-    but whether it is the last line; None where that is more."""
+    """All that is to come depends on, within the header, the counter or the bar of one voice;
+    None where that is more."""
     place = text.place
     if text.lost or text.ended or place == "total":
         return None
@@ -25,10 +25,13 @@ def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
         return place, bar.state()
     reference = text.reference
     if reference:  # how long it is stays the same, but for the one who is the reference
-        steps = None if reference.right or len(text.order) == 1 else reference.steps
-        reference = Reference(steps, *reference[1:])
-    first = text.index == 0 and text.leads()
-    known = place, first, bool(text.later()), (text.left, reference, bar.state())
+        _, left, right, missing, _ = reference
+        if right:
+            reference = Reference(None, left, right)
+        elif len(text.order) == 1:
+            reference = Reference(None, left, right, missing)
+    edge = None if reference else (text.index == 0, text.rest == 0, text.owed == ANY_LENGTH)
+    known = place, edge, bool(text.later()), (text.left, reference, bar.state())
     if place != "barline":
         return known
     return *known, text.spelt, text.choice, text.final, text.more
@@ -46,7 +49,7 @@ def _next(text: TextGrammar) -> tuple[Any, ...] | None:
     """What the bar behind the counter depends on; None if it is not yet known whose it is."""
     if len(text.order) > 1:
         return None
-    return text.index == 0, text.bars[text.order[0]].carried()
+    return text.index == 0, text.rest == 0, text.owed, text.bars[text.order[0]].carried()
 
 
 def text_found(text: TextGrammar) -> tuple[Any, Any]:
@@ -66,7 +69,7 @@ def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, An
         _, left, text.spelt, text.choice, after = state
         text.due = len(left)
         if after:
-            text.bars[text.order[0]].carry(after[1])
+            text.bars[text.order[0]].carry(after[-1])
     elif len(state) == 2:
         text.bars[text.voice].restore(state[1], known)
     else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from picogen_core.abc.grammar.charsets import FREELY
 from picogen_core.abc.grammar.constraint import Constraint
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import INSIDE
 from picogen_core.abc.grammar.places import restore_text, takes_tones, text_found, text_state
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
@@ -25,9 +26,7 @@ _COUNTED = 0  # the counter's next character, whichever it is
 _ENDS = 128  # added to a code that ends its patch
 _EACH = bytes(range(128))
 _TONES = bytes.maketrans(b"ABCDEFGabcdefg", b"A" * 14)
-_BARLINES = bytes.maketrans(b"|:", b"\4\5")  # not the same in the last line
-_ALL = _EACH, _EACH.translate(_BARLINES)
-_TONES_ALIKE = tuple(table.translate(_TONES) for table in _ALL)
+_TONES_ALIKE = _EACH.translate(_TONES)
 _LINE_END, _SHUT, _OPEN = ord("\n"), ord("]"), ord("[")
 
 
@@ -37,7 +36,7 @@ class Node:
     place: of the text, "" without the grammar; `string`: within quotes or the like, where the bar
            around them stays with the plain automaton.
     due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
-    alike: of each code one that leads to the same place, in the last line and in others.
+    alike: of each code one that leads to the same place.
     table, number: where its row is, of what may come and of what follows.
     """
 
@@ -47,7 +46,7 @@ class Node:
         self.state, self.limit, self.due = state, limit, due
         self.place: str = state[-1][0] if state[-1] else ""
         self.string = self.place == "bar" and len(state[-1]) == 2
-        self.alike = _TONES_ALIKE if tones else _ALL
+        self.alike = _TONES_ALIKE if tones else _EACH
         self.found: tuple[Any, Any] = (None, None)
         self.table: Table | None = None
         self.number = -1
@@ -125,8 +124,8 @@ class Nodes:
 
 NODES = Nodes()
 _ADDING = threading.Lock()
-STEPS = np.array([list(table) for table in (*_ALL, *_TONES_ALIKE)], np.int64)
-"""[4, V] the step that a code is, by 2 · `Table.tones` + whether it is the last line."""
+STEPS = np.array([list(_EACH), list(_TONES_ALIKE)], np.int64)
+"""[2, V] the step that a code is, by `Table.tones`."""
 
 
 class QuickConstraint(Constraint):
@@ -134,14 +133,13 @@ class QuickConstraint(Constraint):
 
     def __init__(
         self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None,
-        nodes: Nodes = NODES,
+        choices: FieldChoices = EVERYTHING, nodes: Nodes = NODES,
     ) -> None:  # fmt: skip
-        super().__init__(max_patches, grammar=grammar, bars=bars)
+        super().__init__(max_patches, grammar=grammar, bars=bars, choices=choices)
         self._nodes = nodes
         self._node: Node | None = None  # the plain automaton stands still while there is one
         self._came: tuple[Node, int] | None = None
         self._counter = b""
-        self._last = False
 
     def limit(self, place: int) -> int | bytes:
         node = self._node or self._enter()
@@ -161,7 +159,7 @@ class QuickConstraint(Constraint):
             return
         place = self.place + 1
         ends = place == PATCH_SIZE or code == EOS
-        step = node.alike[self._last][code]
+        step = node.alike[code]
         if node.due and code == self._counter[-node.due]:
             step = _COUNTED
         following = node.after(step + _ENDS if ends else step)
@@ -197,9 +195,9 @@ class QuickConstraint(Constraint):
             self._nodes.add(node)
         return node
 
-    def counted(self) -> tuple[bytes, bool]:
-        """This line's counter, and whether it is the last line: what a walk needs besides."""
-        return self._counter, self._last
+    def counted(self) -> bytes:
+        """This line's counter, which a walk needs besides."""
+        return self._counter
 
     def walked(self, node: Node, place: int) -> None:
         """A kernel has gone on to `node`, at this place of the patch; 0: behind its end."""
@@ -234,8 +232,8 @@ class QuickConstraint(Constraint):
             if seen is None or (not whole and self.hurries(self.text.place)):
                 return None
             self._counter = self.text.counter.encode()
-            self._last = self.text.rest == 0
-        state = self.where, self.text is None, self.mask.state(), seen
+        choices = self.text and self.text.choices
+        state = self.where, choices, self.mask.state(), seen
         node = self._nodes.get(state)
         if node is None:
             limit = super().limit(self.place)
