@@ -100,17 +100,23 @@ def test_blind_drawing_keeps_the_meter(meter, unit, voices):
     ],
 )
 def test_only_ends_and_what_lies_around_a_repeat_are_short(music, wanted, rare, never):
-    found = after(f"{HEADER}{ONE}[r:0/7][V:1]G|\n{music}", bars=8)
+    found = after(f"{HEADER}{ONE}[r:0/7][V:1]G6|\n{music}", bars=8)
     assert set(wanted) <= found[0]
     assert set(rare) <= found[1]
     assert not set(never) & (found[0] | found[1])
 
 
 def test_the_last_bar_may_be_short_and_ends_the_piece():
-    begun = f"{HEADER}{ONE}[r:0/1][V:1]G|\n[r:1/0][V:1]G3 A2"
+    begun = f"{HEADER}{ONE}[r:0/1][V:1]G6|\n[r:1/0][V:1]G3 A2"
     assert {"B", "|", ":"} <= after(begun, bars=2)[0]
     assert after(begun + "|", bars=2) == ({"]"}, set())
     assert after(begun + "B:", bars=2) == ({"|"}, set())
+
+
+def test_behind_a_pickup_comes_a_whole_bar():
+    begun = f"{HEADER}{ONE}[r:0/7][V:1]G|\n[r:1/6][V:1]G3 A2"
+    assert not {"|", ":"} & set.union(*after(begun, bars=8))
+    assert {"|", ":"} <= after(begun + "B", bars=8)[0]
 
 
 def test_a_change_of_meter_is_one_of_all_voices():

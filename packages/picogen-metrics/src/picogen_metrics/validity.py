@@ -90,15 +90,23 @@ def meter_agreement(bars: Bars) -> tuple[int, int]:
     good = count = 0
     for voice in bars.values():
         timed = [bar for bar in voice if bar.meter is not None]
-        filled = [bar.length == bar.meter for bar in timed]
-        for i, (one, other) in enumerate(pairwise(timed)):
-            if not filled[i] and one.length + other.length == one.meter:
-                filled[i] = filled[i + 1] = True
-        for end in {0, len(timed) - 1} if timed else ():
-            filled[end] = filled[end] or timed[end].length < (timed[end].meter or 0)
-        good += sum(filled)
-        count += len(filled)
+        good += sum(_filled(timed))
+        count += len(timed)
     return good, count
+
+
+def _filled(bars: Sequence[Bar]) -> list[bool]:
+    """Of each bar whether it is as long as it has to be. A short one at an end needs no other to
+    fill it, so it leaves its neighbour to the bar behind that."""
+    filled = [bar.length == bar.meter for bar in bars]
+    last = len(bars) - 1
+    for i, (one, other) in [*enumerate(pairwise(bars))][1:] + [*enumerate(pairwise(bars))][:1]:
+        alone = not filled[i] and not filled[i + 1]
+        if alone and one.length + other.length == one.meter:
+            filled[i] = filled[i + 1] = True
+    for end in {0, last} if bars else ():
+        filled[end] = filled[end] or bars[end].length < (bars[end].meter or 0)
+    return filled
 
 
 def repairs_by_kind(repairs: Iterable[object]) -> dict[str, int]:

@@ -32,11 +32,17 @@ def generate(
     bars: Annotated[
         int | None, typer.Option(min=1, help="Bars of each piece, those of the prompt included.")
     ] = None,
+    meter: Annotated[str | None, typer.Option(help="Such as 6/8.")] = None,
+    key: Annotated[str | None, typer.Option(help="Such as G, Dmin or Ador.")] = None,
+    tempo: Annotated[
+        str | None, typer.Option(help="Such as 1/4=120, or 120 quarters per minute.")
+    ] = None,
     grammar: Annotated[
         bool | None,
         typer.Option(
             "--grammar/--no-grammar",
-            help="Steer to sound bars, voices of equal length; left out, with --bars alone.",
+            help="Steer to sound bars that keep their meter, in all voices; left out, with --bars "
+            "alone.",
         ),
     ] = None,
     max_length: Annotated[
@@ -136,6 +142,9 @@ def generate(
         continued=continued,
         keep_bars=keep_bars,
         bars=bars,
+        meter=meter,
+        key=key,
+        tempo=tempo,
         grammar=grammar,
         count=num_samples or (1 if stream else 5),
         jobs=jobs,

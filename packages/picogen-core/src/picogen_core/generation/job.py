@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.abc.grammar import QuickConstraint, least_patches
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import MAX_TOTAL
 from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import Limits
+from picogen_core.generation.headers import asked_fields
 from picogen_core.generation.opening import read_opening, read_prompt
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import Guide
@@ -31,6 +33,8 @@ class PieceRequest:
 
     prompt:     header, or header and music; `prompt_file` holds one; `continued` is a score whose
                 first `keep_bars` bars are kept, all of them if None, of 0 the header.
+    meter, key, tempo: as their fields say it, such as 6/8, Dmin, 1/4=120; None leaves them to the
+                prompt and the model. What is asked for does not change within the piece.
     bars:       in all, those of the prompt included; None leaves them to the model.
     grammar:    steer to sound bars; None: if there are `bars`.
     max_length: most patches, prompt included. None: as many as the model was trained on, and for
@@ -41,6 +45,9 @@ class PieceRequest:
     prompt_file: Path | None = None
     continued: Path | None = None
     keep_bars: int | None = None
+    meter: str | None = None
+    key: str | None = None
+    tempo: str | None = None
     bars: int | None = None
     grammar: bool | None = None
     max_length: int | None = None
@@ -68,15 +75,26 @@ class PieceRequest:
         if self.bars is not None and self.grammar is False:
             raise ConfigError("--bars takes the grammar. Leave --no-grammar out.")
         prompt = read_prompt(self.prompt_file) if self.prompt_file else self.prompt
+        asked = self.fields()
         if self.continued:
+            if asked:
+                raise ConfigError(
+                    "--meter, --key and --tempo are of a new piece, and --continue goes on from "
+                    "one that has its own. Leave them out."
+                )
             return read_opening(self.continued, self.keep_bars, self.bars, prompt, reader)
-        return place_prompt(prompt, self.bars)
+        return place_prompt(prompt, self.bars, asked)
+
+    def fields(self) -> dict[str, str]:
+        """What is asked for, by the letters of the fields."""
+        return asked_fields(self.meter, self.key, self.tempo)
 
 
 @dataclass(frozen=True)
 class Job:
     """A piece ready to be written. `name` is that of its files, `number` its place in the seed;
-    `settings` is what its text depends on, as its JSON tells it."""
+    `settings` is what its text depends on, as its JSON tells it; `choices` what its header may say.
+    """
 
     name: str
     number: int
@@ -84,6 +102,7 @@ class Job:
     prompt: PlacedPrompt
     limits: Limits
     settings: dict[str, Any]
+    choices: FieldChoices = EVERYTHING
 
     def numbered(self, number: int) -> Job:
         """The same once more, with other draws."""
@@ -99,9 +118,13 @@ class Job:
         """What watches over the piece while it is written."""
         request = self.request
         steered = bool(request.grammar or request.bars is not None)
-        if not steered and not request.sampling.mask:
+        if not steered and not request.sampling.mask and not self.choices.asked:
             return []
-        return [QuickConstraint(self.limits.max_patches, grammar=steered, bars=request.bars)]
+        return [
+            QuickConstraint(
+                self.limits.max_patches, grammar=steered, bars=request.bars, choices=self.choices
+            )
+        ]
 
 
 def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from picogen_core.abc.header import (
@@ -17,6 +18,7 @@ from picogen_core.abc.interleave import interleave
 from picogen_core.abc.lexer import TIMED, lex
 from picogen_core.abc.patches import check_characters, strip_marks
 from picogen_core.errors import BadInput, ConfigError
+from picogen_core.generation.headers import join_fields
 
 TAGS_END = "%end"
 TOTAL_BARS = 16  # what the counter promises when a prompt brings bars and no counter
@@ -34,18 +36,21 @@ class PlacedPrompt:
     remarks: tuple[str, ...] = ()
 
 
-def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:
+def place_prompt(
+    prompt: str, total: int | None = None, asked: Mapping[str, str] | None = None
+) -> PlacedPrompt:
     """Put the fields of a prompt where training headers have them.
 
     A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, M:4/4 before a K:,
     and %end between tags and what follows them; without a K: the model writes the rest of the
     header itself. Music after the K: becomes the first bars, one line a bar as in training; a bar
     without its barline stays open. Several voices (`V:` lines in the music) have to be whole bars.
-    With a `total` of bars the counters say so, whatever they said.
+    With a `total` of bars the counters say so, whatever they said. Of fields that are `asked` for
+    those are put in that stand before others of the prompt; the rest the model is made to write.
 
     Raises:
         BadInput: a field that cannot be read, or a character outside ASCII in the music.
-        ConfigError: the prompt has `total` bars already.
+        ConfigError: the prompt has `total` bars already, or says something else than `asked`.
     """
     lines = prompt.replace("\\n", "\n").replace("\r\n", "\n").split("\n")
     titles: list[str] = []
@@ -69,6 +74,7 @@ def place_prompt(prompt: str, total: int | None = None) -> PlacedPrompt:
             values[found.group(1)] = _normal(found.group(1), found.group(2))
     if header.tags and header.tags[-1] != TAGS_END and (values or header.score or music):
         header.tags.append(TAGS_END)
+    values = join_fields(asked or {}, values, bool(music))
     header.unit, header.tempo = values.get("L"), values.get("Q")
     header.meter, header.key = values.get("M", "4/4"), values.get("K", "")
     text = _conditioning(header, values, music, total)

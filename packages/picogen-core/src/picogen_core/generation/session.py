@@ -14,6 +14,12 @@ from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
+from picogen_core.generation.headers import (
+    asking,
+    field_choices,
+    header_doubts,
+    trained_headers,
+)
 from picogen_core.generation.job import Job, PieceRequest, wanted_length
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.output import Score, finish
@@ -78,6 +84,8 @@ class Session:
         self._ask = engine, device
         self._rollover: Rolls = rollover
         self._tags = trained_tags(self.checkpoint.folder)
+        self._headers = trained_headers(self.checkpoint.folder)
+        self._choices = field_choices(self._headers)
         self._told: set[str] = set()
         self._idle: list[_Opened] = []
 
@@ -85,13 +93,19 @@ class Session:
         self, request: PieceRequest, number: int = 1, name: str = "",
         candidates: Candidates | None = None, reader: FileReader | None = None,
     ) -> Job:  # fmt: skip
-        """A piece made ready. Doubts about its tags, and remarks on its score, are told, each once.
+        """A piece made ready. Doubts about its tags and header, and remarks on its score, are
+        told, each once.
 
         Raises:
             PicogenError: the prompt cannot be read, or does not fit what is asked for.
         """
         prompt = request.placed(reader)
-        for doubt in (*prompt.remarks, *doubts(prompt.text, self._tags)):
+        fields = request.fields()
+        for doubt in (
+            *prompt.remarks,
+            *doubts(prompt.text, self._tags),
+            *header_doubts(prompt.text, fields, self._headers),
+        ):
             if doubt not in self._told:
                 self._told.add(doubt)
                 self.reporter.message(doubt)
@@ -107,10 +121,13 @@ class Session:
             "begins": prompt.text,
             "model": self.sha256,
         }
+        if fields:
+            settings["fields"] = fields
         if candidates and candidates.count > 1:
             ranking = candidates.ranking
             settings["best_of"] = [candidates.count, ranking.rank, ranking.reference]
-        return Job(name or f"{number:04d}", number, request, prompt, limits, settings)
+        choices = asking(self._choices, tuple(fields.items()))
+        return Job(name or f"{number:04d}", number, request, prompt, limits, settings, choices)
 
     def write(
         self, jobs: Sequence[Job], batch_size: int = 32, candidates: Candidates | None = None,

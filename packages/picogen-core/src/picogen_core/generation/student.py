@@ -81,6 +81,7 @@ class Student:
 
     def generate(
         self, prompt: str = "", *, seed: int = 0, bars: int | None = None,
+        meter: str | None = None, key: str | None = None, tempo: str | None = None,
         grammar: bool | None = None, continued: Path | str | None = None,
         keep_bars: int | None = None, max_length: int | None = None,
         sampling: SamplingOptions | None = None, candidates: int = 1, rank: Rank = "nll",
@@ -91,11 +92,16 @@ class Student:
 
         continued: a score whose first `keep_bars` bars are kept, all if None.
         bars:      in all; None leaves them to the model.
+        meter, key, tempo: such as 6/8, Dmin, 1/4=120.
 
         Raises:
             PicogenError: the prompt does not fit, or nothing could be made of what was written.
         """
-        request = _request(prompt, seed, bars, grammar, continued, keep_bars, max_length, sampling)
+        request = PieceRequest(
+            prompt=prompt, seed=seed, bars=bars, meter=meter, key=key, tempo=tempo,
+            grammar=grammar, continued=None if continued is None else Path(continued),
+            keep_bars=keep_bars, max_length=max_length, sampling=sampling or SamplingOptions(),
+        )  # fmt: skip
         best_of = Candidates(candidates, Ranking(rank, reference))
         job = self._session.prepare(request, candidates=best_of)
         score = next(e.score for e in self._session.write([job], candidates=best_of) if e.score)
@@ -103,31 +109,24 @@ class Student:
 
     def stream(
         self, prompt: str = "", *, seed: int = 0, bars: int | None = None,
+        meter: str | None = None, key: str | None = None, tempo: str | None = None,
         grammar: bool | None = None, continued: Path | str | None = None,
         keep_bars: int | None = None, max_length: int | None = None,
         sampling: SamplingOptions | None = None,
     ) -> Iterator[str]:  # fmt: skip
         """The piece that `generate` gives, as the model writes it, before any repair: header
         lines, then bar by bar, each a line of all voices."""
-        request = _request(prompt, seed, bars, grammar, continued, keep_bars, max_length, sampling)
+        request = PieceRequest(
+            prompt=prompt, seed=seed, bars=bars, meter=meter, key=key, tempo=tempo,
+            grammar=grammar, continued=None if continued is None else Path(continued),
+            keep_bars=keep_bars, max_length=max_length, sampling=sampling or SamplingOptions(),
+        )  # fmt: skip
         job = self._session.prepare(request)
         lines = Lines(job)
         for event in self._session.write([job]):
             yield from lines.push(event.text).splitlines(keepends=True)
         if rest := lines.rest():
             yield rest
-
-
-def _request(
-    prompt: str, seed: int, bars: int | None, grammar: bool | None,
-    continued: Path | str | None, keep_bars: int | None, max_length: int | None,
-    sampling: SamplingOptions | None,
-) -> PieceRequest:  # fmt: skip
-    return PieceRequest(
-        prompt=prompt, seed=seed, bars=bars, grammar=grammar,
-        continued=None if continued is None else Path(continued), keep_bars=keep_bars,
-        max_length=max_length, sampling=sampling or SamplingOptions(),
-    )  # fmt: skip
 
 
 def _music(score: Score) -> Music:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from picogen_core.data.headers import known_headers
 from picogen_core.data.tags import known_tags
 from picogen_core.errors import BadCheckpoint, ConfigError
 from picogen_core.model.checkpoint import digest, load_config, load_model
@@ -91,20 +92,26 @@ def start_from(student: GenericStudent, config: TrainConfig, reporter: Reporter)
 
 
 def initial_record(config: TrainConfig, going_on: Path | None) -> dict[str, Any] | None:
-    """What the manifest says of `init`: path, digest, and the tags that it was trained on before.
+    """What the manifest says of `init`: path, digest, and what it was trained on before.
 
     A run that goes on needs it no more; where it is gone, the run's own record is kept.
     """
     if config.init is None:
         return None
     try:
-        sha256, tags = digest(config.init), known_tags(read_manifest(config.init))
+        sha256, manifest = digest(config.init), read_manifest(config.init)
     except BadCheckpoint:
         if going_on is None:
             raise
         record: dict[str, Any] | None = read_manifest(going_on).get("init")
         return record
-    return {"path": str(config.init), "sha256": sha256, "tags": tags}
+    headers = known_headers(manifest)
+    return {
+        "path": str(config.init),
+        "sha256": sha256,
+        "tags": known_tags(manifest),
+        **({"headers": headers.as_json()} if headers else {}),
+    }
 
 
 def _within(path: Path, folder: Path) -> bool:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.data.crops import Crops, fixed_crops
+from picogen_core.data.headers import count_headers
 from picogen_core.data.index import open_data, shared_pieces
 from picogen_core.data.store import Dataset
 from picogen_core.data.tags import count_tags
@@ -98,6 +99,7 @@ def build_parts(
             "init": initial,
             "frozen": list(config.freeze),
             "tags": count_tags(train),
+            "headers": count_headers(train).as_json(),
             "data": _data_origin(config.data, train),
             "eval_data": _data_origin(config.eval_data or config.data, held_out),
         },

@@ -49,9 +49,10 @@ class BarState:
     def _set_meter(self, meter: str) -> None:
         self.meter, self.compound = meter, is_compound(meter)
 
-    def lead(self, meter: str, owed: int = 0) -> None:
-        """Start the line's first bar: no longer than the meter, or as long as is `owed`."""
-        self._start(owed or _steps(meter), exact=bool(owed))
+    def lead(self, meter: str, owed: int = 0, full: bool = False) -> None:
+        """Start the line's first bar: no longer than the meter, if `full` as long, or as long as is
+        `owed`."""
+        self._start(owed or _steps(meter), exact=full or owed > 0)
         self.leads, self.due = True, "" if meter == self.meter else meter
 
     def follow(self, meter: str, steps: int | None) -> None:

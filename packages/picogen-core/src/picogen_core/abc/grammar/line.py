@@ -13,7 +13,7 @@ from picogen_core.abc.grammar.lengths import one_of
 from picogen_core.abc.keys import default_unit, unit_length
 
 MAX_TOTAL = 4  # digits of the first counter
-ANY_LENGTH = -1
+ANY_LENGTH, FULL_BAR = -1, -2
 INSIDE, FULL, CLOSED = "inside", "full", "closed"
 """Where in the patches a character stands: in a cut; at the head of a patch behind a full one, so
 that a cut may begin there; behind EOS, so that one does."""
@@ -47,7 +47,8 @@ class TextGrammar:
     memo:      what is wanted at this very place, and where in the patches that is.
     meter:     that of the last line, where there are several voices.
     owed:      steps by which the last line's bar was short, so that this one has just as many;
-               `ANY_LENGTH` behind one that was none that the grammar has, in a prompt.
+               `ANY_LENGTH` behind one that was none that the grammar has, in a prompt; `FULL_BAR`
+               behind a pickup, so that nobody takes it for the rest of a short bar.
     final:     the barline lies within a cut: the line ends with it; `more`: it heads a cut, so a
                voice follows.
     """
@@ -277,6 +278,8 @@ class TextGrammar:
         leads back to; under a plan of bars, which is for no long way round, it is not."""
         if not self.reference or not self.reference.missing:
             return 0
+        if self.index == 1:
+            return FULL_BAR
         first_ending = self.spelt == ":|2" and self.plan is None
         return ANY_LENGTH if self.lost or first_ending else self.reference.missing
 
@@ -302,7 +305,7 @@ class TextGrammar:
         if reference:
             bar.follow(reference.meter, reference.steps)
         else:
-            bar.lead(self.meter or bar.meter, max(0, self.owed))
+            bar.lead(self.meter or bar.meter, max(0, self.owed), self.owed == FULL_BAR)
 
     def _push_bar(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
@@ -321,7 +324,9 @@ class TextGrammar:
 
     def _begin_barline(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        missing = bar.missing() if self._is_cut_short() else 0
+        missing = 0 if self.rest == 0 else bar.missing()
+        if self.owed == ANY_LENGTH:
+            missing = 0
         self.choice = self._rights()
         self.final, self.more = where == INSIDE, where == CLOSED
         self.place, self.spelt = "barline", character
