@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from grammar import undo_format
+from picogen_core.abc.notes import read_tune
 from picogen_core.report.charts import lines, standalone
 from picogen_core.report.drawing import Series
+from picogen_metrics.validity import align_bars
 
 Row = dict[str, Any]
 COLUMNS = {
@@ -46,7 +49,7 @@ def report(out: Path) -> None:
         ),
     )  # fmt: skip
     print("## Chorales\n")
-    _chorales(_of(rows, "chorales-"))
+    _chorales(_of(rows, "chorales-"), out)
     if times:
         _picture(tunes, times, out / "quality-against-time.svg")
 
@@ -87,12 +90,12 @@ def _music(rows: list[Row]) -> None:
     _table(["backbone", "head", *COLUMNS], body)
 
 
-def _chorales(rows: list[Row]) -> None:
+def _chorales(rows: list[Row], out: Path) -> None:
     _table(
         ["head", "best bits", "parameters", "unequal bars", "dissonance", "sim 4", "key clarity"],
         (
             [
-                r["head"], _n(r["bits"], 3), f"{r['parameters']:,}", _unequal(r),
+                r["head"], _n(r["bits"], 3), f"{r['parameters']:,}", _unequal(out / r["cell"]),
                 _n(_mean(r, "dissonance"), 1), _n(_mean(r, "self_similarity_4"), 1),
                 _n(_mean(r, "key_clarity"), 3),
             ]
@@ -101,9 +104,15 @@ def _chorales(rows: list[Row]) -> None:
     )  # fmt: skip
 
 
-def _unequal(row: Row) -> str:
-    aligned = _mean(row, "aligned")
-    return "" if aligned is None else f"{100 - aligned:.1f} %"
+def _unequal(folder: Path) -> str:
+    """Of all pieces as the model wrote them, before repair: bars whose voices differ in length."""
+    wrong = bars = 0
+    for file in sorted(folder.glob("scores-*/*.json")):
+        raw = json.loads(file.read_text()).get("raw")
+        if raw:
+            found = align_bars(read_tune(undo_format(raw))[1])
+            wrong, bars = wrong + len(found.wrong), bars + found.bars
+    return f"{100 * wrong / bars:.1f} % of {bars:,}" if bars else ""
 
 
 def _picture(rows: list[Row], times: dict[str, float], file: Path) -> None:
