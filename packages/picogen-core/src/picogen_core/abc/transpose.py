@@ -8,11 +8,11 @@ with the octaves taken out: steps = 4k - 7o letters, semitones = 7k - 12o.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from picogen_core.abc.keys import ALTERATION, key_accidentals
+from picogen_core.abc.keys import ALTERATION, QUARTERS, key_accidentals
 from picogen_core.abc.lexer import lex
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.voices import SEMITONES
@@ -23,7 +23,8 @@ KEYS = ("C#", "F#", "B", "E", "A", "D", "G", "C", "F", "Bb", "Eb", "Ab", "Db", "
 
 _MODES = {"": 0, "min": -3, "m": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5}
 _LETTERS = "FCGDAEB"
-_SIGNS = {alter: sign for sign, alter in ALTERATION.items()}
+_ALTERS = {**ALTERATION, **{sign: cents / 100 for sign, cents in QUARTERS.items()}}
+_SIGNS = {alter: sign for sign, alter in _ALTERS.items()}
 _KEY = re.compile(r"([A-G])([#b]?)([a-z]*)(.*)")
 _PITCH = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)")
 _DECORATION = re.compile(r"(![^!]*!)")
@@ -36,18 +37,25 @@ Render = Callable[["Interval"], str]
 
 @dataclass(frozen=True)
 class Interval:
-    """k fifths up, octaves taken out so that it is at most a tritone."""
+    """k fifths up, octaves taken out so that it is at most a tritone, and then `octaves` up."""
 
     fifths: int
+    octaves: int = 0
+
+    @staticmethod
+    def of(semitones: int) -> Interval:
+        """The interval of so many semitones with the fewest sharps or flats."""
+        fifths = (7 * semitones + 5) % 12 - 5
+        return Interval(fifths, (semitones - Interval(fifths).semitones) // 12)
 
     @property
     def semitones(self) -> int:
-        return (7 * self.fifths + 5) % 12 - 5
+        return (7 * self.fifths + 5) % 12 - 5 + 12 * self.octaves
 
     @property
     def steps(self) -> int:
-        octaves = (7 * self.fifths - self.semitones) // 12
-        return 4 * self.fifths - 7 * octaves
+        taken_out = (7 * self.fifths - Interval(self.fifths).semitones) // 12
+        return 4 * self.fifths - 7 * (taken_out - self.octaves)
 
 
 @dataclass
@@ -144,28 +152,57 @@ class Transposer:
                 self._parts.append(token.text)
 
     def _add_tones(self, text: str, voice: str) -> None:
-        for piece in _DECORATION.split(text):
-            place = 0
-            for match in () if piece.startswith("!") else _PITCH.finditer(piece):
-                self._parts.append(piece[place : match.start()])
-                self._parts.append(_Part(voice, _tone(*match.groups())))
-                place = match.end()
-            self._parts.append(piece[place:])
+        for part in _tones(text):
+            self._parts.append(part if isinstance(part, str) else _Part(voice, part))
+
+
+def move_tones(text: str, interval: Interval) -> str:
+    """A note, chord, grace or chord symbol, moved.
+
+    Raises:
+        BadInput: a note would need three sharps or flats.
+    """
+    if text.startswith('"'):
+        symbol = _SYMBOL.fullmatch(text)
+        return _symbol(symbol)(interval) if symbol else text
+    return "".join(part if isinstance(part, str) else part(interval) for part in _tones(text))
+
+
+def move_key(value: str, interval: Interval) -> str:
+    """The content of a K: field, moved. Raises `BadInput` if it is no key."""
+    signature, render = _read_key(value)
+    return render(Interval(_within(signature + interval.fifths) - signature))
+
+
+def fitting(value: str, interval: Interval) -> Interval:
+    """The interval of as many semitones that leaves a key at most seven sharps or flats."""
+    signature, _ = _read_key(value)
+    fifths = _within(signature + interval.fifths) - signature
+    missing = interval.semitones - Interval(fifths).semitones
+    return Interval(fifths, missing // 12)
+
+
+def _tones(text: str) -> Iterator[str | Render]:
+    """The text in pieces, of which those that are pitches depend on the interval."""
+    for piece in _DECORATION.split(text):
+        place = 0
+        for match in () if piece.startswith("!") else _PITCH.finditer(piece):
+            yield piece[place : match.start()]
+            yield _tone(*match.groups())
+            place = match.end()
+        yield piece[place:]
 
 
 @lru_cache(maxsize=4096)
 def _tone(sign: str | None, letter: str, marks: str) -> Render:
     octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
     step = 7 * octave + "CDEFGAB".index(letter.upper())
-    if sign in ("^/", "_/"):
-        raise BadInput(f"{sign}{letter} is a quarter tone")
-    alter = ALTERATION[sign] if sign else None
-    return lambda interval: _spell(step, alter, interval.fifths)
+    alter = _ALTERS[sign] if sign else None
+    return lambda interval: _spell(step, alter, interval)
 
 
 @lru_cache(maxsize=65536)
-def _spell(step: int, alter: int | None, fifths: int) -> str:
-    interval = Interval(fifths)
+def _spell(step: int, alter: float | None, interval: Interval) -> str:
     new = step + interval.steps
     sign = ""
     if alter is not None:
@@ -187,9 +224,10 @@ def _natural(step: int) -> int:
 
 def _read_key(value: str) -> tuple[int, Render]:
     """(Place of the signature on the line of fifths, the key in terms of an interval)."""
-    if value.lower().startswith("none"):
+    plain = value.lower().startswith("none")
+    if plain and not key_accidentals(value):
         return 0, lambda interval: "none" if interval.fifths == 0 else _tonic(interval.fifths)
-    match = _KEY.match(value)
+    match = _KEY.match("C exp" + value[4:] if plain else value)
     if match is None:
         raise BadInput(f"its key {value[:20]!r} is not one that can be read")
     letter, accidental, mode, rest = match.groups()
@@ -219,7 +257,7 @@ def _explicit(added: list[str], interval: Interval) -> list[str]:
 
 def _move(accidental: str, interval: Interval) -> str:
     step = 35 + "CDEFGAB".index(accidental[-1].upper())
-    return _spell(step, ALTERATION[accidental[:-1]], interval.fifths).rstrip("',").lower()
+    return _spell(step, ALTERATION[accidental[:-1]], interval).rstrip("',").lower()
 
 
 def _symbol(match: re.Match[str]) -> Render:

@@ -55,10 +55,17 @@ def drop_bad_fields(tokens: list[Token], log: Log) -> list[Token]:
 
 
 def drop_bad_decorations(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `!…!` with a space or a sign that no decoration has."""
-    kept = []
-    for token in tokens:
-        if token.kind == "decoration" and not _DECORATION.fullmatch(token.text):
+    """Take out `!…!` with a space or a sign that no decoration has, and a `!` alone."""
+    kept, opened = [], False
+    for i, token in enumerate(tokens):
+        lone = token.kind == "break" and token.text == "!"
+        if lone or (opened and token.kind != "bar"):
+            if lone:  # two of a bar stand for a line's end in old files, but not here
+                log.append("!")
+                rest = [t.kind for t in tokens[i + 1 :]]
+                bar = rest.index("bar") if "bar" in rest else len(rest)
+                opened = not opened and any(t.text == "!" for t in tokens[i + 1 : i + 1 + bar])
+        elif token.kind == "decoration" and not _DECORATION.fullmatch(token.text):
             log.append(token.text[:40])
         else:
             kept.append(token)
