@@ -1,4 +1,4 @@
-"""Chords as people write them, `["^a"(CE]2` and the old `+CE+2`, and as every program reads them."""
+"""Chords as people write them, `["^a"(CE]2` and the old `+CE+2`, and as all programs read them."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
+from picogen_core.abc.chords import plain_chord
 from picogen_core.abc.header import (
     normal_clef,
     normal_key,
@@ -15,7 +16,6 @@ from picogen_core.abc.header import (
     normal_tempo,
     normal_unit,
 )
-from picogen_core.abc.chords import plain_chord
 from picogen_core.abc.keys import (
     is_compound,
     meter_length,
@@ -24,7 +24,7 @@ from picogen_core.abc.keys import (
 )
 from picogen_core.abc.lexer import TIMED, Token, format_length, lex
 from picogen_core.abc.timing import bar_length, spell_out
-from picogen_core.abc.transpose import Interval, fitting, move_key, move_tones
+from picogen_core.abc.transpose import UNISON, Interval, fitting, move_key, move_tones
 from picogen_core.abc.voices import read_length
 from picogen_core.errors import BadInput
 
@@ -60,7 +60,7 @@ class VoiceCutter:
     meter: str
     unit: Fraction
     shift: int = 0
-    interval: Interval = Interval(0)
+    interval: Interval = UNISON
     left: str = ""
     bars: list[Bar] = field(default_factory=list)
     _text: str = ""
@@ -72,9 +72,9 @@ class VoiceCutter:
 
     def add(self, token: Token) -> None:
         """The next token. A number of an ending within a bar stays there: it ends no bar."""
-        if self._overlay is not None or (token.kind == "overlay" and len(token.text) > 1):
-            if self._is_overlaid(token):
-                return
+        overlaid = self._overlay is not None or (token.kind == "overlay" and len(token.text) > 1)
+        if overlaid and self._is_overlaid(token):
+            return
         ending = token.kind == "ending" and (bool(self._barlines) or not self._timed)
         if token.kind == "bar" or (ending and token.text[1:2].isdigit()):
             self._barlines.append(token.text)
@@ -102,7 +102,9 @@ class VoiceCutter:
         voice.finish()
         self._overlay = None
         *texts, last = [f" & {bar.text}" for bar in voice.bars] or [""]
-        for place, text in zip(range(len(self.bars) - len(texts), len(self.bars)), texts, strict=True):
+        for place, text in zip(
+            range(len(self.bars) - len(texts), len(self.bars)), texts, strict=True
+        ):
             if place >= 0:
                 self.bars[place] = replace(self.bars[place], text=self.bars[place].text + text)
         self._text += last
@@ -180,7 +182,7 @@ class VoiceCutter:
             return "!" + re.sub(r"[|!\n]", "", unidecode(text[1:-1])) + "!"
         if kind == "chord" and _LOOSE.search(text):
             return "".join(self._clean(token) for token in lex(plain_chord(text)))
-        if self.interval != Interval(0) and kind in ("note", "chord", "grace", "quote"):
+        if self.interval != UNISON and kind in ("note", "chord", "grace", "quote"):
             text = move_tones(text, self.interval)
         if kind == "grace":
             return "{" + _NOT_GRACE.sub("", text[1:-1]) + "}"
@@ -199,7 +201,7 @@ class VoiceCutter:
             key, clef = normal_key(value), normal_clef(value)
             shift = octave_shift(value)
             self.shift = self.shift if shift is None else shift
-            if key and self.interval != Interval(0):
+            if key and self.interval != UNISON:
                 self.interval = fitting(key, self.interval)
                 key = move_key(key, self.interval)
             text = " ".join(part for part in (key, clef) if part)

@@ -121,9 +121,7 @@ class _TuneReader:
         self.header.key = key or self.header.key
         self._clef.clef = found.clef or self._clef.clef
         self._clef.shift = self._clef.shift if found.shift is None else found.shift
-        self._clef.transpose = (
-            self._clef.transpose if found.transpose is None else found.transpose
-        )
+        self._clef.transpose = self._clef.transpose if found.transpose is None else found.transpose
         self.in_body = True
 
     def _read_voice(self, value: str) -> None:

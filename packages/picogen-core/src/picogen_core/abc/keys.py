@@ -23,7 +23,9 @@ _EXPLICIT = re.compile(r"(\^\^|\^|__|_|=)([A-Ga-g])")
 _EXPLICIT_RUN = re.compile(r"(?<![\w=])(?:(?:\^\^|\^|__|_|=)[A-Ga-g]\s*)+(?![\w,'])")
 _METER = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _UNIT = re.compile(r"\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?")
-_OCTAVES = re.compile(r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass|clef=[A-Za-z]+)\d?([-+])(8|15)")
+_OCTAVES = re.compile(
+    r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass|clef=[A-Za-z]+)\d?([-+])(8|15)"
+)
 _CLEF = re.compile(r"\b(?:treble|alto|tenor|bass|clef)")
 _PERCUSSION = re.compile(r"(?:^|[\s=])perc(?![\w=])")
 _TRANSPOSE = re.compile(r"\btranspose=([-+]?\d{1,2})(?!\d)")

@@ -20,8 +20,8 @@ class Note:
     """A note, chord tone or rest; tied notes are separate, with `tied` on the first.
 
     pitch:    MIDI number of what sounds, or None for a rest or a note of percussion.
-    step:     diatonic step 7 · octave + letter as written, C = 0 (middle C, `C`, is 28); 0 for a
-              rest, but not for percussion.
+    step:     diatonic step 7 · octave + letter without the clef's octaves, C = 0 (middle C, `C`, is
+              28); 0 for a rest, but not for percussion.
     onset:    quarters since the start of the piece.
     duration: quarters.
     start:    index in the text of its letter; -1 where a macro wrote it.

@@ -19,6 +19,7 @@ from picogen_core.abc.keys import (
 )
 from picogen_core.abc.lexer import Token, lex
 from picogen_core.abc.timing import read_tuplet
+from picogen_core.abc.transpose import Interval
 from picogen_core.abc.tune import is_interleaved, read_lines
 from picogen_core.abc.voices import (
     MAX_BROKEN,
@@ -55,7 +56,11 @@ class Clef(NamedTuple):
 
     def changed(self, later: Clef) -> Clef:
         """What holds after a later one."""
-        return Clef(*(a if b is None else b for a, b in zip(self, later, strict=True)))
+        return Clef(
+            self.shift if later.shift is None else later.shift,
+            self.transpose if later.transpose is None else later.transpose,
+            self.percussion if later.percussion is None else later.percussion,
+        )
 
 
 def read_clef(value: str) -> Clef:
@@ -67,7 +72,7 @@ def _set_clef(voice: VoiceState, clef: Clef) -> None:
     if clef.shift is not None:
         voice.shift = clef.shift
     if clef.transpose is not None:
-        voice.transpose = clef.transpose
+        voice.transpose, voice.steps = clef.transpose, Interval.of(clef.transpose).steps
     if clef.percussion is not None:
         voice.percussion = clef.percussion
 
@@ -160,7 +165,7 @@ class _Reader:
     def _note(self, voice: VoiceState, token: Token, at: int) -> None:
         match = TONE.match(token.text)
         if match is not None:
-            voice.add([voice.tone(match, at, 0)], read_length(match.group(4)))
+            voice.add([voice.tone(match, at, 0)], voice.quarters(match.group(4)))
 
     def _chord(self, voice: VoiceState, token: Token, at: int) -> None:
         inside, outer = split_chord(token.text)
@@ -169,7 +174,7 @@ class _Reader:
         tones = [voice.tone(match, at, count + 1) for count, match in enumerate(sounding)]
         tones = [tone for tone in tones if tone.pitch is not None] or tones[:1] or [_rest(at)]
         units = matches[0].group(4) or matches[0].group(7) or "" if matches else ""
-        voice.add(tones, read_length(units) * read_length(outer))
+        voice.add(tones, voice.quarters(units) * read_length(outer))
 
     def _grace(self, voice: VoiceState, token: Token, at: int) -> None:
         for match in TONE.finditer(token.text):  # dropped, but their accidentals hold in the bar
@@ -177,14 +182,13 @@ class _Reader:
                 voice.tone(match, at, 0)
 
     def _rest(self, voice: VoiceState, token: Token, at: int) -> None:
-        units = read_length(token.text[1:])
         if token.text[0] in "zx":
-            voice.add([_rest(at)], units)
+            voice.add([_rest(at)], voice.quarters(token.text[1:]))
             return
-        bar = (meter_length(voice.meter) or Fraction(1)) / voice.unit
-        voice.add([_rest(at)], units * bar)
-        if units.denominator == 1 and units <= MAX_RESTS:
-            voice.split_bar(int(units))
+        bars = read_length(token.text[1:])
+        voice.add([_rest(at)], bars * (meter_length(voice.meter) or 1) * 4)
+        if bars.denominator == 1 and bars <= MAX_RESTS:
+            voice.split_bar(int(bars))
 
     def _broken(self, voice: VoiceState, token: Token, at: int) -> None:
         if not voice.last or voice.broken is not None:
@@ -222,7 +226,8 @@ class _Reader:
         self.overlay_bars = len(token.text)  # `&&` goes back to the start of the bar before
         layer = self.voice = self._open(f"{self.name}&{self.overlays}")
         layer.meter, layer.unit, layer.key = main.meter, main.unit, main.key
-        layer.shift, layer.transpose, layer.percussion = main.shift, main.transpose, main.percussion
+        layer.shift, layer.percussion = main.shift, main.percussion
+        layer.transpose, layer.steps = main.transpose, main.steps
         layer.end_bar()
         before = main.bars[-(self.overlay_bars - 1) :] if self.overlay_bars > 1 else ()
         layer.time = layer.bar_start = before[0].start if before else main.bar_start

@@ -58,6 +58,9 @@ class Interval:
         return 4 * self.fifths - 7 * (taken_out - self.octaves)
 
 
+UNISON = Interval(0)
+
+
 @dataclass
 class _Part:
     """Text that depends on the interval. `voice` has an interval of its own after a K: of its own;
@@ -114,7 +117,7 @@ class Transposer:
                 made.append(part)
                 continue
             if part.voice in self.fixed:
-                made.append(part.render(Interval(0)))
+                made.append(part.render(UNISON))
                 continue
             if part.signature is not None:
                 shifts[part.voice] = _within(part.signature + fifths) - part.signature

@@ -26,7 +26,7 @@ _NOTED = frozenset("KLMQV")
 
 
 class Line(NamedTuple):
-    """letter: of a field, `SCORE`, `I` (of `text`), or "" for music; start: of text[0] in the tune."""
+    """letter: of a field, `SCORE`, or "" for music; start: the place of text[0] in the tune."""
 
     letter: str
     text: str

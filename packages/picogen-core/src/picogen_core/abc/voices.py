@@ -69,7 +69,7 @@ class VoiceState:
 
     key:         alterations by letter of the key signature.
     shift:       octaves that the clef adds.
-    transpose:   semitones from what is written to what sounds.
+    transpose:   semitones from what is written to what sounds, and `steps` of the staff.
     percussion:  its notes have no pitch.
     scope:       what an accidental holds for: its `octave`, its letter (`pitch`), its note (`not`).
     time:        quarters since the start of the piece; `bar_start` is that of the bar.
@@ -86,6 +86,7 @@ class VoiceState:
     key: dict[str, int]
     shift: int = 0
     transpose: int = 0
+    steps: int = 0
     percussion: bool = False
     scope: str = "octave"
     time: Fraction = Fraction(0)
@@ -99,6 +100,8 @@ class VoiceState:
     broken: Fraction | None = None
     line: int = 0
     bars: list[Bar] = field(default_factory=list)
+    _lengths: dict[str, Fraction] = field(default_factory=dict)
+    _lengths_of: Fraction | None = None
 
     def end_bar(self) -> None:
         """A barline at the present time: accidentals end."""
@@ -119,9 +122,17 @@ class VoiceState:
         meter = None if whole is None else whole * 4
         self.bars.append(Bar(self.line, self.bar_start, quarters, meter))
 
-    def add(self, tones: list[Draft], units: Fraction) -> None:
-        """Append one note, chord or rest of `units` unit lengths and move on in time."""
-        duration = units * self.unit * 4
+    def quarters(self, length: str) -> Fraction:
+        """What a length as it is spelt lasts."""
+        if self._lengths_of is not self.unit:
+            self._lengths, self._lengths_of = {}, self.unit
+        quarters = self._lengths.get(length)
+        if quarters is None:
+            quarters = self._lengths[length] = read_length(length) * self.unit * 4
+        return quarters
+
+    def add(self, tones: list[Draft], duration: Fraction) -> None:
+        """Append one note, chord or rest that is written as so many quarters; move on in time."""
         if self.tuplet_left:
             duration *= self.tuplet
             self.tuplet_left -= 1
@@ -141,7 +152,7 @@ class VoiceState:
         """Bind a tone of the last note or chord to what follows."""
         if tone.pitch is not None:
             tone.tied = True
-            self.tied[tone.step] = tone.pitch, tone.cents
+            self.tied[tone.step - self.steps] = tone.pitch, tone.cents
 
     def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
         """A draft of one matched tone; where it lies in time is for `add` to say."""
@@ -162,6 +173,7 @@ class VoiceState:
                 key = self.key.get(letter.upper(), 0)
                 altered, cents = self.accidentals.get(scope) or (key, 0)
             pitch = 12 * (octave + 1 + self.shift) + SEMITONES[place] + altered + self.transpose
+        step += self.steps
         if self.percussion or not 0 <= pitch <= 127:
             step = step if self.percussion else 0
             return Draft(None, step, self.time, Fraction(0), start, bool(marks), False, chord)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from picogen_core.abc.compare import Heard
 from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import melody, read_notes
+from picogen_core.abc.mend import Mended, mend
+from picogen_core.abc.notes import melody, read_notes, read_tune
 from picogen_core.abc.patches import check_characters, split_body, strip_marks
 from picogen_core.abc.reduce import leave_out_rests
+from picogen_core.abc.rests import complete_lines
+from picogen_core.abc.tune import is_interleaved, names_one_voice
 from picogen_core.data.files.reader import FileReader, ReadFile
 from picogen_core.data.keys import InKey, in_keys
 from picogen_core.data.tags import has_tags, tags_of
@@ -70,7 +74,10 @@ def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejecte
 def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
     check_size(read.abc)
-    text = to_interleaved(read.abc)
+    made = to_interleaved(read.abc)
+    if made.left:
+        raise BadInput(f"its notes would change: {made.left[0]}")
+    text = made.text
     if task.tags and not has_tags(text):
         text = task.tags + text
     pitches = [pitch for voice in read_notes(text).values() for pitch in melody(voice)]
@@ -94,16 +101,25 @@ def check_size(abc: str) -> None:
         raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
 
 
-def to_interleaved(abc: str) -> str:
+def to_interleaved(abc: str) -> Mended:
     """NotaGen's form of a tune: a line a bar without the voices that only rest.
 
-    A text that has this form already passes, without its counters.
+    Bars whose notes came out otherwise are written anew from the notes. A text that has this form
+    already passes, without its counters.
+
+    Raises:
+        BadInput: it has no key, no note, or a character outside ASCII.
     """
     header, body = split_body(abc)
-    already = bool(body) and "\nK:" in "\n" + header and not header.startswith("X:")
-    text = strip_marks(abc) if already else leave_out_rests(interleave(abc))
-    check_characters(text)
-    return text
+    marked = is_interleaved(abc) or (bool(body) and names_one_voice(abc))
+    if marked and "\nK:" in "\n" + header and not header.startswith("X:"):
+        made = Mended(strip_marks(abc))
+    else:
+        whole = complete_lines(abc) if marked else abc
+        made = mend(interleave(whole), Heard.of(*read_tune(whole)))
+        made = replace(made, text=leave_out_rests(made.text))
+    check_characters(made.text)
+    return made
 
 
 def _row(piece: SourcePiece, text: str, notes: int) -> dict[str, Any]:
