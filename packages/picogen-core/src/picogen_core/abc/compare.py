@@ -16,7 +16,7 @@ Sound = tuple[Fraction, Fraction, int, int]
 
 @dataclass(frozen=True)
 class Heard:
-    """What is compared: the notes of each voice, overlays with it, and its bars."""
+    """What is compared: the notes of each voice and its bars; an overlay is a voice."""
 
     notes: dict[str, list[Note]]
     bars: dict[str, tuple[Bar, ...]]
@@ -24,12 +24,11 @@ class Heard:
     @staticmethod
     def of(notes: Mapping[str, Sequence[Note]], bars: Mapping[str, Sequence[Bar]]) -> Heard:
         """Of what a reader gives. Voices that are silent are left out."""
-        voices: dict[str, list[Note]] = {}
-        for name, some in notes.items():
-            sounding = [note for note in some if note.pitch is not None]
-            if sounding:
-                voices.setdefault(name.split("&")[0], []).extend(sounding)
-        return Heard(voices, {name: tuple(bars.get(name, ())) for name in voices})
+        sounding = {
+            name: [note for note in some if note.pitch is not None] for name, some in notes.items()
+        }
+        voices = {name: some for name, some in sounding.items() if some}
+        return Heard(voices, {name: tuple(bars.get(base(name), ())) for name in voices})
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,11 @@ class Difference:
 
     def __str__(self) -> str:
         return f"bar {self.bar}, voice {self.voice}: {self.what}"
+
+
+def base(name: str) -> str:
+    """The voice that an overlay (`1&2`) lies over."""
+    return name.split("&")[0]
 
 
 def sounds(notes: Iterable[Note]) -> list[Sound]:

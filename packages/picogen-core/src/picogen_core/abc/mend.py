@@ -11,6 +11,7 @@ from picogen_core.abc.compare import (
     Difference,
     Heard,
     are_same,
+    base,
     differences,
     differing_bars,
     group_notes,
@@ -75,30 +76,40 @@ def mend(text: str, source: Heard) -> Mended:
 
 
 def write_bars(text: str, heard: Heard, bars: set[tuple[str, int]]) -> str:
-    """The piece with some bars (voice, number from 0) written as nothing but their notes."""
+    """The piece with some bars (voice, number from 0) as nothing but notes, each with its sign."""
     wrong = {}
-    for voice, i in bars:
-        notes = group_notes(heard.notes[voice], heard.bars[voice])
+    for voice, i in {(base(voice), i) for voice, i in bars}:
+        notes = _layers(heard, voice)
         if i < len(notes):
-            bar = heard.bars[voice][i]
+            bar = next(heard.bars[name] for name in heard.notes if base(name) == voice)[i]
             wrong[voice, i] = _Wrong(bar, notes[i], notes[i], bar)
-    return _rewrite_bars(text, wrong, _as_notes)
+    return _rewrite_bars(
+        text, wrong, lambda tokens, bar, place: _as_notes(tokens, bar, replace(place, explicit=True))
+    )
 
 
 def _wrong_bars(source: Heard, made: Heard) -> _Wrongs:
     """The bars that differ, by voice and number in `made`, of voices that have the same bars."""
     wrong: _Wrongs = {}
-    for name, other in pair_voices(source, made):
+    pairs = dict(pair_voices(source, made))
+    for name, other in pairs.items():
         bars, same_bars = differing_bars(source, made, name, other)
-        if other is None or not same_bars:
+        main = pairs.get(base(name)) or other
+        if main is None or not (same_bars or other is None):
             continue
-        wanted = group_notes(source.notes[name], source.bars[name])
-        came = group_notes(made.notes[other], made.bars[other])
+        wanted, came = _layers(source, base(name)), _layers(made, base(main))
         for i in bars:
-            if i < len(wanted):
-                bar, came_bar = source.bars[name][i], made.bars[other][i]
-                wrong[other, i] = _Wrong(bar, wanted[i], came[i], came_bar)
+            if i < min(len(source.bars[name]), len(made.bars[main])):
+                bar, came_bar = source.bars[name][i], made.bars[main][i]
+                wrong[base(main), i] = _Wrong(bar, wanted[i], came[i], came_bar)
     return wrong
+
+
+def _layers(heard: Heard, name: str) -> list[list[Note]]:
+    """The notes of each bar of a voice and of its overlays."""
+    voices = [other for other in heard.notes if base(other) == name]
+    grouped = [group_notes(heard.notes[voice], heard.bars[voice]) for voice in voices]
+    return [[note for notes in bars for note in notes] for bars in zip(*grouped, strict=True)]
 
 
 _Rewrite = Callable[[list[Token], _Wrong, Place], list[Token]]
@@ -182,7 +193,7 @@ def _places(header: str) -> dict[str, Place]:
     score = next((s[7:] for s in header.splitlines() if s.startswith("%%score")), "")
     names = [value.split()[0] for letter, value in fields if letter == "V" and value.split()]
     rests = rest_symbols(score, names)
-    places = {"": Place({}, 0, default_unit(meter) * 4)}
+    places = {"": Place({}, unit=default_unit(meter) * 4)}
     voice = ""
     for letter, value in fields:
         if letter == "V" and value.split():

@@ -45,6 +45,7 @@ class Place:
     transpose: int = 0
     unit: Fraction = Fraction(1, 2)
     rest: str = "z"
+    explicit: bool = False
 
 
 def spell_bar(layers: Sequence[Sequence[Event]], place: Place) -> str:
@@ -94,7 +95,7 @@ class _Speller:
 
     def _group(self, events: Sequence[Event]) -> str:
         """A note, or the notes of a tuplet."""
-        count = lcm(*(_odd(event.duration) for event in events))
+        count = lcm(*(odd_part(event.duration) for event in events))
         if count == 1:
             return "".join(self._event(event) for event in events)
         into = 1 << (count.bit_length() - 1)
@@ -130,7 +131,8 @@ class _Speller:
         octave, letter = divmod(step, 7)
         name = "CDEFGAB"[letter]
         sounds = alter, note.cents
-        held = self.accidentals.get(step, (self.place.key.get(name, 0), 0))
+        by_key = None if self.place.explicit else (self.place.key.get(name, 0), 0)
+        held = self.accidentals.get(step, by_key)
         sign = "" if sounds == held else _SIGNS.get(sounds, "")
         if sign:
             self.accidentals[step] = sounds
@@ -160,7 +162,7 @@ def sign_of(note: Note, place: Place) -> str:
     return _SIGNS.get((spelling(note, place)[1], note.cents), "")
 
 
-def _odd(duration: Fraction) -> int:
+def odd_part(duration: Fraction) -> int:
     """What divides a duration but powers of two."""
     return duration.denominator // (duration.denominator & -duration.denominator)
 
@@ -176,7 +178,7 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
             groups.append([event])
             total = Fraction(0)
         total += event.duration
-        is_open = _odd(total) > 1
+        is_open = odd_part(total) > 1
     return groups
 
 

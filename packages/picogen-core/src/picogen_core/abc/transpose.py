@@ -120,7 +120,7 @@ class Transposer:
                 made.append(part.render(UNISON))
                 continue
             if part.signature is not None:
-                shifts[part.voice] = _within(part.signature + fifths) - part.signature
+                shifts[part.voice] = within_seven(part.signature + fifths) - part.signature
             shift = shifts.get(part.voice, shifts.get("", fifths))
             made.append(part.render(Interval(shift)))
         return "".join(made), Interval(fifths).semitones
@@ -129,7 +129,7 @@ class Transposer:
     def key(self) -> str:
         """The one of `KEYS` that has the piece's signature; of those beyond, the same pitches."""
         assert self.signature is not None
-        return KEYS[KEYS.index("C") - _within(self.signature)]
+        return KEYS[KEYS.index("C") - within_seven(self.signature)]
 
     def _add_key(self, value: str, voice: str) -> None:
         value = value.strip()
@@ -174,13 +174,13 @@ def move_tones(text: str, interval: Interval) -> str:
 def move_key(value: str, interval: Interval) -> str:
     """The content of a K: field, moved. Raises `BadInput` if it is no key."""
     signature, render = _read_key(value)
-    return render(Interval(_within(signature + interval.fifths) - signature))
+    return render(Interval(within_seven(signature + interval.fifths) - signature))
 
 
 def fitting(value: str, interval: Interval) -> Interval:
     """The interval of as many semitones that leaves a key at most seven sharps or flats."""
     signature, _ = _read_key(value)
-    fifths = _within(signature + interval.fifths) - signature
+    fifths = within_seven(signature + interval.fifths) - signature
     missing = interval.semitones - Interval(fifths).semitones
     return Interval(fifths, missing // 12)
 
@@ -289,6 +289,6 @@ def _plain(place: int) -> int:
     return place - 12 if place > 12 else place + 12 if place < -8 else place
 
 
-def _within(signature: int) -> int:
+def within_seven(signature: int) -> int:
     """The signature of the same pitches with at most seven sharps or flats."""
     return signature - 12 if signature > 7 else signature + 12 if signature < -7 else signature
