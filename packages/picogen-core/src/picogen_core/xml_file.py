@@ -1,4 +1,4 @@
-"""The bytes of a MusicXML file as a tree: compressed or not, by measure or by part, any encoding."""
+"""The bytes of a MusicXML file as a tree: compressed or not, by part or measure, any encoding."""
 
 from __future__ import annotations
 

@@ -85,10 +85,11 @@ class _TuneReader:
             raise BadInput("it has no K: line, so no body")
 
     def finish(self) -> dict[str, VoiceCutter]:
-        """The voices that have bars, in the order in which they begin."""
+        """The voices that have bars, in the order in which they are named."""
         for cutter in self.cutters.values():
             cutter.finish()
-        return {name: cutter for name, cutter in self.cutters.items() if cutter.bars}
+        names = dict.fromkeys([*self.header.voices, *self.cutters])
+        return {n: self.cutters[n] for n in names if n in self.cutters and self.cutters[n].bars}
 
     def voice(self, name: str) -> Voice:
         """What the header says of a voice, or K: for it."""

@@ -84,7 +84,9 @@ def write_bars(text: str, heard: Heard, bars: set[tuple[str, int]]) -> str:
             bar = next(heard.bars[name] for name in heard.notes if base(name) == voice)[i]
             wrong[voice, i] = _Wrong(bar, notes[i], notes[i], bar)
     return _rewrite_bars(
-        text, wrong, lambda tokens, bar, place: _as_notes(tokens, bar, replace(place, explicit=True))
+        text,
+        wrong,
+        lambda tokens, bar, place: _as_notes(tokens, bar, replace(place, explicit=True)),
     )
 
 

@@ -27,12 +27,18 @@ _VALUES = sorted(
 class Event:
     """What sounds from one onset on: no note for a rest, several for a chord.
 
-    duration: quarters; tied: it goes on in the next event, which has the same notes.
+    duration: quarters.
+    tied:     it goes on in the next event, which has the same notes.
+    before:   text before the note, such as `!trill!` or `{g}(`; `after` stands behind it.
+    beamed:   no space parts it from the event before.
     """
 
     duration: Fraction
     notes: tuple[Note, ...] = ()
     tied: bool = False
+    before: str = ""
+    after: str = ""
+    beamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,21 @@ def layers_of(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[
             ends.append(Fraction(0))
         if onset > ends[i]:
             layers[i].append(Event(onset - ends[i]))
-        layers[i].append(Event(duration, tuple(tones)))
+        layers[i].append(
+            Event(duration, tuple(tones), beamed=_is_beamed(layers[i], onset, duration))
+        )
         ends[i] = onset + duration
     for i, end in enumerate(ends):
         if end < length:
             layers[i].append(Event(length - end))
     return layers or [[Event(length)]]
+
+
+def _is_beamed(before: Sequence[Event], onset: Fraction, duration: Fraction) -> bool:
+    """Whether a short note follows another of its quarter."""
+    return bool(
+        before and before[-1].notes and max(before[-1].duration, duration) < 1 and onset % 1
+    )
 
 
 class _Speller:
@@ -91,7 +106,9 @@ class _Speller:
         self.accidentals: dict[int, tuple[int, int]] = {}
 
     def spell(self, events: Sequence[Event]) -> str:
-        return " ".join(self._group(group) for group in _groups(events) if group)
+        groups = _groups(events)
+        texts = [("" if g[0].beamed else " ") + self._group(g) for g in groups]
+        return "".join(texts).strip()
 
     def _group(self, events: Sequence[Event]) -> str:
         """A note, or the notes of a tuplet."""
@@ -115,6 +132,10 @@ class _Speller:
         return "".join(map(self._sign, _split(event, event.duration)))
 
     def _sign(self, event: Event) -> str:
+        text = self._plain(event)
+        return f"{event.before}{text}{event.after}"
+
+    def _plain(self, event: Event) -> str:
         length = format_length(event.duration / self.place.unit)
         if not event.notes:
             return self.place.rest + length
@@ -157,6 +178,15 @@ def spelling(note: Note, place: Place) -> tuple[int, int]:
     return 7 * (octave - 1) + letter, semitones - SEMITONES[letter]
 
 
+def spell_by_key(onset: Fraction, duration: Fraction, pitch: int, fifths: int) -> Note:
+    """A note of a bare pitch, spelt as near to the key as the line of fifths allows."""
+    place = fifths - 4 + (7 * pitch - fifths + 4) % 12  # F is -1, C 0, G 1 …
+    letter = "FCGDAEB"[(place + 1) % 7]
+    alter = (place + 1) // 7
+    octave, _ = divmod(pitch - alter, 12)
+    return Note(pitch, 7 * (octave - 1) + "CDEFGAB".index(letter), onset, duration, -1)
+
+
 def sign_of(note: Note, place: Place) -> str:
     """The accidental of a note, written even where the key has it."""
     return _SIGNS.get((spelling(note, place)[1], note.cents), "")
@@ -184,12 +214,13 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 def _split(event: Event, written: Fraction) -> list[Event]:
     """The event as signs that last `written` quarters in all, tied to each other."""
-    parts = []
+    parts: list[Event] = []
     while written > 0:
         value = next((value for value in _VALUES if value <= written), None)
         if value is None:
             raise ValueError(f"{event.duration} quarters cannot be written")
         written -= value
         tied = bool(written and event.notes) or event.tied
-        parts.append(Event(value, event.notes, tied))
+        before, after = "" if parts else event.before, "" if written else event.after
+        parts.append(Event(value, event.notes, tied, before, after))
     return parts

@@ -284,6 +284,11 @@ def _tonic(place: int) -> str:
     return _LETTERS[letter] + ("#" * sharps if sharps > 0 else "b" * -sharps)
 
 
+def major_key(fifths: int) -> str:
+    """The major key of a signature: 2 is `D`."""
+    return _tonic(fifths)
+
+
 def _plain(place: int) -> int:
     """The same pitch with at most one sharp or flat."""
     return place - 12 if place > 12 else place + 12 if place < -8 else place

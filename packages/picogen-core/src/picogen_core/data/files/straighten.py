@@ -134,12 +134,9 @@ class _Straightener:
                 if element.find("grace") is not None:
                     graces.append(placed)
                     continue
-                if last is not None and element.find("chord") is not None and placed.note:
-                    if (last.onset, last.duration) == (placed.onset, placed.duration) and (
-                        last.notes[-1].voice == placed.voice
-                    ):
-                        last.notes.append(placed)
-                        continue
+                if last is not None and _is_chord(last, placed):
+                    last.notes.append(placed)
+                    continue
                 if placed.note is None:
                     continue
                 last = _Item(placed.onset, placed.duration, [placed], [*waiting])
@@ -314,6 +311,16 @@ class _Straightener:
 _MODES = ("maj", "min", "ion", "aeo", "mix", "dor", "phr", "lyd", "loc")
 _CLEFS = ("G2", "F4", "F3", "C1", "C2", "C3", "C4", "percussion")
 _LINES = {"G": "2", "F": "4", "C": "3"}
+
+
+def _is_chord(item: _Item, placed: Placed) -> bool:
+    """Whether a note shares the stem of the one before, and lasts as long."""
+    return (
+        placed.element.find("chord") is not None
+        and placed.note is not None
+        and (item.onset, item.duration) == (placed.onset, placed.duration)
+        and item.notes[-1].voice == placed.voice
+    )
 
 
 def _same_voice(grace: Placed, note: Placed) -> bool:

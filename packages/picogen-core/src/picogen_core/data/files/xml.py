@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +15,7 @@ from lxml import etree
 from picogen_core.abc.compare import Difference, Heard
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import Mended, mend
+from picogen_core.data.files.as_abc import AsAbc
 from picogen_core.data.files.plain import write_plain
 from picogen_core.data.files.straighten import straighten
 from picogen_core.errors import BadInput
@@ -36,16 +36,6 @@ def load_xml2abc() -> Any:
     from abctoolkit import xml2abc
 
     return xml2abc
-
-
-@dataclass(frozen=True)
-class AsAbc:
-    """A score as ABC: its credits (`T:`, `C:`), NotaGen's interleaved form with all voices in each
-    line, the bars that had to be written anew, and those whose notes differ even so."""
-
-    abc: str
-    mended: tuple[Difference, ...] = ()
-    left: tuple[Difference, ...] = ()
 
 
 def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:

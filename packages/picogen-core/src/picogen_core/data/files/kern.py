@@ -1,0 +1,465 @@
+"""Humdrum **kern as ABC: notes, bars as long as they are, ties, slurs, beams and the usual signs.
+
+Spines are read from right to left, since the lowest staff stands first; what splits off from a
+spine is a voice of its own. Pitches in **kern sound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from unidecode import unidecode
+
+from picogen_core.abc.compare import Heard
+from picogen_core.abc.keys import key_signature, octave_shift
+from picogen_core.abc.mend import mend
+from picogen_core.abc.notes import Note
+from picogen_core.abc.spell import Event, Place, spell_bar
+from picogen_core.abc.voices import SEMITONES, Bar
+from picogen_core.data.files.as_abc import AsAbc
+from picogen_core.errors import BadInput
+
+_PITCH = re.compile(r"([a-g]+|[A-G]+)(#{1,3}|-{1,3}|n)?")
+_LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
+_KEY_LINE = re.compile(r"\*k\[([a-g#\-n]*)\]")
+_METER = re.compile(r"\*M(\d+(?:\+\d+)*/\d+)")
+_CLEF = re.compile(r"\*clef([GFCX])(v*|\^*)(\d?)")
+_TEMPO = re.compile(r"\*MM(\d+(?:\.\d+)?)")
+_NAME = re.compile(r'\*I"(.+)')
+_SHARPS = "fcgdaeb"
+_NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
+_KEYS = dict(zip(range(-7, 8), _NAMES, strict=True))
+_CLEFS = {
+    "G2": "treble",
+    "F4": "bass",
+    "F3": "bass3",
+    "C3": "alto",
+    "C4": "tenor",
+    "C1": "alto1",
+    "C2": "alto2",
+    "X": "perc",
+}
+_SIGNS = (
+    (";", "!fermata!"), ("'", "."), ("`", "!wedge!"), ("^", "!>!"), ("~", "!tenuto!"),
+    ("O", ""), ("T", "T"), ("t", "T"), ("M", "P"), ("m", "P"), ("W", "M"), ("w", "M"),
+    ("S", "!turn!"), ("$", "!invertedturn!"), (":", "!arpeggio!"), ("u", "v"), ("v", "u"),
+)  # fmt: skip
+_MAX_ROWS, _MAX_SPINES = 400_000, 256
+
+
+@dataclass
+class _Spine:
+    """A column of the file at one place. root: number of the spine that it began as."""
+
+    kind: str
+    root: int
+    due: Fraction = Fraction(0)
+
+
+@dataclass
+class _Sound:
+    """A note, chord or rest as it was read."""
+
+    onset: Fraction
+    duration: Fraction
+    notes: tuple[Note, ...]
+    before: str = ""
+    after: str = ""
+    beamed: bool = False
+
+
+@dataclass
+class _Bar:
+    start: Fraction
+    sign: str = "|"
+    length: Fraction = Fraction(0)
+
+
+@dataclass
+class _Staff:
+    """What the rows say of one **kern spine and of what split off from it."""
+
+    voices: defaultdict[int, list[_Sound]] = field(default_factory=lambda: defaultdict(list))
+    fields: list[tuple[Fraction, str, str]] = field(default_factory=list)
+    name: str = ""
+    part: str = ""
+    beams: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    graces: defaultdict[int, str] = field(default_factory=lambda: defaultdict(str))
+
+
+def kern_to_abc(text: str) -> AsAbc:
+    """A **kern file as interleaved ABC with its title and composer.
+
+    Raises:
+        BadInput: no **kern spine, no note, or rows that do not fit their spines.
+    """
+    reader = _Reader()
+    reader.read(text)
+    return reader.abc()
+
+
+class _Reader:
+    """Walks the rows; times are quarters."""
+
+    def __init__(self) -> None:
+        self.spines: list[_Spine] = []
+        self.staves: dict[int, _Staff] = {}
+        self.now, self.begun = Fraction(0), False  # `begun`: a note stands at this time
+        self.bars = [_Bar(Fraction(0))]
+        self.titles: dict[str, str] = {}
+        self.tempo = ""
+
+    def read(self, text: str) -> None:
+        lines = re.split(r"\r\n|\n|\r", text)
+        if len(lines) > _MAX_ROWS:
+            raise BadInput(f"it has {len(lines):,} rows; at most {_MAX_ROWS:,} are read")
+        for number, line in enumerate(lines, 1):
+            if line.startswith("!!!"):
+                name, _, value = line[3:].partition(":")
+                self.titles.setdefault(name.split("@")[0], value.strip())
+            if not line.strip() or line.startswith("!"):
+                continue
+            tokens = line.split("\t")
+            if line.startswith("**"):
+                self._begin(tokens)
+            elif len(tokens) != len(self.spines):
+                raise BadInput(
+                    f"row {number} has {len(tokens)} columns for {len(self.spines)} spines"
+                )
+            elif line.startswith("*"):
+                self._interpret(tokens)
+            elif line.startswith("="):
+                self._bar(tokens)
+            else:
+                self._row(tokens)
+        self.now = self._next()
+
+    def _begin(self, tokens: Sequence[str]) -> None:
+        first = len(self.staves)
+        self.spines = [_Spine(token, first + i, self.now) for i, token in enumerate(tokens)]
+        for spine in self.spines:
+            if spine.kind == "**kern":
+                self.staves[spine.root] = _Staff()
+
+    def _next(self) -> Fraction:
+        """Where the next row lies, as far as what sounds says it."""
+        due = [s.due for s in self.spines if s.kind == "**kern" and s.due > self.now]
+        return min(due) if due and self.begun else self.now
+
+    def _interpret(self, tokens: Sequence[str]) -> None:
+        made: list[_Spine] = []
+        joined: _Spine | None = None
+        exchanged: int | None = None
+        for spine, token in zip(self.spines, tokens, strict=True):
+            if token != "*v":
+                joined = None
+            if token == "*-":
+                continue
+            if token == "*^":
+                made += [spine, replace(spine)]
+            elif token == "*v":
+                if joined is None:
+                    made.append(spine)
+                    joined = spine
+                else:
+                    joined.due = max(joined.due, spine.due)
+            elif token == "*x":
+                if exchanged is None:
+                    exchanged = len(made)
+                    made.append(spine)
+                else:
+                    made.append(made[exchanged])
+                    made[exchanged] = spine
+                    exchanged = None
+            elif token == "*+":
+                made += [spine, _Spine("", -1, self.now)]
+            elif token.startswith("**"):
+                spine.kind = token
+                made.append(spine)
+                if token == "**kern" and spine.root not in self.staves:
+                    spine.root = max(self.staves, default=-1) + 1
+                    self.staves[spine.root] = _Staff()
+            else:
+                made.append(spine)
+                self._tandem(spine, token)
+        if len(made) > _MAX_SPINES:
+            raise BadInput(f"it has more than {_MAX_SPINES} spines at once")
+        self.spines = made
+
+    def _tandem(self, spine: _Spine, token: str) -> None:
+        staff = self.staves.get(spine.root)
+        if staff is None:
+            return
+        if found := _KEY_LINE.match(token):
+            staff.fields.append((self._next(), "K", _key(found.group(1))))
+        elif found := _METER.match(token):
+            staff.fields.append((self._next(), "M", found.group(1)))
+        elif found := _CLEF.match(token):
+            sign, marks, line = found.groups()
+            clef = _CLEFS.get(sign + line if sign != "X" else sign, "treble")
+            octave = {"v": "-8", "^": "+8", "vv": "-15", "^^": "+15"}.get(marks, "")
+            staff.fields.append((self._next(), "clef", clef + octave))
+        elif (found := _TEMPO.match(token)) and not self.tempo:
+            self.tempo = f"1/4={round(float(found.group(1)))}"
+        elif (found := _NAME.match(token)) and not staff.name:
+            staff.name = re.sub(r'["|\[\]\\%]', "", unidecode(found.group(1)))[:40]
+        elif token.startswith("*part"):
+            staff.part = token
+
+    def _bar(self, tokens: Sequence[str]) -> None:
+        token = next(
+            (t for s, t in zip(self.spines, tokens, strict=True) if s.kind == "**kern"), "="
+        )
+        due = [s.due for s in self.spines if s.kind == "**kern" and s.due > self.now]
+        if due and self.begun:  # most voices end here; one that is short or long is not asked
+            self.now, self.begun = max(due, key=lambda time: (due.count(time), time)), False
+        sign = _barline(token)
+        last = self.bars[-1]
+        last.length = self.now - last.start
+        if last.length <= 0:
+            if len(self.bars) > 1:
+                self.bars[-2].sign = _joined(self.bars[-2].sign, sign)
+            else:
+                last.sign = sign if sign == "|:" else ""
+            return
+        last.sign = sign
+        self.bars.append(_Bar(self.now))
+
+    def _row(self, tokens: Sequence[str]) -> None:
+        places: defaultdict[int, int] = defaultdict(int)
+        sounding: list[tuple[_Spine, int, str]] = []
+        for spine, token in zip(self.spines, tokens, strict=True):
+            if spine.kind != "**kern":
+                continue
+            place = places[spine.root]
+            places[spine.root] += 1
+            if "q" in token.lower():
+                self.staves[spine.root].graces[place] += _grace(token)
+            elif token not in ("", "."):
+                sounding.append((spine, place, token))
+        if sounding:
+            self.now = max(self._next(), *(spine.due for spine, _, _ in sounding))
+            self.begun = True
+        for spine, place, token in sounding:
+            self._token(spine, place, token)
+
+    def _token(self, spine: _Spine, place: int, token: str) -> None:
+        staff = self.staves[spine.root]
+        parts = token.split() or [token]
+        duration = next(filter(None, map(_duration, parts)), None)
+        if duration is None:
+            return
+        notes = (
+            []
+            if "r" in parts[0]
+            else [note for part in parts if (note := _note(part, self.now, duration))]
+        )
+        chord = len(notes) > 1
+        notes = [replace(note, chord=i + 1 if chord else 0) for i, note in enumerate(notes)]
+        before, after = _marks(token) if notes else ("", "")
+        graces = staff.graces.pop(place, "")
+        before = ("{" + graces + "}" if graces else "") + before
+        beamed = staff.beams[place] > 0
+        staff.beams[place] += parts[0].count("L") - parts[0].count("J")
+        staff.voices[place].append(_Sound(self.now, duration, tuple(notes), before, after, beamed))
+        spine.due = self.now + duration
+
+    def abc(self) -> AsAbc:
+        """The whole file."""
+        last = self.bars[-1]
+        end = max((s.onset + s.duration for s in self._sounds()), default=Fraction(0))
+        last.length = end - last.start
+        opens = self.bars[0].length <= 0 and self.bars[0].sign == "|:"
+        bars = [bar for bar in self.bars if bar.length > 0]
+        voices = self._voices()
+        if not voices or not bars:
+            raise BadInput("it has no notes")
+        bars[-1].sign = "|]" if bars[-1].sign == "|" else bars[-1].sign
+        lines = self._header(voices)
+        writers = [_Writer(self.staves[root], place) for root, place in voices]
+        for i, bar in enumerate(bars):
+            left = "|:" if opens and i == 0 else ""
+            cells = [f"[V:{n}]{left}{w.bar(bar)}{bar.sign}" for n, w in enumerate(writers, 1)]
+            lines.append("".join(cells))
+        made = mend("\n".join(lines) + "\n", self._heard(voices, bars))
+        return AsAbc(made.text, made.mended, made.left)
+
+    def _sounds(self) -> Iterator[_Sound]:
+        return (s for staff in self.staves.values() for v in staff.voices.values() for s in v)
+
+    def _heard(self, voices: list[tuple[int, int]], bars: list[_Bar]) -> Heard:
+        notes = {
+            str(n): [note for s in self.staves[root].voices[place] for note in s.notes]
+            for n, (root, place) in enumerate(voices, 1)
+        }
+        made = tuple(Bar(i, bar.start, bar.length, None) for i, bar in enumerate(bars))
+        return Heard.of(notes, dict.fromkeys(notes, made))
+
+    def _voices(self) -> list[tuple[int, int]]:
+        """(Spine, place in it) of the voices that sound, the highest staff first."""
+        return [
+            (root, place)
+            for root in sorted(self.staves, reverse=True)
+            for place, sounds in sorted(self.staves[root].voices.items())
+            if any(sound.notes for sound in sounds)
+        ]
+
+    def _header(self, voices: list[tuple[int, int]]) -> list[str]:
+        staff = self.staves[voices[0][0]]
+        first = {letter: value for time, letter, value in reversed(staff.fields) if time == 0}
+        head = ["X:1"]
+        head += [f"T:{title}" for key in ("OTL", "OPR") if (title := self.titles.get(key, ""))][:1]
+        head += [f"C:{self.titles['COM']}"] if self.titles.get("COM") else []
+        groups = []
+        for root in dict.fromkeys(root for root, _ in voices):
+            numbers = [str(n) for n, (r, _) in enumerate(voices, 1) if r == root]
+            groups.append(numbers[0] if len(numbers) == 1 else f"( {' '.join(numbers)} )")
+        head += [f"%%score {' '.join(groups)}"] if len(voices) > 1 else []
+        head += ["L:1/8", *([f"Q:{self.tempo}"] if self.tempo else [])]
+        head += [f"M:{first.get('M', 'none')}", f"K:{first.get('K', 'C')}"]
+        for number, (root, place) in enumerate(voices, 1):
+            staff = self.staves[root]
+            clef = next(
+                (v for t, letter, v in staff.fields if letter == "clef" and t == 0), "treble"
+            )
+            name = f' nm="{staff.name}"' if staff.name and place == 0 else ""
+            head.append(f"V:{number} {clef}{name}")
+        return head
+
+
+class _Writer:
+    """The bars of one voice, in order."""
+
+    def __init__(self, staff: _Staff, place: int) -> None:
+        self.sounds = sorted(staff.voices[place], key=lambda s: s.onset)
+        self.fields = sorted(staff.fields, key=lambda f: f[0])
+        self.key: Mapping[str, int] = {}
+        self.rest = "x" if place else "z"
+        self.at = 0
+        self.shift = 0
+        self._take(Fraction(0))
+
+    def _take(self, until: Fraction) -> str:
+        """The fields up to a time, as text; they change what the notes are written in."""
+        text = ""
+        while self.fields and self.fields[0][0] <= until:
+            time, letter, value = self.fields.pop(0)
+            if letter == "K":
+                self.key = key_signature(value) or {}
+            if letter == "clef":
+                self.shift = octave_shift(value) or 0
+            if time > 0:
+                text += f"[K:{value}]" if letter in ("K", "clef") else f"[{letter}:{value}]"
+        return text
+
+    def bar(self, bar: _Bar) -> str:
+        """A bar; where the voice is silent it rests."""
+        fields = self._take(bar.start)
+        end = bar.start + bar.length
+        events: list[Event] = []
+        now = bar.start
+        while self.at < len(self.sounds) and self.sounds[self.at].onset < end:
+            sound = self.sounds[self.at]
+            self.at += 1
+            if sound.onset > now:
+                events.append(Event(sound.onset - now))
+            length = min(sound.duration, end - sound.onset)
+            tied = bool(sound.notes) and length < sound.duration
+            events.append(Event(length, sound.notes, tied, sound.before, sound.after, sound.beamed))
+            if length < sound.duration:
+                rest = replace(
+                    sound, onset=end, duration=sound.duration - length, before="", after=""
+                )
+                self.sounds.insert(self.at, rest)
+            now = sound.onset + length
+        if now < end:
+            events.append(Event(end - now))
+        place = Place(self.key, self.shift, rest=self.rest)
+        try:
+            return fields + spell_bar([events], place)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+
+
+def _key(signs: str) -> str:
+    """`*k[f#c#]` as `D`; a signature that no key has as `none ^f _b`."""
+    found = re.findall(r"([a-g])([#\-n]+)", signs)
+    sharps = [letter for letter, sign in found if sign == "#"]
+    flats = [letter for letter, sign in found if sign == "-"]
+    if not flats and "".join(sharps) == _SHARPS[: len(sharps)]:
+        return _KEYS[len(sharps)]
+    if not sharps and "".join(flats) == _SHARPS[::-1][: len(flats)]:
+        return _KEYS[-len(flats)]
+    return "none" + "".join(f" ^{s}" for s in sharps) + "".join(f" _{f}" for f in flats)
+
+
+def _duration(token: str) -> Fraction | None:
+    """Quarters of a note token."""
+    found = _LENGTH.search(token)
+    if found is None:
+        return None
+    over, under, dots = found.groups()
+    if set(over) == {"0"}:
+        length = Fraction(4 * 2 ** len(over)) / int(under or 1)
+    else:
+        length = Fraction(4 * int(under or 1), int(over))
+    return length * (2 - Fraction(1, 2 ** len(dots)))
+
+
+def _note(token: str, onset: Fraction, duration: Fraction) -> Note | None:
+    found = _PITCH.search(token)
+    if found is None:
+        return None
+    letters, sign = found.group(1), found.group(2) or ""
+    octave = 3 + len(letters) if letters.islower() else 4 - len(letters)
+    letter = "CDEFGAB".index(letters[0].upper())
+    alter = sign.count("#") - sign.count("-")
+    pitch = 12 * (octave + 1) + SEMITONES[letter] + alter
+    if not 0 <= pitch <= 127:
+        return None
+    tied = "[" in token or "_" in token
+    return Note(pitch, 7 * octave + letter, onset, duration, -1, tied=tied)
+
+
+def _marks(token: str) -> tuple[str, str]:
+    """What stands before and behind a note or chord."""
+    before = "(" * token.count("(")
+    before += "".join(mark for sign, mark in _SIGNS if sign in token and mark)
+    return before, ")" * token.count(")")
+
+
+def _grace(token: str) -> str:
+    """A grace note's text."""
+    tones = []
+    for part in token.split():
+        if note := _note(part, Fraction(0), Fraction(1)):
+            octave, letter = divmod(note.step, 7)
+            alter = (note.pitch or 0) - 12 * (octave + 1) - SEMITONES[letter]
+            name = "CDEFGAB"[letter]
+            sign = {1: "^", -1: "_", 2: "^^", -2: "__"}.get(alter, "=")
+            marks = "'" * (octave - 5) if octave >= 5 else "," * (4 - octave)
+            tones.append(sign + (name.lower() if octave >= 5 else name) + marks)
+    return tones[0] if len(tones) == 1 else f"[{''.join(tones)}]" if tones else ""
+
+
+def _barline(token: str) -> str:
+    """`=:|!` as `:|`."""
+    closes, opens = ":|" in token or ":!" in token, "|:" in token or "!:" in token
+    if closes and opens:
+        return "::"
+    if closes:
+        return ":|"
+    if opens:
+        return "|:"
+    return "|]" if token.startswith("==") or "|!" in token else "||" if "||" in token else "|"
+
+
+def _joined(first: str, second: str) -> str:
+    """Two barlines with nothing between them."""
+    if ":|" in (first, second) and "|:" in (first, second):
+        return "::"
+    return max(first, second, key=["|", "||", "|]", "|:", ":|", "::"].index)
