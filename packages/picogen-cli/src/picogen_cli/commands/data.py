@@ -86,8 +86,9 @@ def _tell(report: dict[str, Any], folder: Path) -> None:
     )
     if midi := report.get("midi"):
         typer.echo(
-            f"MIDI is an approximation: {midi['moved']} of {midi['notes']} notes in "
-            f"{midi['files']} files moved to the grid of 1/16 and triplets."
+            f"MIDI is an approximation: of {midi['notes']} notes in {midi['files']} files "
+            f"{midi['moved']} moved to the grid of 1/32 and its triplets, and {midi['lost']} were "
+            "lost on others of their pitch."
         )
     _tell_tags(report, folder)
     for reason, count in report["keys_left_out"].items():

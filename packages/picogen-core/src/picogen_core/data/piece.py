@@ -48,7 +48,7 @@ class Made:
     pitches: list[int]
     keys: list[InKey]
     left_out: dict[str, str]
-    midi: tuple[int, int] | None = None
+    midi: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
     check_size(read.abc)
     made = to_interleaved(read.abc)
-    if made.left:
-        raise BadInput(f"its notes would change: {made.left[0]}")
+    if left := read.left or "".join(map(str, made.left[:1])):
+        raise BadInput(f"its notes would change: {left}")
     text = made.text
     if task.tags and not has_tags(text):
         text = task.tags + text
@@ -86,9 +86,11 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     versions, left_out = in_keys(text, keys, f"{seed}:{piece.name}")
     row = _row(piece, text, len(pitches))
     midi = None
-    if read.notes is not None and read.moved is not None:
-        midi = (read.notes, read.moved)
-        row["approximate"] = f"{read.moved} of {read.notes} notes moved to the grid"
+    if read.notes is not None:
+        midi = (read.notes, read.moved, read.lost)
+        row["approximate"] = (
+            f"{read.moved} of {read.notes} notes moved to the grid, {read.lost} lost on others"
+        )
     return Made(piece.name, text, row, pitches, versions, left_out, midi)
 
 

@@ -42,6 +42,19 @@ class OnGrid:
     lost: int
     drums: int
 
+    def remarks(self) -> tuple[str, ...]:
+        """What the grid did, in words."""
+        counts = {
+            "moved to a grid of 1/32 and its triplets": self.moved,
+            "lost on others of their pitch": self.lost,
+        }
+        done = [
+            f"{count} of its {self.notes} notes were {what}"
+            for what, count in counts.items()
+            if count
+        ]
+        return (*done, *([f"{self.drums} notes of percussion are left out"] if self.drums else []))
+
 
 @dataclass
 class _Song:
