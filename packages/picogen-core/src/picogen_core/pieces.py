@@ -96,7 +96,7 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
         return _open_files(path, files)
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file or folder.")
-    if path.suffix.lower() not in SUFFIXES and not _is_score(path):
+    if path.suffix.lower() not in SUFFIXES and not score_file.is_score(path):
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
     return _open_files(path.parent, [path])
 
@@ -148,13 +148,6 @@ def _open_files(folder: Path, files: list[Path]) -> Iterator[ScoreText | Unreada
             yield from _open_file(name, file)
         except BadInput as error:
             yield Unreadable(name, str(error))
-
-
-def _is_score(file: Path) -> bool:
-    try:
-        return score_file.kind_of(score_file.read_file(file)) is not None
-    except BadInput:
-        return False
 
 
 def _open_file(name: str, file: Path) -> list[ScoreText]:

@@ -44,7 +44,7 @@ def kind_of(data: bytes) -> Kind | None:
     """What the bytes are; None for no score."""
     if data[:4] == b"MThd" or (data[:4] == b"RIFF" and data[8:12] == b"RMID"):
         return "midi"
-    if data[:4] == b"PK\x03\x04":
+    if data[:2] == b"PK":
         return "musicxml"
     text = decode(data[: 1 << 18]).lstrip("\ufeff \t\r\n")
     if text.startswith("<"):
@@ -64,6 +64,14 @@ def decode(data: bytes) -> str:
         whole = encoding == "utf-8" and error.end < len(data) - 4
         text = data.decode("latin-1" if whole else encoding, "replace")  # Latin-1: old tune books
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_score(path: Path) -> bool:
+    """Whether a file can be read and is a score by its content."""
+    try:
+        return kind_of(read_file(path)) is not None
+    except BadInput:
+        return False
 
 
 def read_file(path: Path) -> bytes:
@@ -103,6 +111,5 @@ def read_scores(data: bytes) -> Scores:
         return Scores(kind, (song.abc,), song.remarks())
     text = decode(data)
     if kind is None:
-        what = "no ABC: it has no line that starts with K: or [V:"
-        raise BadInput(what if ":" in text else "no score: neither ABC, MusicXML, kern nor MIDI")
+        raise BadInput("no ABC: it has no K: line and no line [V:…; nor is it another score")
     return Scores("abc", tuple(split_tunes(text) or [text]))

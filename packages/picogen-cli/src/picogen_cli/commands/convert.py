@@ -72,6 +72,7 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
     """
     from picogen_core import BadInput
     from picogen_core.pieces import SUFFIXES
+    from picogen_core.score_file import is_score
 
     scores: dict[str, Path] = {}
     for path in paths:
@@ -82,9 +83,11 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
             for file in files:
                 named.setdefault(file.relative_to(path).with_suffix("").as_posix(), file)
             if not named:
-                raise BadInput(f"{path} holds no score: {', '.join(SUFFIXES)}.")
+                raise BadInput(f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file.")
         elif not path.is_file():
             raise BadInput(f"{path} does not exist.")
+        elif path.suffix.lower() not in SUFFIXES and not is_score(path):
+            raise BadInput(f"{path} is no score. Give {', '.join(SUFFIXES)} files, or folders.")
         else:
             named = {path.stem: path}
         for name, file in named.items():

@@ -77,8 +77,9 @@ def is_interleaved(text: str) -> bool:
 
 
 def names_one_voice(text: str) -> bool:
-    """Whether all lines from the first `[V:` on name one and the same voice."""
+    """Whether each line of music from the first `[V:` on names one and the same voice."""
     lines = [line for line in text.splitlines() if line.strip()]
     first = next((i for i, line in enumerate(lines) if line.startswith("[V:")), len(lines))
-    names = [_VOICE.match(line) for line in lines[first:]]
-    return bool(names) and len({name and name.group(1) for name in names}) == 1
+    music = [line for line in lines[first:] if line[0] != "%" and not _FIELD.match(line)]
+    names = {found and found.group(1) for found in map(_VOICE.match, music)}
+    return len(names) == 1 and None not in names
