@@ -83,7 +83,9 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
             for file in files:
                 named.setdefault(file.relative_to(path).with_suffix("").as_posix(), file)
             if not named:
-                raise BadInput(f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file.")
+                raise BadInput(
+                    f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file."
+                )
         elif not path.is_file():
             raise BadInput(f"{path} does not exist.")
         elif path.suffix.lower() not in SUFFIXES and not is_score(path):

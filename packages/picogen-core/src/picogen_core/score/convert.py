@@ -14,6 +14,7 @@ from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import mend, write_bars
 from picogen_core.abc.notes import read_tune
 from picogen_core.abc.repair import MAX_TEXT, Repair, repair
+from picogen_core.abc.repair.align import pad_bars
 from picogen_core.abc.repair.lines import strip_training_marks
 from picogen_core.abc.tune import is_interleaved, names_one_voice
 from picogen_core.errors import BadInput
@@ -84,10 +85,10 @@ def prepare_abc(abc: str) -> Ready:
     text = as_interleaved(abc, source)
     repaired = repair(text)
     made = mend(repaired.text, source)
-    steps = repaired.repairs
-    if made.mended:
-        steps += (Repair("keep notes", len(made.mended), str(made.mended[0])),)
-    return Ready(made.text, steps, made.left)
+    if not made.mended:
+        return Ready(made.text, repaired.repairs, made.left)
+    kept = Repair("keep notes", len(made.mended), str(made.mended[0]))
+    return Ready(pad_bars(made.text), (*repaired.repairs, kept), made.left)
 
 
 def is_marked(abc: str) -> bool:

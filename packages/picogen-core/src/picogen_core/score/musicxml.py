@@ -25,9 +25,14 @@ _DOCTYPE = (
 _MAX_WARNINGS = 20
 _DIVISIONS = 46_126_080  # of a quarter: 1024ths in tuplets up to 13 come out whole (its own: 2520)
 
-# What it cannot read and its grammar and tables are changed for: quarter tones, and notes below the
-# 64th, which it rounds up.
+# What it cannot read and is changed for: quarter tones, notes below the 64th, which it rounds up,
+# and the sign of a note that a tie leads to, which holds in its bar as any other.
 _CHANGES = (
+    (
+        "if (note, oct) in s.ties:\n",
+        "if acc: s.msreAlts [(nUp, octnum)] = s.alterTab [acc]\n"
+        "        if (note, oct) in s.ties:\n",
+    ),
     ("oneOf ('^^ __ ^ _ =')", "oneOf ('^^ __ ^/ _/ ^ _ =')"),
     ("alterTab = {", "alterTab = {'^/':'0.5', '_/':'-0.5', "),
     ("accTab = {", "accTab = {'^/':'quarter-sharp', '_/':'quarter-flat', "),

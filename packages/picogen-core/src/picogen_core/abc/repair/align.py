@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from picogen_core.abc.lexer import Token, format_length, lex
+from picogen_core.abc.patches import split_body
 from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
 from picogen_core.abc.repair.slurs import close_slurs
 from picogen_core.abc.rests import complete_line, cut_bars, rest_symbols
@@ -73,6 +74,29 @@ def align_bars(draft: Draft, log: Log) -> None:
             line[voice] = left + [token for bar, right in bars for token in bar + right]
             log.append(f"line {number}, voice {voice}")
     close_slurs(draft, mended)  # what was cut may have held one end of a slur
+
+
+def pad_bars(text: str) -> str:
+    """Give the shorter bars of a line rests, as many as the longest lasts; nothing is cut."""
+    header, body = split_body(text)
+    draft = Draft(header.splitlines(), [read_line(line) for line in body.splitlines()])
+    symbols, scale = _symbols(draft), dict.fromkeys(draft.voices(), Fraction(1))
+    for line in draft.lines:
+        cut = {voice: cut_bars(tokens) for voice, tokens in line.items()}
+        counts = {len(bars) for _, bars in cut.values()}
+        for i in range(min(counts)):
+            bars = {voice: bars[i][0] for voice, (_, bars) in cut.items()}
+            for voice, bar in bars.items():
+                scale[voice] = _unit(draft, bar, scale[voice])
+            lengths = {v: (bar_length(bar) or Fraction(0)) * scale[v] for v, bar in bars.items()}
+            longest = max(lengths.values())
+            for voice, bar in bars.items():
+                missing = (longest - lengths[voice]) / scale[voice]
+                if missing > 0 and _can_rest(missing):
+                    bar += _rests(missing, symbols[voice])
+        for voice, (left, bars_of) in cut.items():
+            line[voice] = left + [token for bar, right in bars_of for token in bar + right]
+    return draft.text()
 
 
 def _symbols(draft: Draft) -> dict[str, str]:
