@@ -45,6 +45,7 @@ _HEADER_VOICE = re.compile(r"^V:\s*(\w+)", re.M)
 _BODY_VOICE = re.compile(r"\[V:(\w+)\]")
 _OUTSIDE = re.compile(r"[^\x03-\x7f]")
 _BODY_START = re.compile(r"^\[[Vr]:", re.M)
+_EMPTY_LINES = re.compile(r"^\n|(?<=\n)\n+")
 _MARK = re.compile(r"\[r:[^\]\n]*\]")
 _SPECIAL = bytes([PAD, BOS, EOS])
 
@@ -70,12 +71,13 @@ def strip_marks(text: str) -> str:
 
 
 def encode(text: str) -> Patches:
-    """A whole interleaved piece, from the BOS patch to the EOS patch.
+    """A whole interleaved piece, from the BOS patch to the EOS patch, without its empty lines.
 
     Raises:
         BadInput: a character that the vocabulary has not, and where it stands.
     """
     check_characters(text)
+    text = _EMPTY_LINES.sub("", text) if "\n\n" in text or text.startswith("\n") else text
     header, body = split_body(strip_marks(text))
     lines = _lines(body)
     last = len(lines) - 1
