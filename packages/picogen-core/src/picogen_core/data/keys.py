@@ -35,13 +35,20 @@ def check_keys(keys: str) -> str:
     return keys
 
 
-def in_keys(text: str, keys: str, seed: str) -> tuple[list[InKey], dict[str, str]]:
+def in_keys(
+    text: str,
+    keys: str,
+    seed: str,
+    read: tuple[Encoded, dict[str, tuple[Note, ...]]] | None = None,
+) -> tuple[list[InKey], dict[str, str]]:
     """The piece in its own key first, then in the others; and why keys were left out.
+
+    read: what `encode_and_read` gives of the text, where that is known.
 
     Raises:
         BadInput: the piece itself cannot be encoded.
     """
-    encoded, voices = encode_and_read(text)
+    encoded, voices = read or encode_and_read(text)
     made = [InKey(key_field(text), 0, encoded)]
     if keys == ORIGINAL or keys == "1":
         return made, {}
