@@ -95,7 +95,6 @@ def test_rests_come_back():
         ("[V:1]-C4 z-|\n", "[V:1]C4 z|\n", "drop stray ties"),
         ("[V:1]C4[K:Q] [M:0/4]E4|\n", "[V:1]C4 E4|\n", "drop bad fields"),
         ("[V:1]C4!a b!E4|\n", "[V:1]C4E4|\n", "drop bad decorations"),
-        ("[V:1]C4&E4|\n", "[V:1]C4|\n", "drop overlays"),
         ("[V:1]C4 [2E4|\n", "[V:1]C4 E4|\n", "mend barlines"),
         ("[V:1]C4:|]|\n", "[V:1]C4:|\n", "mend barlines"),
         ("[V:1]C4|\n[V:1]||E4|\n", "[V:1]C4|\n[V:1]E4|\n", "drop leading barlines"),
@@ -124,6 +123,9 @@ def test_one_voice(body, after, repair_name):
         ),
         ("[V:1]C4E4|[V:2]C4[L:1/16]E4|\n", "[V:1]C4E4|[V:2]C4E4|\n"),
         ("[V:1]C4|[V:2]|\n", "[V:1]C4|[V:2]z4|\n"),
+        ("[V:1]C4&E4|[V:2]C4|\n", "[V:1]C4&E4|[V:2]C4|\n"),
+        ("[V:1]C2&E4|[V:2]C4|\n", "[V:1]C2&E4|[V:2]C4|\n"),
+        ("[V:1]C6&E2|[V:2]C4|\n[V:1]C4|[V:2]C4|\n", "[V:1]C6&E2|[V:2]C4z2|\n[V:1]C4|[V:2]C4|\n"),
         ("[V:1]C4|[V:2]E2|E2|\n", "[V:1]C4|[V:2]E2E2|\n"),
         ("[V:1]C4:|[V:2]E4|\n", "[V:1]C4:|[V:2]E4:|\n"),
         ("[V:1]C2|[V:2]E2|\n", "[V:1]C2|[V:2]E2|\n"),  # a pickup

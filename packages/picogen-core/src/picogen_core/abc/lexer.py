@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 # Possessive quantifiers (`*+`) and the bound on a field keep hostile text linear: without them an
 # unclosed chord `[C11C11…` takes exponential time.
@@ -61,8 +61,7 @@ SOUNDING = frozenset({"note", "chord"})
 TIMED = frozenset({"note", "chord", "rest"})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of music text: its kind, its characters and where they start."""
 
     kind: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 
 from picogen_core.abc.compare import (
     Difference,
@@ -44,11 +45,11 @@ class Mended:
 
 @dataclass(frozen=True)
 class _Wrong:
-    """A bar of the source, and the notes that were made of it."""
+    """A bar of the source and the notes that were made of it, by voice: its own and its overlays."""
 
     bar: Bar
-    wanted: list[Note]
-    came: list[Note]
+    wanted: list[list[Note]]
+    came: list[list[Note]]
     came_bar: Bar
 
 
@@ -107,11 +108,11 @@ def _wrong_bars(source: Heard, made: Heard) -> _Wrongs:
     return wrong
 
 
-def _layers(heard: Heard, name: str) -> list[list[Note]]:
-    """The notes of each bar of a voice and of its overlays."""
+def _layers(heard: Heard, name: str) -> list[list[list[Note]]]:
+    """For each bar the notes of a voice and of its overlays."""
     voices = [other for other in heard.notes if base(other) == name]
     grouped = [group_notes(heard.notes[voice], heard.bars[voice]) for voice in voices]
-    return [[note for notes in bars for note in notes] for bars in zip(*grouped, strict=True)]
+    return [list(bars) for bars in zip(*grouped, strict=True)]
 
 
 _Rewrite = Callable[[list[Token], _Wrong, Place], list[Token]]
@@ -143,8 +144,8 @@ def _rewrite_bars(text: str, wrong: _Wrongs, rewrite: _Rewrite) -> str:
 
 def _with_accidentals(tokens: list[Token], wrong: _Wrong, place: Place) -> list[Token]:
     """The bar with signs before its notes, if it differs in nothing but pitch."""
-    wanted = _placed(wrong.wanted, wrong.bar, place)
-    came = _placed(wrong.came, wrong.came_bar, place)
+    wanted = _placed(chain.from_iterable(wrong.wanted), wrong.bar, place)
+    came = _placed(chain.from_iterable(wrong.came), wrong.came_bar, place)
     if [where for where, _ in wanted] != [where for where, _ in came]:
         return tokens
     pairs = [(a, b) for (_, a), (_, b) in zip(wanted, came, strict=True)]
@@ -169,7 +170,7 @@ def _with_accidentals(tokens: list[Token], wrong: _Wrong, place: Place) -> list[
 
 
 def _placed(
-    notes: Sequence[Note], bar: Bar, place: Place
+    notes: Iterable[Note], bar: Bar, place: Place
 ) -> list[tuple[tuple[Fraction, Fraction, int], Note]]:
     """The notes by onset in the bar, duration and staff step."""
     return sorted(
@@ -181,7 +182,12 @@ def _placed(
 def _as_notes(tokens: list[Token], wrong: _Wrong, place: Place) -> list[Token]:
     """The bar as nothing but its notes and the fields that it had."""
     fields = "".join(token.text for token in tokens if token.kind == "field")
-    layers = layers_of(wrong.wanted, wrong.bar.start, wrong.bar.length)
+    layers = [
+        layer
+        for i, notes in enumerate(wrong.wanted)
+        if notes or i == 0
+        for layer in layers_of(notes, wrong.bar.start, wrong.bar.length)
+    ]
     try:
         return list(lex(fields + spell_bar(layers, place)))
     except ValueError:

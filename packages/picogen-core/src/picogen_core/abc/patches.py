@@ -45,7 +45,7 @@ _HEADER_VOICE = re.compile(r"^V:\s*(\w+)", re.M)
 _BODY_VOICE = re.compile(r"\[V:(\w+)\]")
 _OUTSIDE = re.compile(r"[^\x03-\x7f]")
 _BODY_START = re.compile(r"^\[[Vr]:", re.M)
-_EMPTY_LINES = re.compile(r"^\n|(?<=\n)\n+")
+_EMPTY_LINE = re.compile(r"^[ \t]*\n", re.M)
 _MARK = re.compile(r"\[r:[^\]\n]*\]")
 _SPECIAL = bytes([PAD, BOS, EOS])
 
@@ -70,14 +70,18 @@ def strip_marks(text: str) -> str:
     return _MARK.sub("", text) if "[r:" in text else text
 
 
+def drop_empty_lines(text: str) -> str:
+    """Without the lines that hold nothing, which would count as bars; NotaGen's codec drops them."""
+    return _EMPTY_LINE.sub("", text)
+
+
 def encode(text: str) -> Patches:
-    """A whole interleaved piece, from the BOS patch to the EOS patch, without its empty lines.
+    """A whole interleaved piece, from the BOS patch to the EOS patch.
 
     Raises:
         BadInput: a character that the vocabulary has not, and where it stands.
     """
     check_characters(text)
-    text = _EMPTY_LINES.sub("", text) if "\n\n" in text or text.startswith("\n") else text
     header, body = split_body(strip_marks(text))
     lines = _lines(body)
     last = len(lines) - 1

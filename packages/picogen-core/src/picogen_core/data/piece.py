@@ -9,7 +9,12 @@ from picogen_core.abc.compare import Heard, are_same
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import Mended, mend
 from picogen_core.abc.notes import melody, read_notes, read_tune
-from picogen_core.abc.patches import check_characters, split_body, strip_marks
+from picogen_core.abc.patches import (
+    check_characters,
+    drop_empty_lines,
+    split_body,
+    strip_marks,
+)
 from picogen_core.abc.reduce import leave_out_rests
 from picogen_core.abc.rests import complete_lines
 from picogen_core.abc.tune import is_interleaved, names_one_voice
@@ -130,7 +135,10 @@ def to_interleaved(abc: str) -> Mended:
 
 def _unmended(abc: str) -> str:
     """The same before its notes are compared."""
-    text = strip_marks(abc) if _is_ready(abc) else leave_out_rests(interleave(_whole(abc)))
+    if _is_ready(abc):
+        text = drop_empty_lines(strip_marks(abc))
+    else:
+        text = leave_out_rests(interleave(_whole(abc)))
     check_characters(text)
     return text
 

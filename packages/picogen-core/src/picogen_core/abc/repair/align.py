@@ -15,7 +15,7 @@ from picogen_core.abc.patches import split_body
 from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
 from picogen_core.abc.repair.slurs import close_slurs
 from picogen_core.abc.rests import complete_line, cut_bars, rest_symbols
-from picogen_core.abc.timing import bar_length, event_lengths
+from picogen_core.abc.timing import bar_length, event_lengths, split_overlays
 
 Bar = tuple[list[Token], list[Token]]
 _NOTATED = sorted(
@@ -153,7 +153,11 @@ def _align_column(
     for voice, (bar, _) in column.items():
         if lengths[voice] != target:
             changed.add(voice)
-            bar[:] = _fit(bar, target / scale[voice], symbols[voice])
+            fit = target / scale[voice]
+            first, *overlays = (_fit(layer, fit, symbols[voice]) for layer in split_overlays(bar))
+            bar[:] = first
+            for overlay in overlays:
+                bar += [Token("overlay", "&", 0), *overlay]
     return target
 
 

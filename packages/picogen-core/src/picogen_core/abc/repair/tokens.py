@@ -192,23 +192,11 @@ def _mend_barline(text: str, more: bool) -> str:
     return core + (ending if keeps else "")
 
 
-def drop_overlays(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `&` and what follows it in its bar: voices of their own do that here."""
-    kept, over = [], False
-    for token in tokens:
-        over = (over or token.kind == "overlay") and token.kind != "bar"
-        if over:
-            log.append(token.text[:20])
-        else:
-            kept.append(token)
-    return kept
-
-
 def bars(tokens: list[Token]) -> Iterator[tuple[int, int]]:
-    """(start, end) of the stretches between `bar` tokens."""
+    """(start, end) of the stretches between barlines and overlays."""
     start = 0
     for i, token in enumerate(tokens):
-        if token.kind == "bar":
+        if token.kind in ("bar", "overlay"):
             yield start, i
             start = i + 1
     yield start, len(tokens)
@@ -287,7 +275,6 @@ TOKEN_REPAIRS = (
     drop_bad_fields,
     drop_bad_decorations,
     drop_bad_graces,
-    drop_overlays,
     mend_pitches,
     mend_lengths,
     mend_barlines,
