@@ -42,7 +42,7 @@ def test_what_splits_off_is_a_voice() -> None:
 
 def test_the_highest_staff_comes_first_and_names_stay() -> None:
     text = (
-        "!!!OTL: A piece\n!!!COM: Nobody\n**kern\t**dynam\t**kern\n*I\"Bass\t*\t*I\"Flute\n"
+        '!!!OTL: A piece\n!!!COM: Nobody\n**kern\t**dynam\t**kern\n*I"Bass\t*\t*I"Flute\n'
         "*clefF4\t*\t*clefG2\n*k[]\t*\t*k[b-]\n*M2/4\t*\t*M2/4\n=1\t=1\t=1\n"
         "2C\tf\t4cc\n.\t.\t4b-\n==\t==\t==\n*-\t*-\t*-\n"
     )

@@ -110,6 +110,7 @@ class _Reader:
         self.staves: dict[int, _Staff] = {}
         self.now, self.begun = Fraction(0), False  # `begun`: a note stands at this time
         self.bars = [_Bar(Fraction(0))]
+        self.opens = False  # a repeat begins with the first bar
         self.titles: dict[str, str] = {}
         self.tempo = ""
 
@@ -224,7 +225,7 @@ class _Reader:
             if len(self.bars) > 1:
                 self.bars[-2].sign = _joined(self.bars[-2].sign, sign)
             else:
-                last.sign = sign if sign == "|:" else ""
+                self.opens = sign == "|:"
             return
         last.sign = sign
         self.bars.append(_Bar(self.now))
@@ -273,7 +274,6 @@ class _Reader:
         last = self.bars[-1]
         end = max((s.onset + s.duration for s in self._sounds()), default=Fraction(0))
         last.length = end - last.start
-        opens = self.bars[0].length <= 0 and self.bars[0].sign == "|:"
         bars = [bar for bar in self.bars if bar.length > 0]
         voices = self._voices()
         if not voices or not bars:
@@ -282,7 +282,7 @@ class _Reader:
         lines = self._header(voices)
         writers = [_Writer(self.staves[root], place) for root, place in voices]
         for i, bar in enumerate(bars):
-            left = "|:" if opens and i == 0 else ""
+            left = "|:" if self.opens and i == 0 else ""
             cells = [f"[V:{n}]{left}{w.bar(bar)}{bar.sign}" for n, w in enumerate(writers, 1)]
             lines.append("".join(cells))
         made = mend("\n".join(lines) + "\n", self._heard(voices, bars))
