@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a tune and its notes on one line)
 """Kinds of ABC that were once read wrong, in variants: the reader, the interleaved form and the
 MusicXML of each have the notes that the standard (2.1) gives it."""
 

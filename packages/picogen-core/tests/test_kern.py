@@ -40,6 +40,15 @@ def test_what_splits_off_is_a_voice() -> None:
     assert heard(abc) == "0:67:2 2:69:1 2:50:2 3:71:1 4:67:4"
 
 
+def test_an_invisible_barline_cuts_a_bar_and_what_lasts_over_it_is_tied() -> None:
+    rows = "*^\n=1\t=1\n1g\t2r\n=-\t=-\n.\t2c\n*v\t*v\n=2\n1d\n==\n*-\n"
+    abc = kern_to_abc(HEAD + rows).abc
+    assert body(abc) == [
+        "[V:1]G4-|[V:2]x4|", "[V:1]G4|[V:2]C4|", "[V:1]D8|][V:2]x8|]",
+    ]  # fmt: skip
+    assert heard(abc) == "0:67:4 2:60:2 4:62:4"
+
+
 def test_the_highest_staff_comes_first_and_names_stay() -> None:
     text = (
         '!!!OTL: A piece\n!!!COM: Nobody\n**kern\t**dynam\t**kern\n*I"Bass\t*\t*I"Flute\n'

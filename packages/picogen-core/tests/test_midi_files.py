@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a file and its notes on one line)
 """MIDI: every note on the stated grid, as long as it lasts, and counted where it is lost."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a score and its notes on one line)
 """Kinds of MusicXML that were once read wrong or refused, in variants: the reader and the ABC that
 is made of each have the notes that MusicXML 4.0 gives it."""
 

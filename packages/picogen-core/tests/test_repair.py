@@ -92,6 +92,7 @@ def test_rests_come_back():
         ("[V:1]>C E<|\n", "[V:1]C E|\n", "mend broken rhythms"),
         ("[V:1]A>B>C|\n", "[V:1]A>B3/2C/|\n", "mend broken rhythms"),
         ("[V:1]A>{g}B|\n", "[V:1]A3/2{g}B/|\n", "mend broken rhythms"),
+        ("[V:1]A>>>B|\n", "[V:1]A15/8B/8|\n", "mend broken rhythms"),
         ("[V:1]-C4 z-|\n", "[V:1]C4 z|\n", "drop stray ties"),
         ("[V:1]C4[K:Q] [M:0/4]E4|\n", "[V:1]C4 E4|\n", "drop bad fields"),
         ("[V:1]C4!a b!E4|\n", "[V:1]C4E4|\n", "drop bad decorations"),

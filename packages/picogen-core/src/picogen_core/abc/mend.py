@@ -45,7 +45,7 @@ class Mended:
 
 @dataclass(frozen=True)
 class _Wrong:
-    """A bar of the source and the notes that were made of it, by voice: its own and its overlays."""
+    """A bar of the source and what was made of it; notes by voice, its own and its overlays."""
 
     bar: Bar
     wanted: list[list[Note]]

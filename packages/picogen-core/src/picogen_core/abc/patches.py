@@ -71,7 +71,7 @@ def strip_marks(text: str) -> str:
 
 
 def drop_empty_lines(text: str) -> str:
-    """Without the lines that hold nothing, which would count as bars; NotaGen's codec drops them."""
+    """Without empty lines, which would count as bars; NotaGen's codec drops them."""
     return _EMPTY_LINE.sub("", text)
 
 

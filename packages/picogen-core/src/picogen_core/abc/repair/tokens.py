@@ -223,9 +223,9 @@ def _tuplet_fits(text: str, notes: int) -> bool:
 
 
 def mend_broken_rhythms(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `>` and `<` without a note on both sides; write out those the converter misreads.
+    """Take out `>` and `<` without a note on both sides; write out those that programs misread.
 
-    It applies the second sign of `A>B>C` to A, and takes a grace note for a note.
+    They apply the second sign of `A>B>C` to A, take a grace note for a note, and give up on `>>>`.
     """
     mended = list(tokens)
     dropped = set()
@@ -238,10 +238,14 @@ def mend_broken_rhythms(tokens: list[Token], log: Log) -> list[Token]:
             if tokens[i].kind != "broken":
                 continue
             after = next((k for k in range(i + 1, end) if tokens[k].kind in TIMED | {"broken"}), -1)
-            if before < 0 or after < 0 or tokens[after].kind == "broken" or len(tokens[i].text) > 2:
+            if before < 0 or after < 0 or tokens[after].kind == "broken" or len(tokens[i].text) > 5:
                 log.append(tokens[i].text[:20])
                 dropped.add(i)
-            elif paired or any(tokens[k].kind == "grace" for k in range(before, after)):
+            elif (
+                paired
+                or len(tokens[i].text) > 2
+                or any(tokens[k].kind == "grace" for k in range(before, after))
+            ):
                 log.append(tokens[before].text + tokens[i].text + tokens[after].text)
                 _write_out(mended, before, tokens[i].text, after)
                 dropped.add(i)

@@ -15,7 +15,7 @@ from fractions import Fraction
 from unidecode import unidecode
 
 from picogen_core.abc.compare import Heard
-from picogen_core.abc.keys import key_signature, octave_shift
+from picogen_core.abc.keys import key_signature, meter_length, octave_shift
 from picogen_core.abc.mend import mend
 from picogen_core.abc.notes import Note
 from picogen_core.abc.spell import Event, Place, spell_bar
@@ -110,6 +110,7 @@ class _Reader:
         self.staves: dict[int, _Staff] = {}
         self.now, self.begun = Fraction(0), False  # `begun`: a note stands at this time
         self.bars = [_Bar(Fraction(0))]
+        self.meter: Fraction | None = None
         self.opens = False  # a repeat begins with the first bar
         self.titles: dict[str, str] = {}
         self.tempo = ""
@@ -198,6 +199,8 @@ class _Reader:
         if found := _KEY_LINE.match(token):
             staff.fields.append((self._next(), "K", _key(found.group(1))))
         elif found := _METER.match(token):
+            length = meter_length(found.group(1))
+            self.meter = None if length is None else length * 4
             staff.fields.append((self._next(), "M", found.group(1)))
         elif found := _CLEF.match(token):
             sign, marks, line = found.groups()
@@ -215,9 +218,8 @@ class _Reader:
         token = next(
             (t for s, t in zip(self.spines, tokens, strict=True) if s.kind == "**kern"), "="
         )
-        due = [s.due for s in self.spines if s.kind == "**kern" and s.due > self.now]
-        if due and self.begun:  # most voices end here; one that is short or long is not asked
-            self.now, self.begun = max(due, key=lambda time: (due.count(time), time)), False
+        if self.begun:
+            self.now, self.begun = self._bar_end(token), False
         sign = _barline(token)
         last = self.bars[-1]
         last.length = self.now - last.start
@@ -229,6 +231,15 @@ class _Reader:
             return
         last.sign = sign
         self.bars.append(_Bar(self.now))
+
+    def _bar_end(self, token: str) -> Fraction:
+        """Where a barline stands: at the end of the bar by its meter if a note ends there, else
+        where the first of those that sound ends. An invisible one may cut a bar in two."""
+        due = sorted(s.due for s in self.spines if s.kind == "**kern" and s.due > self.now)
+        whole = None if self.meter is None else self.bars[-1].start + self.meter
+        if whole in due and "-" not in token:
+            return self.bars[-1].start + (self.meter or 0)
+        return due[0] if due else self.now
 
     def _row(self, tokens: Sequence[str]) -> None:
         places: defaultdict[int, int] = defaultdict(int)
