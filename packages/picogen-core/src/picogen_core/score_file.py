@@ -9,7 +9,6 @@ from typing import Literal
 
 from picogen_core.abc.notes import split_tunes
 from picogen_core.errors import BadInput
-from picogen_core.xml_file import MAX_BYTES, parse_score, unzip_mxl
 
 Kind = Literal["abc", "musicxml", "kern", "midi"]
 
@@ -20,6 +19,9 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "midi": (".mid", ".midi"),
 }
 """What is looked for in folders, in small letters; a file that is named may have any suffix."""
+
+MAX_BYTES = 32_000_000
+"""Of a file, and of what an .mxl expands to."""
 
 _ABC_LINE = re.compile(r"^(?:K:|\[V:|\[r:)", re.M)
 _TEXT_MARKS = (
@@ -96,6 +98,8 @@ def read_scores(data: bytes) -> Scores:
     """
     kind = kind_of(data)
     if kind == "musicxml":
+        from picogen_core.xml_file import parse_score, unzip_mxl
+
         xml = unzip_mxl(data) if data[:2] == b"PK" else data
         parse_score(xml)
         return Scores(kind, (xml,))

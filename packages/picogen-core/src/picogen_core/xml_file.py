@@ -10,9 +10,7 @@ from zipfile import BadZipFile, ZipFile
 from lxml import etree
 
 from picogen_core.errors import BadInput
-
-MAX_BYTES = 32_000_000
-"""Of a file, and of what an .mxl expands to."""
+from picogen_core.score_file import MAX_BYTES
 
 _PARTWISE, _TIMEWISE = "score-partwise", "score-timewise"
 

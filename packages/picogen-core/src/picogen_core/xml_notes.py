@@ -15,7 +15,8 @@ from picogen_core.abc.keys import meter_length
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.errors import BadInput
-from picogen_core.xml_file import MAX_BYTES, parse_score, unzip_mxl
+from picogen_core.score_file import MAX_BYTES
+from picogen_core.xml_file import parse_score, unzip_mxl
 
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 

@@ -16,6 +16,7 @@ from picogen_core.abc.header import (
     normal_tempo,
     normal_unit,
 )
+from picogen_core.abc.interval import UNISON, Interval
 from picogen_core.abc.keys import (
     is_compound,
     meter_length,
@@ -24,7 +25,7 @@ from picogen_core.abc.keys import (
 )
 from picogen_core.abc.lexer import TIMED, Token, format_length, lex
 from picogen_core.abc.timing import bar_length, spell_out
-from picogen_core.abc.transpose import UNISON, Interval, fitting, move_key, move_tones
+from picogen_core.abc.transpose import fitting, move_key, move_tones
 from picogen_core.abc.voices import read_length
 from picogen_core.errors import BadInput
 

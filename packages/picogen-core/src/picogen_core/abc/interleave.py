@@ -18,9 +18,9 @@ from picogen_core.abc.header import (
     normal_unit,
     normal_voice,
 )
+from picogen_core.abc.interval import Interval
 from picogen_core.abc.lexer import SOUNDING, Token, lex
 from picogen_core.abc.rests import rest_symbols
-from picogen_core.abc.transpose import Interval
 from picogen_core.abc.tune import SCORE, read_lines
 from picogen_core.errors import BadInput
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from picogen_core.abc.chords import split_chord
+from picogen_core.abc.interval import Interval
 from picogen_core.abc.keys import (
     default_unit,
     is_compound,
@@ -19,7 +20,6 @@ from picogen_core.abc.keys import (
 )
 from picogen_core.abc.lexer import Token, lex
 from picogen_core.abc.timing import read_tuplet
-from picogen_core.abc.transpose import Interval
 from picogen_core.abc.tune import is_interleaved, read_lines
 from picogen_core.abc.voices import (
     MAX_BROKEN,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
+from picogen_core.abc.interval import Interval
 from picogen_core.abc.keys import ALTERATION, QUARTERS
 from picogen_core.abc.lexer import format_length
 from picogen_core.abc.notes import Note
 from picogen_core.abc.timing import MAX_TUPLET
-from picogen_core.abc.transpose import Interval
 from picogen_core.abc.voices import SEMITONES
 
 _SIGNS = {(alter, 0): sign for sign, alter in ALTERATION.items()}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from picogen_core.abc.interval import UNISON, Interval
 from picogen_core.abc.keys import ALTERATION, QUARTERS, key_accidentals
 from picogen_core.abc.lexer import lex
 from picogen_core.abc.patches import split_body
@@ -33,32 +34,6 @@ _SYMBOL = re.compile(
 )
 
 Render = Callable[["Interval"], str]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """k fifths up, octaves taken out so that it is at most a tritone, and then `octaves` up."""
-
-    fifths: int
-    octaves: int = 0
-
-    @staticmethod
-    def of(semitones: int) -> Interval:
-        """The interval of so many semitones with the fewest sharps or flats."""
-        fifths = (7 * semitones + 5) % 12 - 5
-        return Interval(fifths, (semitones - Interval(fifths).semitones) // 12)
-
-    @property
-    def semitones(self) -> int:
-        return (7 * self.fifths + 5) % 12 - 5 + 12 * self.octaves
-
-    @property
-    def steps(self) -> int:
-        taken_out = (7 * self.fifths - Interval(self.fifths).semitones) // 12
-        return 4 * self.fifths - 7 * (taken_out - self.octaves)
-
-
-UNISON = Interval(0)
 
 
 @dataclass

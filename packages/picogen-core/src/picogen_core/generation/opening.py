@@ -11,6 +11,7 @@ from picogen_core.data.files.reader import FileReader
 from picogen_core.data.piece import check_size, to_interleaved
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.generation.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
+from picogen_core.pieces import SUFFIXES
 
 MAX_PROMPT = 1 << 20
 _CREDITS = ("T:", "C:")
@@ -76,7 +77,10 @@ def _read(path: Path, reader: FileReader | None) -> tuple[str, list[str]]:
     if not path.is_file():
         raise BadInput("there is no such file.")
     data = score_file.read_file(path)
-    if score_file.kind_of(data) in (None, "abc"):
+    kind, suffix = score_file.kind_of(data), path.suffix.lower()
+    if kind is None and suffix not in SUFFIXES:
+        raise BadInput(f"not a score; these are read: {', '.join(SUFFIXES)}.")
+    if kind == "abc" or (kind is None and suffix in score_file.SUFFIXES["abc"]):
         tunes = score_file.read_scores(data).scores
         first = [f"it has {len(tunes)} tunes; the first is taken"] if len(tunes) > 1 else []
         return str(tunes[0]), first
