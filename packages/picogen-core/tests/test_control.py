@@ -143,9 +143,7 @@ def test_what_should_be_known_of_a_score_is_told(session: Session, tmp_path: Pat
     moved = "2 of its 3 notes were moved to a grid of 1/32 and its triplets"
     read = ReadFile("X:1\nL:1/8\nM:4/4\nK:C\nc4 c4|c8|\n", 3, 2, remarks=(moved,))
     monkeypatch.setattr(FileReader, "read", lambda self, path: read)
-    assert read_opening(tmp_path / "a.mid", 1, None).remarks == (
-        f"{tmp_path / 'a.mid'}: {moved}.",
-    )
+    assert read_opening(tmp_path / "a.mid", 1, None).remarks == (f"{tmp_path / 'a.mid'}: {moved}.",)
     (tmp_path / "latin.abc").write_bytes("X:1\nT:Größe\nK:C\nC4|\n".encode("latin-1"))
     assert read_opening(tmp_path / "latin.abc", 1, None).titles == ("T:Größe",)
 
