@@ -4,10 +4,10 @@
 
 For each piece of a corpus of music21 the notes of its source (the book's own text by the reader of
 ABC, MusicXML by the reader of MusicXML) and of its interleaved form are compared per voice: onset,
-duration, pitch. What had to be written anew for that counts as `mended`. Where a voice of the source has a bar that is longer or shorter than
-that of the others, all its later onsets are out of step with them in the source and in step in the
-interleaved form, whose lines start all voices together. Such pieces are compared after the lines
-have been separated into voices again and counted as `same by bar`.
+duration, pitch. What had to be written anew for that counts as `mended`. Where a voice of the
+source has a bar that is longer or shorter than that of the others, all its later onsets are out of
+step with them in the source and in step in the interleaved form, whose lines start all voices
+together. Such pieces are compared bar by bar and counted as `same by bar`.
 
 `--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (abc2xml,
 then xml2abc, then the same interleaving).
