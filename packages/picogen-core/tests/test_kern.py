@@ -40,6 +40,13 @@ def test_what_splits_off_is_a_voice() -> None:
     assert heard(abc) == "0:67:2 2:69:1 2:50:2 3:71:1 4:67:4"
 
 
+def test_a_tie_into_another_voice_is_told() -> None:
+    rows = "=1\n[1g\n=2\n*^\n2d\t1g]\n2e\t.\n*v\t*v\n==\n*-\n"
+    made = kern_to_abc(HEAD + rows)
+    assert made.remarks() == ("struck again: bar 1, voice 1: a tie leads into another voice",)
+    assert heard(made.abc) == "0:67:4 4:62:2 4:67:4 6:64:2"
+
+
 def test_an_invisible_barline_cuts_a_bar_and_what_lasts_over_it_is_tied() -> None:
     rows = "*^\n=1\t=1\n1g\t2r\n=-\t=-\n.\t2c\n*v\t*v\n=2\n1d\n==\n*-\n"
     abc = kern_to_abc(HEAD + rows).abc

@@ -136,6 +136,22 @@ def differences(source: Heard, made: Heard) -> list[Difference]:
     return found
 
 
+def crossing_ties(heard: Heard) -> list[Difference]:
+    """Ties that lead into another voice, which ABC cannot write: the second note is struck."""
+    begins = {
+        name: {(n.pitch, n.cents, n.onset) for n in notes} for name, notes in heard.notes.items()
+    }
+    found = []
+    for name, notes in heard.notes.items():
+        others = [begun for other, begun in begins.items() if other != name]
+        for i, inside in enumerate(group_notes(notes, heard.bars[name]), 1):
+            ends = {(n.pitch, n.cents, n.onset + n.duration) for n in inside if n.tied}
+            lost = ends - begins[name]
+            if any(lost & begun for begun in others):
+                found.append(Difference(i, name, "a tie leads into another voice"))
+    return found
+
+
 def _by_bar(notes: Sequence[Note], bars: Sequence[Bar]) -> list[tuple[object, ...]]:
     """The sounds of each bar, placed within it, and the pitches that go on in the next one."""
     groups = group_notes(notes, bars)

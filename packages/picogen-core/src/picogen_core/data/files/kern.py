@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
-from picogen_core.abc.compare import Heard
+from picogen_core.abc.compare import Heard, crossing_ties
 from picogen_core.abc.keys import key_signature, meter_length, octave_shift
 from picogen_core.abc.mend import mend
 from picogen_core.abc.notes import Note
@@ -296,8 +296,9 @@ class _Reader:
             left = "|:" if self.opens and i == 0 else ""
             cells = [f"[V:{n}]{left}{w.bar(bar)}{bar.sign}" for n, w in enumerate(writers, 1)]
             lines.append("".join(cells))
-        made = mend("\n".join(lines) + "\n", self._heard(voices, bars))
-        return AsAbc(made.text, made.mended, made.left)
+        source = self._heard(voices, bars)
+        made = mend("\n".join(lines) + "\n", source)
+        return AsAbc(made.text, made.mended, made.left, tuple(crossing_ties(source)))
 
     def _sounds(self) -> Iterator[_Sound]:
         return (s for staff in self.staves.values() for v in staff.voices.values() for s in v)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from picogen_core.abc.compare import Difference, Heard
+from picogen_core.abc.compare import Difference, Heard, crossing_ties
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import Mended, mend
 from picogen_core.data.files.as_abc import AsAbc
@@ -62,7 +62,8 @@ def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
         made = _as_plain(score, source, str(error))
     else:
         made = _as_plain(score, source, "") if made.left else made
-    return AsAbc("X:1\n" + credit + made.text, made.mended, made.left)
+    crossing = tuple(crossing_ties(source))
+    return AsAbc("X:1\n" + credit + made.text, made.mended, made.left, crossing)
 
 
 def _as_plain(score: XmlScore, source: Heard, reason: str) -> Mended:
