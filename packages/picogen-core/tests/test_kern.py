@@ -47,6 +47,11 @@ def test_a_tie_into_another_voice_is_told() -> None:
     assert heard(made.abc) == "0:67:4 4:62:2 4:67:4 6:64:2"
 
 
+def test_a_second_part_of_a_file_goes_on_with_its_staves() -> None:
+    text = "**dynam\t**kern\n*\t*M2/4\n=1\t=1\nf\t2c\n*-\t*-\n**kern\n=2\n2d\n==\n*-\n"
+    assert heard(kern_to_abc(text).abc) == "0:60:2 2:62:2"
+
+
 def test_an_invisible_barline_cuts_a_bar_and_what_lasts_over_it_is_tied() -> None:
     rows = "*^\n=1\t=1\n1g\t2r\n=-\t=-\n.\t2c\n*v\t*v\n=2\n1d\n==\n*-\n"
     abc = kern_to_abc(HEAD + rows).abc

@@ -141,12 +141,18 @@ def _convert_all(
 
 
 class _Tune(NamedTuple):
-    """One score of a file. name: of its outputs; score: ABC, or MusicXML as bytes."""
+    """One score of a file.
+
+    name:  of its outputs.
+    score: ABC, or MusicXML as bytes.
+    exact: ABC that was made of kern or MIDI, so there is nothing to repair in it.
+    """
 
     name: str
     path: Path
     score: str | bytes
     remarks: tuple[str, ...]
+    exact: bool
 
 
 def _read(name: str, path: Path) -> list[_Tune]:
@@ -155,9 +161,10 @@ def _read(name: str, path: Path) -> list[_Tune]:
 
     found = read_scores(read_file(path))
     if len(found.scores) == 1:
-        return [_Tune(name, path, found.scores[0], found.remarks)]
+        return [_Tune(name, path, found.scores[0], found.remarks, found.kind != "abc")]
     return [
-        _Tune(f"{name}_{number:03d}", path, tune, ()) for number, tune in enumerate(found.scores, 1)
+        _Tune(f"{name}_{number:03d}", path, tune, (), False)
+        for number, tune in enumerate(found.scores, 1)
     ]
 
 
@@ -172,7 +179,7 @@ def _convert_one(
 
     try:
         if isinstance(tune.score, str):
-            done = convert_text(tune.score, targets, converter, check)
+            done = convert_text(tune.score, targets, converter, check, tune.exact)
         else:
             xml = read_musicxml(tune.score)
             if check and (faults := validity_faults(xml)):

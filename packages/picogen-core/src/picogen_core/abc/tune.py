@@ -20,6 +20,7 @@ REWRITTEN = -(10**9)
 
 _LINE = re.compile(r"[^\r\n]+")
 _FIELD = re.compile(r"(?![A-Ga-gxz]:[|:])([A-Za-z+]):[ \t]*(.*)")
+_COUNTER = re.compile(r"\[r:\d+/\d+\]")  # else `[r:…]` is a remark
 _DIRECTIVE = re.compile(r"(?:%%|I:)[ \t]*([\w-]+)[ \t]*(.*)")
 _VOICE = re.compile(r"\[V:[ \t]*([^\s\]]+)")
 _NOTED = frozenset("KLMQV")
@@ -73,7 +74,7 @@ def is_interleaved(text: str) -> bool:
     is the layout of the standard: each voice goes on where its last line ended (ABC 2.1, 7).
     """
     lines = [line for line in text.splitlines() if line.startswith(("[V:", "[r:"))]
-    return any(line.startswith("[r:") or len(_VOICE.findall(line)) > 1 for line in lines)
+    return any(_COUNTER.match(line) or len(_VOICE.findall(line)) > 1 for line in lines)
 
 
 def names_one_voice(text: str) -> bool:

@@ -103,6 +103,8 @@ def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
         row["approximate"] = (
             f"{read.moved} of {read.notes} notes moved to the grid, {read.lost} lost on others"
         )
+    elif read.remarks:
+        row["remarks"] = list(read.remarks)
     return Made(piece.name, text, row, pitches, versions, left_out, midi)
 
 

@@ -40,9 +40,15 @@ class Converted:
 
 
 def convert_text(
-    abc: str, targets: Sequence[str], converter: Converter, check: bool = False
+    abc: str,
+    targets: Sequence[str],
+    converter: Converter,
+    check: bool = False,
+    exact: bool = False,
 ) -> Converted:
     """Files of one tune: NotaGen's interleaved ABC, or ABC as people write it.
+
+    What a model wrote may be damaged, so repairs may change its notes; not so where it is `exact`.
 
     The notes of the MusicXML are compared with those of the text; bars that the converter reads
     otherwise are given to it as bare notes. With `check` its MusicXML has to be valid by
@@ -52,7 +58,7 @@ def convert_text(
         BadInput: the text has no music that could be repaired, or a target is unknown.
         ConversionError: a converter refuses it, or its MusicXML is not sound.
     """
-    ready = prepare_abc(abc)
+    ready = prepare_abc(abc, exact)
     xml, warnings, left = _musicxml(ready, converter)
     faults = validity_faults(xml, ready.text) if check else unequal_measures(parse_parts(xml))
     if faults:
@@ -72,18 +78,18 @@ class Ready:
     left: tuple[Difference, ...] = ()
 
 
-def prepare_abc(abc: str) -> Ready:
-    """The text interleaved, if people wrote it, and repaired.
+def prepare_abc(abc: str, exact: bool = False) -> Ready:
+    """The text interleaved, if people wrote it, and repaired; then and if it is `exact`, with all
+    of its notes.
 
     Raises:
         BadInput: it has no music that could be repaired, or is too long.
     """
-    if is_marked(abc):
+    if is_marked(abc) and not exact:
         repaired = repair(abc)
         return Ready(repaired.text, repaired.repairs)
     source = Heard.of(*read_tune(abc))
-    text = as_interleaved(abc, source)
-    repaired = repair(text)
+    repaired = repair(as_interleaved(abc, source))
     made = mend(repaired.text, source)
     if not made.mended:
         return Ready(made.text, repaired.repairs, made.left)

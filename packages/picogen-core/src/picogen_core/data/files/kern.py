@@ -141,11 +141,17 @@ class _Reader:
         self.now = self._next()
 
     def _begin(self, tokens: Sequence[str]) -> None:
-        first = len(self.staves)
-        self.spines = [_Spine(token, first + i, self.now) for i, token in enumerate(tokens)]
+        """A row of exclusive interpretations; a later one goes on with the staves there are."""
+        known = list(self.staves)
+        if known and len(known) != tokens.count("**kern"):
+            raise BadInput(f"it has {len(known)} **kern spines and then {tokens.count('**kern')}")
+        roots = iter(known or range(len(tokens)))
+        self.spines = [
+            _Spine(token, next(roots) if token == "**kern" else -1, self.now) for token in tokens
+        ]
         for spine in self.spines:
             if spine.kind == "**kern":
-                self.staves[spine.root] = _Staff()
+                self.staves.setdefault(spine.root, _Staff())
 
     def _next(self) -> Fraction:
         """Where the next row lies, as far as what sounds says it."""
@@ -190,6 +196,8 @@ class _Reader:
                 self._tandem(spine, token)
         if len(made) > _MAX_SPINES:
             raise BadInput(f"it has more than {_MAX_SPINES} spines at once")
+        if not made:  # the end of the file, or of a part of it
+            self.now, self.begun = max((s.due for s in self.spines), default=self.now), False
         self.spines = made
 
     def _tandem(self, spine: _Spine, token: str) -> None:

@@ -209,7 +209,7 @@ def _read_meta(song: _Song, track: int, now: Fraction, body: bytes) -> None:
     elif kind == 0x51 and not song.tempo:
         song.tempo = int.from_bytes(data[:3], "big")
     elif kind == 0x58 and len(data) >= 2 and data[0] and data[1] <= 6:
-        song.meters[nearest(now)] = Fraction(4 * data[0], 1 << data[1])
+        song.meters[round(now / GRID[0]) * GRID[0]] = Fraction(4 * data[0], 1 << data[1])
     elif kind == 0x59 and data:
         fifths = data[0] - 256 if data[0] > 127 else data[0]
         if abs(fifths) <= 7:

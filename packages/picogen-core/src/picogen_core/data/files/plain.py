@@ -10,7 +10,7 @@ from picogen_core.abc.compare import group_notes
 from picogen_core.abc.keys import key_signature
 from picogen_core.abc.lexer import format_length
 from picogen_core.abc.notes import Note
-from picogen_core.abc.spell import Event, Place, layers_of, spell_bar
+from picogen_core.abc.spell import Event, Place, layers_of, odd_part, spell_bar
 from picogen_core.abc.voices import Bar
 
 
@@ -58,7 +58,7 @@ def write_plain(
 
 def _bar(notes: Sequence[Note], bar: Bar, place: Place) -> str:
     layers = layers_of(notes, bar.start, bar.length)
-    if layers == [[Event(bar.length)]]:
+    if layers == [[Event(bar.length)]] and odd_part(bar.length) == 1:
         return "z" + format_length(bar.length * 2)
     return spell_bar(layers, place)
 
