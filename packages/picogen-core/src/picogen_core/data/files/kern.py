@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from unidecode import unidecode
 
 from picogen_core.abc.compare import Heard, crossing_ties
-from picogen_core.abc.keys import key_signature, meter_length, octave_shift
+from picogen_core.abc.keys import meter_length
 from picogen_core.abc.mend import mend
-from picogen_core.abc.notes import Note
-from picogen_core.abc.spell import Event, Place, spell_bar
-from picogen_core.abc.voices import SEMITONES, Bar
+from picogen_core.abc.voices import Bar
 from picogen_core.data.files.as_abc import AsAbc
+from picogen_core.data.files.kern_tokens import (
+    barline_of,
+    duration_of,
+    grace_of,
+    joined_barlines,
+    key_of,
+    marks_of,
+    note_of,
+)
+from picogen_core.data.files.kern_writer import KernBar, Sound, Staff, Writer
 from picogen_core.errors import BadInput
 
-_PITCH = re.compile(r"([a-g]+|[A-G]+)(#{1,3}|-{1,3}|n)?")
-_LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
 _KEY_LINE = re.compile(r"\*k\[([a-g#\-n]*)\]")
 _METER = re.compile(r"\*M(\d+(?:\+\d+)*/\d+)")
 _CLEF = re.compile(r"\*clef([GFCX])(v*|\^*)(\d?)")
 _TEMPO = re.compile(r"\*MM(\d+(?:\.\d+)?)")
 _NAME = re.compile(r'\*I"(.+)')
-_SHARPS = "fcgdaeb"
-_NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
-_KEYS = dict(zip(range(-7, 8), _NAMES, strict=True))
 _CLEFS = {
     "G2": "treble",
     "F4": "bass",
@@ -43,11 +46,6 @@ _CLEFS = {
     "C2": "alto2",
     "X": "perc",
 }
-_SIGNS = (
-    (";", "!fermata!"), ("'", "."), ("`", "!wedge!"), ("^", "!>!"), ("~", "!tenuto!"),
-    ("O", ""), ("T", "T"), ("t", "T"), ("M", "P"), ("m", "P"), ("W", "M"), ("w", "M"),
-    ("S", "!turn!"), ("$", "!invertedturn!"), (":", "!arpeggio!"), ("u", "v"), ("v", "u"),
-)  # fmt: skip
 _MAX_ROWS, _MAX_SPINES = 400_000, 256
 
 
@@ -58,37 +56,6 @@ class _Spine:
     kind: str
     root: int
     due: Fraction = Fraction(0)
-
-
-@dataclass
-class _Sound:
-    """A note, chord or rest as it was read."""
-
-    onset: Fraction
-    duration: Fraction
-    notes: tuple[Note, ...]
-    before: str = ""
-    after: str = ""
-    beamed: bool = False
-
-
-@dataclass
-class _Bar:
-    start: Fraction
-    sign: str = "|"
-    length: Fraction = Fraction(0)
-
-
-@dataclass
-class _Staff:
-    """What the rows say of one **kern spine and of what split off from it."""
-
-    voices: defaultdict[int, list[_Sound]] = field(default_factory=lambda: defaultdict(list))
-    fields: list[tuple[Fraction, str, str]] = field(default_factory=list)
-    name: str = ""
-    part: str = ""
-    beams: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    graces: defaultdict[int, str] = field(default_factory=lambda: defaultdict(str))
 
 
 def kern_to_abc(text: str) -> AsAbc:
@@ -107,9 +74,9 @@ class _Reader:
 
     def __init__(self) -> None:
         self.spines: list[_Spine] = []
-        self.staves: dict[int, _Staff] = {}
+        self.staves: dict[int, Staff] = {}
         self.now, self.begun = Fraction(0), False  # `begun`: a note stands at this time
-        self.bars = [_Bar(Fraction(0))]
+        self.bars = [KernBar(Fraction(0))]
         self.meter: Fraction | None = None
         self.opens = False  # a repeat begins with the first bar
         self.titles: dict[str, str] = {}
@@ -151,7 +118,7 @@ class _Reader:
         ]
         for spine in self.spines:
             if spine.kind == "**kern":
-                self.staves.setdefault(spine.root, _Staff())
+                self.staves.setdefault(spine.root, Staff())
 
     def _next(self) -> Fraction:
         """Where the next row lies, as far as what sounds says it."""
@@ -190,7 +157,7 @@ class _Reader:
                 made.append(spine)
                 if token == "**kern" and spine.root not in self.staves:
                     spine.root = max(self.staves, default=-1) + 1
-                    self.staves[spine.root] = _Staff()
+                    self.staves[spine.root] = Staff()
             else:
                 made.append(spine)
                 self._tandem(spine, token)
@@ -205,7 +172,7 @@ class _Reader:
         if staff is None:
             return
         if found := _KEY_LINE.match(token):
-            staff.fields.append((self._next(), "K", _key(found.group(1))))
+            staff.fields.append((self._next(), "K", key_of(found.group(1))))
         elif found := _METER.match(token):
             length = meter_length(found.group(1))
             self.meter = None if length is None else length * 4
@@ -228,17 +195,17 @@ class _Reader:
         )
         if self.begun:
             self.now, self.begun = self._bar_end(token), False
-        sign = _barline(token)
+        sign = barline_of(token)
         last = self.bars[-1]
         last.length = self.now - last.start
         if last.length <= 0:
             if len(self.bars) > 1:
-                self.bars[-2].sign = _joined(self.bars[-2].sign, sign)
+                self.bars[-2].sign = joined_barlines(self.bars[-2].sign, sign)
             else:
                 self.opens = sign == "|:"
             return
         last.sign = sign
-        self.bars.append(_Bar(self.now))
+        self.bars.append(KernBar(self.now))
 
     def _bar_end(self, token: str) -> Fraction:
         """Where a barline stands: at the end of the bar by its meter if a note ends there, else
@@ -258,7 +225,7 @@ class _Reader:
             place = places[spine.root]
             places[spine.root] += 1
             if "q" in token.lower():
-                self.staves[spine.root].graces[place] += _grace(token)
+                self.staves[spine.root].graces[place] += grace_of(token)
             elif token not in ("", "."):
                 sounding.append((spine, place, token))
         if sounding:
@@ -270,22 +237,22 @@ class _Reader:
     def _token(self, spine: _Spine, place: int, token: str) -> None:
         staff = self.staves[spine.root]
         parts = token.split() or [token]
-        duration = next(filter(None, map(_duration, parts)), None)
+        duration = next(filter(None, map(duration_of, parts)), None)
         if duration is None:
             return
         notes = (
             []
             if "r" in parts[0]
-            else [note for part in parts if (note := _note(part, self.now, duration))]
+            else [note for part in parts if (note := note_of(part, self.now, duration))]
         )
         chord = len(notes) > 1
         notes = [replace(note, chord=i + 1 if chord else 0) for i, note in enumerate(notes)]
-        before, after = _marks(token) if notes else ("", "")
+        before, after = marks_of(token) if notes else ("", "")
         graces = staff.graces.pop(place, "")
         before = ("{" + graces + "}" if graces else "") + before
         beamed = staff.beams[place] > 0
         staff.beams[place] += parts[0].count("L") - parts[0].count("J")
-        staff.voices[place].append(_Sound(self.now, duration, tuple(notes), before, after, beamed))
+        staff.voices[place].append(Sound(self.now, duration, tuple(notes), before, after, beamed))
         spine.due = self.now + duration
 
     def abc(self) -> AsAbc:
@@ -299,7 +266,7 @@ class _Reader:
             raise BadInput("it has no notes")
         bars[-1].sign = "|]" if bars[-1].sign == "|" else bars[-1].sign
         lines = self._header(voices)
-        writers = [_Writer(self.staves[root], place) for root, place in voices]
+        writers = [Writer(self.staves[root], place) for root, place in voices]
         for i, bar in enumerate(bars):
             left = "|:" if self.opens and i == 0 else ""
             cells = [f"[V:{n}]{left}{w.bar(bar)}{bar.sign}" for n, w in enumerate(writers, 1)]
@@ -308,10 +275,10 @@ class _Reader:
         made = mend("\n".join(lines) + "\n", source)
         return AsAbc(made.text, made.mended, made.left, tuple(crossing_ties(source)))
 
-    def _sounds(self) -> Iterator[_Sound]:
+    def _sounds(self) -> Iterator[Sound]:
         return (s for staff in self.staves.values() for v in staff.voices.values() for s in v)
 
-    def _heard(self, voices: list[tuple[int, int]], bars: list[_Bar]) -> Heard:
+    def _heard(self, voices: list[tuple[int, int]], bars: list[KernBar]) -> Heard:
         notes = {
             str(n): [note for s in self.staves[root].voices[place] for note in s.notes]
             for n, (root, place) in enumerate(voices, 1)
@@ -349,137 +316,3 @@ class _Reader:
             name = f' nm="{staff.name}"' if staff.name and place == 0 else ""
             head.append(f"V:{number} {clef}{name}")
         return head
-
-
-class _Writer:
-    """The bars of one voice, in order."""
-
-    def __init__(self, staff: _Staff, place: int) -> None:
-        self.sounds = sorted(staff.voices[place], key=lambda s: s.onset)
-        self.fields = sorted(staff.fields, key=lambda f: f[0])
-        self.key: Mapping[str, int] = {}
-        self.rest = "x" if place else "z"
-        self.at = 0
-        self.shift = 0
-        self._take(Fraction(0))
-
-    def _take(self, until: Fraction) -> str:
-        """The fields up to a time, as text; they change what the notes are written in."""
-        text = ""
-        while self.fields and self.fields[0][0] <= until:
-            time, letter, value = self.fields.pop(0)
-            if letter == "K":
-                self.key = key_signature(value) or {}
-            if letter == "clef":
-                self.shift = octave_shift(value) or 0
-            if time > 0:
-                text += f"[K:{value}]" if letter in ("K", "clef") else f"[{letter}:{value}]"
-        return text
-
-    def bar(self, bar: _Bar) -> str:
-        """A bar; where the voice is silent it rests."""
-        fields = self._take(bar.start)
-        end = bar.start + bar.length
-        events: list[Event] = []
-        now = bar.start
-        while self.at < len(self.sounds) and self.sounds[self.at].onset < end:
-            sound = self.sounds[self.at]
-            self.at += 1
-            if sound.onset > now:
-                events.append(Event(sound.onset - now))
-            length = min(sound.duration, end - sound.onset)
-            tied = bool(sound.notes) and length < sound.duration
-            events.append(Event(length, sound.notes, tied, sound.before, sound.after, sound.beamed))
-            if length < sound.duration:
-                rest = replace(
-                    sound, onset=end, duration=sound.duration - length, before="", after=""
-                )
-                self.sounds.insert(self.at, rest)
-            now = sound.onset + length
-        if now < end:
-            events.append(Event(end - now))
-        place = Place(self.key, self.shift, rest=self.rest)
-        try:
-            return fields + spell_bar([events], place)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
-
-
-def _key(signs: str) -> str:
-    """`*k[f#c#]` as `D`; a signature that no key has as `none ^f _b`."""
-    found = re.findall(r"([a-g])([#\-n]+)", signs)
-    sharps = [letter for letter, sign in found if sign == "#"]
-    flats = [letter for letter, sign in found if sign == "-"]
-    if not flats and "".join(sharps) == _SHARPS[: len(sharps)]:
-        return _KEYS[len(sharps)]
-    if not sharps and "".join(flats) == _SHARPS[::-1][: len(flats)]:
-        return _KEYS[-len(flats)]
-    return "none" + "".join(f" ^{s}" for s in sharps) + "".join(f" _{f}" for f in flats)
-
-
-def _duration(token: str) -> Fraction | None:
-    """Quarters of a note token."""
-    found = _LENGTH.search(token)
-    if found is None:
-        return None
-    over, under, dots = found.groups()
-    if set(over) == {"0"}:
-        length = Fraction(4 * 2 ** len(over)) / int(under or 1)
-    else:
-        length = Fraction(4 * int(under or 1), int(over))
-    return length * (2 - Fraction(1, 2 ** len(dots)))
-
-
-def _note(token: str, onset: Fraction, duration: Fraction) -> Note | None:
-    found = _PITCH.search(token)
-    if found is None:
-        return None
-    letters, sign = found.group(1), found.group(2) or ""
-    octave = 3 + len(letters) if letters.islower() else 4 - len(letters)
-    letter = "CDEFGAB".index(letters[0].upper())
-    alter = sign.count("#") - sign.count("-")
-    pitch = 12 * (octave + 1) + SEMITONES[letter] + alter
-    if not 0 <= pitch <= 127:
-        return None
-    tied = "[" in token or "_" in token
-    return Note(pitch, 7 * octave + letter, onset, duration, -1, tied=tied)
-
-
-def _marks(token: str) -> tuple[str, str]:
-    """What stands before and behind a note or chord."""
-    before = "(" * token.count("(")
-    before += "".join(mark for sign, mark in _SIGNS if sign in token and mark)
-    return before, ")" * token.count(")")
-
-
-def _grace(token: str) -> str:
-    """A grace note's text."""
-    tones = []
-    for part in token.split():
-        if note := _note(part, Fraction(0), Fraction(1)):
-            octave, letter = divmod(note.step, 7)
-            alter = (note.pitch or 0) - 12 * (octave + 1) - SEMITONES[letter]
-            name = "CDEFGAB"[letter]
-            sign = {1: "^", -1: "_", 2: "^^", -2: "__"}.get(alter, "=")
-            marks = "'" * (octave - 5) if octave >= 5 else "," * (4 - octave)
-            tones.append(sign + (name.lower() if octave >= 5 else name) + marks)
-    return tones[0] if len(tones) == 1 else f"[{''.join(tones)}]" if tones else ""
-
-
-def _barline(token: str) -> str:
-    """`=:|!` as `:|`."""
-    closes, opens = ":|" in token or ":!" in token, "|:" in token or "!:" in token
-    if closes and opens:
-        return "::"
-    if closes:
-        return ":|"
-    if opens:
-        return "|:"
-    return "|]" if token.startswith("==") or "|!" in token else "||" if "||" in token else "|"
-
-
-def _joined(first: str, second: str) -> str:
-    """Two barlines with nothing between them."""
-    if ":|" in (first, second) and "|:" in (first, second):
-        return "::"
-    return max(first, second, key=["|", "||", "|]", "|:", ":|", "::"].index)

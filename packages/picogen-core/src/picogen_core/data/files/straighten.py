@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 from typing import Any
 
 from lxml import etree
 
-from picogen_core.abc.spell import odd_part
 from picogen_core.abc.transpose import within_seven
 from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.data.files.xml_marks import clean_direction, clean_harmony, clean_note
+from picogen_core.data.files.xml_tuplets import Item, mark_tuplet, sum_of_beats, tuplets_of
 from picogen_core.xml_notes import Placed, XmlScore, number
 
 _ACCIDENTALS = {
@@ -27,16 +26,6 @@ _ACCIDENTALS = {
     "sharp": 1, "sharp-sharp": 2, "double-sharp": 2,
 }  # fmt: skip
 _PITCHED_CLEF = {"percussion": ("F", "4"), "TAB": ("G", "2")}
-
-
-@dataclass
-class _Item:
-    """What lies at one place of a voice: marks, grace notes, and a note with its chord."""
-
-    onset: Fraction
-    duration: Fraction
-    notes: list[Placed] = field(default_factory=list)
-    before: list[Any] = field(default_factory=list)
 
 
 def straighten(root: Any, score: XmlScore, sounding: bool = True) -> None:
@@ -110,14 +99,14 @@ class _Straightener:
             _set(rest, "voice", 1)
         measure.extend(tails)
 
-    def _sort(self, measure: Any) -> tuple[list[Any], list[Any], dict[str, list[_Item]]]:
+    def _sort(self, measure: Any) -> tuple[list[Any], list[Any], dict[str, list[Item]]]:
         """Attributes and left barlines; right barlines; and the items of each voice."""
         heads, self.carried = self.carried, []
         tails: list[Any] = []
-        lines: defaultdict[str, list[_Item]] = defaultdict(list)
+        lines: defaultdict[str, list[Item]] = defaultdict(list)
         waiting: list[Any] = []
         graces: list[Placed] = []
-        last: _Item | None = None
+        last: Item | None = None
         for element in list(measure):
             if element.tag == "attributes":
                 (waiting if lines else heads).append(self._attributes(element))
@@ -139,7 +128,7 @@ class _Straightener:
                     continue
                 if placed.note is None:
                     continue
-                last = _Item(placed.onset, placed.duration, [placed], [*waiting])
+                last = Item(placed.onset, placed.duration, [placed], [*waiting])
                 last.before += [g.element for g in graces if _same_voice(g, placed)]
                 waiting, graces = [], []
                 lines[placed.voice].append(last)
@@ -147,10 +136,10 @@ class _Straightener:
         self.carried = [e for e in waiting if e.tag == "attributes"]
         return heads, [*marks, *tails], lines
 
-    def _write(self, measure: Any, voice: str, items: list[_Item], bar: Bar) -> None:
+    def _write(self, measure: Any, voice: str, items: list[Item], bar: Bar) -> None:
         now = bar.start
         items.sort(key=lambda item: item.onset)
-        merged: list[_Item] = []
+        merged: list[Item] = []
         for item in items:
             same = merged and (merged[-1].onset, merged[-1].duration) == (item.onset, item.duration)
             if same and item.duration:
@@ -158,7 +147,7 @@ class _Straightener:
                 merged[-1].before += item.before
             else:
                 merged.append(item)
-        tuplets = _tuplets([item for item in merged if item.duration])
+        tuplets = tuplets_of([item for item in merged if item.duration])
         for item in merged:
             if item.onset > now:
                 _move(measure, "forward", (item.onset - now) * self.divisions)
@@ -174,7 +163,7 @@ class _Straightener:
             _move(measure, "forward", (bar.start + bar.length - now) * self.divisions)
 
     def _write_item(
-        self, measure: Any, voice: str, item: _Item, tuplet: tuple[int, int, str] | None
+        self, measure: Any, voice: str, item: Item, tuplet: tuple[int, int, str] | None
     ) -> None:
         sounding = [p for p in item.notes if p.note is not None and p.note.pitch is not None]
         percussion = [p for p in item.notes if p.element.find("unpitched") is not None]
@@ -192,7 +181,7 @@ class _Straightener:
             if placed.note is not None and placed.note.pitch is not None:
                 self._pitch(placed)
                 self._ties(placed)
-            _mark_tuplet(element, tuplet if i == 0 else tuplet and (*tuplet[:2], ""))
+            mark_tuplet(element, tuplet if i == 0 else tuplet and (*tuplet[:2], ""))
             measure.append(element)
 
     def _clean(self, element: Any, voice: str, duration: Fraction | None) -> None:
@@ -260,7 +249,7 @@ class _Straightener:
                 short = mode[:3] if mode[:3] in _MODES else "major"
                 etree.SubElement(new, "mode").text = mode if short != "major" else "major"
         time = element.find("time")
-        if time is not None and (meter := _sum_of_beats(time)):
+        if time is not None and (meter := sum_of_beats(time)):
             new = etree.SubElement(made, "time")
             etree.SubElement(new, "beats").text = str(meter[0])
             etree.SubElement(new, "beat-type").text = str(meter[1])
@@ -313,7 +302,7 @@ _CLEFS = ("G2", "F4", "F3", "C1", "C2", "C3", "C4", "percussion")
 _LINES = {"G": "2", "F": "4", "C": "3"}
 
 
-def _is_chord(item: _Item, placed: Placed) -> bool:
+def _is_chord(item: Item, placed: Placed) -> bool:
     """Whether a note shares the stem of the one before, and lasts as long."""
     return (
         placed.element.find("chord") is not None
@@ -345,84 +334,6 @@ def _make_rest(element: Any) -> None:
             element.remove(child)
     element.insert(0, etree.Element("rest"))
     element.attrib.pop("print-object", None)
-
-
-def _tuplets(items: Sequence[_Item]) -> dict[int, tuple[int, int, str]]:
-    """For each item in a tuplet its ratio, and whether it starts or stops the sign."""
-    found: dict[int, tuple[int, int, str]] = {}
-    run: list[_Item] = []
-    ratio: tuple[int, int] | None = None
-    total = Fraction(0)
-
-    def close() -> None:
-        if ratio and run:
-            for item in run:
-                found[id(item)] = (*ratio, "")
-            found[id(run[0])] = (*ratio, "start stop" if len(run) == 1 else "start")
-            if len(run) > 1:
-                found[id(run[-1])] = (*ratio, "stop")
-
-    for item in items:
-        now = _ratio(item)
-        if now != ratio or (run and run[-1].onset + run[-1].duration != item.onset):
-            close()
-            run, ratio, total = [], now, Fraction(0)
-        if now is None:
-            continue
-        run.append(item)
-        total += item.duration
-        if odd_part(total) == 1 and odd_part(total * now[0] / now[1] / now[0]) == 1:
-            close()
-            run, total = [], Fraction(0)
-    close()
-    return found
-
-
-def _ratio(item: _Item) -> tuple[int, int] | None:
-    """The ratio that a note's file gives, if its duration agrees; else the one it asks for."""
-    element = item.notes[0].element
-    if element.find("notations/ornaments/tremolo[@type='start']") is not None or (
-        element.find("notations/ornaments/tremolo[@type='stop']") is not None
-    ):
-        return None
-    count = number(element, "time-modification/actual-notes") or 0
-    into = number(element, "time-modification/normal-notes") or 0
-    if 1 < count <= 64 and 0 < into <= 64 and odd_part(item.duration * count / into) == 1:
-        return int(count), int(into)
-    odd = odd_part(item.duration)
-    return (odd, 1 << (odd.bit_length() - 1)) if odd > 1 else None
-
-
-def _mark_tuplet(element: Any, tuplet: tuple[int, int, str] | None) -> None:
-    for old in [*element.findall("time-modification"), *element.findall("notations/tuplet")]:
-        old.getparent().remove(old)
-    if tuplet is None:
-        return
-    count, into, kinds = tuplet
-    made = etree.SubElement(element, "time-modification")
-    etree.SubElement(made, "actual-notes").text = str(count)
-    etree.SubElement(made, "normal-notes").text = str(into)
-    notations = element.find("notations")
-    if kinds and notations is None:
-        notations = etree.SubElement(element, "notations")
-    for kind in kinds.split():
-        etree.SubElement(notations, "tuplet", type=kind)
-
-
-def _sum_of_beats(time: Any) -> tuple[int, int] | None:
-    """A <time> as one fraction: 3+2/8 is 5/8, 2/4 and 3/8 are 7/8; None if it is free."""
-    pairs = zip(time.iterfind("beats"), time.iterfind("beat-type"), strict=False)
-    try:
-        parts = [
-            (sum(int(beat) for beat in (beats.text or "").split("+")), int(kind.text or ""))
-            for beats, kind in pairs
-        ]
-    except ValueError:
-        return None
-    if not parts or any(beats <= 0 or kind <= 0 for beats, kind in parts):
-        return None
-    under = max(kind for _, kind in parts)
-    return int(sum(Fraction(beats * under, kind) for beats, kind in parts)), under
 
 
 def _set(element: Any, tag: str, value: Fraction | int) -> None:
