@@ -42,6 +42,7 @@ def converter() -> Iterator[Converter]:
         # 5: text blocks, overlays, what the file says of all tunes
         (HEAD + "CDEF|\n%%beginps\nabc|\n%%endps\n%%text abc|\nGABc|\n", "0:60:1 1:62:1 2:64:1 3:65:1 4:67:1 5:69:1 6:71:1 7:72:1"),
         (HEAD + "CDEF & c4 & e2g2|G4|\n", "0:60:1 0:76:2 0:72:4 1:62:1 2:64:1 2:79:2 3:65:1 4:67:4"),
+        (HEAD + "C4|E4 & G4|c4 && e4|f4|\n", "0:60:4 4:64:4 4:67:4 4:76:4 8:72:4 8:77:4"),
         (HEAD + "c4|d4 && E4|F4|G4|\n", "0:64:4 0:72:4 4:65:4 4:74:4 8:67:4"),
         # 6: chords, and `!` and `+` of old files
         (HEAD + "[C!f!E-]2 [CE]2|\n", "0:60:2 0:64:4 2:60:2"),
@@ -87,6 +88,11 @@ def test_a_file_header_holds_for_all_tunes_and_a_tune_overrules_it() -> None:
         "0:81:1/2 1/2:83:1/2 1:72:1 2:74:1",
         "0:72:1/2 1/2:74:1/2",
     ]
+
+
+def test_a_number_within_a_text_block_begins_no_tune() -> None:
+    book = "%%begintext\nX:9\nK:C\nabc|\n%%endtext\n\nX:1\nL:1/4\nK:C\nC|\n"
+    assert [heard(tune) for tune in split_tunes(book)] == ["0:60:1"]
 
 
 def test_a_tune_before_the_first_number_is_a_tune() -> None:

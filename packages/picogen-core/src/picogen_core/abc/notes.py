@@ -101,6 +101,7 @@ def _tops(notes: Iterable[Note]) -> Iterator[Note]:
 
 
 _TUNE = re.compile(r"^X:[ \t]*\d*", re.M)
+_TEXT_BLOCK = re.compile(r"^%%begin(\w+).*?^%%end\1[^\n]*\n?", re.M | re.S)
 _FILE_HEADER = re.compile(r"[CILMmU]:|%%(?:propagate-accidentals|linebreak)")
 
 
@@ -110,7 +111,7 @@ def split_tunes(book: str) -> list[str]:
     What the file header says of all tunes follows each X: line (ABC 2.1, 2.2.2). Prose between
     tunes goes: a paragraph that has neither a barline nor a field is no music.
     """
-    book = book.replace("\r\n", "\n").replace("\r", "\n")
+    book = _TEXT_BLOCK.sub("", book.replace("\r\n", "\n").replace("\r", "\n"))
     starts = [match.start() for match in _TUNE.finditer(book)]
     before = book[: starts[0]] if starts else ""
     if not starts or re.search(r"^K:", before, re.M):

@@ -222,15 +222,18 @@ class _Reader:
         if self.name is None:
             return
         main = self._open(self.name)
-        self.overlays += 1
         self.overlay_bars = len(token.text)  # `&&` goes back to the start of the bar before
+        before = main.bars[-(self.overlay_bars - 1) :] if self.overlay_bars > 1 else ()
+        start = before[0].start if before else main.bar_start
+        self.overlays += 1
+        while (used := self.voices.get(f"{self.name}&{self.overlays}")) and used.time > start:
+            self.overlays += 1
         layer = self.voice = self._open(f"{self.name}&{self.overlays}")
         layer.meter, layer.unit, layer.key = main.meter, main.unit, main.key
         layer.shift, layer.percussion = main.shift, main.percussion
         layer.transpose, layer.steps = main.transpose, main.steps
         layer.end_bar()
-        before = main.bars[-(self.overlay_bars - 1) :] if self.overlay_bars > 1 else ()
-        layer.time = layer.bar_start = before[0].start if before else main.bar_start
+        layer.time = layer.bar_start = start
 
 
 def _rest(at: int) -> Draft:
