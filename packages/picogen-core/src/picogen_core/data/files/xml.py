@@ -61,7 +61,8 @@ def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
     except BadInput as error:
         made = _as_plain(score, source, str(error))
     else:
-        made = _as_plain(score, source, "") if made.left else made
+        if made.left:
+            made = min(made, _as_plain(score, source, ""), key=lambda m: len(m.left))
     crossing = tuple(crossing_ties(source))
     return AsAbc("X:1\n" + credit + made.text, made.mended, made.left, crossing)
 
