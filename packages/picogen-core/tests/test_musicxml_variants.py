@@ -82,6 +82,7 @@ TIE = '<tie type="{}"/>'
         (score([note("C4", 16) + BACK.format(12) + note("E4", 4)]), "0:60:4 1:64:1"),
         (score([note("C4", 16) + BACK.format(16) + "<forward><duration>8</duration></forward>" + note("E4", 4, voice=2)]), "0:60:4 2:64:1"),
         (score([note("C4", 16), "", note("D4", 16)], [note("E4", 16), note("F4", 16), note("G4", 16)]), "0:60:4 0:64:4 4:65:4 8:62:4 8:67:4"),
+        (score([note("C4", 16), note("D4", 16)], [note("E4", 16)]), "0:60:4 0:64:4 4:62:4"),
         (score(["", note("D4", 16)], ["", note("G4", 16)]), "4:62:4 4:67:4"),
         # chords, cue notes in them, notes that are not printed
         (score([note("C4", 8) + note("E4", 8, "<chord/>") + note("C4", 8, "<cue/>")]), "0:60:2 0:64:2"),

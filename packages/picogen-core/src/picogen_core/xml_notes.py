@@ -21,7 +21,7 @@ from picogen_core.xml_file import parse_score, unzip_mxl
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
-_MAX_DIVISIONS, _MAX_CHANGES, _MAX_DURATION = 50_000_000, 64, 10**9
+_MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
@@ -193,7 +193,7 @@ class _Part:
         self.lengths: list[Fraction] = []
         self.meters: list[Fraction | None] = []
         self.forwards: dict[tuple[str, int], Fraction] = {}  # (voice, measure) -> where it ends
-        self.divisions, self.changes = Fraction(1), 0
+        self.divisions, self.all_divisions = Fraction(1), set[Fraction]()
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
@@ -236,8 +236,8 @@ class _Part:
         divisions = number(element, "divisions")
         if divisions is None:
             return
-        self.changes += divisions != self.divisions
-        if not 0 < divisions <= _MAX_DIVISIONS or self.changes > _MAX_CHANGES:
+        self.all_divisions.add(divisions)
+        if not 0 < divisions <= _MAX_DIVISIONS or len(self.all_divisions) > _MAX_KINDS:
             raise BadInput("its <divisions> are out of all proportion")
         self.divisions = divisions
 

@@ -197,12 +197,19 @@ def as_interleaved(abc: str, source: Heard | None = None) -> str:
 
 
 def read_musicxml(data: bytes) -> bytes:
-    """The MusicXML of a file, compressed (`.mxl`) or plain, by part, in UTF-8.
+    """The MusicXML of a file, compressed (`.mxl`) or plain, by part, in UTF-8. Parts that end early
+    get empty measures.
 
     Raises:
         BadInput: no score in it, or one that is too large.
         ConversionError: its parts cannot be engraved.
     """
-    xml = bytes(etree.tostring(parse_score(data), encoding="UTF-8", xml_declaration=True))
+    root = parse_score(data)
+    parts = root.findall("part")
+    longest = max((len(part.findall("measure")) for part in parts), default=0)
+    for part in parts:
+        for number in range(len(part.findall("measure")), longest):
+            etree.SubElement(part, "measure", number=str(number + 1))
+    xml = bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
     parse_parts(xml)
     return xml
