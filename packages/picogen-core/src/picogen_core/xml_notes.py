@@ -22,6 +22,7 @@ __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
+_MAX_LAYERS = 64
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
@@ -179,6 +180,8 @@ def _layers(notes: list[Placed]) -> list[str]:
             (k for k, last in enumerate(ends) if last[1] <= onset or last == (onset, end)),
             len(ends),
         )
+        if layer >= _MAX_LAYERS:
+            raise BadInput(f"over {_MAX_LAYERS} notes of a voice overlap")
         ends[layer:] = [(onset, end), *ends[layer + 1 :]]
         names[i] = f"&{layer + 1}" if layer else ""
     return names

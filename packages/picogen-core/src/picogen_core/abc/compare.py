@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import Bar
+
+_MAX_PAIRS = 64 * 64
 
 Sound = tuple[Fraction, Fraction, int, int]
 """Onset and duration in quarters, MIDI pitch, cents."""
@@ -100,7 +103,10 @@ def _voices(heard: Heard) -> Counter[tuple[Sound, ...]]:
 
 
 def pair_voices(source: Heard, made: Heard) -> list[tuple[str, str | None]]:
-    """Each voice of the source and the one of `made` that has most of its notes."""
+    """Each voice of the source and the one of `made` that has most of its notes; of more voices
+    than any score has, the one in its place."""
+    if len(source.notes) * len(made.notes) > _MAX_PAIRS:
+        return list(zip_longest(source.notes, made.notes))[: len(source.notes)]
     left = {name: Counter(sounds(notes)) for name, notes in made.notes.items()}
     pairs: list[tuple[str, str | None]] = []
     for name, notes in source.notes.items():

@@ -25,7 +25,7 @@ GRID = (Fraction(1, 8), Fraction(1, 12))
 
 _TOLERANCE = Fraction(1, 96)
 _DRUMS = 9
-_MAX_BARS, _MAX_VOICES, _MAX_QUARTERS = 20_000, 64, 100_000
+_MAX_BARS, _MAX_VOICES, _MAX_QUARTERS, _MAX_NOTES = 20_000, 64, 100_000, 300_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class _Song:
     meters: dict[Fraction, Fraction] = field(default_factory=dict)
     keys: dict[Fraction, int] = field(default_factory=dict)
     tempo: int = 0
+    count: int = 0
     drums: int = 0
 
 
@@ -138,6 +139,8 @@ def _layers(
                 break
         else:
             layers.append([(onset, length, pitch)])
+            if len(layers) > _MAX_VOICES:
+                raise BadInput(f"its notes overlap so that over {_MAX_VOICES} voices were needed")
     return layers
 
 
@@ -199,6 +202,9 @@ def _end(song: _Song, track: int, channel: int, onset: Fraction, end: Fraction, 
         song.drums += 1
     else:
         song.notes[track, channel].append((onset, end, pitch))
+        song.count += 1
+        if song.count > _MAX_NOTES:
+            raise BadInput(f"it has more than {_MAX_NOTES:,} notes")
 
 
 def _read_meta(song: _Song, track: int, now: Fraction, body: bytes) -> None:
