@@ -67,6 +67,7 @@ TIE = '<tie type="{}"/>'
          "0:60:2/3 2/3:62:1/3 1:64:1/5 6/5:64:1/5 7/5:64:1/5 8/5:64:1/5 9/5:64:1/5 2:65:2"),
         (score([note("C4", 8, TUPLET.format(15, 8)) * 3 + note("D4", 12, TUPLET.format(5, 4)) * 3 + note("E4", 180)], begin=START.format(60, "")),
          "0:60:2/15 2/15:60:2/15 4/15:60:2/15 2/5:62:1/5 3/5:62:1/5 4/5:62:1/5 1:64:3"),
+        (score([note("C4", 341) + note("D4", 341) + note("E4", 342) + note("F4", 3072)], begin=START.format(1024, "")), "0:60:1/3 1/3:62:1/3 2/3:64:1/3 1:65:3"),
         # ties that lead nowhere, and one over a barline
         (score([note("E-14", 8, TIE.format("stop")) + note("D4", 8, TIE.format("start"))]), "0:63:2 2:62:2"),
         (score([note("F14", 16, TIE.format("start")), note("F14", 8, TIE.format("stop")) + note("F4", 8)]), "0:66:6 6:65:2"),

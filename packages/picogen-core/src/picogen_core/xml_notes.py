@@ -23,6 +23,7 @@ __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
+_FINEST = 256  # 1024ths in a quarter
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
@@ -207,7 +208,7 @@ class _Part:
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
-            self.lengths.append(end)
+            self.lengths.append(_snapped(end))
             self.meters.append(self.meter)
 
     def _read(self, element: Any) -> None:
@@ -218,7 +219,7 @@ class _Part:
         elif element.tag == "forward":
             self.time += self._duration(element)
             voice = self._name((element.findtext("voice") or self.voice).strip())
-            self.forwards[voice, self.number] = self.time
+            self.forwards[voice, self.number] = _snapped(self.time)
         elif element.tag == "attributes":
             self._read_attributes(element)
 
@@ -262,12 +263,14 @@ class _Part:
         tied = any(tie.get("type") == "start" for tie in ties)
         if element.find("chord") is not None and self.placed and self.placed[-1].note:
             last = self.placed[-1].note
-            if not self.chord and self.placed[-1].onset == self.onset:
+            if not self.chord and self.placed[-1].onset == _snapped(self.onset):
                 self.placed[-1] = replace(self.placed[-1], note=replace(last, chord=1))
                 self.chord = 1
             self.chord += bool(self.chord)
-        note = Note(pitch, step, self.onset, duration, -1, False, tied, self.chord, cents)
-        self._place(element, self.onset, duration, note)
+        onset = _snapped(self.onset)
+        long = _snapped(self.onset + duration) - onset
+        note = Note(pitch, step, onset, long, -1, False, tied, self.chord, cents)
+        self._place(element, onset, long, note)
 
     def _place(self, element: Any, onset: Fraction, duration: Fraction, note: Note | None) -> None:
         voice = self._name((element.findtext("voice") or "1").strip())
@@ -299,6 +302,15 @@ class _Part:
         if not 0 <= duration <= _MAX_DURATION:
             raise BadInput("a <duration> is out of all proportion")
         return duration / self.divisions
+
+
+def _snapped(time: Fraction) -> Fraction:
+    """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
+    third."""
+    if time.denominator <= _FINEST:
+        return time
+    near = time.limit_denominator(96)
+    return near if abs(near - time) <= Fraction(1, 512) else time
 
 
 def _meter(time: Any) -> Fraction | None:
