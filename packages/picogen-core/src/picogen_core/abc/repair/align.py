@@ -66,6 +66,7 @@ def align_bars(draft: Draft, log: Log) -> None:
             column = {voice: bars[i] for voice, (_, bars) in cut.items()}
             for voice, (bar, _) in column.items():
                 scale[voice] = _unit(draft, bar, scale[voice])
+                _fill_overlays(voice, bar, symbols[voice], changed)
             default = _align_column(column, scale, symbols, default, changed)
         _equal_barlines(bars_of, number == len(draft.lines), changed)
         mended |= changed
@@ -159,6 +160,25 @@ def _align_column(
             for overlay in overlays:
                 bar += [Token("overlay", "&", 0), *overlay]
     return target
+
+
+def _fill_overlays(voice: str, bar: list[Token], symbol: str, changed: set[str]) -> None:
+    """Give the layers of a bar rests, as many as its longest lasts; one without a note goes."""
+    if not any(token.kind == "overlay" for token in bar):
+        return
+    whole, first, *layers = bar_length(bar), *split_overlays(bar)
+    made = first
+    for i, layer in enumerate([first, *layers]):
+        length = bar_length(layer)
+        if i and length == 0:
+            made += layer
+            continue
+        missing = (whole or Fraction(0)) - (length or Fraction(0))
+        filled = _rests(missing, "x" if i else symbol) if missing and _can_rest(missing) else []
+        made = layer + filled if not i else [*made, Token("overlay", "&", 0), *layer, *filled]
+    if made != bar:
+        changed.add(voice)
+        bar[:] = made
 
 
 def _fit(bar: list[Token], target: Fraction, symbol: str) -> list[Token]:
