@@ -48,7 +48,7 @@ SECONDS, RATE_SECONDS = 420, 180
 PIECES, SAMPLINGS = 100, 3
 HEADS = ("char-gru", "char-memory", "char-transformer", "parallel")
 BACKBONES = ("rwkv", "mamba", "llama", "qwen", "none")
-RATES = (1.5e-3, 3e-3, 6e-3)
+RATES = (1.5e-3, 3e-3, 6e-3, 1.2e-2)
 METRICS = ("powerlaw", "musicality", "novelty", "validity")
 SHOWN = {
     "powerlaw": ("rep", "beta", "powerlaw_distance"),

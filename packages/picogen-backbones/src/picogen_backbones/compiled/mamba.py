@@ -144,7 +144,7 @@ class CompiledMamba:
         """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""
         n, width = x.shape
         dp = padded(width)
-        out = zeros(n, dp)
+        out = np.zeros((n, dp), np.float32)
         out[:, :width] = x
         size = n * (dp + sum(self._sizes[6:])) + padded(self._channels)
         if self._work.size < size:

@@ -250,7 +250,7 @@ class CompiledRwkv:
         """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""
         n, width = x.shape
         dp = padded(width)
-        out = zeros(n, dp)
+        out = np.zeros((n, dp), np.float32)
         out[:, :width] = x
         size = n * (BUFFERS * self._room + self._sizes[5])
         if self._work.size < size:

@@ -125,12 +125,11 @@ def encode_prompt(text: str) -> Prompt:
 
 def decode(patches: Patches) -> str:
     """The text of patches, counters included: all that stands before the EOS of each patch."""
-    return "".join(patch_text(row) for row in np.asarray(patches, dtype=np.uint8))
+    return "".join(patch_text(row.tobytes()) for row in np.asarray(patches, dtype=np.uint8))
 
 
-def patch_text(patch: NDArray[np.uint8]) -> str:
+def patch_text(raw: bytes) -> str:
     """The characters of one patch, up to its EOS; "" for the BOS and EOS patches."""
-    raw = patch.tobytes()
     end = raw.find(EOS)
     return raw[: end if end >= 0 else PATCH_SIZE].translate(None, _SPECIAL).decode("latin-1")
 

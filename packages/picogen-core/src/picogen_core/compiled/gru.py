@@ -20,6 +20,7 @@ from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
 Rows = NDArray[np.int64]
+NOTHING = np.zeros((0, 0), np.float32)
 
 # Offsets of `places`.
 START, START_BIAS, HIDDEN, HIDDEN_BIAS, READOUT, READOUT_BIAS = range(6)
@@ -126,7 +127,7 @@ class CharGru:
         return logits
 
     def spell(self, hidden: Floats | None, slots: Rows, walk: Walk, rules: Rules) -> None:
-        given = zeros(0, 0) if hidden is None else np.ascontiguousarray(hidden)
+        given = NOTHING if hidden is None else np.ascontiguousarray(hidden)
         spell(
             given.reshape(-1), given.shape[1], slots, walk, rules, self._inputs, self._flat,
             self._places, self._sizes, self._memory,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from picogen_core.compiled.tiles import linear
 from picogen_core.compiled.weights import Floats, Packer, padded, zeros
 
@@ -18,7 +20,7 @@ class Linear:
 
     def __call__(self, x: Floats) -> Floats:
         rows = len(x)
-        y = zeros(rows, self._room)
+        y = np.zeros((rows, self._room), np.float32)
         x = x if x.flags.c_contiguous else x.copy()
         linear(
             self._flat, self._weight, self._bias, self._n, self._k, x.reshape(-1), self._k, rows,

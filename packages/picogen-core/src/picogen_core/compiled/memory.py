@@ -28,6 +28,7 @@ from picogen_core.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+NOTHING = np.zeros(0, np.float32)
 
 GUESSES = 7
 CACHED = 3 << 20  # bytes of weights that stay in a core's own cache from one row to the next
@@ -358,7 +359,7 @@ class CharMemory:
     def _given(self, hidden: Floats | None, begun: Rows) -> Floats:
         """The hidden states of slots that begin a patch, flat, and their patches' turns."""
         if hidden is None:
-            return zeros(0)
+            return NOTHING
         if len(self._powers):
             angles = (self._slot[begun, INDEX][:, None] + 1) * self._powers
             turns = self._memory[2].reshape(len(self._slot), -1)

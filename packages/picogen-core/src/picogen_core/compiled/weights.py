@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 
@@ -76,6 +77,7 @@ def zeros(*shape: int) -> Floats:
     return raw[skip : skip + size].reshape(shape)
 
 
+@functools.cache
 def padded(n: int) -> int:
     """`n` up to a multiple of what one tile writes: the room a product of `n` outputs needs."""
     from picogen_core.compiled.tiles import GROUP

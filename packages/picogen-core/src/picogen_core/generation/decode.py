@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -37,8 +37,7 @@ class Limits:
     context: int | None = None
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A patch was written: its text, and the whole draft if it was the piece's last."""
 
     number: int
@@ -46,7 +45,7 @@ class Written:
     draft: Draft | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Slot:
     piece: Piece
     rollover: Rollover | None
@@ -70,8 +69,7 @@ def write(
     """
     waiting = iter(starts)
     slots: dict[int, _Slot] = {}
-    verifying = engine if isinstance(engine, Verifying) else None
-    spelling = engine if isinstance(engine, Spelling) else None
+    verifying, spelling = _kinds(engine)
     while True:
         if stop():
             yield from _break_off(slots)
@@ -100,6 +98,18 @@ def write(
             if draft:
                 del slots[number]
             yield Written(piece.number, piece.last_text(), draft)
+
+
+def _kinds(engine: Engine) -> tuple[Verifying | None, Spelling | None]:
+    """The engine as what it is besides; found out once per class."""
+    kind = type(engine)
+    if kind not in _KINDS:
+        _KINDS[kind] = isinstance(engine, Verifying), isinstance(engine, Spelling)
+    verifies, spells = _KINDS[kind]
+    return cast(Verifying, engine) if verifies else None, cast(Spelling, engine) if spells else None
+
+
+_KINDS: dict[type, tuple[bool, bool]] = {}
 
 
 def _break_off(slots: dict[int, _Slot]) -> Iterator[Written]:

@@ -96,6 +96,7 @@ class Piece:
         begun = encode_prompt(start.prompt)
         self.number = start.number
         self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
+        self._texts = [decode(begun.patches)]  # and of each patch since
         self.complete, self.stopped = False, ""
         self.max_patches = start.max_patches
         self.nll: float | None = None
@@ -165,6 +166,7 @@ class Piece:
         patch = bytes(EOS_PATCH[:2] if self.complete else self._patch).ljust(PATCH_SIZE, b"\0")
         self._in_body = self._in_body or patch.startswith(COUNTER)
         self.rows.append(patch)
+        self._texts.append(patch_text(patch))
         self._patch.clear()
 
     # For a head that draws by itself, under the one automaton that guides the piece
@@ -199,13 +201,13 @@ class Piece:
         """As it stands; an unfinished patch is not part of it."""
         codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
         return Draft(
-            self.number, decode(codes), len(codes), self.complete, self.stopped,
+            self.number, "".join(self._texts), len(codes), self.complete, self.stopped,
             codes[self._begun :], self.nll, self.characters, time.monotonic() - self._started,
         )  # fmt: skip
 
     def last_text(self) -> str:
         """The text of the newest patch."""
-        return patch_text(np.frombuffer(self.rows[-1], np.uint8))
+        return self._texts[-1]
 
     def _tell(self, codes: Iterable[int]) -> None:
         for code in codes:

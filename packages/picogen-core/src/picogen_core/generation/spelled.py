@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class _Row:
     """A patch in the making. `known` is the newest character, which the head has not read."""
 
+    __slots__ = ("ended", "known", "piece", "place", "slot", "uniforms")
+
     def __init__(self, slot: int, piece: Piece) -> None:
         self.slot, self.piece = slot, piece
         self.uniforms, self.place, self.known = piece.uniforms(), 0, BEGINNING
