@@ -52,6 +52,10 @@ def test_a_second_part_of_a_file_goes_on_with_its_staves() -> None:
     assert heard(kern_to_abc(text).abc) == "0:60:2 2:62:2"
 
 
+def test_exclusive_interpretations_may_be_parted_by_spaces() -> None:
+    assert heard(kern_to_abc("**kern  **kern\n2C\t2c\n==\t==\n*-\t*-\n").abc) == "0:48:2 0:60:2"
+
+
 def test_an_invisible_barline_cuts_a_bar_and_what_lasts_over_it_is_tied() -> None:
     rows = "*^\n=1\t=1\n1g\t2r\n=-\t=-\n.\t2c\n*v\t*v\n=2\n1d\n==\n*-\n"
     abc = kern_to_abc(HEAD + rows).abc

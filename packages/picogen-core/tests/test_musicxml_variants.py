@@ -71,6 +71,8 @@ TIE = '<tie type="{}"/>'
         # ties that lead nowhere, and one over a barline
         (score([note("E-14", 8, TIE.format("stop")) + note("D4", 8, TIE.format("start"))]), "0:63:2 2:62:2"),
         (score([note("F14", 16, TIE.format("start")), note("F14", 8, TIE.format("stop")) + note("F4", 8)]), "0:66:6 6:65:2"),
+        # three quarter tones
+        (score([note("C1.54", 4) + note("E1.54", 4) + note("F-1.54", 4) + note("C-1.54", 4)]), "0:62-50:1 1:65+50:1 2:64-50:1 3:59-50:1"),
         # more than seven accidentals in the key, and keys of no tonic
         (score([note("F24", 8) + note("C14", 8)], begin=START.format(4, "<key><fifths>8</fifths></key>")), "0:67:2 2:61:2"),
         (score([note("F14", 8) + note("B-14", 8)], begin=START.format(4, "<key><key-step>F</key-step><key-alter>1</key-alter></key>")), "0:66:2 2:70:2"),

@@ -287,10 +287,14 @@ class _Part:
             raise BadInput("a <pitch> has no step or no octave")
         steps, semitones = self.transposition(element)
         alter = number(written, "alter") or Fraction(0)
-        pitch = 12 * (int(octave) + 1) + SEMITONES[place] + int(alter) + semitones
+        step = 7 * int(octave) + place
+        if alter in (Fraction(3, 2), Fraction(-3, 2)):  # ABC writes it with the letter beside it
+            step, alter = _respelt(step, alter)
+        octaves, place = divmod(step, 7)
+        pitch = 12 * (octaves + 1) + SEMITONES[place] + int(alter) + semitones
         if not 0 <= pitch <= 127:
             return None, 0, 0
-        return pitch, 7 * int(octave) + place + steps, round((alter - int(alter)) * 100)
+        return pitch, step + steps, round((alter - int(alter)) * 100)
 
     def transposition(self, element: Any) -> tuple[int, int]:
         """Steps and semitones from what is written to what sounds on a note's staff."""
@@ -336,3 +340,10 @@ def number(element: Any, child: str) -> Fraction | None:
         return Fraction(text.strip())
     except (ValueError, OverflowError):
         raise BadInput(f"<{child}> is {text[:20]!r}, not a number") from None
+
+
+def _respelt(step: int, alter: Fraction) -> tuple[int, Fraction]:
+    """Three quarter tones as one from a letter beside it: C three quarters sharp is D half flat."""
+    other = step + (1 if alter > 0 else -1)
+    moved = [12 * (s // 7) + SEMITONES[s % 7] for s in (step, other)]
+    return other, alter - (moved[1] - moved[0])

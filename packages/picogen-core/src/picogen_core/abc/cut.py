@@ -36,7 +36,7 @@ MAX_BARS = 20_000
 _BARLINE = re.compile(r"(\.?[|:\[\]]*?)(\[?\d[\d,.\-]*)?$")
 _KEPT_SHORT = frozenset(".~HLMOPSTuv")
 _DROPPED = frozenset({"comment", "spacer", "continuation", "beam", "break", "bad", "newline"})
-_LOOSE = re.compile(r'\A\+|["({)]')
+_LOOSE = re.compile(r'\A\+|\A(?:[^"({)!]|![^!]*!)*["({)]')
 _NOT_GRACE = re.compile(r"[^A-Ga-g,'^_=/0-9\[\]().<>~ -]")
 
 

@@ -21,6 +21,11 @@ _MODES = {
 _TONIC = re.compile(r"\s*([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _EXPLICIT = re.compile(r"(\^\^|\^|__|_|=)([A-Ga-g])")
 _EXPLICIT_RUN = re.compile(r"(?<![\w=])(?:(?:\^\^|\^|__|_|=)[A-Ga-g]\s*)+(?![\w,'])")
+_JOINED = re.compile(
+    r"\A(\s*[A-G][#b♯♭]?(?:\s*(?:(?:maj|min|mix|dor|phr|lyd|loc|ion|aeo|exp)[a-z]*|m(?![a-z])))?)"
+    r"(?=[\^_=])",
+    re.I,
+)  # `Dm^c`
 _METER = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _UNIT = re.compile(r"\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?")
 _OCTAVES = re.compile(
@@ -64,7 +69,7 @@ def key_signature(value: str) -> dict[str, int] | None:
 
 def key_accidentals(value: str) -> list[str]:
     """The accidentals that a K: field adds to its key: `D exp _b ^c` -> [`_b`, `^c`]."""
-    runs = _EXPLICIT_RUN.findall(value.split("%", 1)[0])
+    runs = _EXPLICIT_RUN.findall(_JOINED.sub(r"\1 ", value.split("%", 1)[0], count=1))
     return [sign + letter for run in runs for sign, letter in _EXPLICIT.findall(run)]
 
 

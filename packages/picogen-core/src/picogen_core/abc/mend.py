@@ -17,6 +17,7 @@ from picogen_core.abc.compare import (
     differing_bars,
     group_notes,
     pair_voices,
+    sounds,
 )
 from picogen_core.abc.keys import (
     default_unit,
@@ -60,7 +61,8 @@ def mend(text: str, source: Heard) -> Mended:
     """The piece with the notes of its source.
 
     First accidentals are written where pitches differ, and then whole bars, which lose what is no
-    note. A bar counts as kept if its notes are, wherever it lies.
+    note. A bar counts as kept if its notes are, wherever it lies. Where bars are counted otherwise
+    than in the source, so that rewriting them would double notes, they stay.
     """
     found: list[Difference] = []
     made = Heard.of(*read_tune(text))
@@ -68,12 +70,18 @@ def mend(text: str, source: Heard) -> Mended:
         if are_same(source, made) or not (wrong := _wrong_bars(source, made)):
             break
         found = found or differences(source, made)
-        text = _rewrite_bars(text, wrong, rewrite)
-        made = Heard.of(*read_tune(text))
+        rewritten = _rewrite_bars(text, wrong, rewrite)
+        heard = Heard.of(*read_tune(rewritten))
+        if _count(heard) <= max(_count(source), _count(made)):
+            text, made = rewritten, heard
     left = differences(source, made)
     places = {(d.bar, d.voice) for d in left}
     done = tuple(d for d in found if (d.bar, d.voice) not in places)
     return Mended(text, done, tuple(left))
+
+
+def _count(heard: Heard) -> int:
+    return sum(len(sounds(notes)) for notes in heard.notes.values())
 
 
 def write_bars(text: str, heard: Heard, bars: set[tuple[str, int]]) -> str:

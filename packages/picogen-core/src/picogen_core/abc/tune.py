@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from picogen_core.abc.macros import Macros
+from picogen_core.abc.overlays import spread_overlays
 
 SCORE = "%"
 """The letter of `%%score` and `%%staves`."""
@@ -49,6 +50,8 @@ def read_lines(tune: str) -> Iterator[Line]:
                 line = line.replace("!", " ")
             if macros:
                 line, start = macros.expand(line), REWRITTEN
+            if "(&" in line:
+                line, start = spread_overlays(line), REWRITTEN
             yield Line("", line, start)
             continue
         elif (letter := field.group(1)) != "I":

@@ -125,6 +125,10 @@ def iter_events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
         raise ConversionError("the MIDI file is cut off") from None
 
 
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+"""Bytes behind system messages, which have no place in a file but are met."""
+
+
 def _events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
     at, tick, running = 0, 0, 0
     while at < len(track):
@@ -135,6 +139,7 @@ def _events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
             status, at = track[at], at + 1
         if status >= 0xF0:
             if status not in (0xF0, 0xF7, 0xFF):
+                at += _SYSTEM_DATA.get(status, 0)
                 continue
             head = track[at : at + 1] if status == 0xFF else b""
             size, start = _number(track, at + len(head))

@@ -94,7 +94,7 @@ class _Reader:
                 continue
             tokens = line.split("\t")
             if line.startswith("**"):
-                self._begin(tokens)
+                self._begin(line.split())  # some files part these by spaces
             elif len(tokens) != len(self.spines):
                 raise BadInput(
                     f"row {number} has {len(tokens)} columns for {len(self.spines)} spines"
