@@ -52,6 +52,10 @@ def test_a_second_part_of_a_file_goes_on_with_its_staves() -> None:
     assert heard(kern_to_abc(text).abc) == "0:60:2 2:62:2"
 
 
+def test_a_stem_may_stand_before_the_accidental() -> None:
+    assert heard(kern_to_abc("**kern\n4B\\-\n4f/#J\n4c/\n==\n*-\n").abc) == "0:58:1 1:66:1 2:60:1"
+
+
 def test_exclusive_interpretations_may_be_parted_by_spaces() -> None:
     assert heard(kern_to_abc("**kern  **kern\n2C\t2c\n==\t==\n*-\t*-\n").abc) == "0:48:2 0:60:2"
 

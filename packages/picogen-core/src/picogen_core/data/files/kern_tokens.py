@@ -8,7 +8,7 @@ from fractions import Fraction
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES
 
-_PITCH = re.compile(r"([a-g]+|[A-G]+)(#{1,3}|-{1,3}|n)?")
+_PITCH = re.compile(r"([a-g]+|[A-G]+)[/\\LJ]*(#{1,3}|-{1,3}|n)?")  # a stem may stand between
 _LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
 _SHARPS = "fcgdaeb"
 _NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
