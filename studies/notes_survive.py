@@ -2,12 +2,12 @@
 
     python studies/notes_survive.py [--corpora oneills,bach,…] [--detour 100] [--json OUT]
 
-For each piece of a corpus of music21 the converter's ABC (the book's own text, or what xml2abc
-makes of MusicXML) and its interleaved form are read by the one reader of notes and compared per
-voice: onset, duration, pitch. Where a voice of the source has a bar that is longer or shorter than
-that of the others, all its later onsets are out of step with them in the source and in step in the
-interleaved form, whose lines start all voices together. Such pieces are compared after the lines
-have been separated into voices again and counted as `same by bar`.
+For each piece of a corpus of music21 the notes of its source (the book's own text by the reader of
+ABC, MusicXML by the reader of MusicXML) and of its interleaved form are compared per voice: onset,
+duration, pitch. What had to be written anew for that counts as `mended`. Where a voice of the
+source has a bar that is longer or shorter than that of the others, all its later onsets are out of
+step with them in the source and in step in the interleaved form, whose lines start all voices
+together. Such pieces are compared bar by bar and counted as `same by bar`.
 
 `--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (abc2xml,
 then xml2abc, then the same interleaving).
@@ -26,12 +26,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from picogen_core import BadInput, PicogenError
+from picogen_core.abc.compare import Heard, are_same, differences
 from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import Note, read_notes
+from picogen_core.abc.notes import Note, read_notes, read_tune
 from picogen_core.abc.separate import separate
 from picogen_core.data.corpora import read_corpus
-from picogen_core.data.files.reader import FileReader
+from picogen_core.data.files.reader import FileReader, ReadFile
+from picogen_core.data.piece import to_interleaved
 from picogen_core.score.helper import Converter
+from picogen_core.xml_notes import read_xml_score
 
 BOOKS = ("oneills", "ryans", "airds")
 SCORES = ("bach", "quartets", "beethoven", "monteverdi")
@@ -59,6 +62,15 @@ def compare(source: str, made: str) -> str:
     return "same by bar" if wanted == voices_of(separate(made)) else "differs"
 
 
+def compare_score(file: Path, made: str) -> str:
+    """The same of a MusicXML file and the ABC that was made of it."""
+    score = read_xml_score(file.read_bytes())
+    source, result = Heard.of(score.voices, score.all_bars()), Heard.of(*read_tune(made))
+    if are_same(source, result):
+        return "same"
+    return "differs" if differences(source, result) else "same by bar"
+
+
 def study(which: str) -> dict[str, Any]:
     """Counts of one corpus, and the names of the pieces that are not the same."""
     counts: Counter[str] = Counter()
@@ -67,20 +79,19 @@ def study(which: str) -> dict[str, Any]:
         for piece in read_corpus(which):
             counts["pieces"] += 1
             try:
-                abc = piece.abc or reader.read(piece.file).abc if piece.file else piece.abc
-            except BadInput as error:
-                counts["unread"] += 1
-                odd[piece.name] = f"not read: {error}"
-                continue
-            try:
-                made = interleave(abc)
+                read = reader.read(piece.file) if piece.file else ReadFile(piece.abc)
+                made = to_interleaved(read.abc)
             except BadInput as error:
                 counts["refused"] += 1
                 odd[piece.name] = f"refused: {error}"
                 continue
-            verdict = compare(abc, made)
+            if piece.file is None or piece.file.suffix == ".krn":
+                verdict = compare(read.abc, made.text)
+            else:
+                verdict = compare_score(piece.file, made.text)
             counts[verdict] += 1
-            counts["notes"] += sum(len(v) * n for v, n in voices_of(abc).items())
+            counts["mended"] += bool(made.mended or read.remarks)
+            counts["notes"] += sum(len(v) * n for v, n in voices_of(made.text).items())
             if verdict != "same":
                 odd[piece.name] = verdict
     return {**counts, "odd": odd}

@@ -172,3 +172,60 @@ def test_inputs_that_cannot_be(run, scores, tmp_path):
     unknown = run(scores, "--output-dir", tmp_path / "out", "--to", "pdf")
     assert isinstance(unknown.exception, ConfigError)
     assert not (tmp_path / "out").exists()
+
+
+KERN = "**kern\n*M2/4\n=1\n4c\n4d\n=2\n2e\n==\n*-\n"
+
+
+def test_kern_and_midi_in_any_case_become_abc_and_scores(run, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "A.KRN").write_text(KERN)
+    (folder / "tune.Abc").write_text(TUNE)
+    result = run(folder, "--output-dir", tmp_path / "out", "--to", "musicxml,abc", "--json")
+    assert result.exit_code == 0, result.output
+    files = {file["name"]: file for file in json.loads(result.stdout)["files"]}
+    assert set(files) == {"A", "tune"} and not any(f["differences"] for f in files.values())
+    abc = (tmp_path / "out" / "A.abc").read_text()
+    assert abc.endswith("[V:1]C2 D2|\n[V:1]E4|]\n")
+    assert (tmp_path / "out" / "A.musicxml").read_bytes().count(b"<step>") == 3
+
+
+def test_musicxml_becomes_abc_with_its_parts(run, scores, tmp_path):
+    first = tmp_path / "first"
+    assert run(scores / "tune.abc", "--output-dir", first, "--to", "musicxml").exit_code == 0
+    result = run(first, "--output-dir", tmp_path / "second", "--to", "abc")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "second" / "tune.abc").read_text()
+    assert text.startswith("X:1\nT:One\n") and "[V:1]CDEF GABc|" in text
+
+
+def test_a_named_file_is_read_by_its_content(run, tmp_path):
+    (tmp_path / "tune.txt").write_text(TUNE)
+    (tmp_path / "score.mxl").write_text(TUNE.replace("One", "Two"))
+    for name in ("tune.txt", "score.mxl"):
+        result = run(tmp_path / name, "--output-dir", tmp_path / f"{name}-out", "--to", "musicxml")
+        assert result.exit_code == 0, result.output
+
+
+def test_a_score_is_not_written_over_itself(run, tmp_path):
+    (tmp_path / "tune.abc").write_text(TUNE)
+    result = run(tmp_path / "tune.abc", "--output-dir", tmp_path, "--to", "abc", "--force")
+    assert result.exit_code == 1 and "written over itself" in result.stderr
+    assert (tmp_path / "tune.abc").read_text() == TUNE
+
+
+def test_check_goes_on_behind_numbers_that_are_none(run, scores, tmp_path):
+    good = tmp_path / "good"
+    assert run(scores / "tune.abc", "--output-dir", good, "--to", "musicxml").exit_code == 0
+    xml = (good / "tune.musicxml").read_text()
+    (good / "decimal.musicxml").write_text(
+        xml.replace("<duration>1</duration>", "<duration>1.0</duration>")
+    )
+    (good / "broken.musicxml").write_text(
+        xml.replace("<duration>1</duration>", "<duration>x</duration>")
+    )
+    result = run(good, "--output-dir", tmp_path / "out", "--to", "midi", "--check", "--json")
+    told = json.loads(result.stdout)
+    assert (told["converted"], told["failed"], result.exit_code) == (2, 1, 1)
+    assert any("broken" in f["input"] and "error" in f for f in told["files"])

@@ -101,3 +101,25 @@ def test_faults_are_one_line(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("picogen: ") and message in error
     assert not (folder / "d" / "index.jsonl").exists()
+
+
+def test_options_of_sources_are_set(folder: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ("data", "book.abc", "--output-dir", "d", "--set")
+    assert picogen(*arguments, "abc.licence=CC0") == 0
+    assert {row["licence"] for row in rows("d")} == {"CC0"}
+    assert picogen(*arguments, "abd.licence=CC0", "--force") == 2
+    assert "SOURCE.OPTION=VALUE; sources: abc, kern" in capsys.readouterr().err
+    assert picogen(*arguments, "abc.license=CC0", "--force") == 2
+    assert "no option 'license'. Did you mean 'licence'?" in capsys.readouterr().err
+
+
+def test_a_named_file_is_read_by_its_content(folder: Path):
+    (folder / "book.txt").write_text(book(3))
+    (folder / "KERN.xml").write_text("**kern\n" + "4c\n4e\n" * 8 + "*-\n")
+    assert picogen("data", "book.txt", "KERN.xml", "--output-dir", "d") == 0
+    assert [row["path"] for row in rows("d")] == [
+        "book.txt#1",
+        "book.txt#2",
+        "book.txt#3",
+        "KERN.xml",
+    ]

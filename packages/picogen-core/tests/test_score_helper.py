@@ -139,6 +139,23 @@ def test_a_fork_that_takes_too_long_is_ended():
     assert reply == {"error": "it took longer than 0.2 s"}
 
 
+def _work_without_an_answer(seconds: float) -> dict[str, list[str]]:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return {"ok": ["done"]}
+
+
+@needs_fork
+def test_a_fork_that_works_goes_on_however_long_it_takes():
+    """The guard looks at CPU time: three times as long as it may stand still."""
+    if sandbox.cpu_ticks(os.getpid()) is None:
+        pytest.skip("this system does not tell CPU time")
+    assert in_fork(lambda: _work_without_an_answer(1.5), Limits(30, 0.5, 1 << 40)) == {
+        "ok": ["done"]
+    }
+
+
 def test_what_prints_on_stdout_does_not_reach_the_answers():
     code = (
         "from picogen_core.sandbox import serve\n"

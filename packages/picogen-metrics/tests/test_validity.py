@@ -15,7 +15,7 @@ from picogen_core.abc.notes import split_tunes
 from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.score.helper import Converter
 from picogen_core.testing import metric_checks
-from picogen_metrics.validity import align_bars, announced_bars, meter_agreement
+from picogen_metrics.validity import align_bars, announced_bars, complete_voices, meter_agreement
 from picogen_metrics.validity_metric import ValidityMetric, ValidityOptions
 
 HEAD = "L:1/8\nM:4/4\nK:C\nV:1\nV:2\nV:3\n"
@@ -120,6 +120,18 @@ def test_musicxml_is_compared_measure_by_measure() -> None:
         piece = read_score(ScoreText("a.xml", xml(*parts)))
         assert isinstance(piece, Piece)
         assert align_bars(piece.bars).wrong == wrong
+
+
+def test_incomplete_voices_of_musicxml_are_valid() -> None:
+    short = measure(4) + measure(2, voice=2, back=4)
+    for parts, valid in (
+        ((bars(short), bars(measure(4))), True),
+        ((bars(measure(4)), bars(measure(3))), False),
+    ):
+        piece = read_score(ScoreText("a.xml", xml(*parts)))
+        assert isinstance(piece, Piece)
+        assert (align_bars(complete_voices(piece.bars)).wrong == ()) is valid
+        assert QUICK.measure(piece)["aligned"] is valid
 
 
 def test_bars_are_as_the_counters_announce() -> None:

@@ -66,8 +66,10 @@ def resolve(
     return parse_options(TrainConfig, values, "configuration")
 
 
-def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`--set NAME.OPTION=VALUE` as options by name.
+def read_sets(
+    items: Sequence[str], names: Sequence[str], kind: str = "metric"
+) -> dict[str, dict[str, Any]]:
+    """`--set NAME.OPTION=VALUE` as options by name, of plugins of a kind.
 
     Raises:
         ConfigError: an item of another form, or a name that is none of `names`.
@@ -78,7 +80,8 @@ def read_sets(items: Sequence[str], names: Sequence[str]) -> dict[str, dict[str,
         name, _, option = key.partition(".")
         if name not in names or not option:
             raise ConfigError(
-                f"--set {item!r}: write it as METRIC.OPTION=VALUE; metrics: {', '.join(names)}."
+                f"--set {item!r}: write it as {kind.upper()}.OPTION=VALUE; "
+                f"{kind}s: {', '.join(names)}."
             )
         options.setdefault(name, {})[option] = value
     return options

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from picogen_core import BadInput
 from picogen_core.data.types import SourcePiece
 from picogen_core.registry import registry
+from picogen_core.score_file import kind_of, read_file
+
+Options = Mapping[str, Mapping[str, Any]]
+"""Options of sources by the source's name."""
 
 
-def open_sources(names: Sequence[str]) -> Iterator[SourcePiece]:
+def open_sources(names: Sequence[str], options: Options | None = None) -> Iterator[SourcePiece]:
     """`music21:oneills`, a score, or a folder of scores; one after the other.
 
     Raises:
         BadInput: no source claims it.
+        ConfigError: an option that a source does not have.
     """
     for name in names:
-        yield from _open(name)
+        yield from _open(name, options or {})
 
 
-def _open(name: str) -> Iterator[SourcePiece]:
+def _open(name: str, options: Options) -> Iterator[SourcePiece]:
     path = Path(name)
     kind, separator, which = name.partition(":")
     if separator and not path.exists():
-        yield from registry().get("source", kind).build({})(which)
+        yield from registry().get("source", kind).build(options.get(kind, {}))(which)
         return
     if not path.exists():
         raise BadInput(f"source {name!r}: no such file or folder, and no NAME:WHICH of a source.")
@@ -32,12 +38,14 @@ def _open(name: str) -> Iterator[SourcePiece]:
     claims = [
         entry for entry in registry().all("source") if suffixes.intersection(entry.spec.suffixes)
     ]
+    if not claims and path.is_file() and (kind_found := kind_of(read_file(path))):
+        claims = [registry().get("source", kind_found)]
     if not claims:
         known = sorted({s for entry in registry().all("source") for s in entry.spec.suffixes})
         what = "has no file that is read" if path.is_dir() else f"nothing reads {path.suffix!r}"
         raise BadInput(f"source {name!r}: {what}. Known: {', '.join(known)}.")
     for entry in claims:
-        yield from entry.build({})(name)
+        yield from entry.build(options.get(entry.spec.name, {}))(name)
 
 
 def _suffixes(path: Path) -> set[str]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from picogen_core.abc.notes import Note, read_tune, split_tunes
+from picogen_core import score_file
+from picogen_core.abc.notes import Note, read_tune
 from picogen_core.abc.voices import Bar
 from picogen_core.errors import BadInput
-from picogen_core.xml_notes import MAX_BYTES, read_xml_notes, unzip_mxl
+from picogen_core.xml_notes import read_xml_notes
 
-SUFFIXES = (".abc", ".musicxml", ".mxl", ".xml")
-"""What is read, and which wins where one score lies in several formats."""
+SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix in suffixes)
+"""What is looked for, and which wins where one score lies in several formats."""
 
 MAX_TUNE = 500_000
 """Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""
@@ -55,7 +55,8 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class ScoreText:
-    """A score that has not been read yet: one tune of ABC, or the bytes of a MusicXML file.
+    """A score that has not been read yet: one tune of ABC (kern and MIDI are made ABC), or the
+    bytes of a MusicXML file.
 
     path: the file it is from; None if it is from none.
     """
@@ -95,7 +96,7 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
         return _open_files(path, files)
     if not path.is_file():
         raise BadInput(f"{path}: there is no such file or folder.")
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES and not score_file.is_score(path):
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
     return _open_files(path.parent, [path])
 
@@ -144,25 +145,17 @@ def _open_files(folder: Path, files: list[Path]) -> Iterator[ScoreText | Unreada
             yield Unreadable(name, f"nothing could be made of the draft: {_record(file)['error']}")
             continue
         try:
-            if file.stat().st_size > MAX_BYTES:
-                raise BadInput(f"larger than {MAX_BYTES // 10**6} MB")
             yield from _open_file(name, file)
-        except (BadInput, OSError) as error:
+        except BadInput as error:
             yield Unreadable(name, str(error))
 
 
 def _open_file(name: str, file: Path) -> list[ScoreText]:
-    data, record = file.read_bytes(), _record(file.with_suffix(".json"))
-    if file.suffix.lower() != ".abc":
-        xml = unzip_mxl(data) if file.suffix.lower() == ".mxl" else data
-        return [ScoreText(name, xml, file, record)]
-    text = _decode(data)
-    if "\0" in text or not re.search(r"^(K:|\[V:)", text, re.M):
-        raise BadInput("no ABC: it has no line that starts with K: or [V:")
-    tunes = split_tunes(text) or [""]
-    if len(tunes) == 1:
-        return [ScoreText(name, tunes[0], file, record)]
-    return [ScoreText(f"{name}#{count}", tune, file) for count, tune in enumerate(tunes, 1)]
+    record = _record(file.with_suffix(".json"))
+    scores = score_file.read_scores(score_file.read_file(file)).scores
+    if len(scores) == 1:
+        return [ScoreText(name, scores[0], file, record)]
+    return [ScoreText(f"{name}#{count}", tune, file) for count, tune in enumerate(scores, 1)]
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -176,10 +169,3 @@ def _record(file: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("raw"), str):
         return {}
     return {key: data[key] for key in _RECORDED if key in data}
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")  # old tune books

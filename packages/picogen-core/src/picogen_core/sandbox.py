@@ -16,9 +16,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from picogen_core.closing import Closing
@@ -30,7 +30,11 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may take of the machine."""
+    """What one request may take of the machine.
+
+    wall_seconds: how long it may stand still; as long as it takes CPU time, it goes on. (Where the
+    system does not say, how long it may last.)
+    """
 
     cpu_seconds: int
     wall_seconds: float
@@ -69,7 +73,7 @@ class Worker(Closing):
         """One request; a worker that died meanwhile is replaced and asked once more.
 
         Raises:
-            TimeoutError: no answer within `seconds` beyond the time to start.
+            TimeoutError: it stood still for `seconds`, or longer where it had to start first.
             ChildProcessError: the worker died of the request.
         """
         for attempt in range(2):
@@ -85,24 +89,28 @@ class Worker(Closing):
         raise ChildProcessError
 
     def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
-        """(the answer's line, or nothing if the worker died; whether time ran out)."""
+        """(the answer's line, or nothing if the worker died; whether it stood still)."""
         process = self._process = self._process or self._start()
         assert process.stdin and process.stdout
-        expired = threading.Event()
+        expired, answered = threading.Event(), threading.Event()
 
-        def expire() -> None:
-            expired.set()
-            process.kill()
+        def watch() -> None:
+            before = -1
+            while not answered.wait(seconds + START_SECONDS):
+                now = cpu_ticks(process.pid)
+                if now is None or now == before:
+                    expired.set()
+                    process.kill()
+                    return
+                before = now
 
-        timer = threading.Timer(seconds + START_SECONDS, expire)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=watch, daemon=True).start()
         line = b""
         with contextlib.suppress(OSError):
             process.stdin.write(request)
             process.stdin.flush()
             line = process.stdout.readline()
-        timer.cancel()
+        answered.set()
         return (line if line.endswith(b"\n") else b""), expired.is_set()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -145,7 +153,7 @@ def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
     if child == 0:
         _answer_and_exit(work, limits, reader, writer)
     os.close(writer)
-    answer = _read_all(reader, time.monotonic() + limits.wall_seconds)
+    answer = _read_all(reader, child, limits.wall_seconds)
     os.close(reader)
     if answer is None:
         os.kill(child, signal.SIGKILL)
@@ -169,17 +177,33 @@ def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, wri
         os._exit(0)
 
 
-def _read_all(reader: int, end: float) -> bytes | None:
-    """What the pipe holds until it is closed, or None if that is not before `end`."""
-    answer = bytearray()
+def _read_all(reader: int, child: int, seconds: float) -> bytes | None:
+    """What the pipe holds until it is closed, or None once the child has stood still."""
+    answer, before = bytearray(), -1
     while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, end - time.monotonic()))
+        ready, _, _ = select.select([reader], [], [], seconds)
         if not ready:
-            return None
+            now = cpu_ticks(child)
+            if now is None or now == before:
+                return None
+            before = now
+            continue
         chunk = os.read(reader, _CHUNK)
         if not chunk:
             return bytes(answer)
         answer += chunk
+
+
+def cpu_ticks(pid: int) -> int | None:
+    """CPU time of a process and its children, in the system's ticks; None where it is not told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        below = children.read_text().split() if children.is_file() else []
+    except (OSError, IndexError):
+        return None
+    own = sum(map(int, fields[11:15]))  # user and system time, its own and of children that ended
+    return own + sum(cpu_ticks(int(child)) or 0 for child in below)
 
 
 def _reason(status: int, limits: Limits) -> str:

@@ -59,7 +59,7 @@ class LikelihoodMetric:
         if piece.text.lstrip("\ufeff \r\n\t").startswith("<"):
             raise Undefined("MusicXML: the model reads ABC")
         try:
-            text = to_interleaved(piece.text)
+            text = to_interleaved(piece.text).text
             if self.options.key != "original":
                 text = Transposer(text).to(self.options.key)[0]
             encoded = crop(encode_piece(text), self.options.max_patches, None)

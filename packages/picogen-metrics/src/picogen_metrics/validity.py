@@ -51,6 +51,20 @@ def align_bars(bars: Bars) -> Alignment:
     return Alignment(count, tuple(wrong))
 
 
+def complete_voices(bars: Bars) -> dict[str, list[Bar]]:
+    """The bars of a MusicXML score with incomplete voices filled up: the format asks for no rests,
+    so a voice (`part:voice`) that ends early rests as long as the others of its part go on."""
+    longest: dict[tuple[str, int], Fraction] = {}
+    for name, voice in bars.items():
+        for bar in voice:
+            key = name.partition(":")[0], bar.line
+            longest[key] = max(bar.length, longest.get(key, bar.length))
+    return {
+        name: [bar._replace(length=longest[name.partition(":")[0], bar.line]) for bar in voice]
+        for name, voice in bars.items()
+    }
+
+
 def _most_common(lengths: Sequence[Fraction | None]) -> Fraction | None:
     return Counter(lengths).most_common(1)[0][0]
 

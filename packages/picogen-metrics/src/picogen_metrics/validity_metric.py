@@ -13,6 +13,7 @@ from picogen_metrics.means import Column, mean_values, ratio_value
 from picogen_metrics.validity import (
     align_bars,
     announced_bars,
+    complete_voices,
     meter_agreement,
     repairs_by_kind,
 )
@@ -41,7 +42,8 @@ class ValidityMetric:
     valid:               converts, satisfies the schema, keeps its bars, and all voices agree.
     converts:            abc2xml reads it as it stands, unrepaired, and gives measures.
     schema_valid:        the MusicXML 4.0 schema (W3C) accepts the result, or the MusicXML itself.
-    aligned:             no bar in which a voice lasts longer or shorter; of pieces with voices.
+    aligned:             no bar in which a voice lasts longer or shorter; of pieces with voices. In
+                         MusicXML, which asks for no rests, a voice may end before its part does.
     bar_alignment_error: share of such bars (Wang et al. 2025); human scores have 0.377 %.
     bars_as_announced:   as many lines as the model's own counters `[r:i/n]` say at the start.
     meter_agreement:     share of bars as long as the meter, see `validity.meter_agreement`.
@@ -57,10 +59,11 @@ class ValidityMetric:
             return {"valid": False, "converts": False, "why": [piece.fault]}
         if not piece.voices:
             raise Undefined("no notes")
-        from picogen_metrics.soundness import Soundness, judge
+        from picogen_metrics.soundness import Soundness, is_musicxml, judge
 
         sound = judge(piece) if self.options.convert else Soundness(True)
-        alignment = align_bars(piece.bars)
+        bars = complete_voices(piece.bars) if is_musicxml(piece) else piece.bars
+        alignment = align_bars(bars)
         several = len(piece.bars) > 1
         good, count = meter_agreement(piece.bars)
         raw = piece.record.get("raw")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from picogen_core.progress import Reporter
     from picogen_core.score.helper import Converter
 
-_ABC = ".abc"
-_MUSICXML = (".musicxml", ".mxl", ".xml")
-
 
 def convert(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE|DIR…", help="ABC, MusicXML, or folders of them.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE|DIR…", help="ABC, MusicXML, **kern or MIDI, or folders of them."
+        ),
     ],
     output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
     to: Annotated[
-        str, typer.Option(help="Comma-separated: musicxml,svg,midi,png,wav.")
+        str, typer.Option(help="Comma-separated: musicxml,abc,svg,midi,png,wav.")
     ] = "musicxml,svg,midi",
     check: Annotated[
         bool, typer.Option("--check", help="Fail what is not valid MusicXML 4.0 with equal bars.")
@@ -34,9 +34,10 @@ def convert(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Repair ABC and write MusicXML, SVG (NAME.svg, NAME-2.svg, …), MIDI, PNG or WAV of each tune.
+    """Write MusicXML, ABC, SVG (NAME.svg, NAME-2.svg, …), MIDI, PNG or WAV of each score.
 
-    What was repaired is told on stderr, file by file, and in --json.
+    ABC is repaired first. What was repaired, and each bar whose notes came out otherwise, is logged
+    on stderr, file by file, and stands in --json.
     """
     from picogen_core.files import prepare_output_dir
 
@@ -49,7 +50,7 @@ def convert(
         outcomes = _convert_all(scores, targets, output_dir, check, reporter)
         failed = [outcome for outcome in outcomes if "error" in outcome]
         for outcome in outcomes:
-            if told := outcome.get("error") or _mended(outcome["repairs"]):
+            for told in [outcome["error"]] if "error" in outcome else _remarks(outcome):
                 reporter.message(f"{outcome['input']}: {told}")
     counts = {"converted": len(outcomes) - len(failed), "failed": len(failed)}
     if as_json:
@@ -63,29 +64,32 @@ def convert(
 def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
     """The name of each output, relative to the output folder, and the file it is made of.
 
-    In a folder a MusicXML file gives way to the ABC file beside it that has its name.
+    In a folder only one of the files that share a name is taken: ABC before MusicXML before kern
+    before MIDI.
 
     Raises:
-        BadInput: a path is missing or no score, a folder holds none, or two would share a name.
+        BadInput: a path is missing, a folder holds no score, or two would share a name.
     """
     from picogen_core import BadInput
+    from picogen_core.pieces import SUFFIXES
+    from picogen_core.score_file import is_score
 
     scores: dict[str, Path] = {}
     for path in paths:
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix in (_ABC, *_MUSICXML))
-            files.sort(key=lambda p: p.suffix != _ABC)
+            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files.sort(key=lambda p: SUFFIXES.index(p.suffix.lower()))
             named: dict[str, Path] = {}
             for file in files:
                 named.setdefault(file.relative_to(path).with_suffix("").as_posix(), file)
             if not named:
-                raise BadInput(f"{path} holds no .abc, .musicxml, .mxl or .xml file.")
+                raise BadInput(
+                    f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file."
+                )
         elif not path.is_file():
             raise BadInput(f"{path} does not exist.")
-        elif path.suffix not in (_ABC, *_MUSICXML):
-            raise BadInput(
-                f"{path} is no score. Give .abc, .musicxml, .mxl or .xml files, or folders."
-            )
+        elif path.suffix.lower() not in SUFFIXES and not is_score(path):
+            raise BadInput(f"{path} is no score. Give {', '.join(SUFFIXES)} files, or folders.")
         else:
             named = {path.stem: path}
         for name, file in named.items():
@@ -93,6 +97,12 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
             if other != file:
                 raise BadInput(f"{other} and {file} would both be written as {name}. Rename one.")
     return scores
+
+
+def _remarks(outcome: dict[str, Any]) -> list[str]:
+    """What was mended, and the bars whose notes differ."""
+    mended = _mended(outcome["repairs"])
+    return [*([mended] if mended else []), *outcome["remarks"], *outcome["differences"]]
 
 
 def _mended(repairs: Sequence[dict[str, Any]]) -> str:
@@ -113,10 +123,10 @@ def _convert_all(
 
     workers = min(os.cpu_count() or 1, 4)
     outcomes: list[dict[str, Any]] = []
-    tunes: list[tuple[str, Path, str]] = []
+    tunes: list[_Tune] = []
     for name, path in scores.items():
         try:
-            tunes += [(name + end, path, text) for end, text in _read(path)]
+            tunes += _read(name, path)
         except PicogenError as error:
             outcomes.append({"input": str(path), "error": str(error)})
     reporter.start("Converting", float(len(tunes)), "pieces")
@@ -130,58 +140,64 @@ def _convert_all(
     return outcomes
 
 
-def _read(path: Path) -> list[tuple[str, str]]:
-    """(what is added to the name, text) of each tune: nothing for one, `_001` … for a book's."""
-    import re
+class _Tune(NamedTuple):
+    """One score of a file.
 
-    from picogen_core import BadInput
-    from picogen_core.score.convert import read_musicxml
+    name:  of its outputs.
+    score: ABC, or MusicXML as bytes.
+    exact: ABC that was made of kern or MIDI, so there is nothing to repair in it.
+    """
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}") from None
-    if path.suffix != _ABC:
-        return [("", read_musicxml(data).decode())]
-    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n")
-    preamble, *books = re.split(r"^(?=X:)", text, flags=re.M)
-    if len(books) < 2:
-        return [("", text)]
-    if "K:" in preamble:
-        books.insert(0, preamble)
-    return [(f"_{number:03d}", tune) for number, tune in enumerate(books, 1)]
+    name: str
+    path: Path
+    score: str | bytes
+    remarks: tuple[str, ...]
+    exact: bool
+
+
+def _read(name: str, path: Path) -> list[_Tune]:
+    """The scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
+    from picogen_core.score_file import read_file, read_scores
+
+    found = read_scores(read_file(path))
+    if len(found.scores) == 1:
+        return [_Tune(name, path, found.scores[0], found.remarks, found.kind != "abc")]
+    return [
+        _Tune(f"{name}_{number:03d}", path, tune, (), False)
+        for number, tune in enumerate(found.scores, 1)
+    ]
 
 
 def _convert_one(
-    tune: tuple[str, Path, str],
-    targets: Sequence[str],
-    folder: Path,
-    check: bool,
-    converter: Converter,
+    tune: _Tune, targets: Sequence[str], folder: Path, check: bool, converter: Converter
 ) -> dict[str, Any]:
-    from picogen_core import PicogenError
+    from picogen_core import BadInput, PicogenError
     from picogen_core.files import write_atomic
-    from picogen_core.score.convert import Converted, convert_text, engraved
+    from picogen_core.score.convert import convert_musicxml, convert_text, read_musicxml
     from picogen_core.score.limits import ConversionError
     from picogen_core.score.validity import validity_faults
 
-    name, path, text = tune
     try:
-        if path.suffix == _ABC:
-            done = convert_text(text, targets, converter, check)
+        if isinstance(tune.score, str):
+            done = convert_text(tune.score, targets, converter, check, tune.exact)
         else:
-            if check and (faults := validity_faults(text.encode())):
+            xml = read_musicxml(tune.score)
+            if check and (faults := validity_faults(xml)):
                 raise ConversionError(faults[0])
-            done = Converted(engraved(text.encode(), targets, converter))
-        outputs = [folder / f"{name}{suffix}" for suffix in done.files]
+            done = convert_musicxml(xml, targets, converter)
+        outputs = [folder / f"{tune.name}{suffix}" for suffix in done.files]
         for output, data in zip(outputs, done.files.values(), strict=True):
+            if output.exists() and output.samefile(tune.path):
+                raise BadInput(f"{output} would be written over itself. Choose another folder.")
             write_atomic(output, data)
     except PicogenError as error:
-        return {"input": str(path), "name": name, "error": str(error)}
+        return {"input": str(tune.path), "name": tune.name, "error": str(error)}
     return {
-        "input": str(path),
-        "name": name,
+        "input": str(tune.path),
+        "name": tune.name,
         "outputs": [str(output) for output in outputs],
         "repairs": [asdict(repair) for repair in done.repairs],
         "warnings": list(done.warnings),
+        "remarks": list(tune.remarks),
+        "differences": list(done.differences),
     }

@@ -42,6 +42,10 @@ def data(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a preparation that was interrupted.")
     ] = False,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of a source, such as abc.licence=CC0. Repeatable."),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -54,16 +58,21 @@ def data(
     from picogen_core.data.prepare import PARTS, prepare
     from picogen_core.data.tag_table import read_tags
     from picogen_core.files import prepare_output_dir
+    from picogen_core.registry import registry
+
+    from picogen_cli.settings import read_sets
 
     if output_dir is None:
         raise ConfigError("where should the data go? Add --output-dir DIR.")
     check_keys(keys)
+    names = [entry.spec.name for entry in registry().all("source")]
+    options = read_sets(sets or [], names, "source")
     if resume and (output_dir / "index.jsonl").is_file() and not (output_dir / PARTS).is_dir():
         raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
     prepare_output_dir(output_dir, force or resume)
     with make_reporter() as reporter:
         report = prepare(
-            open_sources(sources),
+            open_sources(sources, options),
             output_dir,
             eval_ratio=eval_ratio,
             seed=seed,
@@ -86,8 +95,9 @@ def _tell(report: dict[str, Any], folder: Path) -> None:
     )
     if midi := report.get("midi"):
         typer.echo(
-            f"MIDI is an approximation: {midi['moved']} of {midi['notes']} notes in "
-            f"{midi['files']} files moved to the grid of 1/16 and triplets."
+            f"MIDI is an approximation: of {midi['notes']} notes in {midi['files']} files "
+            f"{midi['moved']} moved to the grid of 1/32 and its triplets, and {midi['lost']} were "
+            "lost on others of their pitch."
         )
     _tell_tags(report, folder)
     for reason, count in report["keys_left_out"].items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from unidecode import unidecode
 
+from picogen_core.abc.chords import plain_chord
 from picogen_core.abc.header import (
     normal_clef,
     normal_key,
@@ -15,9 +16,16 @@ from picogen_core.abc.header import (
     normal_tempo,
     normal_unit,
 )
-from picogen_core.abc.keys import is_compound, meter_length, octave_shift, unit_length
-from picogen_core.abc.lexer import TIMED, Token, format_length
-from picogen_core.abc.timing import bar_length
+from picogen_core.abc.interval import UNISON, Interval
+from picogen_core.abc.keys import (
+    is_compound,
+    meter_length,
+    octave_shift,
+    unit_length,
+)
+from picogen_core.abc.lexer import TIMED, Token, format_length, lex
+from picogen_core.abc.timing import bar_length, spell_out
+from picogen_core.abc.transpose import fitting, move_key, move_tones
 from picogen_core.abc.voices import read_length
 from picogen_core.errors import BadInput
 
@@ -28,6 +36,7 @@ MAX_BARS = 20_000
 _BARLINE = re.compile(r"(\.?[|:\[\]]*?)(\[?\d[\d,.\-]*)?$")
 _KEPT_SHORT = frozenset(".~HLMOPSTuv")
 _DROPPED = frozenset({"comment", "spacer", "continuation", "beam", "break", "bad", "newline"})
+_LOOSE = re.compile(r'\A\+|\A(?:[^"({)!]|![^!]*!)*["({)]')
 _NOT_GRACE = re.compile(r"[^A-Ga-g,'^_=/0-9\[\]().<>~ -]")
 
 
@@ -45,12 +54,14 @@ class VoiceCutter:
     """Takes the tokens of one voice and makes its bars.
 
     meter, unit, shift: what M:, L: and a clef's octave say where the voice stands.
+    interval:           what its notes and keys are moved by.
     left:               the barline before the first bar.
     """
 
     meter: str
     unit: Fraction
     shift: int = 0
+    interval: Interval = UNISON
     left: str = ""
     bars: list[Bar] = field(default_factory=list)
     _text: str = ""
@@ -58,9 +69,13 @@ class VoiceCutter:
     _timed: bool = False
     _whole_bars: int = 0
     _bar_unit: Fraction | None = None
+    _overlay: tuple[int, VoiceCutter] | None = None  # bars that it lasts, and what it holds so far
 
     def add(self, token: Token) -> None:
         """The next token. A number of an ending within a bar stays there: it ends no bar."""
+        overlaid = self._overlay is not None or (token.kind == "overlay" and len(token.text) > 1)
+        if overlaid and self._is_overlaid(token):
+            return
         ending = token.kind == "ending" and (bool(self._barlines) or not self._timed)
         if token.kind == "bar" or (ending and token.text[1:2].isdigit()):
             self._barlines.append(token.text)
@@ -75,8 +90,31 @@ class VoiceCutter:
         elif not self._barlines and self._text and not self._text.endswith(" "):
             self._text += " "
 
+    def _is_overlaid(self, token: Token) -> bool:
+        """Take what follows `&&` for the overlay of so many bars; at their end lay it over them."""
+        if self._overlay is None:
+            voice = VoiceCutter(self.meter, self.unit, self.shift, self.interval)
+            self._overlay = len(token.text), voice
+            return True
+        count, voice = self._overlay
+        if token.kind != "bar" or len(voice.bars) + 1 < count:
+            voice.add(token)
+            return True
+        voice.finish()
+        self._overlay = None
+        *texts, last = [f" & {bar.text}" for bar in voice.bars] or [""]
+        for place, text in zip(
+            range(len(self.bars) - len(texts), len(self.bars)), texts, strict=True
+        ):
+            if place >= 0:
+                self.bars[place] = replace(self.bars[place], text=self.bars[place].text + text)
+        self._text += last
+        return False
+
     def finish(self) -> None:
         """The end of the tune is the end of a bar."""
+        if self._overlay is not None:
+            self.add(Token("bar", "|]", 0))
         self._barlines = self._barlines or ["|]"]
         self._close()
 
@@ -139,16 +177,20 @@ class VoiceCutter:
             return self._field(text[1], text[3:-1])
         if kind == "quote":
             text = unidecode(text)
-            plain = len(text) <= MAX_ANNOTATION + 2 and not re.search(r"[|:\[\]\\]", text)
-            return text if plain else ""
+            if len(text) > MAX_ANNOTATION + 2 or re.search(r"[|:\[\]\\]", text):
+                return ""
         if kind == "decoration":
             return "!" + re.sub(r"[|!\n]", "", unidecode(text[1:-1])) + "!"
+        if kind == "chord" and _LOOSE.search(text):
+            return "".join(self._clean(token) for token in lex(plain_chord(text)))
+        if self.interval != UNISON and kind in ("note", "chord", "grace", "quote"):
+            text = move_tones(text, self.interval)
         if kind == "grace":
             return "{" + _NOT_GRACE.sub("", text[1:-1]) + "}"
         if kind == "ending" and not text[1:2].isdigit():
             return ""
-        if kind == "tuplet" and text in ("(5", "(7", "(9") and is_compound(self.meter):
-            return f"{text}:3:{text[1]}"  # converters take it for the 2 of other meters
+        if kind == "tuplet" and is_compound(self.meter):
+            return spell_out(text)  # converters take it for what it is in other meters
         if kind == "rest" and text[0] in "ZX":
             return _whole_rest(text[0].lower(), self.meter, self.unit)
         return unidecode(text)
@@ -160,6 +202,9 @@ class VoiceCutter:
             key, clef = normal_key(value), normal_clef(value)
             shift = octave_shift(value)
             self.shift = self.shift if shift is None else shift
+            if key and self.interval != UNISON:
+                self.interval = fitting(key, self.interval)
+                key = move_key(key, self.interval)
             text = " ".join(part for part in (key, clef) if part)
         elif letter == "M":
             text = normal_meter(value) or "none"

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
-from picogen_core.abc.keys import key_accidentals, octave_shift
+from picogen_core.abc.keys import key_accidentals, octave_shift, transposition
 
 _KEY = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
@@ -27,18 +27,21 @@ ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
 class Voice:
     """A voice as its `V:` line tells: its name in the source, its clef and what it is called.
 
-    shift: octaves that clef or `octave=` add to what is written, None where neither is named.
+    shift:     octaves that clef or `octave=` add to what is written, None where neither is named.
+    transpose: semitones from what is written to what sounds, None where it is not said.
     """
 
     source: str
     clef: str = ""
     title: str = ""
     shift: int | None = None
+    transpose: int | None = None
 
     def line(self, number: int) -> str:
         """`V:1 treble nm="Violin"`."""
-        clef = self.clef or "treble"
-        return f"V:{number} {clef}" + (f' nm="{self.title}"' if self.title else "")
+        words = [f"V:{number}", self.clef or "treble"]
+        words += [f"transpose={self.transpose}"] if self.transpose else []
+        return " ".join([*words, *([f'nm="{self.title}"'] if self.title else [])])
 
 
 @dataclass
@@ -132,7 +135,8 @@ def normal_voice(value: str) -> Voice:
     title = _NAME.search(rest)
     text = unidecode(title.group(1)).replace("|", "/").strip()[:40] if title else ""
     rest = re.sub(r'"[^"\n]*"', "", rest)
-    return Voice(name, normal_clef(rest), text.replace('"', "'"), octave_shift(rest))
+    title_text = text.replace('"', "'")
+    return Voice(name, normal_clef(rest), title_text, octave_shift(rest), transposition(rest))
 
 
 def default_unit(meter: str) -> str:

@@ -12,35 +12,34 @@ from picogen_core.abc.cut import VoiceCutter, merge_barlines, refuse_long_rests
 from picogen_core.abc.header import (
     Header,
     Voice,
-    normal_clef,
     normal_key,
     normal_meter,
     normal_tempo,
     normal_unit,
     normal_voice,
 )
-from picogen_core.abc.keys import octave_shift
+from picogen_core.abc.interval import Interval
 from picogen_core.abc.lexer import SOUNDING, Token, lex
 from picogen_core.abc.rests import rest_symbols
+from picogen_core.abc.tune import SCORE, read_lines
 from picogen_core.errors import BadInput
 
 __all__ = ["interleave", "merge_barlines"]
 
-# A line that starts `d:|` is music, though d: looks like a field.
-_FIELD = re.compile(r"(?![A-Ga-gxz]:[|:])([A-Za-z+]):\s*(.*)")
 
-
-def interleave(tune: str) -> str:
+def interleave(tune: str, *, sounding: bool = True) -> str:
     """Header lines in NotaGen's order, then a line `[V:1]…|[V:2]…|` for each bar.
 
-    Every note is kept; titles, lyrics, comments and layout are not. Rests of several bars become
-    bars of rests. Where voices have different numbers of bars, a line holds what lies between two
-    barlines that all voices share, and a voice that ends early rests to the end.
+    Every note is kept; titles, lyrics, comments and layout are not. Voices of transposing
+    instruments are written as they sound; not `sounding`, as they are read, under their
+    `transpose=`. Rests of several bars become bars of rests. Where voices have different numbers of
+    bars, a line holds what lies between two barlines that all voices share, and a voice that ends
+    early rests to the end.
 
     Raises:
         BadInput: no key, no note, or a rest of more bars than any part has.
     """
-    reader = _TuneReader()
+    reader = _TuneReader(sounding)
     reader.read(tune)
     header, voices = reader.header, reader.finish()
     if not any(
@@ -66,39 +65,40 @@ def interleave(tune: str) -> str:
 class _TuneReader:
     """Reads the header, and hands the tokens of the body to their voices."""
 
-    def __init__(self) -> None:
+    def __init__(self, sounding: bool) -> None:
+        self.sounding = sounding
         self.header = Header()
         self.cutters: dict[str, VoiceCutter] = {}
         self.current: str | None = None  # None until a V: or the first note of the body
         self.in_body = False
-        self._clef, self._shift = "", 0  # what K: says for voices that say nothing
+        self._clef = Voice("")  # what K: says for voices that say nothing
 
     def read(self, tune: str) -> None:
-        in_block = False  # %%begintext … %%endtext
-        for line in tune.splitlines():
-            if line.startswith("%"):
-                in_block = line.startswith("%%begin") or (in_block and line[2:5] != "end")
-                if line.startswith("%%score"):
-                    self.header.score = line[7:].strip()
-            elif in_block:
-                continue
-            elif found := _FIELD.match(line):
-                self._read_field(found.group(1), found.group(2))
+        for letter, text, _ in read_lines(tune):
+            if letter == SCORE:
+                self.header.score = text
+            elif letter:
+                self._read_field(letter, text)
             elif self.in_body:
-                self._read_music(line)
+                self._read_music(text)
         if not self.in_body:
             raise BadInput("it has no K: line, so no body")
 
     def finish(self) -> dict[str, VoiceCutter]:
-        """The voices that have bars, in the order in which they begin."""
+        """The voices that have bars, in the order in which they are named."""
         for cutter in self.cutters.values():
             cutter.finish()
-        return {name: cutter for name, cutter in self.cutters.items() if cutter.bars}
+        names = dict.fromkeys([*self.header.voices, *self.cutters])
+        return {n: self.cutters[n] for n in names if n in self.cutters and self.cutters[n].bars}
 
     def voice(self, name: str) -> Voice:
         """What the header says of a voice, or K: for it."""
         voice = self.header.voices.get(name, Voice(name))
-        return Voice(name, voice.clef or self._clef, voice.title, voice.shift)
+        transpose = None if self.sounding else self._transpose(voice)
+        return Voice(name, voice.clef or self._clef.clef, voice.title, voice.shift, transpose)
+
+    def _transpose(self, voice: Voice) -> int:
+        return (self._clef if voice.transpose is None else voice).transpose or 0
 
     def _read_field(self, letter: str, value: str) -> None:
         value = value.split("%", 1)[0].strip() if letter != "V" else value
@@ -116,16 +116,20 @@ class _TuneReader:
             self._read_key(value)
 
     def _read_key(self, value: str) -> None:
-        key, clef, shift = normal_key(value), normal_clef(value), octave_shift(value)
-        if key is None and not clef:
+        key, found = normal_key(value), normal_voice("K " + value)
+        if key is None and not found.clef:
             raise BadInput(f"its key {value[:20]!r} is not one that can be read")
         self.header.key = key or self.header.key
-        self._clef, self._shift = clef or self._clef, self._shift if shift is None else shift
+        self._clef.clef = found.clef or self._clef.clef
+        self._clef.shift = self._clef.shift if found.shift is None else found.shift
+        self._clef.transpose = self._clef.transpose if found.transpose is None else found.transpose
         self.in_body = True
 
     def _read_voice(self, value: str) -> None:
         voice = normal_voice(value)
         known = self.header.voices.setdefault(voice.source, voice)
+        if known.transpose is None:
+            known.transpose = voice.transpose
         if not self.in_body:
             return
         self.current = voice.source
@@ -152,10 +156,14 @@ class _TuneReader:
             self.current = next(iter(self.header.voices), "1")
         cutter = self.cutters.get(self.current)
         if cutter is None:
-            voice = self.header.voices.get(self.current)
-            shift = self._shift if voice is None or voice.shift is None else voice.shift
+            voice = self.header.voices.get(self.current, Voice(self.current))
+            shift = (self._clef if voice.shift is None else voice).shift or 0
             unit = self.header.unit_length()
-            cutter = self.cutters[self.current] = VoiceCutter(self.header.meter, unit, shift)
+            semitones = self._transpose(voice) if self.sounding and voice.clef != "perc" else 0
+            cutter = VoiceCutter(self.header.meter, unit, shift, Interval.of(semitones))
+            self.cutters[self.current] = cutter
+            if cutter.interval.fifths:
+                cutter.add_field("K", self.header.key)
         return cutter
 
 

@@ -7,7 +7,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 ALTERATION = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-"""Semitones of an accidental; quarter tones (`^/`, `_/`) are not in it and count as 0."""
+"""Semitones of an accidental; those of quarter tones have none."""
+
+QUARTERS = {"^/": 50, "_/": -50}
+"""Cents of a quarter tone's accidental."""
 
 _SHARPS = "FCGDAEB"  # the order in which sharps enter a signature; flats enter in reverse
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
@@ -16,11 +19,21 @@ _MODES = {
     "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5,
 }  # fmt: skip
 _TONIC = re.compile(r"\s*([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
-_EXPLICIT = re.compile(r"(?<![\w=])(\^\^|\^|__|_|=)([A-Ga-g])(?![\w,'])")
+_EXPLICIT = re.compile(r"(\^\^|\^|__|_|=)([A-Ga-g])")
+_EXPLICIT_RUN = re.compile(r"(?<![\w=])(?:(?:\^\^|\^|__|_|=)[A-Ga-g]\s*)+(?![\w,'])")
+_JOINED = re.compile(
+    r"\A(\s*[A-G][#b♯♭]?(?:\s*(?:(?:maj|min|mix|dor|phr|lyd|loc|ion|aeo|exp)[a-z]*|m(?![a-z])))?)"
+    r"(?=[\^_=])",
+    re.I,
+)  # `Dm^c`
 _METER = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _UNIT = re.compile(r"\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?")
-_OCTAVES = re.compile(r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass)\d?([-+])(8|15)")
+_OCTAVES = re.compile(
+    r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass|clef=[A-Za-z]+)\d?([-+])(8|15)"
+)
 _CLEF = re.compile(r"\b(?:treble|alto|tenor|bass|clef)")
+_PERCUSSION = re.compile(r"(?:^|[\s=])perc(?![\w=])")
+_TRANSPOSE = re.compile(r"\btranspose=([-+]?\d{1,2})(?!\d)")
 
 
 @lru_cache(maxsize=512)
@@ -32,7 +45,7 @@ def key_signature(value: str) -> dict[str, int] | None:
     as in `K:clef=bass`.
     """
     value = value.split("%", 1)[0].strip()
-    added = {letter.upper(): ALTERATION[sign] for sign, letter in _EXPLICIT.findall(value)}
+    added = {item[-1].upper(): ALTERATION[item[:-1]] for item in key_accidentals(value)}
     if value.startswith(("HP", "Hp")):
         return {"F": 1, "C": 1} | added
     if not value or value.lower().startswith(("none", "exp")):
@@ -56,7 +69,8 @@ def key_signature(value: str) -> dict[str, int] | None:
 
 def key_accidentals(value: str) -> list[str]:
     """The accidentals that a K: field adds to its key: `D exp _b ^c` -> [`_b`, `^c`]."""
-    return [sign + letter for sign, letter in _EXPLICIT.findall(value.split("%", 1)[0])]
+    runs = _EXPLICIT_RUN.findall(_JOINED.sub(r"\1 ", value.split("%", 1)[0], count=1))
+    return [sign + letter for run in runs for sign, letter in _EXPLICIT.findall(run)]
 
 
 @lru_cache(maxsize=512)
@@ -104,3 +118,18 @@ def octave_shift(value: str) -> int | None:
     if match.group(1):
         return int(match.group(1))
     return (1 if match.group(2) == "+" else -1) * (2 if match.group(3) == "15" else 1)
+
+
+def transposition(value: str) -> int | None:
+    """Semitones from what is written to what sounds by a K: or V: field (`transpose=-2`).
+
+    None if it does not say (ABC 2.1, 4.6).
+    """
+    match = _TRANSPOSE.search(value)
+    return int(match.group(1)) if match else None
+
+
+def is_percussion(value: str) -> bool | None:
+    """Whether the clef of a K: or V: field is `perc`, whose notes have no pitch; None if it names
+    no clef."""
+    return True if _PERCUSSION.search(value) else False if _CLEF.search(value) else None

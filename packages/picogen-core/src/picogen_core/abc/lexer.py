@@ -1,11 +1,15 @@
-"""One lexer for the music part of ABC. Every character of the text is in exactly one token."""
+"""One lexer for the music part of ABC. Every character of the text is in exactly one token.
+
+Old files use `!` for a line break and `+CE+` for a chord. What stands between two `!` or `+` is a
+decoration if ABC knows its name or if it cannot be music (ABC 2.1, 4.14 and 10).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 # Possessive quantifiers (`*+`) and the bound on a field keep hostile text linear: without them an
 # unclosed chord `[C11C11…` takes exponential time.
@@ -13,14 +17,25 @@ LENGTH = r"\d*+/*+\d*+"
 PITCH = r"(?:\^\^|\^/|\^|__|_/|_|=)?[A-Ga-g][,']*"
 _TONE = rf"(?:{PITCH}|[zx]){LENGTH}"
 
+_NAMES = (
+    r"[0-9]|f{1,4}|p{1,4}|m[fp]|s?fz|s?fp?|[DF]\.[CS]\.?[\w.]*|dacapo|da(?:coda|capo)\w*|fine|"
+    r"accent|fade|[<>^/-]+|[<>]?\(|[<>]?\)|\+|gmark|cre?sc|dacs|bead"
+)
+# No decoration: a note at least, and nothing but music.
+_MUSIC = r"(?=[^!+\n|]*[A-Ga-g])[A-Ga-gzxZ0-9,'/<>\[\]()^_=~ \t\"-]+"
+_LOOSE = r'"[^"\n]*"|![^!\n|]*!|\{[^{}\n|]*\}|[^\[\]"!{}|\n%]'
+
 # The order matters: the first alternative that matches wins.
 _KINDS = {
     "comment": r"%[^\n]*",
     "field": r"\[[A-Za-z]:[^\]\n]{0,500}+\]",
-    "chord": rf"\[(?:\s*+(?:[.~HLMOPSTuv]|![^!\n]*!)*+(?:{_TONE})\s*+\.?-?)++\s*+\]{LENGTH}",
+    "chord": rf"\[(?:\s*+(?:[.~HLMOPSTuv]|![^!\n]*!)*+(?:{_TONE})\s*+\.?-?)++\s*+\]{LENGTH}"
+    rf"|\[(?![\d|:])(?=(?:{_LOOSE}){{0,300}}?[A-Ga-gxz])(?:{_LOOSE}){{1,300}}+\]{LENGTH}"
+    rf"|\+(?!(?:{_NAMES})\+)(?:{PITCH}{LENGTH}\.?-?\s*+){{2,12}}+\+{LENGTH}",
     "grace": r"\{[^{}\n|]*\}",
     "quote": r'"[^"\n]*"',
-    "decoration": r"![^!\n|]*!|\+[^+\n|]{1,20}\+",
+    "decoration": rf"!(?:(?:{_NAMES})|(?!{_MUSIC}!)[^!\n|]*)!"
+    rf"|\+(?:(?:{_NAMES})|(?!{_MUSIC}\+)[^+\n|]{{1,20}})\+",
     "tuplet": r"\(\d+(?::\d*){0,2}",
     "bar": r"\.?(?=:*\[?\||::)(?:\[\|\]?|\|\]?|:)+(?:\[?\d+(?:[,\-.]\d+)*)?",
     "ending": r"\[\d+(?:[,\-.]\d+)*|\[(?=\")",
@@ -34,7 +49,7 @@ _KINDS = {
     "overlay": r"&+",
     "continuation": r"\\(?=[ \t]*(?:%[^\n]*)?(?:\n|$))",
     "beam": r"`+",
-    "break": r"[$]",
+    "break": r"[$!]",
     "space": r"[ \t]+",
     "newline": r"\r\n|\n|\r",
     "bad": r".",
@@ -46,8 +61,7 @@ SOUNDING = frozenset({"note", "chord"})
 TIMED = frozenset({"note", "chord", "rest"})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of music text: its kind, its characters and where they start."""
 
     kind: str

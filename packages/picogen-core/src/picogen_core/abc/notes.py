@@ -17,16 +17,18 @@ from picogen_core.abc.voices import Bar, Draft
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note, chord tone or rest as notated; tied notes are separate, with `tied` on the first.
+    """A note, chord tone or rest; tied notes are separate, with `tied` on the first.
 
-    pitch:    MIDI number, or None for a rest.
-    step:     diatonic step 7 · octave + letter, C = 0 (middle C, `C`, is 28); 0 for a rest.
+    pitch:    MIDI number of what sounds, or None for a rest or a note of percussion.
+    step:     diatonic step 7 · octave + letter without the clef's octaves, C = 0 (middle C, `C`, is
+              28); 0 for a rest, but not for percussion.
     onset:    quarters since the start of the piece.
     duration: quarters.
-    start:    index in the text of its letter.
+    start:    index in the text of its letter; -1 where a macro wrote it.
     octave:   octave marks follow the letter.
     tied:     a tie binds it to the next note of its pitch.
     chord:    0 for a single note; 1, 2, … for the tones of one chord, in the order of the text.
+    cents:    50 or -50 for a quarter tone, of which `pitch` is the natural.
     """
 
     pitch: int | None
@@ -37,6 +39,7 @@ class Note:
     octave: bool = False
     tied: bool = False
     chord: int = 0
+    cents: int = 0
 
 
 def read_notes(text: str) -> dict[str, tuple[Note, ...]]:
@@ -44,9 +47,11 @@ def read_notes(text: str) -> dict[str, tuple[Note, ...]]:
 
     Voices come in the order in which they are named; a tune without V: has the voice "1", and
     what follows a `&` is voice "1&2". Repeats are not expanded, grace notes are dropped, an
-    accidental holds for its letter and octave to the end of the bar. What cannot be read is
-    skipped; a length of zero or out of all proportion counts as one unit. In the interleaved form
-    all voices start together on each line, so a voice left out of a line has rested.
+    accidental holds for its letter and octave to the end of the bar unless
+    `propagate-accidentals` says otherwise. Pitches sound: `octave=`, `transpose=` and the octave
+    of a clef count. What cannot be read is skipped; a length of zero or out of all proportion
+    counts as one unit. In the interleaved form all voices start together on each line, so a voice
+    left out of a line has rested.
     """
     return read_tune(text)[0]
 
@@ -59,7 +64,8 @@ def read_tune(text: str) -> tuple[dict[str, tuple[Note, ...]], dict[str, tuple[B
 
 
 def _finish(d: Draft) -> Note:
-    return Note(d.pitch, d.step, d.onset, d.duration, d.start, d.octave, d.tied, d.chord)
+    start = max(d.start, -1)
+    return Note(d.pitch, d.step, d.onset, d.duration, start, d.octave, d.tied, d.chord, d.cents)
 
 
 def melody(notes: Iterable[Note]) -> list[int]:
@@ -95,17 +101,39 @@ def _tops(notes: Iterable[Note]) -> Iterator[Note]:
 
 
 _TUNE = re.compile(r"^X:[ \t]*\d*", re.M)
+_TEXT_BLOCK = re.compile(r"^%%begin(\w+).*?^%%end\1[^\n]*\n?", re.M | re.S)
+_FILE_HEADER = re.compile(r"[CILMmU]:|%%(?:propagate-accidentals|linebreak)")
 
 
 def split_tunes(book: str) -> list[str]:
     """The tunes of an ABC book, each from its X: line; a text without X: is one tune.
 
-    Prose between tunes goes: a paragraph that has neither a barline nor a field is no music.
+    What the file header says of all tunes follows each X: line (ABC 2.1, 2.2.2). Prose between
+    tunes goes: a paragraph that has neither a barline nor a field is no music.
     """
-    book = book.replace("\r\n", "\n").replace("\r", "\n")
-    starts = [match.start() for match in _TUNE.finditer(book)] or [0]
-    tunes = (book[a:b] for a, b in zip(starts, [*starts[1:], len(book)], strict=True))
+    book = _TEXT_BLOCK.sub("", book.replace("\r\n", "\n").replace("\r", "\n"))
+    starts = [match.start() for match in _TUNE.finditer(book)]
+    before = book[: starts[0]] if starts else ""
+    if not starts or re.search(r"^K:", before, re.M):
+        starts, before = [0, *starts], ""
+    header = _file_header(before)
+    tunes = [book[a:b] for a, b in zip(starts, [*starts[1:], len(book)], strict=True)]
+    if header:
+        tunes = [re.sub(r"\A[^\n]*\n", lambda x: x.group() + header, tune) for tune in tunes]
     return [tune for tune in map(_without_prose, tunes) if tune.strip()]
+
+
+def _file_header(text: str) -> str:
+    """The fields of the paragraphs before the first tune that hold nothing else."""
+    paragraphs = (part.split("\n") for part in re.split(r"\n(?:[ \t]*\n)+", text))
+    lines = [
+        line
+        for part in paragraphs
+        if all(re.match(r"[A-Za-z+]:|%|\s*\Z", line) for line in part)
+        for line in part
+        if _FILE_HEADER.match(line)
+    ]
+    return "".join(line + "\n" for line in lines)
 
 
 def _without_prose(tune: str) -> str:

@@ -45,6 +45,7 @@ _HEADER_VOICE = re.compile(r"^V:\s*(\w+)", re.M)
 _BODY_VOICE = re.compile(r"\[V:(\w+)\]")
 _OUTSIDE = re.compile(r"[^\x03-\x7f]")
 _BODY_START = re.compile(r"^\[[Vr]:", re.M)
+_EMPTY_LINE = re.compile(r"^[ \t]*\n", re.M)
 _MARK = re.compile(r"\[r:[^\]\n]*\]")
 _SPECIAL = bytes([PAD, BOS, EOS])
 
@@ -67,6 +68,11 @@ def split_body(text: str) -> tuple[str, str]:
 def strip_marks(text: str) -> str:
     """Without the training counters `[r:i/n]`."""
     return _MARK.sub("", text) if "[r:" in text else text
+
+
+def drop_empty_lines(text: str) -> str:
+    """Without empty lines, which would count as bars; NotaGen's codec drops them."""
+    return _EMPTY_LINE.sub("", text)
 
 
 def encode(text: str) -> Patches:

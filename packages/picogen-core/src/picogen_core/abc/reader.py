@@ -4,51 +4,77 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
+from picogen_core.abc.chords import split_chord
+from picogen_core.abc.interval import Interval
 from picogen_core.abc.keys import (
     default_unit,
     is_compound,
+    is_percussion,
     key_signature,
     meter_length,
     octave_shift,
+    transposition,
     unit_length,
 )
 from picogen_core.abc.lexer import Token, lex
+from picogen_core.abc.timing import read_tuplet
+from picogen_core.abc.tune import is_interleaved, read_lines
 from picogen_core.abc.voices import (
     MAX_BROKEN,
     MAX_RESTS,
-    MAX_TUPLET,
     TONE,
     Draft,
     VoiceState,
     read_length,
 )
 
-_LINE = re.compile(r"[^\r\n]+")
-_FIELD_LINE = re.compile(r"(?![A-Ga-gxz]:[|:])[A-Za-z+]:")
 _KEY_LINE = re.compile(r"^K:", re.M)
-_VOICE = re.compile(r"\[V:")
-_TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of …; 5, 7, 9 ask the meter
 
 
 def read_voices(text: str) -> dict[str, VoiceState]:
     """The voices of a tune, header and body, as they stand at its end; an overlay is `1&2`."""
-    lines = [(match.group(), match.start()) for match in _LINE.finditer(text)]
-    reader = _Reader(
-        any(line.startswith("[r:") or len(_VOICE.findall(line)) > 1 for line, _ in lines)
-    )
+    reader = _Reader(is_interleaved(text))
     has_key = _KEY_LINE.search(text) is not None
-    in_block = False  # %%begintext … %%endtext
-    for line, start in lines:
-        if in_block or line.startswith("%"):
-            in_block = line.startswith("%%begin") or (in_block and not line.startswith("%%end"))
-        elif _FIELD_LINE.match(line):
-            reader.read_field(line[0], line[2:])
+    for letter, line, start in read_lines(text):
+        if letter:
+            reader.read_field(letter, line)
         elif reader.in_body or not has_key or line.startswith(("[V:", "[r:")):
             reader.read_line(line, start)
     for voice in reader.voices.values():
         voice.end_bar()
     return reader.voices
+
+
+class Clef(NamedTuple):
+    """What a clef says of pitches; None for what it leaves as it is."""
+
+    shift: int | None = None
+    transpose: int | None = None
+    percussion: bool | None = None
+
+    def changed(self, later: Clef) -> Clef:
+        """What holds after a later one."""
+        return Clef(
+            self.shift if later.shift is None else later.shift,
+            self.transpose if later.transpose is None else later.transpose,
+            self.percussion if later.percussion is None else later.percussion,
+        )
+
+
+def read_clef(value: str) -> Clef:
+    """The clef in a K: or V: field."""
+    return Clef(octave_shift(value), transposition(value), is_percussion(value))
+
+
+def _set_clef(voice: VoiceState, clef: Clef) -> None:
+    if clef.shift is not None:
+        voice.shift = clef.shift
+    if clef.transpose is not None:
+        voice.transpose, voice.steps = clef.transpose, Interval.of(clef.transpose).steps
+    if clef.percussion is not None:
+        voice.percussion = clef.percussion
 
 
 class _Reader:
@@ -60,46 +86,51 @@ class _Reader:
         self.in_body = False
         self.name: str | None = None  # the voice that V: chose; overlays do not change it
         self.voice: VoiceState | None = None
-        self.overlays = 1
+        self.overlays, self.overlay_bars = 1, 0
         # What the header says; a voice takes it over when it begins.
         self.meter = "4/4"
         self.unit: Fraction | None = None
         self.key: dict[str, int] = {}
-        self.shift = 0
-        self.shifts: dict[str, int] = {}
+        self.scope = "octave"
+        self.clef = Clef()
+        self.clefs: dict[str, Clef] = {}
         # Lines of the interleaved form, whose voices all start at `line_start`.
         self.line = 0
         self.line_start = Fraction(0)
         self.line_voices: list[VoiceState] = []
 
     def read_field(self, letter: str, value: str) -> None:
-        """K:, M:, L: and V:, on a line of their own or inline; all others say nothing of notes."""
+        """K:, M:, L:, V: and I:, on a line of their own or inline; others say nothing of notes."""
         value = value.split("%", 1)[0].strip()
         if letter == "V":
             self._read_voice(value)
         elif letter == "K":
             self.in_body = True
-            key, shift = key_signature(value), octave_shift(value)
+            key, clef = key_signature(value), read_clef(value)
             target = self.voice or self
             target.key = target.key if key is None else key
-            target.shift = target.shift if shift is None else shift
+            if self.voice is None:
+                self.clef = self.clef.changed(clef)
+            else:
+                _set_clef(self.voice, clef)
         elif letter == "M":
             (self.voice or self).meter = value
         elif letter == "L" and (unit := unit_length(value)) is not None:
             (self.voice or self).unit = unit
+        elif letter == "I" and value.startswith("propagate-accidentals"):
+            self.scope = value.split()[-1]
+            for voice in self.voices.values():
+                voice.scope = self.scope
 
     def _read_voice(self, value: str) -> None:
         name = value.split(maxsplit=1)[0] if value else "1"
-        shift = octave_shift(value[len(name) :])
-        if shift is not None:
-            self.shifts[name] = shift
+        clef = read_clef(value[len(name) :])
+        self.clefs[name] = self.clefs.get(name, Clef()).changed(clef)
         if self.in_body:
-            self._choose(name)
-            if shift is not None and self.voice is not None:
-                self.voice.shift = shift
+            _set_clef(self._choose(name), clef)
 
     def _choose(self, name: str) -> VoiceState:
-        self.name, self.overlays = name, 1
+        self.name, self.overlays, self.overlay_bars = name, 1, 0
         self.voice = self._open(name)
         return self.voice
 
@@ -107,7 +138,8 @@ class _Reader:
         voice = self.voices.get(name)
         if voice is None:
             unit = self.unit or default_unit(self.meter)
-            voice = VoiceState(self.meter, unit, self.key, self.shifts.get(name, self.shift))
+            voice = VoiceState(self.meter, unit, self.key, scope=self.scope)
+            _set_clef(voice, self.clef.changed(self.clefs.get(name, Clef())))
             self.voices[name] = voice
         if voice.line != self.line:
             voice.end_bar()
@@ -133,18 +165,16 @@ class _Reader:
     def _note(self, voice: VoiceState, token: Token, at: int) -> None:
         match = TONE.match(token.text)
         if match is not None:
-            voice.add([voice.tone(match, at, 0)], read_length(match.group(4)))
+            voice.add([voice.tone(match, at, 0)], voice.quarters(match.group(4)))
 
     def _chord(self, voice: VoiceState, token: Token, at: int) -> None:
-        inside, _, outer = token.text.rpartition("]")
-        # Decorations may hold letters: blank them out, keeping the places of the rest.
-        inside = re.sub(r"![^!]*!", lambda match: " " * len(match.group()), inside)
+        inside, outer = split_chord(token.text)
         matches = list(TONE.finditer(inside))
         sounding = [match for match in matches if match.group(2)]
         tones = [voice.tone(match, at, count + 1) for count, match in enumerate(sounding)]
         tones = [tone for tone in tones if tone.pitch is not None] or tones[:1] or [_rest(at)]
         units = matches[0].group(4) or matches[0].group(7) or "" if matches else ""
-        voice.add(tones, read_length(units) * read_length(outer))
+        voice.add(tones, voice.quarters(units) * read_length(outer))
 
     def _grace(self, voice: VoiceState, token: Token, at: int) -> None:
         for match in TONE.finditer(token.text):  # dropped, but their accidentals hold in the bar
@@ -152,14 +182,13 @@ class _Reader:
                 voice.tone(match, at, 0)
 
     def _rest(self, voice: VoiceState, token: Token, at: int) -> None:
-        units = read_length(token.text[1:])
         if token.text[0] in "zx":
-            voice.add([_rest(at)], units)
+            voice.add([_rest(at)], voice.quarters(token.text[1:]))
             return
-        bar = (meter_length(voice.meter) or Fraction(1)) / voice.unit
-        voice.add([_rest(at)], units * bar)
-        if units.denominator == 1 and units <= MAX_RESTS:
-            voice.split_bar(int(units))
+        bars = read_length(token.text[1:])
+        voice.add([_rest(at)], bars * (meter_length(voice.meter) or 1) * 4)
+        if bars.denominator == 1 and bars <= MAX_RESTS:
+            voice.split_bar(int(bars))
 
     def _broken(self, voice: VoiceState, token: Token, at: int) -> None:
         if not voice.last or voice.broken is not None:
@@ -175,15 +204,16 @@ class _Reader:
             voice.tie(tone)
 
     def _tuplet(self, voice: VoiceState, token: Token, at: int) -> None:
-        # (p:q:r puts p notes into the time of q for the next r notes (ABC 2.1, 4.13).
-        given = [int(number[:4]) if number else 0 for number in token.text[1:].split(":")]
-        notes, time, count = (*given, 0, 0)[:3]
-        time = time or _TUPLET_TIME.get(notes, 3 if is_compound(voice.meter) else 2)
-        if 0 < notes <= MAX_TUPLET and time <= MAX_TUPLET:
-            voice.tuplet, voice.tuplet_left = Fraction(time, notes), count or notes
+        try:
+            tuplet = read_tuplet(token.text, is_compound(voice.meter))
+        except ValueError:
+            return
+        voice.tuplet, voice.tuplet_left = Fraction(tuplet.into, tuplet.count), tuplet.notes
 
     def _bar(self, voice: VoiceState, token: Token, at: int) -> None:
-        if self.overlays > 1 and self.name is not None:
+        self.overlay_bars -= 1
+        if self.overlays > 1 and self.overlay_bars <= 0 and self.name is not None:
+            voice.end_bar()
             voice = self._choose(self.name)
         voice.tuplet_left = 0  # one that lacks notes spoils its own bar alone
         voice.end_bar()
@@ -192,12 +222,18 @@ class _Reader:
         if self.name is None:
             return
         main = self._open(self.name)
+        self.overlay_bars = len(token.text)  # `&&` goes back to the start of the bar before
+        before = main.bars[-(self.overlay_bars - 1) :] if self.overlay_bars > 1 else ()
+        start = before[0].start if before else main.bar_start
         self.overlays += 1
+        while (used := self.voices.get(f"{self.name}&{self.overlays}")) and used.time > start:
+            self.overlays += 1
         layer = self.voice = self._open(f"{self.name}&{self.overlays}")
-        layer.meter, layer.unit = main.meter, main.unit
-        layer.key, layer.shift = main.key, main.shift
+        layer.meter, layer.unit, layer.key = main.meter, main.unit, main.key
+        layer.shift, layer.percussion = main.shift, main.percussion
+        layer.transpose, layer.steps = main.transpose, main.steps
         layer.end_bar()
-        layer.time = layer.bar_start = main.bar_start
+        layer.time = layer.bar_start = start
 
 
 def _rest(at: int) -> Draft:

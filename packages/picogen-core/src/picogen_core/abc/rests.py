@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from picogen_core.abc.keys import default_unit, meter_length, unit_length
 from picogen_core.abc.lexer import Token, format_length, lex
+from picogen_core.abc.patches import strip_marks
 from picogen_core.abc.timing import bar_length
 
 VOICE_MARK = re.compile(r"\[V:\s*(\w+)\s*\]")
@@ -87,3 +89,19 @@ def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> s
     }
     order = [*symbols, *(voice for voice in present if voice not in symbols)]
     return "".join(f"[V:{voice}]{present.get(voice, missing.get(voice, ''))}" for voice in order)
+
+
+def complete_lines(text: str) -> str:
+    """An interleaved text with every voice in each of its lines, without counters."""
+    lines = strip_marks(text).splitlines()
+    marked = [line for line in lines if line.startswith("[V:")]
+    voices = [line[2:].split()[0] for line in lines if re.match(r"V:\s*\S", line)]
+    voices += [voice for line in marked for voice, _ in split_line(line)]
+    score = next((line[7:] for line in lines if line.startswith("%%score")), "")
+    fields = dict(line.split(":", 1) for line in lines if re.match(r"[LM]:", line))
+    meter = fields.get("M", "none").strip()
+    unit = unit_length(fields.get("L", "")) or default_unit(meter)
+    symbols = rest_symbols(score, dict.fromkeys(voices))
+    bar = (meter_length(meter) or Fraction(1)) / unit
+    made = [complete_line(s, symbols, bar) if s.startswith("[V:") else s for s in lines]
+    return "\n".join(made) + "\n"

@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
+from picogen_core.abc.chords import split_chord
 from picogen_core.abc.lexer import LENGTH, TIMED, Token, lex, parse_length
 
 _TONE = re.compile(rf"(?:[A-Ga-g][,']*|[zx])({LENGTH})")
+_INTO = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
+MAX_TUPLET = 64
 _TUPLET = re.compile(r"\((\d+)(?::(\d*))?(?::(\d*))?")
 
 
@@ -22,8 +26,10 @@ class Tuplet:
     notes: int
 
 
-def read_tuplet(text: str) -> Tuplet:
-    """`(3` is 3:2:3; where `into` is missing it is 3 for 2, 4 and 8 notes and 2 for the others.
+@lru_cache(maxsize=512)
+def read_tuplet(text: str, compound: bool = False) -> Tuplet:
+    """`(3` is 3:2:3. Where `into` is missing it is 3 for 2, 4 and 8 notes and 2 for 3 and 6; for
+    others it is 3 in compound meters and else 2 (ABC 2.1, 4.13).
 
     Raises:
         ValueError: no tuplet that music has.
@@ -32,11 +38,22 @@ def read_tuplet(text: str) -> Tuplet:
     if match is None or len(text) > 12:
         raise ValueError(f"{text[:20]!r} is not a tuplet")
     count = int(match.group(1))
-    into = int(match.group(2) or 0) or (3 if count in (2, 4, 8) else 2)
+    into = int(match.group(2) or 0) or _INTO.get(count, 3 if compound else 2)
     notes = int(match.group(3) or 0) or count
-    if not 2 <= count <= 64 or into > 64 or notes > 64:
+    least = 1 if match.group(2) else 2
+    if not least <= count <= MAX_TUPLET or into > MAX_TUPLET or notes > MAX_TUPLET:
         raise ValueError(f"{text!r} is not a tuplet")
     return Tuplet(count, into, notes)
+
+
+def spell_out(text: str) -> str:
+    """A tuplet sign of a compound meter; `(5` and `(5::5`, which depend on that, as `(5:3:5`."""
+    try:
+        tuplet = read_tuplet(text, compound=True)
+    except ValueError:
+        return text
+    plain = tuplet == read_tuplet(text)
+    return text if plain else f"({tuplet.count}:{tuplet.into}:{tuplet.notes}"
 
 
 def split_length(token: Token) -> tuple[str, str]:
@@ -53,12 +70,11 @@ def token_length(token: Token) -> Fraction:
     Raises:
         ValueError: a length that no music has.
     """
-    stem, spelt = split_length(token)
-    length = parse_length(spelt)
-    if token.kind == "chord":
-        tone = _TONE.search(re.sub(r"![^!]*!", "", stem))
-        length *= parse_length(tone.group(1)) if tone else 1
-    return length
+    if token.kind != "chord":
+        return parse_length(split_length(token)[1])
+    inside, spelt = split_chord(token.text)
+    tone = _TONE.search(inside)
+    return parse_length(spelt) * (parse_length(tone.group(1)) if tone else 1)
 
 
 def event_lengths(tokens: Sequence[Token]) -> list[tuple[int, Fraction]]:
@@ -94,9 +110,22 @@ def event_lengths(tokens: Sequence[Token]) -> list[tuple[int, Fraction]]:
 
 
 def bar_length(tokens: Iterable[Token] | str) -> Fraction | None:
-    """The length of a bar in unit lengths, or None if it cannot be told."""
+    """The length of a bar in unit lengths, of its longest overlay; None if it cannot be told."""
+    layers = split_overlays(list(lex(tokens) if isinstance(tokens, str) else tokens))
     try:
-        listed = list(lex(tokens) if isinstance(tokens, str) else tokens)
-        return sum((length for _, length in event_lengths(listed)), Fraction(0))
+        return max(
+            sum((length for _, length in event_lengths(layer)), Fraction(0)) for layer in layers
+        )
     except ValueError:
         return None
+
+
+def split_overlays(tokens: Sequence[Token]) -> list[list[Token]]:
+    """What sounds at once in a bar: the tokens before, between and behind its `&`."""
+    layers: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == "overlay":
+            layers.append([])
+        else:
+            layers[-1].append(token)
+    return layers

@@ -8,11 +8,12 @@ with the octaves taken out: steps = 4k - 7o letters, semitones = 7k - 12o.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from picogen_core.abc.keys import ALTERATION, key_accidentals
+from picogen_core.abc.interval import UNISON, Interval
+from picogen_core.abc.keys import ALTERATION, QUARTERS, key_accidentals
 from picogen_core.abc.lexer import lex
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.voices import SEMITONES
@@ -23,7 +24,8 @@ KEYS = ("C#", "F#", "B", "E", "A", "D", "G", "C", "F", "Bb", "Eb", "Ab", "Db", "
 
 _MODES = {"": 0, "min": -3, "m": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5}
 _LETTERS = "FCGDAEB"
-_SIGNS = {alter: sign for sign, alter in ALTERATION.items()}
+_ALTERS = {**ALTERATION, **{sign: cents / 100 for sign, cents in QUARTERS.items()}}
+_SIGNS = {alter: sign for sign, alter in _ALTERS.items()}
 _KEY = re.compile(r"([A-G])([#b]?)([a-z]*)(.*)")
 _PITCH = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)")
 _DECORATION = re.compile(r"(![^!]*!)")
@@ -32,22 +34,6 @@ _SYMBOL = re.compile(
 )
 
 Render = Callable[["Interval"], str]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """k fifths up, octaves taken out so that it is at most a tritone."""
-
-    fifths: int
-
-    @property
-    def semitones(self) -> int:
-        return (7 * self.fifths + 5) % 12 - 5
-
-    @property
-    def steps(self) -> int:
-        octaves = (7 * self.fifths - self.semitones) // 12
-        return 4 * self.fifths - 7 * octaves
 
 
 @dataclass
@@ -106,10 +92,10 @@ class Transposer:
                 made.append(part)
                 continue
             if part.voice in self.fixed:
-                made.append(part.render(Interval(0)))
+                made.append(part.render(UNISON))
                 continue
             if part.signature is not None:
-                shifts[part.voice] = _within(part.signature + fifths) - part.signature
+                shifts[part.voice] = within_seven(part.signature + fifths) - part.signature
             shift = shifts.get(part.voice, shifts.get("", fifths))
             made.append(part.render(Interval(shift)))
         return "".join(made), Interval(fifths).semitones
@@ -118,7 +104,7 @@ class Transposer:
     def key(self) -> str:
         """The one of `KEYS` that has the piece's signature; of those beyond, the same pitches."""
         assert self.signature is not None
-        return KEYS[KEYS.index("C") - _within(self.signature)]
+        return KEYS[KEYS.index("C") - within_seven(self.signature)]
 
     def _add_key(self, value: str, voice: str) -> None:
         value = value.strip()
@@ -144,28 +130,57 @@ class Transposer:
                 self._parts.append(token.text)
 
     def _add_tones(self, text: str, voice: str) -> None:
-        for piece in _DECORATION.split(text):
-            place = 0
-            for match in () if piece.startswith("!") else _PITCH.finditer(piece):
-                self._parts.append(piece[place : match.start()])
-                self._parts.append(_Part(voice, _tone(*match.groups())))
-                place = match.end()
-            self._parts.append(piece[place:])
+        for part in _tones(text):
+            self._parts.append(part if isinstance(part, str) else _Part(voice, part))
+
+
+def move_tones(text: str, interval: Interval) -> str:
+    """A note, chord, grace or chord symbol, moved.
+
+    Raises:
+        BadInput: a note would need three sharps or flats.
+    """
+    if text.startswith('"'):
+        symbol = _SYMBOL.fullmatch(text)
+        return _symbol(symbol)(interval) if symbol else text
+    return "".join(part if isinstance(part, str) else part(interval) for part in _tones(text))
+
+
+def move_key(value: str, interval: Interval) -> str:
+    """The content of a K: field, moved. Raises `BadInput` if it is no key."""
+    signature, render = _read_key(value)
+    return render(Interval(within_seven(signature + interval.fifths) - signature))
+
+
+def fitting(value: str, interval: Interval) -> Interval:
+    """The interval of as many semitones that leaves a key at most seven sharps or flats."""
+    signature, _ = _read_key(value)
+    fifths = within_seven(signature + interval.fifths) - signature
+    missing = interval.semitones - Interval(fifths).semitones
+    return Interval(fifths, missing // 12)
+
+
+def _tones(text: str) -> Iterator[str | Render]:
+    """The text in pieces, of which those that are pitches depend on the interval."""
+    for piece in _DECORATION.split(text):
+        place = 0
+        for match in () if piece.startswith("!") else _PITCH.finditer(piece):
+            yield piece[place : match.start()]
+            yield _tone(*match.groups())
+            place = match.end()
+        yield piece[place:]
 
 
 @lru_cache(maxsize=4096)
 def _tone(sign: str | None, letter: str, marks: str) -> Render:
     octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
     step = 7 * octave + "CDEFGAB".index(letter.upper())
-    if sign in ("^/", "_/"):
-        raise BadInput(f"{sign}{letter} is a quarter tone")
-    alter = ALTERATION[sign] if sign else None
-    return lambda interval: _spell(step, alter, interval.fifths)
+    alter = _ALTERS[sign] if sign else None
+    return lambda interval: _spell(step, alter, interval)
 
 
 @lru_cache(maxsize=65536)
-def _spell(step: int, alter: int | None, fifths: int) -> str:
-    interval = Interval(fifths)
+def _spell(step: int, alter: float | None, interval: Interval) -> str:
     new = step + interval.steps
     sign = ""
     if alter is not None:
@@ -187,9 +202,10 @@ def _natural(step: int) -> int:
 
 def _read_key(value: str) -> tuple[int, Render]:
     """(Place of the signature on the line of fifths, the key in terms of an interval)."""
-    if value.lower().startswith("none"):
+    plain = value.lower().startswith("none")
+    if plain and not key_accidentals(value):
         return 0, lambda interval: "none" if interval.fifths == 0 else _tonic(interval.fifths)
-    match = _KEY.match(value)
+    match = _KEY.match("C exp" + value[4:] if plain else value)
     if match is None:
         raise BadInput(f"its key {value[:20]!r} is not one that can be read")
     letter, accidental, mode, rest = match.groups()
@@ -219,7 +235,7 @@ def _explicit(added: list[str], interval: Interval) -> list[str]:
 
 def _move(accidental: str, interval: Interval) -> str:
     step = 35 + "CDEFGAB".index(accidental[-1].upper())
-    return _spell(step, ALTERATION[accidental[:-1]], interval.fifths).rstrip("',").lower()
+    return _spell(step, ALTERATION[accidental[:-1]], interval).rstrip("',").lower()
 
 
 def _symbol(match: re.Match[str]) -> Render:
@@ -243,11 +259,16 @@ def _tonic(place: int) -> str:
     return _LETTERS[letter] + ("#" * sharps if sharps > 0 else "b" * -sharps)
 
 
+def major_key(fifths: int) -> str:
+    """The major key of a signature: 2 is `D`."""
+    return _tonic(fifths)
+
+
 def _plain(place: int) -> int:
     """The same pitch with at most one sharp or flat."""
     return place - 12 if place > 12 else place + 12 if place < -8 else place
 
 
-def _within(signature: int) -> int:
+def within_seven(signature: int) -> int:
     """The signature of the same pitches with at most seven sharps or flats."""
     return signature - 12 if signature > 7 else signature + 12 if signature < -7 else signature

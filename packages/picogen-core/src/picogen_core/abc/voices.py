@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from picogen_core.abc.keys import ALTERATION, meter_length
+from picogen_core.abc.keys import ALTERATION, QUARTERS, meter_length
 from picogen_core.abc.lexer import parse_length
 
 SEMITONES = (0, 2, 4, 5, 7, 9, 11)
@@ -16,7 +16,7 @@ SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 
 # Bounds that keep hostile text cheap: onsets add up, so denominators have to stay small.
 _MAX_LENGTH, _MAX_DENOMINATOR = 10**4, 1024
-MAX_TUPLET, MAX_BROKEN, MAX_RESTS = 99, 4, 64
+MAX_BROKEN, MAX_RESTS = 6, 64
 
 TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|([xz])([\d/]*)")
 """One note or rest: accidental, letter, octave marks, length, tie; or rest and its length."""
@@ -60,6 +60,7 @@ class Draft:
     octave: bool = False
     tied: bool = False
     chord: int = 0
+    cents: int = 0
 
 
 @dataclass(slots=True)
@@ -68,10 +69,13 @@ class VoiceState:
 
     key:         alterations by letter of the key signature.
     shift:       octaves that the clef adds.
+    transpose:   semitones from what is written to what sounds, and `steps` of the staff.
+    percussion:  its notes have no pitch.
+    scope:       what an accidental holds for: its `octave`, its letter (`pitch`), its note (`not`).
     time:        quarters since the start of the piece; `bar_start` is that of the bar.
     drafts:      all notes so far; `last` are the tones of the last note, chord or rest.
-    accidentals: alterations by step in force to the end of the bar.
-    tied:        pitches by step that a tie holds over to the next note.
+    accidentals: alterations and cents by step (in the scope `pitch` by letter) to the bar's end.
+    tied:        pitches and cents by step that a tie holds over to the next note.
     tuplet:      factor of the next `tuplet_left` notes; `broken` that of the next one.
     line:        the last line of the interleaved form that this voice was in.
     bars:        every bar that has ended.
@@ -81,17 +85,23 @@ class VoiceState:
     unit: Fraction
     key: dict[str, int]
     shift: int = 0
+    transpose: int = 0
+    steps: int = 0
+    percussion: bool = False
+    scope: str = "octave"
     time: Fraction = Fraction(0)
     bar_start: Fraction = Fraction(0)
     drafts: list[Draft] = field(default_factory=list)
     last: list[Draft] = field(default_factory=list)
-    accidentals: dict[int, int] = field(default_factory=dict)
-    tied: dict[int, int] = field(default_factory=dict)
+    accidentals: dict[int, tuple[int, int]] = field(default_factory=dict)
+    tied: dict[int, tuple[int, int]] = field(default_factory=dict)
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
     broken: Fraction | None = None
     line: int = 0
     bars: list[Bar] = field(default_factory=list)
+    _lengths: dict[str, Fraction] = field(default_factory=dict)
+    _lengths_of: Fraction | None = None
 
     def end_bar(self) -> None:
         """A barline at the present time: accidentals end."""
@@ -112,9 +122,17 @@ class VoiceState:
         meter = None if whole is None else whole * 4
         self.bars.append(Bar(self.line, self.bar_start, quarters, meter))
 
-    def add(self, tones: list[Draft], units: Fraction) -> None:
-        """Append one note, chord or rest of `units` unit lengths and move on in time."""
-        duration = units * self.unit * 4
+    def quarters(self, length: str) -> Fraction:
+        """What a length as it is spelt lasts."""
+        if self._lengths_of is not self.unit:
+            self._lengths, self._lengths_of = {}, self.unit
+        quarters = self._lengths.get(length)
+        if quarters is None:
+            quarters = self._lengths[length] = read_length(length) * self.unit * 4
+        return quarters
+
+    def add(self, tones: list[Draft], duration: Fraction) -> None:
+        """Append one note, chord or rest that is written as so many quarters; move on in time."""
         if self.tuplet_left:
             duration *= self.tuplet
             self.tuplet_left -= 1
@@ -134,22 +152,31 @@ class VoiceState:
         """Bind a tone of the last note or chord to what follows."""
         if tone.pitch is not None:
             tone.tied = True
-            self.tied[tone.step] = tone.pitch
+            self.tied[tone.step - self.steps] = tone.pitch, tone.cents
 
     def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
         """A draft of one matched tone; where it lies in time is for `add` to say."""
         sign, letter, marks, _, tie = match.groups()[:5]
         octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
         place = "CDEFGAB".index(letter.upper())
-        step = 7 * octave + place
-        if sign:
-            self.accidentals[step] = ALTERATION.get(sign, 0)
+        step, start, cents = 7 * octave + place, offset + match.start(2), 0
+        if sign and self.scope != "not":
+            scope = place if self.scope == "pitch" else step
+            self.accidentals[scope] = ALTERATION.get(sign, 0), QUARTERS.get(sign, 0)
         if step in self.tied and not sign:
-            pitch = self.tied[step]  # a tie carries its accidental over the barline
+            pitch, cents = self.tied[step]  # a tie carries its accidental over the barline
         else:
-            altered = self.accidentals.get(step, self.key.get(letter.upper(), 0))
-            pitch = 12 * (octave + 1 + self.shift) + SEMITONES[place] + altered
-        start = offset + match.start(2)
-        if not 0 <= pitch <= 127:
-            return Draft(None, 0, self.time, Fraction(0), start, bool(marks), False, chord)
-        return Draft(pitch, step, self.time, Fraction(0), start, bool(marks), bool(tie), chord)
+            if sign and self.scope == "not":
+                altered, cents = ALTERATION.get(sign, 0), QUARTERS.get(sign, 0)
+            else:
+                scope = place if self.scope == "pitch" else step
+                key = self.key.get(letter.upper(), 0)
+                altered, cents = self.accidentals.get(scope) or (key, 0)
+            pitch = 12 * (octave + 1 + self.shift) + SEMITONES[place] + altered + self.transpose
+        step += self.steps
+        if self.percussion or not 0 <= pitch <= 127:
+            step = step if self.percussion else 0
+            return Draft(None, step, self.time, Fraction(0), start, bool(marks), False, chord)
+        return Draft(
+            pitch, step, self.time, Fraction(0), start, bool(marks), bool(tie), chord, cents
+        )

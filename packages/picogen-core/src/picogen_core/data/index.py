@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.patches import split_body
+from picogen_core.abc.patches import drop_empty_lines, split_body
 from picogen_core.data.store import Dataset, encode_piece, from_encoded, read_dataset, read_rows
 from picogen_core.errors import BadInput
 
@@ -33,7 +33,7 @@ def open_data(path: Path) -> Dataset:
     for number, row in enumerate(rows, 1):
         file = _locate(path, number, row)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = drop_empty_lines(file.read_text(encoding="utf-8-sig"))
             if not split_body(text)[1]:
                 raise BadInput(
                     "it has no line that starts with [V:, so no music in NotaGen's form."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
 from picogen_core.abc.notes import Note
 from picogen_core.abc.transpose import KEYS, Transposer
@@ -35,13 +35,20 @@ def check_keys(keys: str) -> str:
     return keys
 
 
-def in_keys(text: str, keys: str, seed: str) -> tuple[list[InKey], dict[str, str]]:
+def in_keys(
+    text: str,
+    keys: str,
+    seed: str,
+    read: tuple[Encoded, dict[str, tuple[Note, ...]]] | None = None,
+) -> tuple[list[InKey], dict[str, str]]:
     """The piece in its own key first, then in the others; and why keys were left out.
+
+    read: what `encode_and_read` gives of the text, where that is known.
 
     Raises:
         BadInput: the piece itself cannot be encoded.
     """
-    encoded, voices = encode_and_read(text)
+    encoded, voices = read or encode_and_read(text)
     made = [InKey(key_field(text), 0, encoded)]
     if keys == ORIGINAL or keys == "1":
         return made, {}
@@ -84,22 +91,16 @@ def check_moved(
         BadInput: they are not.
     """
 
-    def heard(
-        voices: dict[str, tuple[Note, ...]], moved: int
-    ) -> dict[str, list[tuple[Fraction, Fraction, int | None]]]:
-        return {
-            name: [
-                (
-                    note.onset,
-                    note.duration,
-                    None
-                    if note.pitch is None
-                    else note.pitch + (0 if name.split("&")[0] in fixed else moved),
-                )
-                for note in notes
+    def heard(voices: dict[str, tuple[Note, ...]], moved: int) -> dict[str, list[Any]]:
+        made = {}
+        for name, notes in voices.items():
+            by = 0 if name.split("&")[0] in fixed else moved
+            places = [note.step if note.pitch is None else note.pitch for note in notes]
+            made[name] = [
+                (note.onset, note.duration, place and place + by, note.cents)
+                for note, place in zip(notes, places, strict=True)
             ]
-            for name, notes in voices.items()
-        }
+        return made
 
     if heard(before, semitones) != heard(after, 0):
         raise BadInput("its notes did not all move by the same interval")

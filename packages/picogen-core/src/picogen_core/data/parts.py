@@ -30,7 +30,7 @@ from picogen_core.data.store import Notes
 from picogen_core.errors import BadInput
 from picogen_core.files import write_atomic
 
-FORMAT = "2"
+FORMAT = "3"
 _WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight
 _FILE_WEIGHT = 8
 _AHEAD = 3  # parts waiting for each worker

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from picogen_core.abc.compare import Heard, are_same
 from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import melody, read_notes
-from picogen_core.abc.patches import check_characters, split_body, strip_marks
+from picogen_core.abc.mend import Mended, mend
+from picogen_core.abc.notes import melody, read_notes, read_tune
+from picogen_core.abc.patches import (
+    check_characters,
+    drop_empty_lines,
+    split_body,
+    strip_marks,
+)
 from picogen_core.abc.reduce import leave_out_rests
+from picogen_core.abc.rests import complete_lines
+from picogen_core.abc.tune import is_interleaved, names_one_voice
 from picogen_core.data.files.reader import FileReader, ReadFile
 from picogen_core.data.keys import InKey, in_keys
+from picogen_core.data.store import encode_and_read
 from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
@@ -44,7 +54,7 @@ class Made:
     pitches: list[int]
     keys: list[InKey]
     left_out: dict[str, str]
-    midi: tuple[int, int] | None = None
+    midi: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,18 +80,31 @@ def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejecte
 def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:
     piece = task.piece
     check_size(read.abc)
-    text = to_interleaved(read.abc)
+    text, tags = _unmended(read.abc), ""
     if task.tags and not has_tags(text):
-        text = task.tags + text
-    pitches = [pitch for voice in read_notes(text).values() for pitch in melody(voice)]
+        tags = task.tags
+    encoded, voices = encode_and_read(tags + text)
+    left = read.left
+    if not left and not are_same(Heard.of(read_notes(read.abc), {}), Heard.of(voices, {})):
+        made = to_interleaved(read.abc)
+        text, left = made.text, "".join(map(str, made.left[:1]))
+        encoded, voices = encode_and_read(tags + text)
+    if left:
+        raise BadInput(f"its notes would change: {left}")
+    text = tags + text
+    pitches = [pitch for voice in voices.values() for pitch in melody(voice)]
     if len(pitches) < MIN_NOTES:
         raise BadInput(f"only {len(pitches)} notes")
-    versions, left_out = in_keys(text, keys, f"{seed}:{piece.name}")
+    versions, left_out = in_keys(text, keys, f"{seed}:{piece.name}", (encoded, voices))
     row = _row(piece, text, len(pitches))
     midi = None
-    if read.notes is not None and read.moved is not None:
-        midi = (read.notes, read.moved)
-        row["approximate"] = f"{read.moved} of {read.notes} notes moved to the grid"
+    if read.notes is not None:
+        midi = (read.notes, read.moved, read.lost)
+        row["approximate"] = (
+            f"{read.moved} of {read.notes} notes moved to the grid, {read.lost} lost on others"
+        )
+    elif read.remarks:
+        row["remarks"] = list(read.remarks)
     return Made(piece.name, text, row, pitches, versions, left_out, midi)
 
 
@@ -94,16 +117,46 @@ def check_size(abc: str) -> None:
         raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
 
 
-def to_interleaved(abc: str) -> str:
+def to_interleaved(abc: str) -> Mended:
     """NotaGen's form of a tune: a line a bar without the voices that only rest.
 
-    A text that has this form already passes, without its counters.
+    Bars whose notes came out otherwise are written anew from the notes. A text that has this form
+    already passes, without its counters.
+
+    Raises:
+        BadInput: it has no key, no note, or a character outside ASCII.
     """
-    header, body = split_body(abc)
-    already = bool(body) and "\nK:" in "\n" + header and not header.startswith("X:")
-    text = strip_marks(abc) if already else leave_out_rests(interleave(abc))
+    if _is_ready(abc):
+        return Mended(_unmended(abc))
+    whole = _whole(abc)
+    made = mend(interleave(whole), Heard.of(*read_tune(whole)))
+    made = replace(made, text=leave_out_rests(made.text))
+    check_characters(made.text)
+    return made
+
+
+def _unmended(abc: str) -> str:
+    """The same before its notes are compared."""
+    if _is_ready(abc):
+        text = drop_empty_lines(strip_marks(abc))
+    else:
+        text = leave_out_rests(interleave(_whole(abc)))
     check_characters(text)
     return text
+
+
+def _is_ready(abc: str) -> bool:
+    """Whether the text has NotaGen's form and header."""
+    header, _ = split_body(abc)
+    return _is_marked(abc) and "\nK:" in "\n" + header and not header.startswith("X:")
+
+
+def _is_marked(abc: str) -> bool:
+    return "[V:" in abc and (is_interleaved(abc) or names_one_voice(abc))
+
+
+def _whole(abc: str) -> str:
+    return complete_lines(abc) if _is_marked(abc) else abc
 
 
 def _row(piece: SourcePiece, text: str, notes: int) -> dict[str, Any]:

@@ -134,8 +134,8 @@ def _plan(parts: list[Part], eval_ratio: float, seed: int) -> _Plan:
             plan.chosen[number].append(fact["first"] + place)
         plan.left_out.update(fact["left_out"].values())
         if fact["midi"]:
-            notes, moved = fact["midi"]
-            plan.midi.update({"files": 1, "notes": notes, "moved": moved})
+            notes, moved, lost = fact["midi"]
+            plan.midi.update({"files": 1, "notes": notes, "moved": moved, "lost": lost})
     return plan
 
 

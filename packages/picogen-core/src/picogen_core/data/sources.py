@@ -7,17 +7,14 @@ from pathlib import Path
 
 from pydantic import Field
 
+from picogen_core import score_file
 from picogen_core.abc.notes import split_tunes
 from picogen_core.data.corpora import CORPORA, read_corpus
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.options import Options
+from picogen_core.score_file import SUFFIXES, Kind
 from picogen_core.specs import SourceSpec
-
-ABC = (".abc",)
-MUSICXML = (".musicxml", ".mxl", ".xml")
-KERN = (".krn",)
-MIDI = (".mid", ".midi")
 
 
 class FileOptions(Options):
@@ -54,10 +51,11 @@ def read_music21(which: str, options: Music21Options) -> Iterator[SourcePiece]:
 
 def read_file(file: Path, name: str, provenance: str, licence: str) -> Iterator[SourcePiece]:
     """The tunes of an ABC file, `name#1`, `name#2`, …; of another score one piece, still unread."""
-    if file.suffix.lower() not in ABC:
+    data = score_file.read_file(file)
+    if score_file.kind_of(data) != "abc" and file.suffix.lower() not in SUFFIXES["abc"]:
         yield SourcePiece(name, "", provenance, licence, file)
         return
-    text = _decode(file.read_bytes())
+    text = score_file.decode(data)
     for number, tune in enumerate(split_tunes(text) or [text], 1):
         yield SourcePiece(f"{name}#{number}", tune, provenance, licence)
 
@@ -66,25 +64,16 @@ def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     return (f for f in folder.rglob("*") if f.suffix.lower() in suffixes and f.is_file())
 
 
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")  # old tune books
-
-
 def source_specs() -> Iterator[SourceSpec]:
     """The sources of the core."""
-    kinds = {
-        "abc": (ABC, "ABC files and folders of them, tune books included."),
-        "musicxml": (MUSICXML, "MusicXML files, compressed or not, and folders of them."),
-        "kern": (KERN, "Humdrum **kern files and folders of them, through music21."),
-        "midi": (
-            MIDI,
-            "MIDI files and folders of them: an approximation, on a grid of 1/16 and triplets.",
-        ),
+    summaries: dict[Kind, str] = {
+        "abc": "ABC files and folders of them, tune books included.",
+        "musicxml": "MusicXML files, compressed or not, and folders of them.",
+        "kern": "Humdrum **kern files and folders of them.",
+        "midi": "MIDI files and folders of them, on a grid of 1/32 and its triplets.",
     }
-    for name, (suffixes, summary) in kinds.items():
+    for name, summary in summaries.items():
+        suffixes = SUFFIXES[name]
         yield SourceSpec(
             name=name,
             summary=summary,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from picogen_core.abc.notes import split_tunes
+from picogen_core import score_file
 from picogen_core.abc.patches import split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.data.piece import check_size, to_interleaved
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.generation.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
+from picogen_core.pieces import SUFFIXES
 
 MAX_PROMPT = 1 << 20
-ABC = (".abc", ".txt")
-SCORES = (".musicxml", ".mxl", ".xml", ".krn", ".mid", ".midi")
 _CREDITS = ("T:", "C:")
 
 
@@ -45,9 +44,10 @@ def read_opening(
         ConfigError: it has fewer bars than `keep`, or as many as `total` already.
     """
     try:
-        abc, remark = _read(path, reader)
+        abc, remarks = _read(path, reader)
         check_size(abc)
-        text = to_interleaved(abc)
+        made = to_interleaved(abc)
+        text = made.text
     except BadInput as error:
         raise BadInput(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     header, body = split_body(text)
@@ -67,27 +67,23 @@ def read_opening(
     if tags and not tags.endswith(f"{TAGS_END}\n"):
         tags += f"{TAGS_END}\n"
     titles = given.titles or tuple(line for line in abc.splitlines() if line[:2] in _CREDITS)[:4]
-    remarks = (f"{path}: {remark}",) if remark else ()
-    return PlacedPrompt(titles, tags + header + count_bars(kept, total), remarks)
+    remarks += [f"notes differ in {difference}" for difference in made.left[:3]]
+    told = tuple(f"{path}: {remark}." for remark in remarks)
+    return PlacedPrompt(titles, tags + header + count_bars(kept, total), told)
 
 
-def _read(path: Path, reader: FileReader | None) -> tuple[str, str]:
+def _read(path: Path, reader: FileReader | None) -> tuple[str, list[str]]:
     """The score as ABC, and what should be known of that."""
     if not path.is_file():
         raise BadInput("there is no such file.")
-    suffix = path.suffix.lower()
-    if suffix in ABC:
-        tunes = split_tunes(read_prompt(path))
-        if not tunes:
-            raise BadInput("there is no tune in it.")
-        first = f"it has {len(tunes)} tunes; the first is taken." if len(tunes) > 1 else ""
-        return tunes[0], first
-    if suffix not in SCORES:
-        raise BadInput(f"not a score; these are read: {', '.join((*ABC, *SCORES))}.")
+    data = score_file.read_file(path)
+    kind, suffix = score_file.kind_of(data), path.suffix.lower()
+    if kind is None and suffix not in SUFFIXES:
+        raise BadInput(f"not a score; these are read: {', '.join(SUFFIXES)}.")
+    if kind == "abc" or (kind is None and suffix in score_file.SUFFIXES["abc"]):
+        tunes = score_file.read_scores(data).scores
+        first = [f"it has {len(tunes)} tunes; the first is taken"] if len(tunes) > 1 else []
+        return str(tunes[0]), first
     with nullcontext(reader) if reader else FileReader() as opened:
         read = opened.read(path)
-    if not read.moved:
-        return read.abc, ""
-    return read.abc, (
-        f"{read.moved} of its {read.notes} notes were moved to a grid of 1/16 and triplets."
-    )
+    return read.abc, [*read.remarks]

@@ -13,7 +13,7 @@ from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits
 
 # midi+svg: the MIDI first, then the pages; midi+lights+svg: between them, as JSON, when each note
 # of the pages sounds; png is of an SVG page, wav of a MIDI file in base64.
-Op = Literal["musicxml", "svg", "midi", "midi+svg", "midi+lights+svg", "png", "wav"]
+Op = Literal["musicxml", "abc", "svg", "midi", "midi+svg", "midi+lights+svg", "png", "wav"]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""What sounds in a standard MIDI file, in seconds: as much of the format as verovio writes."""
+"""Standard MIDI files: their tracks and events, and what sounds in them, in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from picogen_core.score.limits import ConversionError
 
@@ -26,21 +27,18 @@ def read_midi(data: bytes) -> list[Sound]:
     Raises:
         ConversionError: it is no standard MIDI file, or it is cut off.
     """
-    try:
-        return _read(data)
-    except IndexError:
-        raise ConversionError("the MIDI file is cut off") from None
+    return _read(data)
 
 
 def _read(data: bytes) -> list[Sound]:
-    ticks_a_beat = int.from_bytes(data[12:14], "big")
-    if data[:4] != b"MThd" or not 0 < ticks_a_beat < 0x8000:
+    ticks_a_beat = ticks_of(data)
+    if data[12:13] >= b"\x80":
         raise ConversionError("it is no MIDI file in quarters")
     notes: list[tuple[int, int, int, int]] = []
     tempos = {0: _BEAT}
-    for track in _tracks(data):
+    for track in tracks_of(data):
         sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for tick, status, body in _events(track):
+        for tick, status, body in iter_events(track):
             kind = status & 0xF0
             if status == 0xFF:
                 if body[0] == 0x51:
@@ -59,10 +57,34 @@ def _read(data: bytes) -> list[Sound]:
     ]
 
 
+def ticks_of(data: bytes) -> Fraction:
+    """Ticks a quarter; where a file counts frames of a second, of a quarter of half a second.
+
+    Raises:
+        ConversionError: it is no MIDI file.
+    """
+    data = _unwrapped(data)
+    division = int.from_bytes(data[12:14], "big")
+    if data[:4] != b"MThd" or len(data) < 14 or not division:
+        raise ConversionError("it is no MIDI file")
+    if division < 0x8000:
+        return Fraction(division)
+    ticks = Fraction((256 - (division >> 8)) * (division & 0xFF), 2)
+    if not ticks:
+        raise ConversionError("it is no MIDI file: no ticks in a frame")
+    return ticks
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """The file inside a RIFF file (.rmi)."""
+    start = data.find(b"MThd", 0, 64) if data[:4] == b"RIFF" else 0
+    return data[max(start, 0) :]
+
+
 class _Clock:
     """Ticks to seconds under a file's tempos; asked in the order of time."""
 
-    def __init__(self, tempos: dict[int, int], ticks_a_beat: int) -> None:
+    def __init__(self, tempos: dict[int, int], ticks_a_beat: Fraction) -> None:
         self.changes = sorted(tempos.items(), reverse=True)
         self.ticks_a_beat = ticks_a_beat
         self.tick, self.now, self.beat = 0, 0.0, _BEAT
@@ -76,11 +98,13 @@ class _Clock:
         return self.now
 
     def _go(self, tick: int) -> None:
-        self.now += (tick - self.tick) * self.beat / 1e6 / self.ticks_a_beat
+        self.now += float((tick - self.tick) * self.beat / self.ticks_a_beat) / 1e6
         self.tick = tick
 
 
-def _tracks(data: bytes) -> Iterator[bytes]:
+def tracks_of(data: bytes) -> Iterator[bytes]:
+    """The tracks; the last may be shorter than it says."""
+    data = _unwrapped(data)
     at = 8 + int.from_bytes(data[4:8], "big")
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "big")
@@ -89,32 +113,56 @@ def _tracks(data: bytes) -> Iterator[bytes]:
         at += 8 + size
 
 
+def iter_events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(tick, status, data); of a meta event (0xFF) the data begins with its type.
+
+    Raises:
+        ConversionError: the track is cut off within an event.
+    """
+    try:
+        yield from _events(track)
+    except IndexError:
+        raise ConversionError("the MIDI file is cut off") from None
+
+
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
+"""Bytes behind system messages, which have no place in a file but are met."""
+
+
 def _events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(tick, status, data); of a meta event (0xFF) the data begins with its type."""
     at, tick, running = 0, 0, 0
     while at < len(track):
         wait, at = _number(track, at)
         tick += wait
+        status = running
         if track[at] & 0x80:
-            running, at = track[at], at + 1
-        if running in (0xF0, 0xF7, 0xFF):
-            head = track[at : at + 1] if running == 0xFF else b""
+            status, at = track[at], at + 1
+        if status >= 0xF0:
+            if status not in (0xF0, 0xF7, 0xFF):
+                at += _SYSTEM_DATA.get(status, 0)
+                continue
+            head = track[at : at + 1] if status == 0xFF else b""
             size, start = _number(track, at + len(head))
-            yield tick, running, head + track[start : start + size]
+            yield tick, status, head + track[start : start + size]
             at = start + size
+            if head == b"\x2f":
+                return
             continue
-        size = 1 if running & 0xF0 in (0xC0, 0xD0) else 2
+        running = status
+        size = 1 if status & 0xF0 in (0xC0, 0xD0) else 2
         if at + size > len(track):
             raise IndexError
-        yield tick, running, track[at : at + size]
+        if status & 0x80:
+            yield tick, status, track[at : at + size]
         at += size
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
     """A variable-length number and the place after it."""
     value = 0
-    while True:
+    for _ in range(5):
         value = value << 7 | data[at] & 0x7F
         at += 1
         if not data[at - 1] & 0x80:
-            return value, at
+            break
+    return value, at

@@ -5,10 +5,14 @@ in globals, prints, reads files that a text names, and evaluates meters as Pytho
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import re
-from functools import reduce
+import types
+from fractions import Fraction
+from functools import lru_cache, reduce
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 from picogen_core.score.limits import ConversionError, safe_abc
@@ -19,25 +23,74 @@ _DOCTYPE = (
     '"http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
 _MAX_WARNINGS = 20
-_DIVISIONS = 720_720  # of a quarter: 64ths in tuplets up to 13 come out whole (its own: 2520)
+_DIVISIONS = 46_126_080  # of a quarter: 1024ths in tuplets up to 13 come out whole (its own: 2520)
+
+# What it cannot read and is changed for: quarter tones, notes below the 64th, which it rounds up,
+# and the sign of a note that a tie leads to, which holds in its bar as any other.
+_CHANGES = (
+    (
+        "if (note, oct) in s.ties:\n",
+        "if acc: s.msreAlts [(nUp, octnum)] = s.alterTab [acc]\n"
+        "        if (note, oct) in s.ties:\n",
+    ),
+    ("oneOf ('^^ __ ^ _ =')", "oneOf ('^^ __ ^/ _/ ^ _ =')"),
+    ("alterTab = {", "alterTab = {'^/':'0.5', '_/':'-0.5', "),
+    ("accTab = {", "accTab = {'^/':'quarter-sharp', '_/':'quarter-flat', "),
+    ("if den > 64:", "if den > 1024:"),
+    ("256:'64th'}", "256:'64th', 512:'128th', 1024:'256th', 2048:'512th', 4096:'1024th'}"),
+)
+_KEY = re.compile(r"^K:\s*([^\n%]*)|\[K:([^\]\n]*)\]", re.M)
+_EXPLICIT = re.compile(r"(?:none|[A-G][#b]?\s*exp\w*|exp\w*)(?![a-z])", re.I)
 
 
+@lru_cache(maxsize=1)
 def load_abc2xml() -> Any:
     """The converter, with what lets a text reach beyond itself taken out of its reach."""
-    from abctoolkit import abc2xml
-
-    module: Any = abc2xml
+    spec = importlib.util.find_spec("abctoolkit.abc2xml")
+    assert spec is not None and spec.origin is not None
+    source = Path(spec.origin).read_text(encoding="latin-1")
+    for old, new in _CHANGES:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    module: Any = types.ModuleType("picogen_abc2xml")
+    exec(compile(source, spec.origin, "exec"), module.__dict__)
     module.eval = _sum_of_digits  # a meter `M:os.system("…")/4` would run
     module.open = module.readfile = _refuse
+    module.convertBroken = _broken_rhythms
     reset = module.MusicXml.reset
-    if reset.__module__ != __name__:
 
-        def reset_finely(self: Any, *args: Any) -> None:
-            reset(self, *args)
-            self.divisions = _DIVISIONS
+    def reset_finely(self: Any, *args: Any) -> None:
+        reset(self, *args)
+        self.divisions = _DIVISIONS
 
-        module.MusicXml.reset = reset_finely
+    module.MusicXml.reset = reset_finely
     return module
+
+
+def _broken_rhythms(elements: Any) -> None:
+    """Make `A>B`, `A>B>C`, `A>{g}B` and `A>>>B` what they last; its own reads the first alone."""
+    before, sign = None, ""
+    signs = [i for i, element in enumerate(elements) if element.name == "broken"]
+    for element in elements:
+        if element.name == "broken":
+            sign = element.t[0]
+        elif element.name in ("note", "chord", "rest") and not getattr(element, "grace", 0):
+            if sign and before is not None:
+                short = Fraction(1, 2 ** len(sign))
+                factors = (2 - short, short) if sign[0] == ">" else (short, 2 - short)
+                for part, factor in zip((before, element), factors, strict=True):
+                    length = Fraction(*part.dur.t) * factor
+                    part.dur.t = length.numerator, length.denominator
+            before, sign = element, ""
+    for i in reversed(signs):
+        del elements[i]
+
+
+def _plain_key(match: re.Match[str]) -> str:
+    """`K:none ^f` and `K:D exp ^f` as `K:C ^f`: it knows neither, and adds to the key before."""
+    value = (match.group(1) if match.group(2) is None else match.group(2)).strip()
+    key = _EXPLICIT.sub("C", value, count=1) if _EXPLICIT.match(value) else value
+    return f"K:{key}" if match.group(2) is None else f"[K:{key}]"
 
 
 def _sum_of_digits(beats: str) -> int:
@@ -57,7 +110,7 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
         ConversionError: the text is refused or does not parse.
     """
     abc2xml = load_abc2xml()
-    text = safe_abc(abc)
+    text = _KEY.sub(_plain_key, safe_abc(abc))
     if not re.search(r"^X:", text, re.M):
         text = "X:1\n" + text
     said = io.StringIO()
@@ -68,6 +121,9 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
         reason = str(error).split("\n")[0][:120]
         raise ConversionError(f"abc2xml: {type(error).__name__}: {reason}") from None
     _shorten_durations(score)
+    for key in score.iter("key"):
+        for octave in key.findall("key-octave"):
+            key.remove(octave)  # it writes them empty
     for encoding in score.iter("encoding"):
         for date in encoding.findall("encoding-date"):
             encoding.remove(date)  # the same text gives the same file on any day

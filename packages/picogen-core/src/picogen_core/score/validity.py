@@ -9,15 +9,18 @@ from lxml import etree
 
 from picogen_core.abc.lexer import lex
 from picogen_core.abc.rests import cut_bars, split_line
+from picogen_core.errors import BadInput
 from picogen_core.score.limits import MAX_XML, ConversionError
 from picogen_core.score.schema import schema_faults
+from picogen_core.xml_notes import number
 
 
 def validity_faults(xml: bytes, abc: str | None = None) -> list[str]:
     """What is wrong, in words; nothing for a valid file.
 
-    Valid: it satisfies the MusicXML 4.0 schema, all voices of a measure end together, and, where
-    its interleaved `abc` is given, it has as many measures as that has bars.
+    Valid: it satisfies the MusicXML 4.0 schema, all parts of a measure end together, and, where
+    its interleaved `abc` is given, so do all voices, and it has as many measures as that has bars.
+    In other scores a voice may be incomplete: MusicXML asks for no rests.
 
     Raises:
         BadInput: the schema is not installed (`pip install 'picogen-core[schema]'`).
@@ -27,7 +30,7 @@ def validity_faults(xml: bytes, abc: str | None = None) -> list[str]:
         parts: list[etree._Element] = parse_parts(xml)
     except ConversionError as error:
         return [*faults, str(error)]
-    faults += unequal_measures(parts)[:1]
+    faults += unequal_measures(parts, complete=abc is not None)[:1]
     measures = len(parts[0].findall("measure"))
     if abc is not None and (bars := count_bars(abc)) != measures:
         faults.append(f"{bars} bars became {measures} measures")
@@ -78,29 +81,34 @@ def parse_parts(xml: bytes) -> list[etree._Element]:
     return parts
 
 
-def unequal_measures(parts: Sequence[etree._Element]) -> list[str]:
-    """Measures whose voices do not all end at the same time, over all parts."""
+def unequal_measures(parts: Sequence[etree._Element], complete: bool = True) -> list[str]:
+    """Measures whose voices do not all end at the same time, over all parts; if not all voices
+    need be `complete`, those whose parts do not."""
     faults = []
-    for number, measures in enumerate(zip(*map(_measure_ends, parts), strict=True), 1):
-        ends = set().union(*measures)
+    try:
+        ends_of = [_measure_ends(part) for part in parts]
+    except BadInput as error:
+        return [str(error)]
+    for count, measures in enumerate(zip(*ends_of, strict=True), 1):
+        ends = set().union(*(m if complete or not m else {max(m)} for m in measures))
         if len(ends) > 1:
             quarters = ", ".join(str(end) for end in sorted(ends))
-            faults.append(f"the voices of measure {number} last {quarters} quarters")
+            faults.append(f"the voices of measure {count} last {quarters} quarters")
     return faults
 
 
 def _measure_ends(part: etree._Element) -> list[set[Fraction]]:
     """For each measure, where its voices end, in quarters from its start."""
-    divisions = 1
+    divisions = Fraction(1)
     measures = []
     for measure in part.findall("measure"):
         now = Fraction(0)
         ends: dict[str, Fraction] = {}
         for element in measure:
-            divisions = int(element.findtext("divisions") or 0) or divisions
+            divisions = number(element, "divisions") or divisions
             if element.find("chord") is not None:
                 continue
-            length = Fraction(int(element.findtext("duration") or 0), divisions)
+            length = (number(element, "duration") or Fraction(0)) / divisions
             now += -length if element.tag == "backup" else length
             if element.tag == "note" and element.find("grace") is None:
                 ends[element.findtext("voice") or "1"] = now

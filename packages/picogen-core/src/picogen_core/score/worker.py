@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from picogen_core.errors import PicogenError
 from picogen_core.sandbox import Reply, in_fork, serve
 from picogen_core.score.limits import ConversionError, limits_for
 
@@ -28,6 +29,10 @@ class Libraries:
             from picogen_core.score.musicxml import load_abc2xml
 
             load_abc2xml()
+        elif op == "abc":
+            from picogen_core.data.files.xml import load_xml2abc
+
+            load_xml2abc()
         elif op == "wav":
             importlib.import_module("picogen_core.score.synth")
         elif op in ("svg", "midi", "midi+svg", "midi+lights+svg") and self._toolkit is None:
@@ -42,6 +47,11 @@ class Libraries:
 
             xml, warnings = abc_to_musicxml(text)
             return {"ok": [xml], "warnings": warnings}
+        if op == "abc":
+            from picogen_core.data.files.xml import musicxml_to_abc
+
+            made = musicxml_to_abc(text.encode(), sounding=False)
+            return {"ok": [made.abc], "warnings": list(made.remarks())}
         if op == "png":
             from picogen_core.score.raster import png_page
 
@@ -64,7 +74,7 @@ def convert(libraries: Libraries, op: str, text: str) -> Reply:
     """`Libraries.run` with its failures as replies."""
     try:
         return libraries.run(op, text)
-    except ConversionError as error:
+    except PicogenError as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "it needs more memory than a conversion may have"}

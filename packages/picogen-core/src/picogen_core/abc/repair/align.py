@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from picogen_core.abc.lexer import Token, format_length, lex
+from picogen_core.abc.patches import split_body
 from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
 from picogen_core.abc.repair.slurs import close_slurs
 from picogen_core.abc.rests import complete_line, cut_bars, rest_symbols
-from picogen_core.abc.timing import bar_length, event_lengths
+from picogen_core.abc.timing import bar_length, event_lengths, split_overlays
 
 Bar = tuple[list[Token], list[Token]]
 _NOTATED = sorted(
@@ -65,6 +66,7 @@ def align_bars(draft: Draft, log: Log) -> None:
             column = {voice: bars[i] for voice, (_, bars) in cut.items()}
             for voice, (bar, _) in column.items():
                 scale[voice] = _unit(draft, bar, scale[voice])
+                _fill_overlays(voice, bar, symbols[voice], changed)
             default = _align_column(column, scale, symbols, default, changed)
         _equal_barlines(bars_of, number == len(draft.lines), changed)
         mended |= changed
@@ -73,6 +75,29 @@ def align_bars(draft: Draft, log: Log) -> None:
             line[voice] = left + [token for bar, right in bars for token in bar + right]
             log.append(f"line {number}, voice {voice}")
     close_slurs(draft, mended)  # what was cut may have held one end of a slur
+
+
+def pad_bars(text: str) -> str:
+    """Give the shorter bars of a line rests, as many as the longest lasts; nothing is cut."""
+    header, body = split_body(text)
+    draft = Draft(header.splitlines(), [read_line(line) for line in body.splitlines()])
+    symbols, scale = _symbols(draft), dict.fromkeys(draft.voices(), Fraction(1))
+    for line in draft.lines:
+        cut = {voice: cut_bars(tokens) for voice, tokens in line.items()}
+        counts = {len(bars) for _, bars in cut.values()}
+        for i in range(min(counts)):
+            bars = {voice: bars[i][0] for voice, (_, bars) in cut.items()}
+            for voice, bar in bars.items():
+                scale[voice] = _unit(draft, bar, scale[voice])
+            lengths = {v: (bar_length(bar) or Fraction(0)) * scale[v] for v, bar in bars.items()}
+            longest = max(lengths.values())
+            for voice, bar in bars.items():
+                missing = (longest - lengths[voice]) / scale[voice]
+                if missing > 0 and _can_rest(missing):
+                    bar += _rests(missing, symbols[voice])
+        for voice, (left, bars_of) in cut.items():
+            line[voice] = left + [token for bar, right in bars_of for token in bar + right]
+    return draft.text()
 
 
 def _symbols(draft: Draft) -> dict[str, str]:
@@ -129,8 +154,31 @@ def _align_column(
     for voice, (bar, _) in column.items():
         if lengths[voice] != target:
             changed.add(voice)
-            bar[:] = _fit(bar, target / scale[voice], symbols[voice])
+            fit = target / scale[voice]
+            first, *overlays = (_fit(layer, fit, symbols[voice]) for layer in split_overlays(bar))
+            bar[:] = first
+            for overlay in overlays:
+                bar += [Token("overlay", "&", 0), *overlay]
     return target
+
+
+def _fill_overlays(voice: str, bar: list[Token], symbol: str, changed: set[str]) -> None:
+    """Give the layers of a bar rests, as many as its longest lasts; one without a note goes."""
+    if not any(token.kind == "overlay" for token in bar):
+        return
+    whole, first, *layers = bar_length(bar), *split_overlays(bar)
+    made = first
+    for i, layer in enumerate([first, *layers]):
+        length = bar_length(layer)
+        if i and length == 0:
+            made += layer
+            continue
+        missing = (whole or Fraction(0)) - (length or Fraction(0))
+        filled = _rests(missing, "x" if i else symbol) if missing and _can_rest(missing) else []
+        made = layer + filled if not i else [*made, Token("overlay", "&", 0), *layer, *filled]
+    if made != bar:
+        changed.add(voice)
+        bar[:] = made
 
 
 def _fit(bar: list[Token], target: Fraction, symbol: str) -> list[Token]:

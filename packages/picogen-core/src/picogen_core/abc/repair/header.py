@@ -16,8 +16,8 @@ _TEMPO = re.compile(
     r'(?:"[^"]*"\s*)?(?:\d{1,2}/\d{1,2}\s*=\s*\d{1,4}(?:\.\d{1,3})?)?(?:\s*"[^"]*")?'
 )
 _KEY = re.compile(
-    r"(?:none|([A-G])([#b]?) ?(|m|min|minor|maj|major|dor|phr|lyd|mix|loc|aeo|ion)(?![a-z]))"
-    r"((?: +[\w=+\-]+)*)"
+    r"(?:none|([A-G])([#b]?) ?(|exp|m|min|minor|maj|major|dor|phr|lyd|mix|loc|aeo|ion)(?![a-z]))"
+    r"((?: +(?:[\w=+\-]+|\^\^?[A-Ga-g]))*)"
 )
 _CLEF_ONLY = re.compile(r"(?:clef=)?(?:treble|bass|alto|tenor|perc|none)\d?(?:[-+]8)?")
 _VOICE = re.compile(r'V:(\w{1,8})((?: +(?:[\w=+\-,\']+|\w+="[^"\[\]]*"))*) *')

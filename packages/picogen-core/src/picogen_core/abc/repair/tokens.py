@@ -55,10 +55,17 @@ def drop_bad_fields(tokens: list[Token], log: Log) -> list[Token]:
 
 
 def drop_bad_decorations(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `!…!` with a space or a sign that no decoration has."""
-    kept = []
-    for token in tokens:
-        if token.kind == "decoration" and not _DECORATION.fullmatch(token.text):
+    """Take out `!…!` with a space or a sign that no decoration has, and a `!` alone."""
+    kept, opened = [], False
+    for i, token in enumerate(tokens):
+        lone = token.kind == "break" and token.text == "!"
+        if lone or (opened and token.kind != "bar"):
+            if lone:  # two of a bar stand for a line's end in old files, but not here
+                log.append("!")
+                rest = [t.kind for t in tokens[i + 1 :]]
+                bar = rest.index("bar") if "bar" in rest else len(rest)
+                opened = not opened and any(t.text == "!" for t in tokens[i + 1 : i + 1 + bar])
+        elif token.kind == "decoration" and not _DECORATION.fullmatch(token.text):
             log.append(token.text[:40])
         else:
             kept.append(token)
@@ -185,23 +192,11 @@ def _mend_barline(text: str, more: bool) -> str:
     return core + (ending if keeps else "")
 
 
-def drop_overlays(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `&` and what follows it in its bar: voices of their own do that here."""
-    kept, over = [], False
-    for token in tokens:
-        over = (over or token.kind == "overlay") and token.kind != "bar"
-        if over:
-            log.append(token.text[:20])
-        else:
-            kept.append(token)
-    return kept
-
-
 def bars(tokens: list[Token]) -> Iterator[tuple[int, int]]:
-    """(start, end) of the stretches between `bar` tokens."""
+    """(start, end) of the stretches between barlines and overlays."""
     start = 0
     for i, token in enumerate(tokens):
-        if token.kind == "bar":
+        if token.kind in ("bar", "overlay"):
             yield start, i
             start = i + 1
     yield start, len(tokens)
@@ -228,9 +223,9 @@ def _tuplet_fits(text: str, notes: int) -> bool:
 
 
 def mend_broken_rhythms(tokens: list[Token], log: Log) -> list[Token]:
-    """Take out `>` and `<` without a note on both sides; write out those the converter misreads.
+    """Take out `>` and `<` without a note on both sides; write out those that programs misread.
 
-    It applies the second sign of `A>B>C` to A, and takes a grace note for a note.
+    They apply the second sign of `A>B>C` to A, take a grace note for a note, and give up on `>>>`.
     """
     mended = list(tokens)
     dropped = set()
@@ -243,10 +238,14 @@ def mend_broken_rhythms(tokens: list[Token], log: Log) -> list[Token]:
             if tokens[i].kind != "broken":
                 continue
             after = next((k for k in range(i + 1, end) if tokens[k].kind in TIMED | {"broken"}), -1)
-            if before < 0 or after < 0 or tokens[after].kind == "broken" or len(tokens[i].text) > 2:
+            if before < 0 or after < 0 or tokens[after].kind == "broken" or len(tokens[i].text) > 5:
                 log.append(tokens[i].text[:20])
                 dropped.add(i)
-            elif paired or any(tokens[k].kind == "grace" for k in range(before, after)):
+            elif (
+                paired
+                or len(tokens[i].text) > 2
+                or any(tokens[k].kind == "grace" for k in range(before, after))
+            ):
                 log.append(tokens[before].text + tokens[i].text + tokens[after].text)
                 _write_out(mended, before, tokens[i].text, after)
                 dropped.add(i)
@@ -280,7 +279,6 @@ TOKEN_REPAIRS = (
     drop_bad_fields,
     drop_bad_decorations,
     drop_bad_graces,
-    drop_overlays,
     mend_pitches,
     mend_lengths,
     mend_barlines,

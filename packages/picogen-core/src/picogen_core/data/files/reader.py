@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from picogen_core.data.files.limits import LIMITS
 from picogen_core.errors import BadInput
 from picogen_core.sandbox import Worker
+from picogen_core.score.limits import STILL_SECONDS
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """A file as ABC; of a MIDI file also how many notes it has and how many the grid moved."""
+    """A file as ABC.
+
+    notes, moved, lost: of a MIDI file its notes, and those that the grid moved or lost.
+    remarks:            what should be known of the reading.
+    left:               the first bar whose notes are not those of the file, or "".
+    """
 
     abc: str
     notes: int | None = None
-    moved: int | None = None
+    moved: int = 0
+    lost: int = 0
+    remarks: tuple[str, ...] = ()
+    left: str = ""
 
 
 class FileReader(Worker):
@@ -36,9 +44,11 @@ class FileReader(Worker):
             BadInput: the reason, in one line.
         """
         try:
-            reply = self.ask({"path": str(path.resolve())}, LIMITS.wall_seconds)
+            reply = self.ask({"path": str(path.resolve())}, STILL_SECONDS)
         except (TimeoutError, ChildProcessError):
-            raise BadInput("the converter crashed or took too long") from None
+            raise BadInput("the converter crashed or stood still") from None
         if "error" in reply:
             raise BadInput(str(reply["error"]))
-        return ReadFile(reply["abc"], reply.get("notes"), reply.get("moved"))
+        counts = {key: reply[key] for key in ("notes", "moved", "lost") if key in reply}
+        remarks = tuple(reply.get("remarks", ()))
+        return ReadFile(reply["abc"], **counts, remarks=remarks, left=reply.get("left", ""))

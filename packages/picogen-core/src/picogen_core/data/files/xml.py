@@ -9,13 +9,20 @@ import io
 import re
 from types import SimpleNamespace
 from typing import Any
-from xml.etree import ElementTree
 
-from picogen_core.data.files.limits import MAX_EXPANDED
+from lxml import etree
+
+from picogen_core.abc.compare import Difference, Heard, crossing_ties
+from picogen_core.abc.interleave import interleave
+from picogen_core.abc.mend import Mended, mend
+from picogen_core.data.files.as_abc import AsAbc
+from picogen_core.data.files.plain import write_plain
+from picogen_core.data.files.straighten import straighten
 from picogen_core.errors import BadInput
-from picogen_core.xml_notes import unzip_mxl
+from picogen_core.xml_file import parse_score
+from picogen_core.xml_notes import XmlScore, read_parts
 
-_ROOT = "score-partwise"
+_CREDITS = ("T:", "C:")
 
 # NotaGen's call is `xml2abc -d 8 -c 6 -x`; the others are its defaults.
 _OPTIONS: dict[str, Any] = {
@@ -31,31 +38,57 @@ def load_xml2abc() -> Any:
     return xml2abc
 
 
-def musicxml_to_abc(data: bytes) -> str:
-    """The score as ABC, one V: a voice. An .mxl is expanded.
+def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
+    """The score as ABC. What xml2abc reads otherwise is written anew from the notes of the file.
+
+    Transposing instruments are written as they sound; not `sounding`, as in the file, under their
+    `transpose=`.
 
     Raises:
-        BadInput: xml2abc cannot read it, or finds no note in it.
+        BadInput: it is no score, or there is no note in it.
     """
-    if data[:2] == b"PK":
-        data = unzip_mxl(data, MAX_EXPANDED)
+    root = parse_score(data)
+    score = read_parts(root)
+    if not any(note.pitch is not None for notes in score.voices.values() for note in notes):
+        raise BadInput("it has no notes")
+    source = Heard.of(score.voices, score.all_bars())
+    credit = ""
+    try:
+        straighten(root, score if sounding else read_parts(root, sounding=False), sounding)
+        abc = _xml2abc(etree.tostring(root))
+        credit = "".join(line + "\n" for line in abc.splitlines() if line[:2] in _CREDITS)
+        made = mend(interleave(abc, sounding=sounding), source)
+    except BadInput as error:
+        made = _as_plain(score, source, str(error))
+    else:
+        if made.left:
+            made = min(made, _as_plain(score, source, ""), key=lambda m: len(m.left))
+    crossing = tuple(crossing_ties(source))
+    return AsAbc("X:1\n" + credit + made.text, made.mended, made.left, crossing)
+
+
+def _as_plain(score: XmlScore, source: Heard, reason: str) -> Mended:
+    try:
+        text = write_plain(score.voices, score.measures)
+    except ValueError as error:
+        raise BadInput(f"{reason}; {error}" if reason else str(error)) from None
+    made = mend(text, source)
+    mark = Difference(1, "all", reason or "written anew: the converter has other bars")
+    return Mended(made.text, (mark, *made.mended), made.left)
+
+
+def _xml2abc(data: bytes) -> str:
     xml2abc = load_xml2abc()
     options = SimpleNamespace(**_OPTIONS)
     xml2abc.abcOut = output = xml2abc.ABCoutput("score.abc", "", 0, options)
     output.outfile = io.StringIO()
     try:
-        root = next(ElementTree.iterparse(io.BytesIO(data), ["start"]))[1].tag
-        if root != _ROOT:
-            raise BadInput(f"its root is <{root}>; of MusicXML <{_ROOT}> is read")
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             xml2abc.Parser(options).parse(io.BytesIO(data))
-    except (MemoryError, BadInput):
+    except MemoryError:
         raise
-    except Exception as error:  # whatever it raises, the file is at fault and its name the reason
+    except Exception as error:  # whatever it raises, it cannot read the file
         reason = str(error).split("\n")[0][:120]
         raise BadInput(f"xml2abc: {type(error).__name__}: {reason}") from None
     # A name may hold breaks that are a new line to Python but not to ABC.
-    abc = re.sub(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", output.outfile.getvalue())
-    if not abc:
-        raise BadInput("it has no notes")
-    return abc
+    return re.sub(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", output.outfile.getvalue())

@@ -1,0 +1,59 @@
+"""Macros of ABC 2.1, 9: `m:~g2={a}g{f}g`, and `m:~n={o}n` for every note n."""
+
+from __future__ import annotations
+
+import re
+
+_MACRO = re.compile(r"\s*([^\s=](?:[^=]*[^\s=])?)\s*=\s*(.*\S)")
+_NOT_NOTES = re.compile(r'(![^!]*!|"[^"]*")')
+_MAX_LINE = 64 * 1024
+
+
+class Macros:
+    """Definitions so far; of several that fit, the longest is taken."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, str] = {}
+        self._regex: re.Pattern[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._made)
+
+    def add(self, definition: str) -> None:
+        """The content of an m: field; what is no definition changes nothing."""
+        if found := _MACRO.match(definition):
+            self._made[found.group(1)] = found.group(2)
+            longest_first = sorted(self._made, key=len, reverse=True)
+            self._regex = re.compile("|".join(map(_pattern, longest_first)))
+
+    def expand(self, line: str) -> str:
+        """A line of music with its macros written out."""
+        made = self._regex.sub(self._replacement, line) if self._regex else line
+        return made if len(made) <= _MAX_LINE else line
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        for target in sorted(self._made, key=len, reverse=True):
+            if found := re.fullmatch(_pattern(target), match.group()):
+                made = self._made[target]
+                return _relative(made, *found.groups()) if found.groups() else made
+        return match.group()
+
+
+def _pattern(target: str) -> str:
+    """A target as a regular expression; its n is any note."""
+    head, n, tail = target.partition("n")
+    return re.escape(head) + (r"([A-Ga-g])([,']*)" if n else "") + re.escape(tail)
+
+
+def _relative(text: str, letter: str, marks: str) -> str:
+    """The replacement for one note: `n` is that note, `o` the one above, `m` the one below, …"""
+    octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
+    step = 7 * octave + "CDEFGAB".index(letter.upper())
+
+    def note(match: re.Match[str]) -> str:
+        octave, place = divmod(step + ord(match.group()) - ord("n"), 7)
+        name = "CDEFGAB"[place]
+        return name.lower() + "'" * (octave - 5) if octave >= 5 else name + "," * (4 - octave)
+
+    parts = _NOT_NOTES.split(text)
+    return "".join(p if p[:1] in '!"' else re.sub("[h-z]", note, p) for p in parts)

@@ -1,0 +1,68 @@
+"""What stands around the notes of MusicXML, as far as xml2abc reads it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_NUMBER = re.compile(r"\s*-?\d{1,9}(?:\.\d{1,9})?\s*")
+_SPANS = {
+    "wedge": ("crescendo", "diminuendo", "stop"),
+    "octave-shift": ("up", "down", "stop"),
+    "pedal": ("start", "stop"),
+}
+_DIRECTIONS = frozenset({"metronome", "words", "rehearsal", "dynamics", "coda", "segno", *_SPANS})
+_JUMPS = frozenset({"dacapo", "dalsegno", "tocoda", "fine", "coda", "segno", "tempo"})
+_NOT_READ = ("lyric", "play", "listen", "instrument", "notehead-text", "footnote", "level")
+
+
+def clean_direction(element: Any) -> bool:
+    """Take out of a <direction> or <sound> what xml2abc stumbles over; whether anything is left."""
+    sounds = [element] if element.tag == "sound" else element.findall("sound")
+    for sound in sounds:
+        for child in list(sound):
+            sound.remove(child)
+        for name, value in list(sound.attrib.items()):
+            if name not in _JUMPS or (name == "tempo" and not _NUMBER.fullmatch(value)):
+                del sound.attrib[name]
+    for kind in element.findall("direction-type"):
+        for mark in list(kind):
+            if not _is_read(mark):
+                kind.remove(mark)
+        if not len(kind):
+            element.remove(kind)
+    for words in element.iter("words", "rehearsal"):
+        if not _NUMBER.fullmatch(words.get("default-y", "0")):
+            del words.attrib["default-y"]
+    return element.find("direction-type") is not None or any(sound.attrib for sound in sounds)
+
+
+def _is_read(mark: Any) -> bool:
+    if mark.tag in _SPANS:
+        return mark.get("type") in _SPANS[mark.tag]
+    if mark.tag == "metronome":
+        return bool(re.search(r"\d", mark.findtext("per-minute") or ""))
+    return mark.tag in _DIRECTIONS
+
+
+def clean_harmony(element: Any) -> bool:
+    """Whether a <harmony> is a chord symbol with a root."""
+    kind = element.find("kind")
+    if kind is None or not element.findtext("root/root-step"):
+        return False
+    if (kind.text or "").count("-") > 1:
+        kind.text = "none"
+    return True
+
+
+def clean_note(element: Any) -> None:
+    """Take out of a <note> what says nothing in ABC or what xml2abc would take for a number."""
+    for child in list(element):
+        if child.tag in _NOT_READ or (child.tag == "notehead" and not child.text):
+            element.remove(child)
+    for mark in [*element.iterfind("notations/*"), *element.iterfind("notations/*/*")]:
+        text = (mark.text or "").strip()
+        odd = mark.tag == "tremolo" and not (text.isdigit() and 0 < int(text) <= 8)
+        odd |= mark.tag == "fingering" and not re.fullmatch(r"[0-5]", text)
+        if odd or mark.tag in ("string", "fret", "glissando", "slide"):
+            mark.getparent().remove(mark)
