@@ -21,12 +21,14 @@ from picogen_metrics.validity import (
 _SHARE = Column("%", "higher", 100)
 COLUMNS = {
     "valid": _SHARE,
+    "pieces_in_meter": _SHARE,
     "converts": _SHARE,
     "schema_valid": _SHARE,
     "aligned": _SHARE,
     "bars_as_announced": _SHARE,
     "repairs": Column("repair/piece", "lower"),
 }
+_FIRST = ("valid", "meter_agreement", "pieces_in_meter", "repairs")
 ERROR = Column("%", "lower", 100)
 METER = Column("%", "closer", 100)
 
@@ -47,6 +49,7 @@ class ValidityMetric:
     bar_alignment_error: share of such bars (Wang et al. 2025); human scores have 0.377 %.
     bars_as_announced:   as many lines as the model's own counters `[r:i/n]` say at the start.
     meter_agreement:     share of bars as long as the meter, see `validity.meter_agreement`.
+    pieces_in_meter:     all their bars are; of pieces that have a meter.
     repairs:             what `picogen generate` mended before it wrote the piece, also by kind.
     """
 
@@ -83,6 +86,7 @@ class ValidityMetric:
             "misaligned": list(alignment.wrong),
             "bars_as_announced": None if announced is None else announced[0] == announced[1],
             "in_meter": [good, count],
+            "pieces_in_meter": good == count if count else None,
             "repairs": None if repairs is None else sum(repairs.values()),
             "repairs_by_kind": repairs,
             "why": why,
@@ -105,6 +109,7 @@ class ValidityMetric:
             value = ratio_value(parts, column, times, rng)
             if value is not None:
                 values[name] = value
+        values = {name: values[name] for name in _FIRST if name in values} | values
         values |= _repair_kinds(rows)
         pieces = [{"valid": row["valid"], "why": row["why"]} for row in rows]
         return Summary(values, headline="valid", pieces=pieces)
