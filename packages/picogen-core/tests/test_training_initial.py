@@ -86,6 +86,9 @@ def test_a_run_starts_from_a_run_and_its_file_reproduces_it(base: TrainConfig, t
     first, second = weights(config.run_dir / "last"), weights(again.run_dir / "last")
     assert all(torch.equal(first[k], second[k]) for k in first)
     recorded = manifest(config.run_dir / "last")["init"]
+    headers = recorded.pop("headers")
+    assert headers == manifest(base.run_dir / "last")["headers"]
+    assert headers["M"] == {"4/4": headers["pieces"]}
     assert recorded == {"path": str(base.run_dir), "sha256": digest(base.run_dir), "tags": []}
 
 
