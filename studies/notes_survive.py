@@ -9,8 +9,8 @@ source has a bar that is longer or shorter than that of the others, all its late
 step with them in the source and in step in the interleaved form, whose lines start all voices
 together. Such pieces are compared bar by bar and counted as `same by bar`.
 
-`--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (abc2xml,
-then xml2abc, then the same interleaving).
+`--detour N` compares the native path of N seeded tunes a book with the way over MusicXML (what
+`picogen convert` makes of it, read as `picogen data` does).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from picogen_core.abc.separate import separate
 from picogen_core.data.corpora import read_corpus
 from picogen_core.data.files.reader import FileReader, ReadFile
 from picogen_core.data.piece import to_interleaved
+from picogen_core.score.convert import convert_text
 from picogen_core.score.helper import Converter
 from picogen_core.xml_notes import read_xml_score
 
@@ -106,7 +107,8 @@ def detour(which: str, count: int, seed: int) -> dict[str, Any]:
         for piece in pieces:
             file = Path(folder) / "tune.musicxml"
             try:
-                file.write_bytes(converter.to_musicxml(piece.abc))
+                done = convert_text(piece.abc, ["musicxml"], converter)
+                file.write_bytes(done.files[".musicxml"])
                 abc = reader.read(file).abc
                 equal = voices_of(interleave(piece.abc)) == voices_of(interleave(abc))
                 verdict = "same" if equal else "differs"

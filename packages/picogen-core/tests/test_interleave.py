@@ -92,3 +92,11 @@ def test_no_note_of_a_real_book_is_lost(book):
 
 def test_split_tunes_of_a_file(tmp_path: Path):
     assert [len(melody(read_notes(t)["1"])) for t in split_tunes(JIG + "\n" + JIG)] == [19, 19]
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [("Dmix=c", "Dmix"), ("D mixolydian =c ^g", "Dmix =c ^g"), ("Dm^c", "Dmin ^c"), ("C =f", "C")],
+)
+def test_accidentals_that_the_mode_has_go_from_the_key(field: str, key: str) -> None:
+    assert f"K:{key}\n" in interleave(f"X:1\nL:1/4\nK:{field}\nDEFG|\n")

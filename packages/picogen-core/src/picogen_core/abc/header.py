@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
-from picogen_core.abc.keys import key_accidentals, octave_shift, transposition
+from picogen_core.abc.keys import key_accidentals, key_signature, octave_shift, transposition
 
 _KEY = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
@@ -74,7 +74,10 @@ class Header:
 
 
 def normal_key(value: str) -> str | None:
-    """`G minor` -> `Gmin`, `D mixolydian` -> `Dmix`, `A exp =g` as it is; None if it is no key."""
+    """`G minor` -> `Gmin`, `A exp =g` as it is; None if it is no key.
+
+    Accidentals that the mode has itself go: `D mixolydian =c` -> `Dmix`.
+    """
     value = value.split("%", 1)[0].strip()
     added = "".join(f" {accidental}" for accidental in key_accidentals(value))
     if value.lower().startswith("none"):
@@ -90,8 +93,12 @@ def normal_key(value: str) -> str | None:
     word = word.lower()
     if word.startswith("exp"):
         return f"{letter}{accidental} exp" + added
-    mode = _MODE_NAMES.get(word if word == "m" else word[:3], "")
-    return letter + accidental + mode + added
+    key = letter + accidental + _MODE_NAMES.get(word if word == "m" else word[:3], "")
+    return key if _altered(key) == _altered(key + added) else key + added
+
+
+def _altered(key: str) -> dict[str, int]:
+    return {letter: by for letter, by in (key_signature(key) or {}).items() if by}
 
 
 def normal_clef(value: str) -> str:
