@@ -52,8 +52,23 @@ def test_a_second_part_of_a_file_goes_on_with_its_staves() -> None:
     assert heard(kern_to_abc(text).abc) == "0:60:2 2:62:2"
 
 
-def test_a_stem_may_stand_before_the_accidental() -> None:
-    assert heard(kern_to_abc("**kern\n4B\\-\n4f/#J\n4c/\n==\n*-\n").abc) == "0:58:1 1:66:1 2:60:1"
+@pytest.mark.parametrize(
+    ("token", "pitch"),
+    [
+        ("4B\\-", 58), ("4f/#J", 66), ("4f'#", 66), ("4B;-", 58), ("4f~/;#L", 66), ("4f)#", 66),
+        ("4fyy#", 66), ("4B'--", 57), ("4f'n", 65), ("4c/", 60), ("4f#'", 66), ("4ff^##", 79),
+    ],
+)  # fmt: skip
+def test_signs_may_stand_between_letters_and_accidental(token: str, pitch: int) -> None:
+    made = kern_to_abc(f"**kern\n*M2/4\n=1\n{token}\n4c\n==\n*-\n").abc
+    assert heard(made) == f"0:{pitch}:1 1:60:1"
+
+
+def test_an_accidental_belongs_to_its_own_note() -> None:
+    made = kern_to_abc("**kern\n*M3/4\n=1\n[4f\n4f]#\n4e 4g'#\n==\n*-\n").abc
+    assert heard(made).split()[-2:] == ["2:64:1", "2:68:1"]
+    rows = "**kern\n*M2/4\n=1\n[4f'#\n4f]#\n==\n*-\n"
+    assert heard(kern_to_abc(rows).abc) == "0:66:2"
 
 
 def test_exclusive_interpretations_may_be_parted_by_spaces() -> None:

@@ -8,7 +8,8 @@ from fractions import Fraction
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES
 
-_PITCH = re.compile(r"([a-g]+|[A-G]+)[/\\LJ]*(#{1,3}|-{1,3}|n)?")  # a stem may stand between
+# A stem, a beam, a tie or an articulation may stand between the letters and the accidental.
+_PITCH = re.compile(r"([a-g]+|[A-G]+)(?:[^\sa-gA-G#\-n]*(#{1,3}|-{1,3}|n))?")
 _LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
 _SHARPS = "fcgdaeb"
 _NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
