@@ -25,7 +25,8 @@ def body(text: str) -> list[str]:
     ("key", "kept"),
     [
         ("D exp _b ^c", "D exp _b ^c"),
-        ("A mix =g", "Amix =g"),
+        ("A mix =g", "Amix"),  # it has that anyway
+        ("A mix ^d", "Amix ^d"),
         ("Hp", "D"),
         ("", "C"),
         ("none", "none"),
