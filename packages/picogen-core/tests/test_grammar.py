@@ -1,4 +1,3 @@
-import random
 from fractions import Fraction
 
 import pytest
@@ -6,9 +5,10 @@ from picogen_core.abc.grammar import Constraint, least_patches
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.lengths import Room, lengths, tuplets
 from picogen_core.abc.notes import read_tune
-from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode, encode_prompt
+from picogen_core.abc.patches import BOS, EOS, encode, encode_prompt
 from picogen_core.abc.timing import bar_length
-from picogen_core.generation.piece import CODEC, Piece, Start
+
+from .grammar_pieces import behind, characters, draw_blindly
 
 TUNE = """L:1/8
 Q:1/4=120
@@ -58,32 +58,8 @@ def read(text, *, bars=None, max_patches=None):
 
 def after(text, *, bars=None):
     """(characters that are wanted next, whether the cut may close) behind a prompt."""
-    constraint = Constraint(grammar=True, bars=bars)
-    begun = encode_prompt(text)
-    for row in begun.patches.tolist():
-        for code in row[: row.index(EOS) + 1 if EOS in row else PATCH_SIZE]:
-            constraint.take(code)
-    for character in begun.tail:
-        constraint.take(ord(character))
-    legal, wanted, _ = constraint.codes()
-    both = legal & wanted
-    return {chr(code) for code in range(3, 128) if both >> code & 1}, bool(both >> EOS & 1)
-
-
-def write(seed, max_patches, bars, prompt=""):
-    """A piece of which every code is drawn blindly from what is allowed."""
-    constraint = Constraint(max_patches, bars=bars)
-    piece = Piece(Start(1, prompt, seed, lambda: [constraint]))
-    chance = random.Random(seed)
-    while not piece.over and len(piece.rows) < max_patches:
-        for place in range(PATCH_SIZE):
-            allowed = CODEC[place].copy()
-            piece.limit(allowed)
-            choice = [code for code in range(128) if allowed[code]]
-            weights = [20 if chr(code) in "|\n" or code == EOS else 1 for code in choice]
-            if piece.put(chance.choices(choice, weights)[0]):
-                break
-    return piece.draft()
+    legal, wanted, _ = behind(text, bars=bars).codes()
+    return characters(legal & wanted), bool((legal & wanted) >> EOS & 1)
 
 
 @pytest.mark.parametrize("text", [TUNE, CHORALE])
@@ -235,7 +211,7 @@ def lengths_by_line(text):
 @pytest.mark.parametrize("seed", range(8))
 def test_blind_drawing_gives_the_bars_asked_for(seed):
     prompt = ["", HEADER, HEADER + "[r:0/5][V:1]C4 (3D", "L:1/16\nM:7/8\nK:Gmin\n"][seed % 4]
-    draft = write(seed, 120, 6, prompt)
+    draft = draw_blindly(seed, 120, 6, prompt)
     assert draft.complete, draft.text
     lines = [line for line in draft.text.splitlines() if line.startswith("[r:")]
     assert [line.split("]")[0] for line in lines] == [f"[r:{i}/{5 - i}" for i in range(6)]
@@ -249,7 +225,7 @@ def test_a_piece_closes_within_its_patches(bars):
     prompt = HEADER
     limit = len(encode_prompt(prompt).patches) + least_patches(bars) + 3
     for seed in range(3):
-        draft = write(seed, limit, bars, prompt)
+        draft = draw_blindly(seed, limit, bars, prompt)
         assert draft.complete and len(lengths_by_line(draft.text)) == bars
 
 

@@ -1,48 +1,21 @@
 """Under a plan of bars every bar keeps its meter, whatever a model would like to write."""
 
-import random
-
 import pytest
-from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.notes import read_tune
-from picogen_core.abc.patches import EOS, PATCH_SIZE, encode_prompt, split_body, strip_marks
+from picogen_core.abc.patches import split_body, strip_marks
 from picogen_core.abc.rests import complete_line, rest_symbols
-from picogen_core.generation.piece import CODEC, Piece, Start
+
+from .grammar_pieces import behind, characters, draw_blindly
 
 VOICES = "V:1 treble\nV:2 treble\nV:3 bass\n"
 ONE = "V:1 treble\n"
 HEADER = "L:1/8\nM:6/8\nK:G\n"
 
 
-def after(text, *, bars=None):
+def after(text, bars=8):
     """(characters wanted next, rare ones) behind a prompt."""
-    constraint = Constraint(grammar=True, bars=bars)
-    begun = encode_prompt(text)
-    for row in begun.patches.tolist():
-        for code in row[: row.index(EOS) + 1 if EOS in row else PATCH_SIZE]:
-            constraint.take(code)
-    for character in begun.tail:
-        constraint.take(ord(character))
-    _, wanted, rare = constraint.codes()
-    return tuple({chr(c) for c in range(3, 128) if codes >> c & 1} for codes in (wanted, rare))
-
-
-def write(seed, bars, prompt, weight):
-    """A piece of which every code is drawn blindly; at every place something has to be wanted."""
-    constraint = Constraint(2000, bars=bars)
-    piece = Piece(Start(1, prompt, seed, lambda: [constraint]))
-    chance = random.Random(seed)
-    while not piece.over:
-        for place in range(PATCH_SIZE):
-            legal, wanted, _ = constraint.codes()
-            assert legal & wanted or constraint.opening
-            allowed = CODEC[place].copy()
-            piece.limit(allowed)
-            choice = [code for code in range(128) if allowed[code]]
-            weights = [weight if chr(code) in "|\n" or code == EOS else 1 for code in choice]
-            if piece.put(chance.choices(choice, weights)[0]):
-                break
-    return piece.draft()
+    _, wanted, rare = behind(text, bars=bars).codes()
+    return characters(wanted), characters(rare)
 
 
 def bars_of(text):
@@ -77,7 +50,7 @@ def out_of_meter(bars):
 @pytest.mark.parametrize("voices", [ONE, VOICES])
 def test_blind_drawing_keeps_the_meter(meter, unit, voices):
     for seed, weight in ((1, 1), (2, 20)):
-        draft = write(seed, 8, f"L:{unit}\nM:{meter}\nK:G\n{voices}", weight)
+        draft = draw_blindly(seed, 2000, 8, f"L:{unit}\nM:{meter}\nK:G\n{voices}", weight)
         assert draft.complete
         assert draft.text.rstrip().endswith(("|]", ":|"))
         found = bars_of(draft.text)
@@ -100,7 +73,7 @@ def test_blind_drawing_keeps_the_meter(meter, unit, voices):
     ],
 )
 def test_only_ends_and_what_lies_around_a_repeat_are_short(music, wanted, rare, never):
-    found = after(f"{HEADER}{ONE}[r:0/7][V:1]G6|\n{music}", bars=8)
+    found = after(f"{HEADER}{ONE}[r:0/7][V:1]G6|\n{music}")
     assert set(wanted) <= found[0]
     assert set(rare) <= found[1]
     assert not set(never) & (found[0] | found[1])
@@ -108,30 +81,30 @@ def test_only_ends_and_what_lies_around_a_repeat_are_short(music, wanted, rare, 
 
 def test_the_last_bar_may_be_short_and_ends_the_piece():
     begun = f"{HEADER}{ONE}[r:0/1][V:1]G6|\n[r:1/0][V:1]G3 A2"
-    assert {"B", "|", ":"} <= after(begun, bars=2)[0]
-    assert after(begun + "|", bars=2) == ({"]"}, set())
-    assert after(begun + "B:", bars=2) == ({"|"}, set())
+    assert {"B", "|", ":"} <= after(begun, 2)[0]
+    assert after(begun + "|", 2) == ({"]"}, set())
+    assert after(begun + "B:", 2) == ({"|"}, set())
 
 
 def test_behind_a_pickup_comes_a_whole_bar():
     begun = f"{HEADER}{ONE}[r:0/7][V:1]G|\n[r:1/6][V:1]G3 A2"
-    assert not {"|", ":"} & set.union(*after(begun, bars=8))
-    assert {"|", ":"} <= after(begun + "B", bars=8)[0]
+    assert not {"|", ":"} & set.union(*after(begun))
+    assert {"|", ":"} <= after(begun + "B")[0]
 
 
 def test_a_change_of_meter_is_one_of_all_voices():
     begun = f"{HEADER}{VOICES}[r:0/7][V:1][M:3/4]G6|[V:2]"
-    assert after(begun, bars=8)[0] == {"["}
-    assert "M" in after(begun + "[", bars=8)[0]
-    assert after(begun + "[M:", bars=8)[0] == {"3"}
-    assert "G" in after(begun + "[M:3/4]", bars=8)[0]
+    assert after(begun)[0] == {"["}
+    assert "M" in after(begun + "[")[0]
+    assert after(begun + "[M:")[0] == {"3"}
+    assert "G" in after(begun + "[M:3/4]")[0]
     second = begun + "[M:3/4]G6|\n[r:1/6][V:3]"
-    assert after(second, bars=8)[0] == {"["}
-    assert after(second + "[M:", bars=8)[0] == {"3"}
+    assert after(second)[0] == {"["}
+    assert after(second + "[M:")[0] == {"3"}
     later = second + "[M:3/4]G6|\n[r:2/5][V:1]G"
-    assert {"6", "5"} <= after(later, bars=8)[0]
-    assert "8" not in after(later, bars=8)[0]  # that would be four quarters
+    assert {"6", "5"} <= after(later)[0]
+    assert "8" not in after(later)[0]  # that would be four quarters
 
 
 def test_no_meter_is_kept_where_there_is_none():
-    assert {"|", "A"} <= after("L:1/8\nM:none\nK:C\n[r:0/7][V:1]G|\n[r:1/6][V:1]G7", bars=8)[0]
+    assert {"|", "A"} <= after("L:1/8\nM:none\nK:C\n[r:0/7][V:1]G|\n[r:1/6][V:1]G7")[0]

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 from picogen_core.abc.grammar import Constraint, QuickConstraint
+from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.quick import Nodes
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 
@@ -128,6 +129,16 @@ def test_equal_on_random_walks(how, wild):
     for seed in range(6):
         walk(Both(nodes, **how), random.Random(seed), 60, wild)
         assert 0 < len(nodes) <= 200
+
+
+def test_places_of_other_choices_are_other_places():
+    nodes = Nodes()
+    for choices in (EVERYTHING, FieldChoices(meters=("6/8",)), FieldChoices(keys=("D",))):
+        for text in (TUNE, CHORALE):
+            both = Both(nodes, grammar=True, choices=choices)
+            for code in codes_of(text):
+                both.limit()
+                both.take(code)
 
 
 def test_what_came_once_asks_no_plain_automaton(monkeypatch):

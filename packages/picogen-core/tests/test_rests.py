@@ -77,3 +77,10 @@ def test_absent_voices_get_the_most_frequent_length():
 
 def test_a_line_without_a_length_takes_the_default():
     assert complete_line("[V:1]Z|", {"1": "z", "2": "z"}, Fraction(6)) == "[V:1]Z|[V:2]z6|"
+
+
+def test_absent_voices_change_their_meter_with_the_others():
+    line = complete_line("[V:1][M:3/4]C6|", {"1": "z", "2": "z"}, Fraction(8))
+    assert line == "[V:1][M:3/4]C6|[V:2][M:3/4]z6|"
+    kept = complete_line("[V:1][K:G]C6|", {"1": "z", "2": "z"}, Fraction(8))
+    assert kept == "[V:1][K:G]C6|[V:2]z6|"

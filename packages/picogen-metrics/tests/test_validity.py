@@ -150,6 +150,20 @@ def test_a_meter_is_kept_by_pickups_and_bars_cut_in_two() -> None:
     assert agreement("CDE|CD|CDE|CDE|") == (3, 4)
     assert agreement("CDE|CDEF|[M:4/4]CDEF|CDEFG|CDEF|") == (3, 5)
     assert agreement("[M:none]CDE|CD|") == (0, 0)
+    # The pickup does not take the bar that completes the next one.
+    assert agreement("C|CD:|E|CDE|CDE|]") == (5, 5)
+    assert agreement("CD|E|CDE|CDE|") == (4, 4)
+    assert agreement("CDE|CD|E|CD|CDE|CDE|") == (5, 6)
+
+
+def test_a_piece_is_in_meter_if_all_its_bars_are() -> None:
+    head = "M:3/4\nL:1/4\nK:C\n"
+    bodies = ["CDE|CDE|]", "CDE|CD|CDE|CDE|", "CDEF|CDE|", "[M:none]C|C|"]
+    rows = [QUICK.measure(piece_from_abc("a", head + body)) for body in bodies]
+    assert [row["pieces_in_meter"] for row in rows] == [True, False, False, None]
+    values = QUICK.summarise(rows, None, np.random.default_rng(0)).values
+    assert values["pieces_in_meter"].value == pytest.approx(100 / 3)
+    assert list(values)[:3] == ["valid", "meter_agreement", "pieces_in_meter"]
 
 
 def test_real_tunes_are_valid(oneill_texts: Callable[[], list[str]]) -> None:

@@ -9,7 +9,7 @@ from picogen_core.cache import cache_dir
 from picogen_core.progress import Reporter
 
 DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
-FORMAT = "v2"
+FORMAT = "v3"
 
 
 def default_data(reporter: Reporter) -> Path:

@@ -17,7 +17,7 @@ KINDS = ("L", "Q", "M", "K", "voices", "instruments")
 RARE = 500  # a value that fewer than one piece in so many has is hardly known
 _MOST = 400  # values of a kind that are kept
 _LONGEST = 40
-_NAME = re.compile(r'nm="([^"]*)"')
+_NAME = re.compile(r'nm="([^"]+)"')
 
 
 @dataclass(frozen=True)

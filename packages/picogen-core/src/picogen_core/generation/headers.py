@@ -1,4 +1,4 @@
-"""Headers: what a person asks for, what a checkpoint knows, and what it hardly does."""
+"""Headers: what a person requests, and what a checkpoint knows well or hardly."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from picogen_core.abc.grammar.bar_state import can_be_kept
 from picogen_core.abc.grammar.fields import EVERYTHING, ORDER, FieldChoices
 from picogen_core.abc.header import normal_key, normal_meter, normal_tempo
 from picogen_core.abc.keys import is_compound, key_signature, meter_length
@@ -21,10 +22,10 @@ from picogen_core.model.config import MANIFEST
 
 _NAMES = {"M": "meter", "K": "key", "Q": "tempo", "voices": "number of voices"}
 _SHOWN = 4
-_INSTRUMENT = re.compile(r'^V:.*nm="([^"]*)"', re.M)
+_INSTRUMENT = re.compile(r'^V:.*nm="([^"]+)"', re.M)
 
 
-def asked_fields(meter: str | None, key: str | None, tempo: str | None) -> dict[str, str]:
+def requested_fields(meter: str | None, key: str | None, tempo: str | None) -> dict[str, str]:
     """Values by the letter of their field, as training headers spell them.
 
     Raises:
@@ -32,7 +33,7 @@ def asked_fields(meter: str | None, key: str | None, tempo: str | None) -> dict[
     """
     if tempo and tempo.strip().isdecimal():
         tempo = f"1/4={tempo.strip()}"
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for letter, value, normal, example in (
         ("Q", tempo, normal_tempo, "1/4=120"),
         ("M", meter, normal_meter, "6/8"),
@@ -43,8 +44,13 @@ def asked_fields(meter: str | None, key: str | None, tempo: str | None) -> dict[
         spelt = normal(value)
         if spelt is None or not (spelt == "none" or field_is_legal(letter, spelt)):
             raise ConfigError(f"--{_NAMES[letter]} {value!r} cannot be read. Give {example}.")
-        asked[letter] = spelt
-    return asked
+        if letter == "M" and not can_be_kept(spelt):
+            raise ConfigError(
+                f"--meter {spelt}: a bar has to be a multiple of 1/32 and 8 whole notes at most. "
+                f"Give another, such as {example}."
+            )
+        requested[letter] = spelt
+    return requested
 
 
 def _key(value: str) -> str | None:
@@ -83,35 +89,38 @@ def field_choices(headers: Headers | None) -> FieldChoices:
 
 
 @lru_cache(maxsize=256)
-def asking(choices: FieldChoices, fields: tuple[tuple[str, str], ...]) -> FieldChoices:
-    """The choices with these fields asked for; for the same ones always the same object, since the
-    grammar's places are known by it."""
-    return choices.asking(dict(fields)) if fields else choices
+def requesting(choices: FieldChoices, fields: tuple[tuple[str, str], ...]) -> FieldChoices:
+    """The choices with these fields requested. Equal requests give the same object, by which the
+    grammar knows its places."""
+    return choices.requesting(dict(fields)) if fields else choices
 
 
-def join_fields(asked: Mapping[str, str], values: Mapping[str, str], music: bool) -> dict[str, str]:
-    """The values of a prompt with those asked for that have to stand before others of it; what is
-    left is written when its turn comes.
+def join_fields(
+    requested: Mapping[str, str], values: Mapping[str, str], music: bool
+) -> dict[str, str]:
+    """The values of a prompt, and of those requested the ones that stand before them in a header.
+
+    The model is made to write the others when their turn comes.
 
     Raises:
         ConfigError: the prompt says something else.
     """
-    for letter, value in asked.items():
+    for letter, value in requested.items():
         if values.get(letter, value) != value:
             raise ConfigError(
                 f"--{_NAMES[letter]} {value}: the prompt has {letter}:{values[letter]}. "
                 "Leave one of them out."
             )
     last = len(ORDER) if music else max((ORDER.find(letter) for letter in values), default=-1)
-    return {**values, **{k: v for k, v in asked.items() if ORDER.index(k) < last}}
+    return {**values, **{k: v for k, v in requested.items() if ORDER.index(k) < last}}
 
 
-def header_doubts(prompt: str, asked: Mapping[str, str], headers: Headers | None) -> list[str]:
+def header_doubts(prompt: str, requested: Mapping[str, str], headers: Headers | None) -> list[str]:
     """What of a piece's header the checkpoint hardly knows, a line each, with what is nearest."""
     if headers is None:
         return []
     header = re.split(r"^\[", prompt, maxsplit=1, flags=re.M)[0]
-    fields = dict(re.findall(r"^([QMK]):(.*)", header, re.M)) | dict(asked)
+    fields = dict(re.findall(r"^([QMK]):(.*)", header, re.M)) | dict(requested)
     doubts = [_doubt(letter, fields[letter], headers) for letter in "MK" if letter in fields]
     doubts += [_doubt("instruments", name, headers) for name in _INSTRUMENT.findall(header)]
     voices = len(re.findall(r"^V:", header, re.M))

@@ -1,4 +1,4 @@
-"""One piece that is asked for, and the same made ready: placed, checked, with its digest."""
+"""A request for one piece, and the same made ready: placed, checked, with its digest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import Limits
-from picogen_core.generation.headers import asked_fields
+from picogen_core.generation.headers import requested_fields
 from picogen_core.generation.opening import read_opening, read_prompt
 from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.piece import Guide
@@ -34,7 +34,7 @@ class PieceRequest:
     prompt:     header, or header and music; `prompt_file` holds one; `continued` is a score whose
                 first `keep_bars` bars are kept, all of them if None, of 0 the header.
     meter, key, tempo: as their fields say it, such as 6/8, Dmin, 1/4=120; None leaves them to the
-                prompt and the model. What is asked for does not change within the piece.
+                prompt and the model. A requested value does not change within the piece.
     bars:       in all, those of the prompt included; None leaves them to the model.
     grammar:    steer to sound bars; None: if there are `bars`.
     max_length: most patches, prompt included. None: as many as the model was trained on, and for
@@ -75,19 +75,19 @@ class PieceRequest:
         if self.bars is not None and self.grammar is False:
             raise ConfigError("--bars takes the grammar. Leave --no-grammar out.")
         prompt = read_prompt(self.prompt_file) if self.prompt_file else self.prompt
-        asked = self.fields()
+        requested = self.fields()
         if self.continued:
-            if asked:
+            if requested:
                 raise ConfigError(
                     "--meter, --key and --tempo are of a new piece, and --continue goes on from "
                     "one that has its own. Leave them out."
                 )
             return read_opening(self.continued, self.keep_bars, self.bars, prompt, reader)
-        return place_prompt(prompt, self.bars, asked)
+        return place_prompt(prompt, self.bars, requested)
 
     def fields(self) -> dict[str, str]:
-        """What is asked for, by the letters of the fields."""
-        return asked_fields(self.meter, self.key, self.tempo)
+        """Requested values by the letter of their field."""
+        return requested_fields(self.meter, self.key, self.tempo)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Job:
         """What watches over the piece while it is written."""
         request = self.request
         steered = bool(request.grammar or request.bars is not None)
-        if not steered and not request.sampling.mask and not self.choices.asked:
+        if not steered and not request.sampling.mask and not self.choices.requested:
             return []
         return [
             QuickConstraint(
@@ -128,10 +128,10 @@ class Job:
 
 
 def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> int:
-    """Most patches of a piece of a model that was trained on `context`, or what was asked for.
+    """Most patches of a piece: those requested, or what fits a model trained on `context`.
 
     Raises:
-        ConfigError: less was asked for than the bars take.
+        ConfigError: the bars take more than `max_length`.
     """
     if request.bars is None:
         return request.max_length or context

@@ -37,7 +37,7 @@ class PlacedPrompt:
 
 
 def place_prompt(
-    prompt: str, total: int | None = None, asked: Mapping[str, str] | None = None
+    prompt: str, total: int | None = None, requested: Mapping[str, str] | None = None
 ) -> PlacedPrompt:
     """Put the fields of a prompt where training headers have them.
 
@@ -45,12 +45,13 @@ def place_prompt(
     and %end between tags and what follows them; without a K: the model writes the rest of the
     header itself. Music after the K: becomes the first bars, one line a bar as in training; a bar
     without its barline stays open. Several voices (`V:` lines in the music) have to be whole bars.
-    With a `total` of bars the counters say so, whatever they said. Of fields that are `asked` for
-    those are put in that stand before others of the prompt; the rest the model is made to write.
+    With a `total` of bars the counters say so, whatever they said. Of the fields that are
+    `requested` those are put in that stand before others of the prompt. The model is made to write
+    the rest.
 
     Raises:
         BadInput: a field that cannot be read, or a character outside ASCII in the music.
-        ConfigError: the prompt has `total` bars already, or says something else than `asked`.
+        ConfigError: the prompt has `total` bars already, or says something else than `requested`.
     """
     lines = prompt.replace("\\n", "\n").replace("\r\n", "\n").split("\n")
     titles: list[str] = []
@@ -74,7 +75,7 @@ def place_prompt(
             values[found.group(1)] = _normal(found.group(1), found.group(2))
     if header.tags and header.tags[-1] != TAGS_END and (values or header.score or music):
         header.tags.append(TAGS_END)
-    values = join_fields(asked or {}, values, bool(music))
+    values = join_fields(requested or {}, values, bool(music))
     header.unit, header.tempo = values.get("L"), values.get("Q")
     header.meter, header.key = values.get("M", "4/4"), values.get("K", "")
     text = _conditioning(header, values, music, total)

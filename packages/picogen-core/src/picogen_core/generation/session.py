@@ -15,9 +15,9 @@ from picogen_core.generation.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
 from picogen_core.generation.headers import (
-    asking,
     field_choices,
     header_doubts,
+    requesting,
     trained_headers,
 )
 from picogen_core.generation.job import Job, PieceRequest, wanted_length
@@ -126,7 +126,7 @@ class Session:
         if candidates and candidates.count > 1:
             ranking = candidates.ranking
             settings["best_of"] = [candidates.count, ranking.rank, ranking.reference]
-        choices = asking(self._choices, tuple(fields.items()))
+        choices = requesting(self._choices, tuple(fields.items()))
         return Job(name or f"{number:04d}", number, request, prompt, limits, settings, choices)
 
     def write(

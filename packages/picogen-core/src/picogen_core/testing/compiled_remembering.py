@@ -25,7 +25,7 @@ from picogen_core.testing.compiled import (
 )
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import assert_same, drawn
-from picogen_core.testing.remembering import Pieces, make_pieces, narrowed
+from picogen_core.testing.written_pieces import Pieces, make_pieces, narrowed
 
 LENGTHS = (8, 8, 8)
 

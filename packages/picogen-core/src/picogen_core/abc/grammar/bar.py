@@ -172,11 +172,11 @@ class Bar(BarState):
     def _fields(self) -> int:
         """What a field may begin with; the meter changes at a bar's beginning alone, in all voices
         alike."""
-        fields = inline_fields(self.choices, self.alone)[""][0] & ~bits("M")
+        fields = inline_fields(self.choices, self.alone)[""][0]
         if self.due:
             return fields | bits("M")
         changes = self.leads and not self.begun and not self.exact
-        return fields | inline_fields(self.choices, self.alone)[""][0] if changes else fields
+        return fields if changes else fields & ~bits("M")
 
     def _field(self) -> int:
         if self.spelt.startswith("M") and self.due:

@@ -279,6 +279,11 @@ _STATE = (
 _READ = attrgetter(*_STATE)
 
 
+def can_be_kept(meter: str) -> bool:
+    """Whether the grammar can hold bars to this meter, or it is free."""
+    return meter == "none" or (_steps(meter) or MAX_STEPS + 1) <= MAX_STEPS
+
+
 @lru_cache(maxsize=256)
 def _steps(meter: str) -> int | None:
     """Grid steps of a full bar; None where there is no meter, or one that is finer than the

@@ -29,7 +29,7 @@ class Constraint:
                  limit.
     grammar:     sound bars, and voices of a line of equal length.
     bars:        so many lines, no more and no fewer, a bar each; this takes the grammar.
-    choices:     values of fields. If some are asked for, the header is steered without the grammar
+    choices:     values of fields. If some are requested, the header is steered without the grammar
                  too.
     """
 
@@ -40,7 +40,7 @@ class Constraint:
         self.max_patches = max_patches
         self.mask = TextMask()
         self._body = grammar or bars is not None
-        self.text = TextGrammar(bars, choices) if self._body or choices.asked else None
+        self.text = TextGrammar(bars, choices) if self._body or choices.requested else None
         self.bars = bars
         self.patches = 0
         self.place = 0  # in the patch

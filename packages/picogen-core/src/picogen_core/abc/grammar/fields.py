@@ -35,21 +35,21 @@ class FieldChoices:
     """What each field may say; the most usual values first. Two are equal only if they are one.
 
     units, tempos, meters, keys: values of L:, Q:, M:, K:.
-    asked: fields with a value that a person asked for, and no other: a header has them, and they
-           do not change within the piece.
+    requested: fields of which a person requested the value. A header has them, with that value
+               alone, and they do not change within the piece.
     """
 
     units: tuple[str, ...] = ("1/8", "1/16", "1/4", "1/2", "1/32")
     tempos: tuple[str, ...] = _TEMPOS
     meters: tuple[str, ...] = _METERS
     keys: tuple[str, ...] = field(default_factory=_every_key)
-    asked: frozenset[str] = frozenset()
+    requested: frozenset[str] = frozenset()
 
-    def asking(self, values: dict[str, str]) -> FieldChoices:
+    def requesting(self, values: dict[str, str]) -> FieldChoices:
         """The same, but for the fields that have one value by the name of their letter."""
         names = {"L": "units", "Q": "tempos", "M": "meters", "K": "keys"}
         changed = {names[letter]: (value,) for letter, value in values.items()}
-        return replace(self, **changed, asked=frozenset(values))
+        return replace(self, **changed, requested=frozenset(values))
 
     def header_lines(self, seen: str, voices: int, most: int) -> tuple[str, ...]:
         """The lines that may come after those of these letters; the most usual ones first."""
@@ -58,7 +58,7 @@ class FieldChoices:
             lines += [f"L:{unit}" for unit in self.units]
         if seen == "L":
             lines += [f"Q:{tempo}" for tempo in self.tempos]
-        if seen == "LQ" or (seen == "L" and "Q" not in self.asked):
+        if seen == "LQ" or (seen == "L" and "Q" not in self.requested):
             lines += [f"M:{meter}" for meter in self.meters]
         if seen.endswith("M"):
             lines += [f"K:{key}" for key in self.keys]
@@ -76,7 +76,7 @@ def inline_fields(choices: FieldChoices, units: bool) -> Spellings:
     }  # fmt: skip
     spelt = [f"K:{clef}" for clef in CLEFS]
     for letter, known in values.items():
-        if letter not in choices.asked:
+        if letter not in choices.requested:
             spelt += [f"{letter}:{value}" for value in known]
     return one_of(*spelt)
 

@@ -274,8 +274,11 @@ class TextGrammar:
         self._begin_line()
 
     def _debt(self) -> int:
-        """What the line that has ended owes. A first ending may be completed by the pickup that it
-        leads back to; under a plan of bars, which is for no long way round, it is not."""
+        """What the line that has ended owes to the next one.
+
+        The pickup that a first ending leads back to may complete it. With a plan of bars the next
+        bar has to, so that neighbours in the score always add up.
+        """
         if not self.reference or not self.reference.missing:
             return 0
         if self.index == 1:
@@ -324,9 +327,7 @@ class TextGrammar:
 
     def _begin_barline(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        missing = 0 if self.rest == 0 else bar.missing()
-        if self.owed == ANY_LENGTH:
-            missing = 0
+        missing = 0 if self.rest == 0 or self.owed == ANY_LENGTH else bar.missing()
         self.choice = self._rights()
         self.final, self.more = where == INSIDE, where == CLOSED
         self.place, self.spelt = "barline", character
