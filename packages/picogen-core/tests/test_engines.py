@@ -9,7 +9,7 @@ import pytest
 import torch
 from picogen_core import BadCheckpoint, ConfigError
 from picogen_core.abc.grammar import QuickConstraint
-from picogen_core.abc.grammar.quick import Nodes
+from picogen_core.abc.grammar.nodes import Nodes
 from picogen_core.compiled.jit import kernel
 from picogen_core.generation.decode import Limits, write
 from picogen_core.generation.engines import Engine, Spelling

@@ -7,7 +7,7 @@ import weakref
 import pytest
 from picogen_core.abc.grammar import Constraint, QuickConstraint
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
-from picogen_core.abc.grammar.quick import Nodes
+from picogen_core.abc.grammar.nodes import Nodes
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 
 TUNE = """L:1/8

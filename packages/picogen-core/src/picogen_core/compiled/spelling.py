@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.grammar.quick import STEPS
+from picogen_core.abc.grammar.nodes import EXIT, STEPS
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.draws import draw_code, surprise_of
 from picogen_core.compiled.jit import kernel
@@ -25,7 +25,7 @@ from picogen_core.draws import ENDED, GOES_ON, UNKNOWN
 from picogen_core.protocols import CompiledHead
 
 COUNTER_ROOM = 24  # characters of a line's counter with its voice's beginning
-_STEPS = STEPS
+_STEPS, _EXIT = STEPS, EXIT
 _MARK = np.array(list(b"[r:"), np.uint8)
 
 
@@ -34,7 +34,7 @@ class Walk(NamedTuple):
 
     known:    [N] the newest character, which the head has not read; `BEGINNING` in all or in none.
     place:    [N] of the next character in the patch.
-    node:     [N] where the automaton stands.
+    node:     [N] where the automaton stands; `caller`: [N] before its string or counter, or −1.
     counter:  [N, COUNTER_ROOM] of the line, `counter_end` [N] characters.
     opening:  [N] stop behind `[r:` at a patch's head, since what follows is given.
     uniforms: [N, P] of this patch.
@@ -48,6 +48,7 @@ class Walk(NamedTuple):
     known: NDArray[np.int64]
     place: NDArray[np.int64]
     node: NDArray[np.int64]
+    caller: NDArray[np.int64]
     counter: NDArray[np.uint8]
     counter_end: NDArray[np.int64]
     opening: NDArray[np.int64]
@@ -66,9 +67,9 @@ class Walk(NamedTuple):
 
 def make_walk(rows: int) -> Walk:
     """Room for so many."""
-    number = np.zeros((6, rows), np.int64)
+    number = np.zeros((7, rows), np.int64)
     return Walk(
-        known=number[0], place=number[1], node=number[2],
+        known=number[0], place=number[1], node=number[2], caller=number[6],
         counter=np.zeros((rows, COUNTER_ROOM), np.uint8), counter_end=number[3],
         opening=number[4], uniforms=np.zeros((rows, PATCH_SIZE)),
         codes=np.zeros((rows, PATCH_SIZE), np.int64), status=number[5], nats=np.zeros(rows),
@@ -81,6 +82,8 @@ class Rules(NamedTuple):
 
     limits: NDArray[np.uint8]
     following: NDArray[np.int32]
+    returns: NDArray[np.int32]
+    within: NDArray[np.int64]
     due: NDArray[np.int64]
     tones: NDArray[np.int64]
     temperature: float
@@ -120,6 +123,11 @@ def draw_next(logits, row, walk, rules, order, work):
     if code >= 0:
         step = 0 if due else _STEPS[rules.tones[node], code]
         following = rules.following[node, step + VOCABULARY * ends]
+        if following <= _EXIT:
+            caller = walk.caller[row]
+            following = rules.returns[caller, _EXIT - following] if caller >= 0 else np.int32(-1)
+        elif following >= 0 and rules.within[following] and not rules.within[node]:
+            walk.caller[row] = node
     given = walk.opening[row] == 1 and place == 2
     for i in range(3):
         given = given and walk.codes[row, i] == _MARK[i]

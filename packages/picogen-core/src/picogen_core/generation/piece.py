@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.charsets import FREELY, NEVER
-from picogen_core.abc.grammar.quick import Node
+from picogen_core.abc.grammar.nodes import Node
 from picogen_core.abc.patches import (
     BOS,
     EOS,
@@ -186,13 +186,18 @@ class Piece:
         assert self._walker is not None
         return self._walker.counted()
 
-    def walked(self, codes: list[int], node: Node, ended: bool) -> bool:
+    def caller(self) -> Node | None:
+        """The node before the string or counter in which the automaton stands."""
+        assert self._walker is not None
+        return self._walker.caller
+
+    def walked(self, codes: list[int], node: Node, caller: Node | None, ended: bool) -> bool:
         """These characters came, and the automaton went on to `node`. Whether the patch ended."""
         assert self._walker is not None
         self._patch += bytes(codes)
         self.characters += len(codes)
         if codes:
-            self._walker.walked(node, 0 if ended else len(self._patch))
+            self._walker.walked(bytes(codes), node, caller, ended)
         if ended:
             self._end_patch()
         return ended

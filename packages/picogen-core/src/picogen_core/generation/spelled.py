@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from picogen_core.abc.grammar.quick import Node, Table
+from picogen_core.abc.grammar.nodes import Node, Table
 from picogen_core.abc.patches import VOCABULARY
 from picogen_core.draws import ENDED
 from picogen_core.generation.engines import Spelling
@@ -67,7 +67,7 @@ def _spell(
     """As far as the table goes."""
     walk = engine.walk.rows(len(ready))
     for i, (row, node) in enumerate(ready):
-        _enter(walk, i, row, node)
+        _enter(walk, i, row, node, table)
     slots = np.array([row.slot for row, _ in ready], np.int64)
     engine.spell(
         slots, walk, engine.rules(table, sampling_numbers(sampling, VOCABULARY), likelihood)
@@ -76,8 +76,9 @@ def _spell(
         _leave(walk, i, row, table, likelihood)
 
 
-def _enter(walk: Walk, i: int, row: _Row, node: Node) -> None:
-    counter = row.piece.counted()
+def _enter(walk: Walk, i: int, row: _Row, node: Node, table: Table) -> None:
+    counter, caller = row.piece.counted(), row.piece.caller()
+    walk.caller[i] = caller.number if caller and caller.table is table else -1
     walk.known[i], walk.place[i], walk.node[i] = row.known, row.place, node.number
     walk.opening[i], walk.nats[i] = row.piece.opening, 0.0
     walk.counter[i, : len(counter)] = np.frombuffer(counter, np.uint8)
@@ -91,11 +92,12 @@ def _leave(walk: Walk, i: int, row: _Row, table: Table, likelihood: bool) -> Non
     row.place, row.known = place, codes[-1]
     if likelihood:
         row.piece.nll = (row.piece.nll or 0.0) + float(walk.nats[i])
-    node = table.nodes[walk.node[i]]
+    node, number = table.nodes[walk.node[i]], walk.caller[i]
+    caller = table.nodes[number] if number >= 0 else row.piece.caller()
     if walk.status[i] == ENDED:
-        row.ended = row.piece.walked(codes, node, ended=True)
+        row.ended = row.piece.walked(codes, node, caller, ended=True)
     else:  # the automaton stands before the newest code, which it does not know yet
-        row.piece.walked(codes[:-1], node, ended=False)
+        row.piece.walked(codes[:-1], node, caller, ended=False)
         row.ended = row.piece.put(codes[-1])
 
 

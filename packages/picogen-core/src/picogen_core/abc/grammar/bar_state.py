@@ -87,16 +87,6 @@ class BarState:
         """Within quotes, a decoration or a field."""
         return self.place in ("quote", "bang", "field") and not self.lost
 
-    def carried(self) -> tuple[int, str, int]:
-        """What goes on into the voice's next bar."""
-        return self.unit, self.meter, 0 if self.lost else self.slurs
-
-    def carry(self, carried: tuple[int, str, int]) -> None:
-        """Be as after a bar that left this."""
-        self.unit, meter, self.slurs = carried
-        self._set_meter(meter)
-        self.lost = False
-
     def restore(self, state: tuple[Any, ...], memo: int | None) -> None:
         """Stand where `state` was taken."""
         if len(state) == len(_STATE):

@@ -6,6 +6,7 @@ a quarter, 315 a step, and rounds what is finer, so voices would drift apart.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -63,16 +64,22 @@ class Room(NamedTuple):
 
     def fits(self, steps: int) -> bool:
         """Whether the next event may last so long and leave what others can fill."""
+        needs = self.needs(steps)
+        return needs is not None and needs <= self.steps
+
+    def needs(self, steps: int) -> int | None:
+        """Steps that an event so long takes, or its tuplet at the least; None if it is too fine."""
         if not self.left:
-            return steps <= self.steps
+            return steps
         grain = self.grain
         if steps % grain or self.spent % grain:
-            return False
-        whole = self.parts // gcd(self.parts, self.into)
+            return None
+        common = gcd(self.parts, self.into)
+        whole = self.parts // common
         total = self.spent + steps + grain * (self.left - 1)  # of those to come, at least
         if self.left == 1 and total % whole:
-            return False
-        return -(-total // whole) * whole * self.into <= self.steps * self.parts
+            return None
+        return -(-total // whole) * (self.into // common)
 
     def after(self, steps: int) -> Room:
         """The room once the event has taken its steps."""
@@ -108,25 +115,44 @@ def longest(scale: int, room: Room, begun: str = "") -> str:
 
 
 def _fitting(scale: int, room: Room) -> dict[str, int]:
-    steps = {
+    steps = _steps_of_lengths(scale)
+    fits = {count: room.fits(count) for count in set(steps.values())}
+    return {spelt: count for spelt, count in steps.items() if fits[count]}
+
+
+@lru_cache(maxsize=64)
+def _steps_of_lengths(scale: int) -> dict[str, int]:
+    """Of spellings that are whole grid steps."""
+    return {
         spelt: scale * length.numerator // (64 * length.denominator)
         for spelt, length in _LENGTHS.items()
         if not scale * length.numerator % (64 * length.denominator)
     }
-    return {spelt: count for spelt, count in steps.items() if room.fits(count)}
 
 
-@lru_cache(maxsize=1024)
 def tuplets(room: Room, compound: bool) -> Spellings:
     """Tuplet signs for which there is room. In compound time `(5`, `(7`, `(9` are ambiguous."""
-    fitting = []
+    return _signs(bisect_right(_signs_by_room()[0], room.steps), compound)
+
+
+@lru_cache(maxsize=256)
+def _signs(count: int, compound: bool) -> Spellings:
+    """So many of the signs, those that take least first."""
+    ambiguous = ("(5", "(7", "(9") if compound else ()
+    return tree({sign: 0 for sign in _signs_by_room()[1][:count] if sign not in ambiguous})
+
+
+@lru_cache(maxsize=1)
+def _signs_by_room() -> tuple[list[int], list[str]]:
+    """Grid steps that tuplets take at the least, in order, and their signs."""
+    found = []
     for sign in _TUPLETS:
         tuplet = read_tuplet(sign)
-        ambiguous = compound and sign in ("(5", "(7", "(9")
-        inside = room.within(tuplet)
-        if not ambiguous and any(map(inside.fits, range(1, tuplet.count + 1))):
-            fitting.append(sign)
-    return tree(dict.fromkeys(fitting, 0))
+        first = Room(0).within(tuplet)
+        needs = [first.needs(steps) for steps in range(1, tuplet.count + 1)]
+        found.append((min(steps for steps in needs if steps is not None), sign))
+    found.sort()
+    return [steps for steps, _ in found], [sign for _, sign in found]
 
 
 @lru_cache(maxsize=256)

@@ -34,7 +34,8 @@ def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
     known = place, edge, bool(text.later()), (text.left, reference, bar.state())
     if place != "barline":
         return known
-    return *known, text.spelt, text.choice, text.final, text.more
+    line = None if len(text.order) > 1 else (text.index == 0, text.plan is None, bar.meter)
+    return *known, text.spelt, text.choice, text.final, text.more, line
 
 
 def takes_tones(text: TextGrammar) -> bool:
@@ -46,10 +47,9 @@ def takes_tones(text: TextGrammar) -> bool:
 
 
 def _next(text: TextGrammar) -> tuple[Any, ...] | None:
-    """What the bar behind the counter depends on; None if it is not yet known whose it is."""
-    if len(text.order) > 1:
-        return None
-    return text.index == 0, text.rest == 0, text.owed, text.bars[text.order[0]].carried()
+    """What the bar behind the counter depends on, beside the line before; None if it is not yet
+    known whose it is."""
+    return None if len(text.order) > 1 else (text.rest == 0,)
 
 
 def text_found(text: TextGrammar) -> tuple[Any, Any]:
@@ -66,10 +66,8 @@ def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, An
     if text.place == "header":
         text.header.restore(state[1])
     elif text.place == "counter" or text.place == "voice":
-        _, left, text.spelt, text.choice, after = state
+        _, left, text.spelt, text.choice, _ = state
         text.due = len(left)
-        if after:
-            text.bars[text.order[0]].carry(after[-1])
     elif len(state) == 2:
         text.bars[text.voice].restore(state[1], known)
     else:
@@ -81,4 +79,4 @@ def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, An
         text.reference = reference
         text.bars[text.voice].restore(bar, known)
         if text.place == "barline":
-            text.spelt, text.choice, text.final, text.more = state[4:]
+            text.spelt, text.choice, text.final, text.more, _ = state[4:]

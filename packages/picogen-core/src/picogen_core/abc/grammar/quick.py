@@ -8,124 +8,18 @@ a piece stays with that: how far it is, its voices and their other bars, the cou
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-import numpy as np
-
-from picogen_core.abc.grammar.charsets import FREELY
 from picogen_core.abc.grammar.constraint import Constraint
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import INSIDE
+from picogen_core.abc.grammar.nodes import ENDS, NODES, Node, Nodes
 from picogen_core.abc.grammar.places import restore_text, takes_tones, text_found, text_state
-from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
+from picogen_core.abc.patches import EOS, PATCH_SIZE
 
-MOST_NODES = 20_000  # some 30 MB
-FIRST_ROOM = 64  # of a table; it doubles
 _COUNTED = 0  # the counter's next character, whichever it is
-_ENDS = 128  # added to a code that ends its patch
-_EACH = bytes(range(128))
-_TONES = bytes.maketrans(b"ABCDEFGabcdefg", b"A" * 14)
-_TONES_ALIKE = _EACH.translate(_TONES)
 _LINE_END, _SHUT, _OPEN = ord("\n"), ord("]"), ord("[")
-
-
-class Node:
-    """A place: its state, what may come there, and the places that came next.
-
-    place: of the text, "" without the grammar; `string`: within quotes or the like, where the bar
-           around them stays with the plain automaton.
-    due:   characters of the counter that are to come; its next one is the only one. 0 elsewhere.
-    alike: of each code one that leads to the same place.
-    table, number: where its row is, of what may come and of what follows.
-    """
-
-    __slots__ = ("alike", "due", "found", "limit", "number", "place", "state", "string", "table")
-
-    def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
-        self.state, self.limit, self.due = state, limit, due
-        self.place: str = state[-1][0] if state[-1] else ""
-        self.string = self.place == "bar" and len(state[-1]) == 2
-        self.alike = _TONES_ALIKE if tones else _EACH
-        self.found: tuple[Any, Any] = (None, None)
-        self.table: Table | None = None
-        self.number = -1
-
-    def after(self, step: int) -> Node | None:
-        """The place behind a step that came here once."""
-        table = self.table
-        assert table is not None
-        number = int(table.following[self.number, step])
-        return table.nodes[number] if number >= 0 else None
-
-
-class Table:
-    """What is known of places, a row each, for kernels: they walk from row to row.
-
-    limits:    [M, V] how freely each code may come.
-    following: [M, 2V] the row of the place behind each step: a code, or where it ends its patch
-               V + a code; −1 where that is not known.
-    due:       [M] see `Node`; `tones`: [M] whether all tones are one step.
-    """
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self.limits = np.zeros((FIRST_ROOM, VOCABULARY), np.uint8)
-        self.following = np.full((FIRST_ROOM, 2 * VOCABULARY), -1, np.int32)
-        self.due, self.tones = np.zeros((2, FIRST_ROOM), np.int64)
-
-    def _make_room(self) -> None:
-        """Twice as much; arrays that a kernel has at hand stay as they are."""
-        self.limits = np.concatenate([self.limits, np.zeros_like(self.limits)])
-        self.following = np.concatenate([self.following, np.full_like(self.following, -1)])
-        self.due = np.concatenate([self.due, np.zeros_like(self.due)])
-        self.tones = np.concatenate([self.tones, np.zeros_like(self.tones)])
-
-    def add(self, node: Node) -> None:
-        number = len(self.nodes)
-        if number == len(self.limits):
-            self._make_room()
-        if isinstance(node.limit, int):
-            self.limits[number, node.limit] = FREELY
-        else:
-            self.limits[number] = np.frombuffer(node.limit, np.uint8)
-        self.due[number], self.tones[number] = node.due, node.alike is _TONES_ALIKE
-        node.table, node.number = self, number
-        self.nodes.append(node)
-
-    def join(self, node: Node, step: int, following: Node) -> None:
-        """`following` is the place behind a step from `node`."""
-        if node.table is self and following.table is self:
-            self.following[node.number, step] = following.number
-
-
-class Nodes:
-    """All places that are known, of all pieces; forgotten when they are too many: then a new table
-    begins, and who still walks in the old one is not disturbed."""
-
-    def __init__(self, most: int = MOST_NODES) -> None:
-        self.most = most
-        self.table = Table()
-        self._known: dict[tuple[Any, ...], Node] = {}
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def get(self, state: tuple[Any, ...]) -> Node | None:
-        return self._known.get(state)
-
-    def add(self, node: Node) -> None:
-        with _ADDING:
-            if len(self._known) >= self.most:
-                self.table, self._known = Table(), {}
-            self._known[node.state] = node
-            self.table.add(node)
-
-
-NODES = Nodes()
-_ADDING = threading.Lock()
-STEPS = np.array([list(_EACH), list(_TONES_ALIKE)], np.int64)
-"""[2, V] the step that a code is, by `Table.tones`."""
+_BEGINNINGS = {"quote": '"', "bang": "!"}
 
 
 class QuickConstraint(Constraint):
@@ -139,6 +33,7 @@ class QuickConstraint(Constraint):
         self._nodes = nodes
         self._node: Node | None = None  # the plain automaton stands still while there is one
         self._came: tuple[Node, int] | None = None
+        self._caller: Node | None = None  # before this string or counter; None if not a node
         self._counter = b""
 
     def limit(self, place: int) -> int | bytes:
@@ -154,20 +49,22 @@ class QuickConstraint(Constraint):
     def take(self, code: int) -> None:
         node = self._node
         if node is None:
-            self._came = None
+            self._came = self._caller = None
             super().take(code)
             return
         place = self.place + 1
         ends = place == PATCH_SIZE or code == EOS
-        step = node.alike[code]
-        if node.due and code == self._counter[-node.due]:
-            step = _COUNTED
-        following = node.after(step + _ENDS if ends else step)
+        step = _COUNTED if node.due and code == self._counter[-node.due] else node.alike[code]
+        step += ENDS if ends else 0
+        line_ends = code == _LINE_END and self.text is not None
+        following = None if line_ends else node.after(step, self._caller)
         if following is None:
             self._leave()
-            self._came = (node, step + _ENDS if ends else step) if self._stays(code) else None
+            self._came = (node, step) if self._stays(code) else None
             super().take(code)
             return
+        if following.calls and not node.within:
+            self._caller = node
         self._node = following
         if ends:
             self._end_node_patch()
@@ -199,13 +96,31 @@ class QuickConstraint(Constraint):
         """This line's counter, which a walk needs besides."""
         return self._counter
 
-    def walked(self, node: Node, place: int) -> None:
-        """A kernel has gone on to `node`, at this place of the patch; 0: behind its end."""
+    @property
+    def caller(self) -> Node | None:
+        """The node before the string or counter of this place."""
+        return self._caller
+
+    def walked(self, codes: bytes, node: Node, caller: Node | None, ended: bool) -> None:
+        """These came, and a kernel has gone on to `node`; whether the patch ended."""
+        self._caller = caller
+        if caller and caller.place == "barline" and _LINE_END in codes:
+            self._cross(caller, codes)
+            return
         self._node = node
-        if place:
-            self.place = place
-        else:
+        if ended:
             self._end_node_patch()
+        else:
+            self.place += len(codes)
+
+    def _cross(self, caller: Node, codes: bytes) -> None:
+        """A kernel has gone on into the next line: the plain automaton counts it."""
+        end = codes.index(_LINE_END)
+        self._node = None
+        self.place += end
+        self._restore(caller)
+        for code in codes[end:]:
+            super().take(code)
 
     def _stays(self, code: int) -> bool:
         """Whether all that changes behind this code is in the state."""
@@ -218,7 +133,9 @@ class QuickConstraint(Constraint):
             return code != _LINE_END and (code != _OPEN or bool(self.text.header.line))
         if place == "voice":
             return code != _SHUT or len(self.text.order) == 1
-        return code != _LINE_END and (place != "barline" or code != _OPEN)
+        if place == "barline":
+            return code != _OPEN and (code != _LINE_END or len(self.text.order) == 1)
+        return code != _LINE_END
 
     def _enter(self) -> Node | None:
         """The node of this place, made now if there is none; None where there can be none."""
@@ -247,8 +164,10 @@ class QuickConstraint(Constraint):
             if self.text is not None:
                 node.found = text_found(self.text)
             self._nodes.add(node)
-        if came is not None and came[0].string == node.string:
-            self._nodes.table.join(came[0], came[1], node)
+        if came is not None:
+            self._nodes.table.join(*came, node, self._caller)
+            if node.calls and not came[0].within:
+                self._caller = came[0]
         self._node = node
         return node
 
@@ -257,6 +176,13 @@ class QuickConstraint(Constraint):
         node, self._node = self._node, None
         if node is None:
             return
+        if node.within == "string" and self._caller:
+            self._restore(self._caller)
+            assert self.text is not None
+            self.text.push(_BEGINNINGS[node.sort], self._caller.state[0])
+        self._restore(node)
+
+    def _restore(self, node: Node) -> None:
         self.where, _, mask, text = node.state
         self.mask.restore(mask)
         if self.text is not None:

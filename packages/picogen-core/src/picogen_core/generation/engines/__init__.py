@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from picogen_core.generation.guessing import NGrams
 
 if TYPE_CHECKING:
-    from picogen_core.abc.grammar.quick import Table
+    from picogen_core.abc.grammar.nodes import Table
     from picogen_core.compiled.spelling import Rules, Walk
 
 Slots = NDArray[np.int64]

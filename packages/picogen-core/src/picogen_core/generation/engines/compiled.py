@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from picogen_core.abc.grammar.quick import Table
+from picogen_core.abc.grammar.nodes import Table
 from picogen_core.compiled.embedding import PatchEmbedding
 from picogen_core.compiled.spelling import Rules, SpellingHead, Walk, make_walk
 from picogen_core.compiled.weights import Floats, Weights
@@ -127,7 +127,8 @@ class SpellingEngine(CompiledEngine):
     def rules(
         self, table: Table, numbers: tuple[float, int, float, float, bool], likelihood: bool
     ) -> Rules:
-        return Rules(table.limits, table.following, table.due, table.tones, *numbers, likelihood)
+        known = table.limits, table.following, table.returns, table.within, table.due, table.tones
+        return Rules(*known, *numbers, likelihood)
 
     def spell(self, slots: Slots, walk: Walk, rules: Rules) -> None:
         begins = walk.known[0] == BEGINNING
