@@ -18,7 +18,7 @@ from picogen_core.training.config import TrainConfig
 
 torch.set_num_threads(1)
 
-MILLIONS = {"tiny": (0.9, 1.1), "small": (5, 6), "base": (28, 33)}
+MILLIONS = {"tiny": (0.9, 1.1), "small": (5, 6), "base": (28, 33), "chorales": (0.9, 1.1)}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from picogen_core import BackboneSpec, hookimpl
+from picogen_core import BackboneSpec, ShippedWeights, hookimpl
 
 from picogen_backbones.options import (
     Gpt2Options,
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from picogen_backbones.mamba import Mamba
     from picogen_backbones.qwen import Qwen
     from picogen_backbones.rwkv import Rwkv
+
+
+def _shipped(**summaries: str) -> dict[str, ShippedWeights]:
+    """The folders in weights/ that are named so, as far as they are there."""
+    root = Path(__file__).parent / "weights"
+    found = [(root / name.replace("_", "-"), summary) for name, summary in summaries.items()]
+    return {folder.name: ShippedWeights(folder, text) for folder, text in found if folder.is_dir()}
 
 
 def _gpt2(options: Gpt2Options, d_model: int) -> Gpt2:
@@ -126,6 +133,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         build=_llama,
         compiled_step=_compiled_llama,
         export={"hf": _write_hf},
+        weights=_shipped(tunes_llama="the same with a Llama backbone"),
     )
     yield BackboneSpec(
         name="mamba",
@@ -135,6 +143,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         compiled_step=_compiled_mamba,
         recurrent=True,
         export={"hf": _write_hf, "mamba-ssm": _write_mamba_ssm},
+        weights=_shipped(tunes_mamba="the same with a Mamba-2 backbone"),
     )
     yield BackboneSpec(
         name="qwen",
@@ -143,6 +152,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         build=_qwen,
         compiled_step=_compiled_qwen,
         export={"hf": _write_hf},
+        weights=_shipped(tunes_qwen="the same with a Qwen3 backbone"),
     )
     yield BackboneSpec(
         name="rwkv",
@@ -152,4 +162,8 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         compiled_step=_compiled_rwkv,
         recurrent=True,
         export={"rwkv": _write_rwkv},
+        weights=_shipped(
+            teacher="tunes for one voice: the model that the others learn from",
+            tunes="tunes for one voice, distilled from teacher; what writes if none is named",
+        ),
     )

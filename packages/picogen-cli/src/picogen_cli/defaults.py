@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from picogen_core.cache import cache_dir
 from picogen_core.progress import Reporter
+from picogen_core.registry import registry
 
-DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
 FORMAT = "v3"
+SHIPPED = "tunes"
+"""The weights that write if nobody names others."""
 
 
-def default_data(reporter: Reporter) -> Path:
-    """O'Neill, Ryan and Aird from the installed music21, prepared once into the cache."""
+@dataclass(frozen=True)
+class DefaultData:
+    """Music that comes with music21, prepared once into the cache."""
+
+    sources: tuple[str, ...]
+    keys: str = "original"
+
+
+DEFAULT_DATA = {
+    "tunes": DefaultData(("music21:oneills", "music21:ryans", "music21:airds")),
+    "chorales": DefaultData(("music21:bach",), keys="6"),
+}
+"""What `--data NAME` takes beside paths. A path that exists wins."""
+
+
+def default_data(reporter: Reporter, name: str = "tunes") -> Path:
+    """Return the folder of one of `DEFAULT_DATA`, prepared now if it is not there."""
     from picogen_core.data.prepare import prepare
 
     from picogen_cli.sources import open_sources
 
-    folder = cache_dir() / f"tunes-{FORMAT}"
+    wanted = DEFAULT_DATA[name]
+    folder = cache_dir() / f"{name}-{FORMAT}"
     if not (folder / "index.jsonl").is_file():
-        reporter.message(f"No --data given: building the default set of tune books in {folder}.")
-        prepare(open_sources(DEFAULT_SOURCES), folder, reporter=reporter)
+        reporter.message(f"Preparing {', '.join(wanted.sources)} in {folder}.")
+        prepare(open_sources(wanted.sources), folder, keys=wanted.keys, reporter=reporter)
     return folder
+
+
+def find_data(data: Path | None, reporter: Reporter) -> Path:
+    """Return the folder or index that `--data` means; None is `tunes`."""
+    name = "tunes" if data is None else str(data)
+    if data is None or (name in DEFAULT_DATA and not data.exists()):
+        return default_data(reporter, name)
+    return data
 
 
 def dated_name(command: str, backbone: str) -> str:
@@ -31,5 +58,6 @@ def dated_name(command: str, backbone: str) -> str:
 
 
 def shipped_teacher() -> Path:
-    """The small NotaGen-format teacher inside this package; its card lies beside it."""
-    return Path(__file__).parent / "teacher"
+    """The teacher that ships; its card lies beside it."""
+    shipped = registry().weights().get("teacher")
+    return shipped.folder if shipped else Path(__file__).parent / "teacher"

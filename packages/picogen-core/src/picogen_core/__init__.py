@@ -25,7 +25,14 @@ from picogen_core.protocols import (
     Summary,
     Value,
 )
-from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec, SourceSpec
+from picogen_core.specs import (
+    BackboneSpec,
+    HeadSpec,
+    LossSpec,
+    MetricSpec,
+    ShippedWeights,
+    SourceSpec,
+)
 
 __version__ = "0.1.0"
 
@@ -49,6 +56,7 @@ __all__ = [
     "PicogenError",
     "PluginError",
     "Row",
+    "ShippedWeights",
     "Source",
     "SourceSpec",
     "Summary",

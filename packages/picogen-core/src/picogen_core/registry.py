@@ -20,6 +20,7 @@ from picogen_core.specs import (
     HeadSpec,
     LossSpec,
     MetricSpec,
+    ShippedWeights,
     SourceSpec,
     Spec,
 )
@@ -160,6 +161,20 @@ class Registry:
         if len(found) > 1:
             raise UnknownName(_clash(found))
         return found[0]
+
+    def weights(self) -> dict[str, ShippedWeights]:
+        """The trained models that backbones bring, by name: `tunes`, or `tunes@picogen-foo` where
+        two distributions bring one."""
+        brought = [
+            (name, entry.distribution, shipped)
+            for entry in self.all("backbone")
+            for name, shipped in entry.spec.weights.items()
+        ]
+        names = [name for name, _, _ in brought]
+        return {
+            name if names.count(name) == 1 else f"{name}@{distribution}": shipped
+            for name, distribution, shipped in brought
+        }
 
     def clashes(self) -> tuple[str, ...]:
         """One line for each name that two distributions claim."""

@@ -32,6 +32,14 @@ Export = Callable[[Any, Any, Path], str]
 """(module, token table [T, D], folder) -> Python that opens what was written into the folder."""
 
 
+@dataclass(frozen=True)
+class ShippedWeights:
+    """A trained model that a plugin brings: a checkpoint folder, with its card MODEL_CARD.md."""
+
+    folder: Path
+    summary: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
     """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`.
@@ -45,6 +53,8 @@ class BackboneSpec:
     from its tensors as numpy arrays, its work done by kernels that numba compiles. A backbone
     without one steps in torch. `recurrent` says that its state has the same size at every length,
     so that a piece may run on past the lengths it was trained on.
+
+    `weights`: trained models with this backbone, by the name that `--weights-path NAME` takes.
     """
 
     name: str
@@ -54,6 +64,7 @@ class BackboneSpec:
     export: Mapping[str, Export] = field(default_factory=dict)
     compiled_step: Callable[[Any, int, "Weights"], CompiledBackbone] | None = None
     recurrent: bool = False
+    weights: Mapping[str, ShippedWeights] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from picogen_core import BadInput, ConfigError
 
+from picogen_cli.defaults import SHIPPED
 from picogen_cli.options import Device, Force, Json, one_of, print_json
 from picogen_cli.reporter import make_reporter
 
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 
 def generate(
     weights_path: Annotated[
-        Path, typer.Option(help="Run or checkpoint folder, NotaGen .pth or hf:OWNER/REPO/FILE.")
-    ],
+        Path,
+        typer.Option(
+            help="Shipped weights by name (picogen plugins lists them), run or checkpoint folder, "
+            "NotaGen .pth or hf:OWNER/REPO/FILE."
+        ),
+    ] = Path(SHIPPED),
     backbone: Annotated[
         str | None, typer.Option(help="Checked against the checkpoint, which knows its own.")
     ] = None,

@@ -25,6 +25,7 @@ FACTS = {
     "export",
     "compiled_step",
     "recurrent",
+    "weights",
 }
 
 
@@ -80,6 +81,11 @@ def _options(entry: Entry[Any]) -> list[dict[str, Any]]:
 def _listing(known: Registry, entries: list[Entry[Any]]) -> dict[str, Any]:
     return {
         "plugins": [_about(known, entry) for entry in entries],
+        "weights": [
+            {"name": name, "summary": shipped.summary, "folder": str(shipped.folder)}
+            for name, shipped in known.weights().items()
+            if any(shipped in getattr(entry.spec, "weights", {}).values() for entry in entries)
+        ],
         "failures": [asdict(failure) for failure in known.failures],
         "clashes": list(known.clashes()),
     }
@@ -104,6 +110,9 @@ def _print_all(shown: dict[str, Any]) -> None:
             for p in shown["plugins"]
         ]
         console.print(_table(("kind", "name", "from", "what it is"), rows))
+    if shown["weights"]:
+        brought = [(one["name"], one["summary"]) for one in shown["weights"]]
+        console.print(_table(("weights", "what they write"), brought))
     if shown["failures"]:
         failed = [
             (f["entry_point"], f"{f['distribution']} {f['version']}", f["reason"])

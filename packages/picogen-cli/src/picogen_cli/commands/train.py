@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 from picogen_core.training.config import TrainConfig
 
-from picogen_cli.defaults import dated_name, default_data, shipped_teacher
+from picogen_cli.defaults import dated_name, find_data, shipped_teacher
 from picogen_cli.options import Config, Device, Force, Json, Seed, Sets, print_json, show
 from picogen_cli.reporter import make_reporter
 from picogen_cli.settings import BUDGETS, resolve
@@ -57,8 +57,11 @@ Nproc = Annotated[
     typer.Option(min=1, help="Processes that share a step; each reads --batch-size pieces [1]."),
 ]
 Preset = Annotated[
-    Literal["tiny", "small", "base"] | None,
-    typer.Option(help="A size to begin from: 1, 6 or 32 million parameters with rwkv."),
+    Literal["tiny", "small", "base", "chorales"] | None,
+    typer.Option(
+        help="A size to begin from: 1, 6 or 32 million parameters with rwkv; chorales: four "
+        "voices, from the Bach in music21."
+    ),
 ]
 Track = Annotated[
     Literal["none", "wandb"] | None,
@@ -228,8 +231,7 @@ def _run(
     if command == "distill" and config.teacher_ckpt is None:
         updates["teacher_ckpt"] = shipped_teacher()
     with make_reporter() as reporter:
-        if config.data is None:
-            updates["data"] = default_data(reporter)
+        updates["data"] = find_data(config.data, reporter)
         config = config.model_copy(update=updates)
         if dry_run:
             from picogen_core.training.plan import plan_training

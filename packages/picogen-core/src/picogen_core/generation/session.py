@@ -12,8 +12,15 @@ from picogen_core.abc.patches import decode, encode_prompt, strip_marks
 from picogen_core.data.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decode import INTERRUPTED, Limits, write
-from picogen_core.generation.engines import Engine
-from picogen_core.generation.engines.choose import Checkpoint, Choice, Name, choose, open_engine
+from picogen_core.generation.engines import Engine, kernels
+from picogen_core.generation.engines.choose import (
+    FEW,
+    Checkpoint,
+    Choice,
+    Name,
+    choose,
+    open_engine,
+)
 from picogen_core.generation.headers import (
     field_choices,
     header_doubts,
@@ -59,11 +66,12 @@ class Event:
 
 @dataclass(frozen=True)
 class _Opened:
-    """An engine, and how many patches a slot of it holds."""
+    """An engine, and how many patches a slot of it holds. `stopgap`: until kernels are ready."""
 
     choice: Choice
     engine: Engine
     places: int
+    stopgap: bool = False
 
 
 class Session:
@@ -169,11 +177,20 @@ class Session:
         )
         while self._idle:
             opened = self._idle.pop()
-            if opened.engine.slots >= slots and opened.places >= places:
+            fits = opened.engine.slots >= slots and opened.places >= places
+            if fits and not (opened.stopgap and kernels.ready(self.config)):
                 return opened
         choice = choose(self.config, *self._ask, pieces, self.reporter)
+        stopgap = self._ask[0] == "auto" and choice.engine == "numba" and pieces <= FEW
+        if stopgap := stopgap and not kernels.ready(self.config):
+            self.reporter.message(
+                "The decoder is compiled for this machine in the background; torch writes until "
+                "then, more slowly. Only the first time."
+            )
+            kernels.compile_behind(self.checkpoint.path, self.config)
+            choice = Choice("torch", "cpu")
         engine = open_engine(self.checkpoint, choice, slots, places, self.reporter)
-        return _Opened(choice, engine, places)
+        return _Opened(choice, engine, places, stopgap)
 
 
 def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[Limits, int]:

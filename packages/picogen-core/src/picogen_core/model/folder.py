@@ -16,6 +16,7 @@ from picogen_core.model.digests import file_digest
 from picogen_core.model.hub import local_path
 from picogen_core.options import parse_options
 from picogen_core.registry import registry
+from picogen_core.suggest import did_you_mean
 
 _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
@@ -28,15 +29,17 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         BadCheckpoint: there is none.
     """
-    names = ("best", "last", "best.before", "last.before")
-    candidates = [path, *(path / name for name in names)]
+    parts = ("best", "last", "best.before", "last.before")
+    candidates = [path, *(path / part for part in parts)]
     for folder in candidates:
         if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
             return folder
     what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
+    names = tuple(registry().weights())
+    shipped = f", or what is shipped: {', '.join(names)}" if names else ""
     raise BadCheckpoint(
-        f"{path}: {what}. Give a run folder (checkpoints/NAME), a checkpoint folder, "
-        "a NotaGen .pth file, or hf:OWNER/REPO/FILE."
+        f"{path}: {what}.{did_you_mean(str(path), names)} Give a run folder (checkpoints/NAME), a "
+        f"checkpoint folder, a NotaGen .pth file, hf:OWNER/REPO/FILE{shipped}."
     )
 
 

@@ -1,4 +1,5 @@
-"""Checkpoints by their name on the Hugging Face hub: `hf:OWNER/REPO/path/in/repo[@revision]`."""
+"""Checkpoints by name: those that plugins bring (`tunes`), and those on the Hugging Face hub,
+`hf:OWNER/REPO/path/in/repo[@revision]`."""
 
 from __future__ import annotations
 
@@ -6,22 +7,26 @@ import re
 from pathlib import Path
 
 from picogen_core.errors import BadCheckpoint
+from picogen_core.registry import registry
 
 _NAME = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)/(?P<file>[^@]+?)(?:@(?P<revision>[^@]+))?")
 
 
 def local_path(path: Path | str) -> Path:
-    """Where the file of an `hf:` name lies, fetched if need be; any other path as it is.
+    """Return where a checkpoint lies: a path that exists, the folder of weights that a plugin
+    brings under this name, or the file of an `hf:` name, fetched if need be.
 
-    A file that was fetched once is taken from the hub's cache without asking for a newer one.
-    `HF_HOME` says where that cache is, `HF_HUB_OFFLINE=1` that nothing may be fetched.
+    Any other path is returned as it is. A file that was fetched once is taken from the hub's cache
+    without asking for a newer one. `HF_HOME` says where that cache is, `HF_HUB_OFFLINE=1` that
+    nothing may be fetched.
 
     Raises:
         BadCheckpoint: there is no such file, it may not be had, or it cannot be fetched.
     """
     name = Path(path).as_posix()
     if not name.startswith("hf:"):
-        return Path(path)
+        shipped = None if Path(path).exists() else registry().weights().get(name)
+        return shipped.folder if shipped else Path(path)
     found = _NAME.fullmatch(name)
     if not found:
         raise BadCheckpoint(

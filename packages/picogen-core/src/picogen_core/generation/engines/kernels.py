@@ -1,0 +1,105 @@
+"""Kernels compiled in the background, so that the first piece does not wait for them.
+
+Compiling takes 15 to 40 seconds on a machine that has not done it yet. Torch writes the same music
+meanwhile. A marker in the cache folder says for which model's parts the kernels lie on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from picogen_core.cache import cache_dir
+from picogen_core.errors import PicogenError
+from picogen_core.model.config import ModelConfig
+from picogen_core.registry import registry
+
+WAIT = "PICOGEN_COMPILE"
+"""Environment variable: `wait` compiles before the first piece, not in the background."""
+LONGEST = 600.0  # seconds; whoever compiles longer has died
+PATCHES = 24  # of the piece that runs every kernel once
+
+
+def ready(config: ModelConfig) -> bool:
+    """Whether an earlier run has compiled all that this model needs, or nobody should care."""
+    return os.environ.get(WAIT) == "wait" or _marker(config).is_file()
+
+
+def compile_behind(path: Path | str, config: ModelConfig) -> None:
+    """Start a process that compiles for the checkpoint `path`, unless one is at work."""
+    busy = _marker(config).with_suffix(".busy")
+    try:
+        busy.parent.mkdir(parents=True, exist_ok=True)
+        if busy.is_file() and time.time() - busy.stat().st_mtime < LONGEST:
+            return
+        busy.touch()
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(path)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, env=os.environ | {WAIT: "wait"},
+        )  # fmt: skip
+    except OSError:  # no cache can be written, no process started: the next run compiles by itself
+        return
+
+
+def compile_now(path: Path | str) -> None:
+    """Compile by writing: a free piece, and one under the grammar."""
+    from picogen_core.generation.job import PieceRequest
+    from picogen_core.generation.session import Session
+
+    session = Session(path, engine="numba", device="cpu")
+    marker = _marker(session.config)
+    try:
+        for bars in (None, 2):
+            request = PieceRequest(max_length=PATCHES if bars is None else None, bars=bars)
+            list(session.write([session.prepare(request)]))
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    finally:
+        marker.with_suffix(".busy").unlink(missing_ok=True)
+
+
+def _marker(config: ModelConfig) -> Path:
+    return cache_dir() / "kernels" / f"{_stamp(config)}.ready"
+
+
+def _stamp(config: ModelConfig) -> str:
+    """Of the parts, their kernels' sources and all that compiles them."""
+    parts: list[Any] = [sys.version, _version("numba"), _version("llvmlite"), _version("numpy")]
+    folders = {Path(find_spec("picogen_core").origin or "").parent / "compiled"}  # type: ignore[union-attr]
+    for kind, name in (("backbone", config.backbone), ("head", config.head)):
+        entry = registry().get(kind, name)
+        parts += [entry.address, entry.version]
+        step = getattr(entry.spec, "compiled_step", None)
+        source = step and find_spec(step.__module__)
+        if source and source.origin:
+            folders.add(Path(source.origin).parent)
+    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+        about = file.stat()
+        parts += [str(file), about.st_mtime_ns, about.st_size]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(10)
+    os.chdir(tempfile.gettempdir())
+    try:
+        compile_now(sys.argv[1])
+    except PicogenError:
+        sys.exit(1)
