@@ -1,4 +1,4 @@
-"""`picogen demo`: the whole way on two cores, from real tunes to measured scores."""
+"""`picogen demo`: tunes from the shipped student, then a fresh one, beside real music."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ def demo(
         Path | None, typer.Option(help="A new folder; left out, picogen-demo/ and the time.")
     ] = None,
     train_seconds: Annotated[
-        float, typer.Option(min=3, help="Training time of the three models together.")
-    ] = 220.0,
-    samples: Annotated[int, typer.Option(min=20, help="Pieces to write.")] = 32,
+        float, typer.Option(min=1, help="Training time of each of the two fresh students.")
+    ] = 30.0,
+    samples: Annotated[
+        int, typer.Option(min=20, help="Pieces of each student that are measured.")
+    ] = 32,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a small NotaGen on O'Neill's tunes, distil it, write scores, measure them."""
+    """Write tunes with the shipped student, distil and train fresh ones, measure all."""
     from picogen_core.files import prepare_output_dir
 
     from picogen_cli.demo_run import print_table, run_demo
