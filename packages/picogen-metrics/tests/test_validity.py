@@ -15,7 +15,7 @@ from picogen_core.abc.notes import split_tunes
 from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.score.helper import Converter
 from picogen_core.testing import metric_checks
-from picogen_metrics.validity import align_bars, announced_bars, complete_voices, meter_agreement
+from picogen_metrics.validity import align_bars, announced_bars, complete_voices
 from picogen_metrics.validity_metric import ValidityMetric, ValidityOptions
 
 HEAD = "L:1/8\nM:4/4\nK:C\nV:1\nV:2\nV:3\n"
@@ -139,21 +139,6 @@ def test_bars_are_as_the_counters_announce() -> None:
     assert announced_bars(HEAD + "".join(lines)) == (4, 4)
     assert announced_bars(HEAD + "".join(lines[:3])) == (3, 4)
     assert announced_bars(HEAD + "[V:1]C8|\n") is None
-
-
-def test_a_meter_is_kept_by_pickups_and_bars_cut_in_two() -> None:
-    def agreement(body: str) -> tuple[int, int]:
-        return meter_agreement(piece_from_abc("a", "M:3/4\nL:1/4\nK:C\n" + body).bars)
-
-    assert agreement("C|CDE|CDE|CD|]") == (4, 4)
-    assert agreement("CDE|CD:|:E|CDE|CDE|") == (5, 5)
-    assert agreement("CDE|CD|CDE|CDE|") == (3, 4)
-    assert agreement("CDE|CDEF|[M:4/4]CDEF|CDEFG|CDEF|") == (3, 5)
-    assert agreement("[M:none]CDE|CD|") == (0, 0)
-    # The pickup does not take the bar that completes the next one.
-    assert agreement("C|CD:|E|CDE|CDE|]") == (5, 5)
-    assert agreement("CD|E|CDE|CDE|") == (4, 4)
-    assert agreement("CDE|CD|E|CD|CDE|CDE|") == (5, 6)
 
 
 def test_a_piece_is_in_meter_if_all_its_bars_are() -> None:

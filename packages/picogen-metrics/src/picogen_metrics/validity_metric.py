@@ -10,11 +10,11 @@ from picogen_core.pieces import Piece
 from pydantic import Field
 
 from picogen_metrics.means import Column, mean_values, ratio_value
+from picogen_metrics.meter import meter_agreement
 from picogen_metrics.validity import (
     align_bars,
     announced_bars,
     complete_voices,
-    meter_agreement,
     repairs_by_kind,
 )
 
@@ -68,7 +68,7 @@ class ValidityMetric:
         bars = complete_voices(piece.bars) if is_musicxml(piece) else piece.bars
         alignment = align_bars(bars)
         several = len(piece.bars) > 1
-        good, count = meter_agreement(piece.bars)
+        good, count = meter_agreement(bars)
         raw = piece.record.get("raw")
         announced = announced_bars(raw if isinstance(raw, str) else piece.text)
         repairs = repairs_by_kind(piece.record.get("repairs", ())) if piece.record else None
