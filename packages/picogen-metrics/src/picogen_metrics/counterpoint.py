@@ -120,7 +120,7 @@ def parallels(found: Sonorities, interval: int) -> int:
     for i, j in combinations(range(found.shape[1]), 2):
         one, other = found[:, i], found[:, j]
         both = (one != SILENT) & (other != SILENT)
-        between = (other - one) % 12
+        between = np.abs(other - one) % 12
         if 2 * (both & (between == _OCTAVE)).sum() > both.sum():
             continue
         kept = both & (between == interval)

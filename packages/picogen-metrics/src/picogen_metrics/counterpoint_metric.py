@@ -13,6 +13,7 @@ from pydantic import Field
 from picogen_metrics.counterpoint import count
 from picogen_metrics.means import Column, ratio_value
 
+MAX_VOICES = 6
 _RATE = Column("per 100 changes", "lower", 100)
 _SHARE = Column("%", "closer", 100)
 RATIOS = {
@@ -43,7 +44,9 @@ class CounterpointMetric:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` where no two voices sound together."""
+        """Raises `Undefined` where no two voices sound together, and for an orchestra."""
+        if len(piece.voices) > MAX_VOICES:
+            raise Undefined(f"over {MAX_VOICES} voices: parts of an orchestra double each other")
         found = count(piece)
         if found is None:
             raise Undefined("no two voices sound together")
