@@ -106,7 +106,8 @@ def _changes(found: Sonorities) -> NDArray[np.bool_]:
     """[S - 1]: whether a voice moves, and two or more sound before and after."""
     before, after = found[:-1], found[1:]
     held = (before != SILENT) & (after != SILENT)
-    return (held & (before != after)).any(axis=1) & (held.sum(axis=1) > 1)
+    moves: NDArray[np.bool_] = (held & (before != after)).any(axis=1) & (held.sum(axis=1) > 1)
+    return moves
 
 
 def parallels(found: Sonorities, interval: int) -> int:

@@ -77,24 +77,29 @@ def _whole_voices(bars: Bars) -> Iterator[list[tuple[Bar, bool]]]:
         yield from ([(bar, True) for bar in voice] for voice in bars.values())
         return
     columns = [places[place] for place in sorted(places)]
-    signs = [_signs(list(column.values())) for column in columns]
-    longest = [max(column.values(), key=lambda bar: bar.length) for column in columns]
+    shared = [_shared(list(column.values())) for column in columns]
     for name in bars:
         yield [
-            (column.get(name, other)._replace(**shared), name in column)
-            for column, other, shared in zip(columns, longest, signs, strict=True)
+            (_with_signs(column.get(name, bar), bar), name in column)
+            for column, bar in zip(columns, shared, strict=True)
         ]
 
 
-def _signs(column: Sequence[Bar]) -> dict[str, object]:
-    """The barlines, the ending and the fermata of a place."""
+def _shared(column: Sequence[Bar]) -> Bar:
+    """The longest bar of a place, with the barlines, the ending and the fermata of any voice."""
     ending = max(column, key=lambda bar: len(bar.ending))
-    return {
-        "right": max((bar.right for bar in column), key=len),
-        "ending": ending.ending,
-        "before": ending.before,
-        "held": any(bar.held for bar in column),
-    }
+    return max(column, key=lambda bar: bar.length)._replace(
+        right=max((bar.right for bar in column), key=len),
+        ending=ending.ending,
+        before=ending.before,
+        held=any(bar.held for bar in column),
+    )
+
+
+def _with_signs(bar: Bar, other: Bar) -> Bar:
+    return bar._replace(
+        right=other.right, ending=other.ending, before=other.before, held=other.held
+    )
 
 
 def judge_bars(bars: Sequence[Bar]) -> list[str]:

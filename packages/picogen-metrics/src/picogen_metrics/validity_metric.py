@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.pieces import Piece, piece_from_abc
+from picogen_core.pieces import Piece, ScoreText, Unreadable, read_score
 from pydantic import Field
 
 from picogen_metrics.means import Column, mean_values, ratio_value
@@ -83,8 +83,9 @@ class ValidityMetric:
             "repairs_by_kind": repairs,
         }
         draft = before_repair(piece)
-        if draft is not None and not draft.voices:
-            return {"valid": False, "draft": True, "why": ["no notes before repair"], **mended}
+        if isinstance(draft, Unreadable):
+            why = [f"before repair: {draft.reason}"]
+            return {"valid": False, "converts": False, "draft": True, "why": why, **mended}
         return {**self._judge(draft or piece), "draft": draft is not None, **mended}
 
     def _judge(self, piece: Piece) -> Row:
@@ -148,7 +149,7 @@ class ValidityMetric:
         )
 
 
-def before_repair(piece: Piece) -> Piece | None:
+def before_repair(piece: Piece) -> Piece | Unreadable | None:
     """What the model wrote, from the JSON beside the piece, without a last line that was cut off;
     None without such a JSON."""
     raw = piece.record.get("raw")
@@ -156,7 +157,7 @@ def before_repair(piece: Piece) -> Piece | None:
         return None
     if piece.record.get("complete") is False and not raw.endswith("\n"):
         raw = raw[: raw.rfind("\n") + 1]
-    return piece_from_abc(piece.name, raw)
+    return read_score(ScoreText(piece.name, raw))
 
 
 def _facts(row: Row) -> dict[str, object]:
