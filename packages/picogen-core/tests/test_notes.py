@@ -201,6 +201,21 @@ def test_bars_have_durations_and_a_long_rest_is_many() -> None:
     assert [bar.meter for bar in bars["1"]] == [4, 4, 4, 4, 4, 3]
 
 
+def test_bars_know_their_barlines_endings_and_fermatas() -> None:
+    text = HEAD + 'C2|:D8|1 E8:|2 F6 HF2||\n|:C4[1D4:| [2E4"D.C." Hx4 |]'
+    bars = read_tune(text)[1]["1"]
+    assert [bar.right for bar in bars] == ["|:", "|", ":|", "|| |:", ":|", "|]"]
+    assert [bar.ending for bar in bars] == ["", "", "1", "2", "1", "2"]
+    assert [bar.before for bar in bars] == [0, 0, 0, 0, 2, 0]
+    assert [bar.held for bar in bars] == [False, False, False, True, False, True]
+    assert [bar.anchor for bar in bars] == [0, 0, 0, 0, 0, 2]
+    several = read_tune(HEAD + 'Z2:|!fermata!C4 D4|C4 !fermata!D4|1,3 x8|x8|["last" C8')[1]["1"]
+    assert [bar.right for bar in several] == ["|", ":|", "|", "|", "|", "|", ""]
+    assert [bar.held for bar in several] == [False, False, False, True, False, False, False]
+    assert [bar.ending for bar in several] == ["", "", "", "", "1,3", "", "?"]
+    assert not any(bar.anchor for bar in several)
+
+
 def test_a_body_without_a_header_is_read() -> None:
     assert pitches("CDE|", head="") == [60, 62, 64]
     assert pitches("[V:1]CDE|", head="T:no key\n") == [60, 62, 64]
