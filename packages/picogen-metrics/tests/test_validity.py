@@ -150,6 +150,8 @@ def test_a_piece_is_in_meter_if_all_its_bars_are() -> None:
     values = summary.values
     assert summary.usual == "oneills"
     assert values["pieces_in_meter"].value == pytest.approx(100 / 3)
+    faults = {name: value.value for name, value in values.items() if name.startswith("out of")}
+    assert faults == {"out of meter: long": 1 / 3, "out of meter: short": 1 / 3}
     assert list(values)[:3] == ["valid", "meter_agreement", "pieces_in_meter"]
     assert summary.more_headlines == ("meter_agreement", "repairs", "pieces_in_meter")
 

@@ -10,7 +10,7 @@ from picogen_core.pieces import Piece, ScoreText, Unreadable, read_score
 from pydantic import Field
 
 from picogen_metrics.means import Column, mean_values, ratio_value
-from picogen_metrics.meter import meter_agreement
+from picogen_metrics.meter import meter_agreement, meter_faults
 from picogen_metrics.validity import (
     align_bars,
     announced_bars,
@@ -65,7 +65,8 @@ class ValidityMetric:
     bars_as_announced:   as many lines as the model's own counters `[r:i/n]` say at the start.
     meter_agreement:     share of bars as long as the meter, see `picogen_metrics.meter`.
     repairs:             what `picogen generate` mended before it wrote the piece, also by kind.
-    pieces_in_meter:     all their bars are; of pieces that have a meter.
+    pieces_in_meter:     all their bars are; of pieces that have a meter. The others by kind: see
+                         `meter.meter_faults`.
     """
 
     def __init__(self, options: ValidityOptions) -> None:
@@ -112,6 +113,7 @@ class ValidityMetric:
             "bars_as_announced": None if announced is None else announced[0] == announced[1],
             "in_meter": [good, count],
             "pieces_in_meter": good == count if count else None,
+            "out_of_meter": meter_faults(bars) if count else None,
             "why": why,
         }
 
@@ -133,7 +135,8 @@ class ValidityMetric:
             if value is not None:
                 values[name] = value
         values = {name: values[name] for name in _FIRST if name in values} | values
-        values |= _repair_kinds(rows)
+        values |= _kinds(rows, "repairs_by_kind", "repairs", "repair/piece")
+        values |= _kinds(rows, "out_of_meter", "out of meter", "bar/piece")
         drafts = sum(bool(row.get("draft")) for row in rows)
         notes = [
             f"{drafts} of {len(rows)} pieces are judged before repair, by the JSON beside them"
@@ -171,14 +174,14 @@ def _facts(row: Row) -> dict[str, object]:
     return facts
 
 
-def _repair_kinds(rows: Sequence[Row]) -> dict[str, Value]:
-    """Repairs a piece by kind, of the pieces whose repairs are known."""
-    known = [row["repairs_by_kind"] for row in rows if row.get("repairs_by_kind") is not None]
+def _kinds(rows: Sequence[Row], column: str, title: str, unit: str) -> dict[str, Value]:
+    """`{"repairs: align bars": …}`: the mean count of each kind, of the pieces that have them."""
+    known = [row[column] for row in rows if row.get(column) is not None]
     kinds = sorted({kind for kinds in known for kind in kinds})
     return {
-        f"repairs: {kind}": Value(
+        f"{title}: {kind}": Value(
             sum(kinds.get(kind, 0) for kinds in known) / len(known),
-            "repair/piece",
+            unit,
             len(known),
             better="lower",
             detail=True,

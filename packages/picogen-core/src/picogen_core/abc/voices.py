@@ -17,6 +17,7 @@ SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 # Bounds that keep hostile text cheap: onsets add up, so denominators have to stay small.
 _MAX_LENGTH, _MAX_DENOMINATOR = 10**4, 1024
 MAX_BROKEN, MAX_RESTS = 6, 64
+_MAX_SIGN = 40  # characters of the barlines behind a bar
 
 TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|([xz])([\d/]*)")
 """One note or rest: accidental, letter, octave marks, length, tie; or rest and its length."""
@@ -125,7 +126,7 @@ class VoiceState:
         to the same bar."""
         if self.time > self.bar_start:
             self._add_bar(self.time - self.bar_start, barline)
-        elif barline and self.bars:
+        elif barline and self.bars and len(self.bars[-1].right) < _MAX_SIGN:
             self.bars[-1] = self.bars[-1]._replace(right=f"{self.bars[-1].right} {barline}")
         self.bar_start = self.time
         self.accidentals.clear()
@@ -144,7 +145,7 @@ class VoiceState:
     def _add_bar(self, quarters: Fraction, barline: str) -> None:
         whole = meter_length(self.meter)
         meter = None if whole is None else whole * 4
-        signs = barline, *self.ending, self.held, self.anchor
+        signs = barline[:_MAX_SIGN], *self.ending, self.held, self.anchor
         self.bars.append(Bar(self.line, self.bar_start, quarters, meter, *signs))
         self.ending = "", Fraction(0)
 
