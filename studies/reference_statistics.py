@@ -29,7 +29,13 @@ CORPORA = {
     "airds": "airdsAirs",
     "bach": "bach",
 }
-OPTIONS = {"powerlaw": {}, "musicality": {}, "distribution": {}, "validity": {"convert": False}}
+OPTIONS = {
+    "powerlaw": {},
+    "musicality": {},
+    "counterpoint": {},
+    "distribution": {},
+    "validity": {"convert": False},
+}
 LEFT_OUT = {"n_short", "valid", "aligned"}  # they say something of the files, not of the music
 SEED = 0
 

@@ -15,7 +15,7 @@ DOC = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
 def test_every_value_and_key_is_documented(tmp_path: Path):
     for piece in sample_pieces(20):
         (tmp_path / piece.name).write_text(f"[r:0/15]{piece.text}")
-    metrics = ["powerlaw", "musicality", "validity", "novelty", "distribution"]
+    metrics = ["powerlaw", "musicality", "counterpoint", "validity", "novelty", "distribution"]
     request = ScoreRequest(metrics, options={"validity": {"convert": False}})
     report = score_folder(tmp_path, request, tmp_path)
     named = set(re.findall(r"`(\w+)`", DOC))
@@ -38,3 +38,13 @@ def test_the_shipped_references_are_named():
     for name, file in shipped_references().items():
         pieces = json.loads(file.read_text())["pieces"]
         assert re.search(rf"`{name}` \({pieces:,}\b", DOC), (name, pieces)
+
+
+def test_the_shares_of_real_music_are_those_that_are_shipped():
+    for name in ("meter_agreement", "pieces_in_meter"):
+        row = re.search(rf"^\| `{name}` \| ([\d.]+) %.*", DOC, re.M)
+        assert row is not None
+        shown = [float(number) for number in re.findall(r"([\d.]+) %", row.group())]
+        files = [shipped_references()[of] for of in ("oneills", "ryans", "airds", "bach")]
+        values = [json.loads(f.read_text())["metrics"]["validity"]["values"] for f in files]
+        assert shown == [round(value[name][0], 1) for value in values]

@@ -150,6 +150,10 @@ def test_measured_on_the_same_pieces(
     scores = tmp_path / "scores"
     scores.mkdir()
     (scores / "book.abc").write_text(TUNES)
+    tune = TUNES.split("\n\n")[0]
+    (scores / "one.abc").write_text(tune)
+    record = {"raw": tune, "repairs": [{"name": "align bars", "count": 5, "detail": ""}]}
+    (scores / "one.json").write_text(json.dumps(record))
     command = ["compare", *runs, "--data", "data", "--format", "csv", "--metric", "validity",
                "--metric", "novelty", "--scores", scores, "--scores", scores]  # fmt: skip
     assert picogen(*command) == 0
@@ -161,7 +165,9 @@ def test_measured_on_the_same_pieces(
     logged = json.loads((runs[0] / "best" / "manifest.json").read_text())["progress"]["best"]
     assert float(bits["value"]) == pytest.approx(logged / math.log(2), rel=1e-5)
     assert int(bits["n"]) == 4
-    assert by_name["one", "validity.valid"]["value"] == "100.0"
+    for name in ("valid", "meter_agreement", "pieces_in_meter"):
+        assert by_name["one", f"validity.{name}"]["value"] == "100.0"
+    assert by_name["one", "validity.repairs"]["value"] == "5.0"
     assert float(by_name["one", "novelty.copies"]["value"]) > 50  # the training tunes themselves
     assert float(by_name["one", "latency"]["value"]) > 0
     assert by_name["one", "latency"]["unit"] == "ms/patch"

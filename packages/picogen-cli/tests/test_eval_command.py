@@ -75,8 +75,14 @@ def test_json_and_csv_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         ("valid=101", 1, "failed: valid is 100.0 < 101"),
         ("bar_alignment_error=0", 0, ""),
         ("bar_alignment_error=-1", 1, "> -1"),
-        ("validity.bars_as_announced=9", 1, "could not be measured"),
-        ("meter_agreement=9", 2, "Take a distance"),
+        (
+            "validity.bars_as_announced=9",
+            1,
+            "could not be measured (limit 9): no piece has counter",
+        ),
+        ("repairs=3", 1, "repairs could not be measured (limit 3): no piece has the JSON"),
+        ("meter_agreement=99", 0, ""),
+        ("pieces_in_meter=101", 1, "failed: pieces_in_meter is 100.0 < 101"),
         ("valit=9", 2, "Did you mean 'valid'"),
         ("valid", 2, "NAME=NUMBER"),
         ("valid=nan", 2, "NAME=NUMBER"),
@@ -85,6 +91,47 @@ def test_json_and_csv_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 def test_limits(limit: str, code: int, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert picogen("own", "--metric", "validity", "--fail-under", limit, *QUICK) == code
     assert says in capsys.readouterr().err
+
+
+def bad_music(folder: Path) -> None:
+    """Pieces with 2 of 10 bars in meter, written by a model and then repaired 42 times each."""
+    folder.mkdir()
+    header = "L:1/4\nM:4/4\nK:C\nV:1\n"
+    for number in range(4):
+        bars = ["CDEFG"] * 8 + ["CDEF"] * 2
+        raw = header + "".join(f"[r:{i}/{9 - i}][V:1]{bar}|\n" for i, bar in enumerate(bars))
+        mended = "X:1\n" + header + "[V:1]CDEF|\n" * 10
+        repairs = [{"name": "align bars", "count": 42, "detail": ""}]
+        record = {"raw": raw, "complete": True, "repairs": repairs}
+        (folder / f"{number}.abc").write_text(mended)
+        (folder / f"{number}.json").write_text(json.dumps(record))
+
+
+def test_bad_music_shows_in_the_first_three_rows(
+    alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad_music(alone / "bad")
+    assert picogen("bad", "--jobs", "1") == 0
+    told = capsys.readouterr()
+    head, *lines = told.out.splitlines()[1:5]
+    assert head.split() == ["validity"]
+    rows = [line.replace("*", " ").split() for line in lines]
+    assert [row[0] for row in rows] == ["valid", "meter_agreement", "repairs"]
+    assert rows[1][1:5] == ["20.0", "[20.0,", "20.0]", "98.9"]  # O'Neill's beside it
+    assert rows[2][1] == "42.0" and rows[2][-1] == "lower"
+    assert "4 of 4 pieces are judged before repair, by the JSON beside them" in told.err
+    assert "reference: oneills (shipped), since no --reference is given" in told.err
+
+
+@pytest.mark.parametrize(("limit", "code"), [("repairs=42", 0), ("validity.repairs=41", 1)])
+def test_fewer_repairs_are_better(
+    limit: str, code: int, alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad_music(alone / "bad")
+    given = ("bad", "--metric", "validity", "--fail-under", limit)
+    assert picogen(*given, *QUICK) == code
+    failed = "failed: validity.repairs is 42.0 > 41"
+    assert (failed in capsys.readouterr().err) is bool(code)
 
 
 def test_what_is_wrong_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

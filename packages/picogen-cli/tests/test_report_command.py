@@ -42,6 +42,8 @@ def test_the_page_is_made_again_by_its_command(
     assert groups == ["best", "median", "worst", "failed"]
     reasons = [reason.text_content() for reason in tree.find_class("reason")]
     assert any("voices differ in bars 2" in reason for reason in reasons)
+    facts = [fact.text_content() for fact in tree.xpath("//dl/div")]
+    assert "validity bars in meter12 of 12" in facts
     assert "junk.abc: no ABC" in tree.text_content()
     command = shlex.split(tree.xpath("//header/pre")[0].text_content())
     assert command[:3] == ["picogen", "eval", "my scores"]

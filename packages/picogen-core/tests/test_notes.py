@@ -26,6 +26,8 @@ HOSTILE = (
     HEAD + "a<>" * 5000,
     HEAD + "(3" * 5000 + "C",
     HEAD + "&C" * 5000,
+    HEAD + "C|" + "| " * 200_000,
+    HEAD + "C|" + ":" * 200_000 + "|1" + ",1" * 100_000,
     HEAD + "[" + "C11" * 3000,
     HEAD + "[A:" * 5000,
     HEAD + "[C" + " " * 5000,
@@ -199,6 +201,21 @@ def test_bars_have_durations_and_a_long_rest_is_many() -> None:
     assert [bar.length for bar in bars["1"]] == [1, 4, 4, 4, 4, 3]
     assert [bar.start for bar in bars["1"]] == [0, 1, 5, 9, 13, 17]
     assert [bar.meter for bar in bars["1"]] == [4, 4, 4, 4, 4, 3]
+
+
+def test_bars_know_their_barlines_endings_and_fermatas() -> None:
+    text = HEAD + 'C2|:D8|1 E8:|2 F6 HF2||\n|:C4[1D4:| [2E4"D.C." Hx4 |]'
+    bars = read_tune(text)[1]["1"]
+    assert [bar.right for bar in bars] == ["|:", "|", ":|", "|| |:", ":|", "|]"]
+    assert [bar.ending for bar in bars] == ["", "", "1", "2", "1", "2"]
+    assert [bar.before for bar in bars] == [0, 0, 0, 0, 2, 0]
+    assert [bar.held for bar in bars] == [False, False, False, True, False, True]
+    assert [bar.anchor for bar in bars] == [0, 0, 0, 0, 0, 2]
+    several = read_tune(HEAD + 'Z2:|!fermata!C4 D4|C4 !fermata!D4|1,3 x8|x8|["last" C8')[1]["1"]
+    assert [bar.right for bar in several] == ["|", ":|", "|", "|", "|", "|", ""]
+    assert [bar.held for bar in several] == [False, False, False, True, False, False, False]
+    assert [bar.ending for bar in several] == ["", "", "", "", "1,3", "", "?"]
+    assert not any(bar.anchor for bar in several)
 
 
 def test_a_body_without_a_header_is_read() -> None:

@@ -207,6 +207,22 @@ def test_references_by_path_and_by_name(folder: Path, tmp_path: Path) -> None:
     assert [s.name for s in open_reference(tmp_path / "bach").scores] == ["a.abc"]
 
 
+def test_real_music_stands_beside_without_a_reference(folder: Path) -> None:
+    report = score(folder, "validity", "counterpoint", "powerlaw")
+    value = report.metrics["validity"].values["pieces_in_meter"]
+    shipped = open_reference("bach").shipped["validity"]["values"]["pieces_in_meter"]
+    assert [value.reference, value.reference_low, value.reference_high] == shipped
+    assert value.p is not None
+    fifths = report.metrics["counterpoint"].values["parallel_fifths"]
+    assert fifths.reference is not None and 0.1 < fifths.reference < 0.3
+    note = "reference: bach (shipped), since no --reference is given"
+    assert note in report.metrics["validity"].notes
+    assert report.metrics["powerlaw"].values["beta"].reference is None
+    given = score(folder, "validity", reference="oneills").metrics["validity"]
+    assert given.values["pieces_in_meter"].reference != value.reference
+    assert note not in given.notes
+
+
 def test_needs_are_told_before_anything_is_measured(folder: Path) -> None:
     with pytest.raises(ConfigError, match="Add --reference"):
         score(folder, "novelty")

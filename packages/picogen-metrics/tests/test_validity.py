@@ -15,7 +15,7 @@ from picogen_core.abc.notes import split_tunes
 from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.score.helper import Converter
 from picogen_core.testing import metric_checks
-from picogen_metrics.validity import align_bars, announced_bars, complete_voices, meter_agreement
+from picogen_metrics.validity import align_bars, announced_bars, complete_voices
 from picogen_metrics.validity_metric import ValidityMetric, ValidityOptions
 
 HEAD = "L:1/8\nM:4/4\nK:C\nV:1\nV:2\nV:3\n"
@@ -141,29 +141,19 @@ def test_bars_are_as_the_counters_announce() -> None:
     assert announced_bars(HEAD + "[V:1]C8|\n") is None
 
 
-def test_a_meter_is_kept_by_pickups_and_bars_cut_in_two() -> None:
-    def agreement(body: str) -> tuple[int, int]:
-        return meter_agreement(piece_from_abc("a", "M:3/4\nL:1/4\nK:C\n" + body).bars)
-
-    assert agreement("C|CDE|CDE|CD|]") == (4, 4)
-    assert agreement("CDE|CD:|:E|CDE|CDE|") == (5, 5)
-    assert agreement("CDE|CD|CDE|CDE|") == (3, 4)
-    assert agreement("CDE|CDEF|[M:4/4]CDEF|CDEFG|CDEF|") == (3, 5)
-    assert agreement("[M:none]CDE|CD|") == (0, 0)
-    # The pickup does not take the bar that completes the next one.
-    assert agreement("C|CD:|E|CDE|CDE|]") == (5, 5)
-    assert agreement("CD|E|CDE|CDE|") == (4, 4)
-    assert agreement("CDE|CD|E|CD|CDE|CDE|") == (5, 6)
-
-
 def test_a_piece_is_in_meter_if_all_its_bars_are() -> None:
     head = "M:3/4\nL:1/4\nK:C\n"
     bodies = ["CDE|CDE|]", "CDE|CD|CDE|CDE|", "CDEF|CDE|", "[M:none]C|C|"]
     rows = [QUICK.measure(piece_from_abc("a", head + body)) for body in bodies]
     assert [row["pieces_in_meter"] for row in rows] == [True, False, False, None]
-    values = QUICK.summarise(rows, None, np.random.default_rng(0)).values
+    summary = QUICK.summarise(rows, None, np.random.default_rng(0))
+    values = summary.values
+    assert summary.usual == "oneills"
     assert values["pieces_in_meter"].value == pytest.approx(100 / 3)
+    faults = {name: value.value for name, value in values.items() if name.startswith("out of")}
+    assert faults == {"out of meter: long": 1 / 3, "out of meter: short": 1 / 3}
     assert list(values)[:3] == ["valid", "meter_agreement", "pieces_in_meter"]
+    assert summary.more_headlines == ("meter_agreement", "repairs", "pieces_in_meter")
 
 
 def test_real_tunes_are_valid(oneill_texts: Callable[[], list[str]]) -> None:
@@ -184,11 +174,12 @@ def test_conversion_is_judged_without_repair() -> None:
 
 
 def test_a_folder_with_what_cannot_be_read() -> None:
-    text = HEAD + "[r:0/1][V:1]C8|[V:2]C8|\n"
-    record = {"raw": text, "repairs": [{"name": "align bars", "count": 3, "detail": ""}]}
+    whole, short = "[V:1]C8|[V:2]C8|\n", "[V:1]C8|[V:2]C7|\n"
+    raw = HEAD + "[r:0/1]" + short
+    record = {"raw": raw, "repairs": [{"name": "align bars", "count": 3, "detail": ""}]}
     rows = [
-        QUICK.measure(piece_from_abc("a", HEAD + "[V:1]C8|[V:2]C8|\n" * 3)),
-        QUICK.measure(piece_from_abc("b", HEAD + "[V:1]C8|[V:2]C7|\n", record)),
+        QUICK.measure(piece_from_abc("a", HEAD + whole * 3)),
+        QUICK.measure(piece_from_abc("b", HEAD + whole, record)),
         QUICK.measure(Piece("c", "", {}, fault="no ABC")),
     ]
     assert rows[2] == {"valid": False, "converts": False, "why": ["no ABC"]}
@@ -200,9 +191,40 @@ def test_a_folder_with_what_cannot_be_read() -> None:
     assert (error.value, error.unit, error.n, error.better) == (25, "%", 4, "lower")
     assert (values["bars_as_announced"].value, values["bars_as_announced"].n) == (0, 1)
     assert (values["repairs"].value, values["repairs: align bars"].value) == (3, 3)
-    assert summary.pieces[1] == {"valid": False, "why": ["voices differ in bars 1"]}
+    facts = {"valid": False, "bars_in_meter": "2 of 2", "repairs": 3}
+    assert summary.pieces[1] == {**facts, "why": ["voices differ in bars 1"]}
+    assert summary.notes == ["1 of 3 pieces are judged before repair, by the JSON beside them"]
+    assert set(summary.absent) == {"converts", "schema_valid"} - set(values)
+    assert summary.usual == "bach"
     with pytest.raises(Undefined, match="no notes"):
         QUICK.measure(Piece("d", "X:1\nK:C\n", {}))
+
+
+def test_a_piece_is_judged_before_repair() -> None:
+    head = "L:1/4\nM:3/4\nK:C\nV:1\n"
+    mended = piece_from_abc("a", "X:1\n" + head + "[V:1]CDE|\n" * 4)
+
+    def row(raw: str, **more: object) -> dict[str, Any]:
+        record = {"raw": raw, "repairs": [], **more}
+        return dict(WHOLE.measure(Piece("a", mended.text, mended.voices, mended.bars, record)))
+
+    lines = [f"[r:{i}/{3 - i}][V:1]CDE|\n" for i in range(4)]
+    good = row(head + "".join(lines))
+    assert (good["valid"], good["in_meter"], good["repairs"]) == (True, [4, 4], 0)
+    assert good["bars_as_announced"]
+    wrong = row(head + "".join(lines).replace("1][V:1]CDE", "1][V:1]CDEF"))
+    assert (wrong["in_meter"], wrong["pieces_in_meter"]) == ([3, 4], False)
+    cut = row(head + "".join(lines[:3]) + "[r:3/0][V:1]C", complete=False)
+    assert (cut["valid"], cut["in_meter"], cut["bars_as_announced"]) == (True, [3, 3], False)
+    empty = row("M:3/4\nK:C\n")
+    assert (empty["valid"], empty["why"]) == (False, ["before repair: no notes in it"])
+    assert WHOLE.measure(mended)["repairs"] is None
+
+
+def test_a_draft_out_of_all_proportion_is_not_valid() -> None:
+    raw = "L:1/4\nM:4/4\nK:C\nV:1\n[V:1]C2222222222|\n[V:1]CD[1EF:|\n[V:1][2E2F2|]\n"
+    row = WHOLE.measure(piece_from_abc("a", "X:1\nK:C\nCDEF|\n", {"raw": raw}))
+    assert (row["valid"], row["why"]) == (False, ["a <duration> is out of all proportion"])
 
 
 @pytest.fixture

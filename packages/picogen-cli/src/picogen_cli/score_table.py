@@ -91,9 +91,20 @@ def failures(report: ScoreReport, limits: Mapping[str, float]) -> list[str]:
         values |= {name: value for name, value in summary.values.items() if name not in values}
         if summary.headline is not None and summary.headline in summary.values:
             values[metric] = summary.values[summary.headline]
+    absent = {
+        full: reason
+        for metric, summary in report.metrics.items()
+        for name, reason in summary.absent.items()
+        for full in (name, f"{metric}.{name}")
+    }
     lines = []
     for name, limit in limits.items():
         if name not in values:
+            if name in absent:
+                lines.append(
+                    f"failed: {name} could not be measured (limit {limit:g}): {absent[name]}"
+                )
+                continue
             if name in report.metrics or name.partition(".")[0] in report.metrics:
                 lines.append(f"failed: {name} could not be measured (limit {limit:g})")
                 continue

@@ -358,6 +358,10 @@ class Summary:
     reference tells: plain JSON values. Two of its keys mean something to a report: `why`, a list,
     says why a piece has failed, and the number called `order`, if the summary names one, is lowest
     in the best piece. `plots` are the folder's curves and histograms, for a report.
+
+    `more_headlines` name the values that stand beside the headline where runs are compared.
+    `absent` names the values that these pieces do not have, with the reason. `usual` names the
+    shipped reference whose values stand beside its own where no reference is given.
     """
 
     values: Mapping[str, Value]
@@ -367,6 +371,9 @@ class Summary:
     pieces: Sequence[Mapping[str, Any]] = ()
     plots: Mapping[str, Plot] = field(default_factory=dict)
     order: str | None = None
+    more_headlines: Sequence[str] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    usual: str | None = None
 
 
 class Metric(Protocol):

@@ -16,7 +16,7 @@ from picogen_core.measuring import Measured, Plan, blaming, build_metric, make_p
 from picogen_core.pieces import ScoreText, Unreadable, open_scores, read_score
 from picogen_core.progress import Quiet, Reporter
 from picogen_core.protocols import CONDENSED, NAME, HeatMap, Plot, Row, Summary, Value
-from picogen_core.references import Reference, open_reference
+from picogen_core.references import Reference, open_reference, read_reference
 from picogen_core.registry import Entry, registry
 from picogen_core.rowcache import RowCache
 from picogen_core.significance import difference_p
@@ -205,18 +205,22 @@ def _summarise(
     beside: Mapping[str, Value] = {}
     with blaming(plan.address):
         if reference is not None and reference.shipped:
-            shipped = reference.shipped.get(plan.name, {})
-            beside = {
-                name: Value(value, "", reference.pieces, low, high)
-                for name, (value, low, high) in shipped.get("values", {}).items()
-            }
-            if shipped.get("condensed") is not None:
-                against = [{CONDENSED: shipped["condensed"]}]
+            beside = _shipped_values(reference, plan.name)
+            condensed = reference.shipped.get(plan.name, {}).get("condensed")
+            if condensed is not None:
+                against = [{CONDENSED: condensed}]
         elif reference is not None:
             against = _named(known, plan.name)
             if "reference" not in registry().get("metric", plan.address).spec.needs:
                 beside = metric.summarise(against, None, np.random.default_rng(seed)).values
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
+    if reference is None and summary.usual is not None:
+        usual = read_reference(
+            registry().get("metric", plan.address).spec.references[summary.usual]
+        )
+        beside = _shipped_values(usual, plan.name)
+        note = f"reference: {summary.usual} (shipped), since no --reference is given"
+        summary = replace(summary, notes=[*summary.notes, note])
     unused = Counter(found.undefined[plan.name].values())
     for reason, times in Counter(known.undefined.get(plan.name, {}).values()).items():
         unused[f"of the reference: {reason}"] += times
@@ -226,6 +230,15 @@ def _summarise(
         for name, value in summary.values.items()
     }
     return replace(summary, values=values, unused=dict(unused))
+
+
+def _shipped_values(reference: Reference, metric: str) -> dict[str, Value]:
+    """The values of a shipped reference by name."""
+    values = reference.shipped.get(metric, {}).get("values", {})
+    return {
+        name: Value(value, "", reference.pieces, low, high)
+        for name, (value, low, high) in values.items()
+    }
 
 
 def _beside(value: Value, known: Value | None) -> Value:

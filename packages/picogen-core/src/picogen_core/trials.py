@@ -115,9 +115,10 @@ def measurable(metrics: Sequence[str], reference: bool) -> list[str]:
 
 
 def headlines(report: ScoreReport) -> Mapping[str, Value]:
-    """The headline of each metric, under its full name."""
+    """The headlines of each metric, under their full names."""
     return {
-        f"{metric}.{summary.headline}": summary.values[summary.headline]
+        f"{metric}.{name}": summary.values[name]
         for metric, summary in report.metrics.items()
-        if summary.headline is not None and summary.headline in summary.values
+        for name in (summary.headline, *summary.more_headlines)
+        if name is not None and name in summary.values
     }

@@ -16,6 +16,7 @@ from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.errors import BadInput
 from picogen_core.score_file import MAX_BYTES
+from picogen_core.xml_barlines import read_barlines
 from picogen_core.xml_file import parse_score, unzip_mxl
 
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
@@ -93,12 +94,13 @@ def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
     """The score of a tree from `parse_score`; not `sounding`, with the pitches that are written."""
     parts = [_Part(part, sounding) for part in root.iterfind("part")]
     score = XmlScore(text)
+    barlines = read_barlines(root)
     start = Fraction(0)
     starts = []
     for number in range(max((len(part.lengths) for part in parts), default=0)):
         some = [part for part in parts if number < len(part.lengths)]
         length = max(part.lengths[number] for part in some) or some[0].meters[number] or Fraction(4)
-        score.measures.append(Bar(number, start, length, some[0].meters[number]))
+        score.measures.append(Bar(number, start, length, some[0].meters[number], *barlines[number]))
         starts.append(start)
         start += length
     for part in parts:
@@ -112,7 +114,7 @@ def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
         for name, some_notes in notes.items():
             # `backup` may write a voice out of order; the sort keeps chords together.
             score.voices[name] = tuple(sorted(some_notes, key=lambda n: n.onset))
-        score.bars |= _bars(part, placed, starts)
+        score.bars |= _bars(part, placed, score.measures)
     return score
 
 
@@ -122,19 +124,24 @@ def _shifted(placed: Placed, start: Fraction) -> Placed:
     return replace(placed, note=replace(placed.note, onset=start + placed.note.onset))
 
 
-def _bars(part: _Part, placed: list[Placed], starts: list[Fraction]) -> dict[str, tuple[Bar, ...]]:
+def _bars(part: _Part, placed: list[Placed], measures: list[Bar]) -> dict[str, tuple[Bar, ...]]:
     """The bars of each voice, as long as what it holds."""
     ends: defaultdict[str, dict[int, Fraction]] = defaultdict(dict)
+    held = set()
     for p in placed:
         if p.note is not None:
-            end = p.onset + p.duration - starts[p.measure]
+            end = p.onset + p.duration - measures[p.measure].start
             ends[p.voice][p.measure] = max(end, ends[p.voice].get(p.measure, end))
+            if p.element.find("notations/fermata") is not None:
+                held.add((p.voice, p.measure, end))
     for (voice, measure), end in part.forwards.items():
         if measure in ends.get(voice, ()):
             ends[voice][measure] = max(ends[voice][measure], end)
     return {
         voice: tuple(
-            Bar(measure, starts[measure], end, part.meters[measure])
+            measures[measure]._replace(
+                length=end, meter=part.meters[measure], held=(voice, measure, end) in held
+            )
             for measure, end in sorted(some.items())
             if end > 0
         )

@@ -22,7 +22,8 @@ GRAMS = (1, 2, 3, 4)
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 _KEYS = np.array([np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)])
-_DISSONANT = frozenset({1, 2, 6})  # classes of seconds, sevenths and the tritone
+DISSONANT = frozenset({1, 2, 6})
+"""Interval classes of seconds, sevenths and the tritone."""
 
 BarContent = frozenset[tuple[int, int, int]]
 """What begins in a bar: voice, ticks after its start, pitch."""
@@ -65,7 +66,7 @@ def dissonance_share(found: Iterable[Sound]) -> float | None:
     for time, begins, pitch in changes:
         if time > before and active.total() > 1:
             pairs = list(combinations(active.elements(), 2))
-            dissonant = sum(min((a - b) % 12, (b - a) % 12) in _DISSONANT for a, b in pairs)
+            dissonant = sum(min((a - b) % 12, (b - a) % 12) in DISSONANT for a, b in pairs)
             together += (time - before) * len(pairs)
             harsh += (time - before) * dissonant
         before = time

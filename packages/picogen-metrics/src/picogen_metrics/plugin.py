@@ -58,7 +58,7 @@ def _physics(options: PhysicsOptions) -> Loss | Feedback:
 
 @hookimpl
 def picogen_metrics() -> Iterator[MetricSpec]:
-    """powerlaw, musicality, validity, novelty, distribution and likelihood."""
+    """powerlaw, musicality, counterpoint, validity, novelty, distribution and likelihood."""
     yield MetricSpec(
         name="powerlaw",
         summary="Spectrum, intervals and repetition of melodies, and their distance to real music.",
@@ -75,6 +75,15 @@ def picogen_metrics() -> Iterator[MetricSpec]:
         build=_metric("musicality_metric", "MusicalityMetric"),
         unit="bit",
         better="closer",
+        references=REFERENCES,
+    )
+    yield MetricSpec(
+        name="counterpoint",
+        summary="Parallel fifths and octaves, crossed voices and dissonances of several voices.",
+        config=_options("counterpoint_metric", "CounterpointOptions"),
+        build=_metric("counterpoint_metric", "CounterpointMetric"),
+        unit="per 100 changes",
+        better="lower",
         references=REFERENCES,
     )
     yield MetricSpec(

@@ -20,7 +20,7 @@ from picogen_core.abc.repair.lines import (
 )
 from picogen_core.abc.rests import VOICE_MARK
 from picogen_core.abc.voices import Bar
-from picogen_core.errors import PicogenError
+from picogen_core.errors import BadInput, PicogenError
 from picogen_core.pieces import Piece
 from picogen_core.score.convert import as_interleaved
 from picogen_core.score.helper import Converter
@@ -61,14 +61,14 @@ def judge(piece: Piece) -> Soundness:
     schema_valid = not faults if _has_schema() else None
     try:
         measures = len(parse_parts(xml)[0].findall("measure"))
-    except ConversionError as error:
+        kept = None
+        if abc is not None:
+            # An ending within a bar makes two measures of it: then the time tells.
+            kept = count_bars(abc) == measures or _quarters(read_tune(abc)[1]) == _quarters(
+                read_xml_notes(xml)[2]
+            )
+    except (ConversionError, BadInput) as error:
         return Soundness(False, schema_valid, fault=str(error))
-    kept = None
-    if abc is not None:
-        # An ending within a bar makes two measures of it: then the time tells.
-        kept = count_bars(abc) == measures or _quarters(read_tune(abc)[1]) == _quarters(
-            read_xml_notes(xml)[2]
-        )
     if kept is False and abc is not None:
         faults.append(f"{count_bars(abc)} bars became {measures} measures")
     return Soundness(True, schema_valid, kept, "; ".join(faults) or None)

@@ -1,4 +1,4 @@
-"""Whether a score is sound: the same bars in all voices, as many as announced, in its meter."""
+"""Whether a score is sound: the same bars in all voices, and as many as announced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate, pairwise, zip_longest
+from itertools import accumulate, zip_longest
 
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.voices import Bar
@@ -93,34 +93,6 @@ def announced_bars(text: str) -> tuple[int, int] | None:
         return None
     lines = sum(1 for line in body.splitlines() if "[V:" in line)
     return lines, int(first.group(1)) + int(first.group(2)) + 1
-
-
-def meter_agreement(bars: Bars) -> tuple[int, int]:
-    """(bars that fill their meter, bars) of all voices, free meters and ends left out.
-
-    A first bar may be short (a pickup), and so may a last one; two that follow each other and fill
-    the meter together (cut by a repeat, a double bar or an ending) count as filled.
-    """
-    good = count = 0
-    for voice in bars.values():
-        timed = [bar for bar in voice if bar.meter is not None]
-        good += sum(_filled(timed))
-        count += len(timed)
-    return good, count
-
-
-def _filled(bars: Sequence[Bar]) -> list[bool]:
-    """Of each bar whether it is as long as it has to be. A short one at an end needs no other to
-    fill it, so it leaves its neighbour to the bar behind that."""
-    filled = [bar.length == bar.meter for bar in bars]
-    last = len(bars) - 1
-    for i, (one, other) in [*enumerate(pairwise(bars))][1:] + [*enumerate(pairwise(bars))][:1]:
-        alone = not filled[i] and not filled[i + 1]
-        if alone and one.length + other.length == one.meter:
-            filled[i] = filled[i + 1] = True
-    for end in {0, last} if bars else ():
-        filled[end] = filled[end] or bars[end].length < (bars[end].meter or 0)
-    return filled
 
 
 def repairs_by_kind(repairs: Iterable[object]) -> dict[str, int]:

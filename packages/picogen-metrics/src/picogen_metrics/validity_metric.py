@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.pieces import Piece
+from picogen_core.pieces import Piece, ScoreText, Unreadable, read_score
 from pydantic import Field
 
 from picogen_metrics.means import Column, mean_values, ratio_value
+from picogen_metrics.meter import meter_agreement, meter_faults
 from picogen_metrics.validity import (
     align_bars,
     announced_bars,
     complete_voices,
-    meter_agreement,
     repairs_by_kind,
 )
 
@@ -22,15 +22,26 @@ _SHARE = Column("%", "higher", 100)
 COLUMNS = {
     "valid": _SHARE,
     "pieces_in_meter": _SHARE,
+    "repairs": Column("repair/piece", "lower"),
     "converts": _SHARE,
     "schema_valid": _SHARE,
     "aligned": _SHARE,
     "bars_as_announced": _SHARE,
-    "repairs": Column("repair/piece", "lower"),
 }
-_FIRST = ("valid", "meter_agreement", "pieces_in_meter", "repairs")
+_FIRST = ("valid", "meter_agreement", "repairs", "pieces_in_meter")
 ERROR = Column("%", "lower", 100)
-METER = Column("%", "closer", 100)
+NO_RECORD = "no piece has the JSON of picogen generate beside it"
+ABSENT = {
+    "repairs": NO_RECORD,
+    "bars_as_announced": "no piece has counters",
+    "aligned": "no piece has several voices",
+    "bar_alignment_error": "no piece has several voices",
+    "meter_agreement": "no piece has a meter",
+    "pieces_in_meter": "no piece has a meter",
+    "converts": "nothing was converted",
+    "schema_valid": "nothing was converted, or the schema is not installed",
+}
+"""Why a folder may lack a value."""
 
 
 class ValidityOptions(Options):
@@ -41,6 +52,10 @@ class ValidityOptions(Options):
 class ValidityMetric:
     """Shares of pieces, files that cannot be read included.
 
+    Where the JSON of `picogen generate` lies beside a piece, all is judged before repair, on what
+    the model wrote; a note counts these pieces. Without a reference, the values of `bach` stand
+    beside those of a folder in which most pieces have several voices, else those of `oneills`.
+
     valid:               converts, satisfies the schema, keeps its bars, and all voices agree.
     converts:            abc2xml reads it as it stands, unrepaired, and gives measures.
     schema_valid:        the MusicXML 4.0 schema (W3C) accepts the result, or the MusicXML itself.
@@ -48,9 +63,10 @@ class ValidityMetric:
                          MusicXML, which asks for no rests, a voice may end before its part does.
     bar_alignment_error: share of such bars (Wang et al. 2025); human scores have 0.377 %.
     bars_as_announced:   as many lines as the model's own counters `[r:i/n]` say at the start.
-    meter_agreement:     share of bars as long as the meter, see `validity.meter_agreement`.
-    pieces_in_meter:     all their bars are; of pieces that have a meter.
+    meter_agreement:     share of bars as long as the meter, see `picogen_metrics.meter`.
     repairs:             what `picogen generate` mended before it wrote the piece, also by kind.
+    pieces_in_meter:     all their bars are; of pieces that have a meter. The others by kind: see
+                         `meter.meter_faults`.
     """
 
     def __init__(self, options: ValidityOptions) -> None:
@@ -62,16 +78,26 @@ class ValidityMetric:
             return {"valid": False, "converts": False, "why": [piece.fault]}
         if not piece.voices:
             raise Undefined("no notes")
+        repairs = repairs_by_kind(piece.record.get("repairs", ())) if piece.record else None
+        mended = {
+            "repairs": None if repairs is None else sum(repairs.values()),
+            "repairs_by_kind": repairs,
+        }
+        draft = before_repair(piece)
+        if isinstance(draft, Unreadable):
+            why = [f"before repair: {draft.reason}"]
+            return {"valid": False, "converts": False, "draft": True, "why": why, **mended}
+        return {**self._judge(draft or piece), "draft": draft is not None, **mended}
+
+    def _judge(self, piece: Piece) -> Row:
+        """The row of a piece as it stands."""
         from picogen_metrics.soundness import Soundness, is_musicxml, judge
 
         sound = judge(piece) if self.options.convert else Soundness(True)
         bars = complete_voices(piece.bars) if is_musicxml(piece) else piece.bars
         alignment = align_bars(bars)
-        several = len(piece.bars) > 1
-        good, count = meter_agreement(piece.bars)
-        raw = piece.record.get("raw")
-        announced = announced_bars(raw if isinstance(raw, str) else piece.text)
-        repairs = repairs_by_kind(piece.record.get("repairs", ())) if piece.record else None
+        good, count = meter_agreement(bars)
+        announced = announced_bars(piece.text)
         why = [] if sound.fault is None else [sound.fault]
         if alignment.wrong:
             listed = ", ".join(map(str, alignment.wrong[:5]))
@@ -81,14 +107,13 @@ class ValidityMetric:
             "valid": not why,
             "converts": sound.converts if self.options.convert else None,
             "schema_valid": sound.schema_valid,
-            "aligned": not alignment.wrong if several else None,
+            "aligned": not alignment.wrong if len(piece.bars) > 1 else None,
             "bars": alignment.bars,
             "misaligned": list(alignment.wrong),
             "bars_as_announced": None if announced is None else announced[0] == announced[1],
             "in_meter": [good, count],
             "pieces_in_meter": good == count if count else None,
-            "repairs": None if repairs is None else sum(repairs.values()),
-            "repairs_by_kind": repairs,
+            "out_of_meter": meter_faults(bars) if count else None,
             "why": why,
         }
 
@@ -103,26 +128,60 @@ class ValidityMetric:
         voiced = [row for row in rows if row.get("aligned") is not None]
         ratios = {
             "bar_alignment_error": ([(len(r["misaligned"]), r["bars"]) for r in voiced], ERROR),
-            "meter_agreement": ([tuple(r["in_meter"]) for r in rows if "in_meter" in r], METER),
+            "meter_agreement": ([tuple(r["in_meter"]) for r in rows if "in_meter" in r], _SHARE),
         }
         for name, (parts, column) in ratios.items():
             value = ratio_value(parts, column, times, rng)
             if value is not None:
                 values[name] = value
         values = {name: values[name] for name in _FIRST if name in values} | values
-        values |= _repair_kinds(rows)
-        pieces = [{"valid": row["valid"], "why": row["why"]} for row in rows]
-        return Summary(values, headline="valid", pieces=pieces)
+        values |= _kinds(rows, "repairs_by_kind", "repairs", "repair/piece")
+        values |= _kinds(rows, "out_of_meter", "out of meter", "bar/piece")
+        drafts = sum(bool(row.get("draft")) for row in rows)
+        notes = [
+            f"{drafts} of {len(rows)} pieces are judged before repair, by the JSON beside them"
+        ]
+        return Summary(
+            values,
+            notes=notes if drafts else [],
+            headline="valid",
+            pieces=[_facts(row) for row in rows],
+            more_headlines=_FIRST[1:],
+            absent={name: why for name, why in ABSENT.items() if name not in values},
+            usual="bach" if 2 * len(voiced) > len(rows) else "oneills",
+        )
 
 
-def _repair_kinds(rows: Sequence[Row]) -> dict[str, Value]:
-    """Repairs a piece by kind, of the pieces whose repairs are known."""
-    known = [row["repairs_by_kind"] for row in rows if row.get("repairs_by_kind") is not None]
+def before_repair(piece: Piece) -> Piece | Unreadable | None:
+    """What the model wrote, from the JSON beside the piece, without a last line that was cut off;
+    None without such a JSON."""
+    raw = piece.record.get("raw")
+    if not isinstance(raw, str):
+        return None
+    if piece.record.get("complete") is False and not raw.endswith("\n"):
+        raw = raw[: raw.rfind("\n") + 1]
+    return read_score(ScoreText(piece.name, raw))
+
+
+def _facts(row: Row) -> dict[str, object]:
+    """What a report shows of a piece."""
+    facts: dict[str, object] = {"valid": row["valid"], "why": row["why"]}
+    good, count = row.get("in_meter", (0, 0))
+    if count:
+        facts["bars_in_meter"] = f"{good} of {count}"
+    if row.get("repairs") is not None:
+        facts["repairs"] = row["repairs"]
+    return facts
+
+
+def _kinds(rows: Sequence[Row], column: str, title: str, unit: str) -> dict[str, Value]:
+    """`{"repairs: align bars": …}`: the mean count of each kind, of the pieces that have them."""
+    known = [row[column] for row in rows if row.get(column) is not None]
     kinds = sorted({kind for kinds in known for kind in kinds})
     return {
-        f"repairs: {kind}": Value(
+        f"{title}: {kind}": Value(
             sum(kinds.get(kind, 0) for kinds in known) / len(known),
-            "repair/piece",
+            unit,
             len(known),
             better="lower",
             detail=True,

@@ -44,8 +44,8 @@ def evaluate(
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=NUMBER, such as valid=90: exit 1 if the value is worse (for what is better "
-            "lower: higher). Repeatable."
+            help="NAME=NUMBER: exit 1 if the value is worse. valid=90 fails below 90; where lower "
+            "is better, repairs=3 fails above 3. Repeatable."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
@@ -157,11 +157,12 @@ def _write_page(
 
 
 def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
-    """Every metric whose needs are met; a model is asked only if one is given."""
+    """Every metric whose needs are met; a model is run only if one is given. What judges whether
+    the scores are sound comes first."""
     from picogen_core.registry import registry
 
     given = {"reference": reference, "checkpoint": checkpoint}
-    entries = registry().all("metric")
+    entries = sorted(registry().all("metric"), key=lambda entry: not entry.spec.judges_faults)
     return [entry.name for entry in entries if all(given[need] for need in entry.spec.needs)]
 
 

@@ -31,6 +31,9 @@ from picogen_core.abc.voices import (
 )
 
 _KEY_LINE = re.compile(r"^K:", re.M)
+_ENDING = re.compile(r"\[?(\d[\d,.-]*)\Z")
+"""What a barline ends with where an ending begins."""
+_FERMATAS = frozenset({"H", "!fermata!", "!invertedfermata!", "+fermata+", "+invertedfermata+"})
 
 
 def read_voices(text: str) -> dict[str, VoiceState]:
@@ -184,6 +187,8 @@ class _Reader:
     def _rest(self, voice: VoiceState, token: Token, at: int) -> None:
         if token.text[0] in "zx":
             voice.add([_rest(at)], voice.quarters(token.text[1:]))
+            if token.text[0] == "x" and voice.held:
+                voice.anchor = voice.last[0].duration
             return
         bars = read_length(token.text[1:])
         voice.add([_rest(at)], bars * (meter_length(voice.meter) or 1) * 4)
@@ -210,13 +215,22 @@ class _Reader:
             return
         voice.tuplet, voice.tuplet_left = Fraction(tuplet.into, tuplet.count), tuplet.notes
 
+    def _decoration(self, voice: VoiceState, token: Token, at: int) -> None:
+        voice.fermata |= token.text in _FERMATAS
+
     def _bar(self, voice: VoiceState, token: Token, at: int) -> None:
         self.overlay_bars -= 1
         if self.overlays > 1 and self.overlay_bars <= 0 and self.name is not None:
             voice.end_bar()
             voice = self._choose(self.name)
         voice.tuplet_left = 0  # one that lacks notes spoils its own bar alone
-        voice.end_bar()
+        ending = _ENDING.search(token.text)
+        voice.end_bar(token.text[: ending.start()] if ending else token.text)
+        if ending:
+            voice.begin_ending(ending.group(1))
+
+    def _ending(self, voice: VoiceState, token: Token, at: int) -> None:
+        voice.begin_ending(token.text[1:] or "?")
 
     def _overlay(self, voice: VoiceState, token: Token, at: int) -> None:
         if self.name is None:
@@ -249,5 +263,8 @@ _HANDLERS = {
     "tie": _Reader._tie,
     "tuplet": _Reader._tuplet,
     "bar": _Reader._bar,
+    "ending": _Reader._ending,
+    "decoration": _Reader._decoration,
+    "short": _Reader._decoration,
     "overlay": _Reader._overlay,
 }

@@ -17,6 +17,7 @@ SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 # Bounds that keep hostile text cheap: onsets add up, so denominators have to stay small.
 _MAX_LENGTH, _MAX_DENOMINATOR = 10**4, 1024
 MAX_BROKEN, MAX_RESTS = 6, 64
+_MAX_SIGN = 40  # characters of the barlines behind a bar
 
 TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|([xz])([\d/]*)")
 """One note or rest: accidental, letter, octave marks, length, tie; or rest and its length."""
@@ -40,12 +41,22 @@ class Bar(NamedTuple):
     start:  quarters since the start of the piece.
     length: quarters.
     meter:  quarters that the meter asks for; None if it is free.
+    right:  the barlines behind it, as ABC spells them (`:| |:`); "" where none is written.
+    ending: the number of the ending that begins in it (`1`, `2-3`), `?` if it has none, else "".
+    before: quarters of the bar that lie before that ending.
+    held:   whether its last note or rest is under a fermata: a phrase ends there.
+    anchor: quarters of an invisible rest at its end that only carries a fermata over the barline.
     """
 
     line: int
     start: Fraction
     length: Fraction
     meter: Fraction | None
+    right: str = "|"
+    ending: str = ""
+    before: Fraction = Fraction(0)
+    held: bool = False
+    anchor: Fraction = Fraction(0)
 
 
 @dataclass(slots=True)
@@ -79,6 +90,9 @@ class VoiceState:
     tuplet:      factor of the next `tuplet_left` notes; `broken` that of the next one.
     line:        the last line of the interleaved form that this voice was in.
     bars:        every bar that has ended.
+    ending:      number of the ending that begins in the present bar, and quarters before it.
+    fermata:     whether one stands before the next note; `held`, whether the last note had one.
+    anchor:      quarters of the last rest if it is invisible and only carries a fermata.
     """
 
     meter: str
@@ -100,13 +114,20 @@ class VoiceState:
     broken: Fraction | None = None
     line: int = 0
     bars: list[Bar] = field(default_factory=list)
+    ending: tuple[str, Fraction] = ("", Fraction(0))
+    fermata: bool = False
+    held: bool = False
+    anchor: Fraction = Fraction(0)
     _lengths: dict[str, Fraction] = field(default_factory=dict)
     _lengths_of: Fraction | None = None
 
-    def end_bar(self) -> None:
-        """A barline at the present time: accidentals end."""
+    def end_bar(self, barline: str = "") -> None:
+        """A barline at the present time: accidentals end. A second one at the same place belongs
+        to the same bar."""
         if self.time > self.bar_start:
-            self._add_bar(self.time - self.bar_start)
+            self._add_bar(self.time - self.bar_start, barline)
+        elif barline and self.bars and len(self.bars[-1].right) < _MAX_SIGN:
+            self.bars[-1] = self.bars[-1]._replace(right=f"{self.bars[-1].right} {barline}")
         self.bar_start = self.time
         self.accidentals.clear()
 
@@ -114,13 +135,19 @@ class VoiceState:
         """Make `count` equal bars of the present one, the last still open: a `Z4` is four."""
         quarters = (self.time - self.bar_start) / count
         for _ in range(count - 1):
-            self._add_bar(quarters)
+            self._add_bar(quarters, "|")
             self.bar_start += quarters
 
-    def _add_bar(self, quarters: Fraction) -> None:
+    def begin_ending(self, number: str) -> None:
+        """An ending that begins at the present time."""
+        self.ending = number, self.time - self.bar_start
+
+    def _add_bar(self, quarters: Fraction, barline: str) -> None:
         whole = meter_length(self.meter)
         meter = None if whole is None else whole * 4
-        self.bars.append(Bar(self.line, self.bar_start, quarters, meter))
+        signs = barline[:_MAX_SIGN], *self.ending, self.held, self.anchor
+        self.bars.append(Bar(self.line, self.bar_start, quarters, meter, *signs))
+        self.ending = "", Fraction(0)
 
     def quarters(self, length: str) -> Fraction:
         """What a length as it is spelt lasts."""
@@ -146,6 +173,7 @@ class VoiceState:
                 self.tie(tone)
         self.drafts += tones
         self.last = tones
+        self.held, self.fermata, self.anchor = self.fermata, False, Fraction(0)
         self.time += duration
 
     def tie(self, tone: Draft) -> None:

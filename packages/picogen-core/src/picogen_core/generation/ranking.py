@@ -26,7 +26,7 @@ class Ranking:
     powerlaw:   how odd its spectrum, repetition and leaps are together: root mean square of
                 standard deviations from the mean of the reference.
     repetition: how far its self-repetition is from the reference's.
-    valid:      0 for a piece that converts, fits the schema and has equal bars, else 1.
+    valid:      0 for a draft that converts, fits the schema and has equal bars, else 1.
     """
 
     rank: Rank = "nll"

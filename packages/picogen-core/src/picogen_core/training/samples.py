@@ -25,7 +25,14 @@ from picogen_core.training.state import Progress
 
 SHOWN = {
     "powerlaw": ("beta", "rep", "lambda_int"),
-    "validity": ("valid", "aligned", "bars_as_announced", "repairs"),
+    "validity": (
+        "valid",
+        "meter_agreement",
+        "pieces_in_meter",
+        "aligned",
+        "bars_as_announced",
+        "repairs",
+    ),
 }
 """Values of the metrics, where these are installed, that go into a row as `sample/NAME`."""
 
