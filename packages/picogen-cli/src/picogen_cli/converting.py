@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from picogen_core import ConfigError, PicogenError
+from picogen_core import ConfigError
+from picogen_core.errors import reason
 from picogen_core.files import write_atomic
 from picogen_core.generation.output import Score
 from picogen_core.progress import Reporter
@@ -31,8 +32,8 @@ def convert_scores(
                 done = convert_text(score.abc, targets, converter)
                 for suffix, data in done.files.items():
                     write_atomic(folder / f"{score.name}{suffix}", data)
-            except PicogenError as error:
-                return {"error": str(error)}
+            except Exception as error:
+                return {"error": reason(error)}
             return {
                 "files": [score.name + suffix for suffix in done.files],
                 "warnings": done.warnings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,8 @@ from typing import Any, Literal
 from picogen_core import score_file
 from picogen_core.abc.notes import Note, read_tune
 from picogen_core.abc.voices import Bar
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, PassingFault, reason
+from picogen_core.reading import read_json
 from picogen_core.xml_notes import read_xml_notes
 
 SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix in suffixes)
@@ -47,10 +48,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file, or a tune of a book, that gave no notes, and why."""
+    """A file, or a tune of a book, that gave no notes, and why; `passing` if that was the machine's
+    fault and nothing may be concluded from it."""
 
     name: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,11 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
         BadInput: `path` is not there, or there is no score in it.
     """
     if path.is_dir():
-        files = _one_of_each(file for file in path.rglob("*") if file.is_file())
+        files = _one_of_each(score_file.files_below(path))
         if not files:
             raise BadInput(f"{path}: no scores ({', '.join(SUFFIXES)}) in this folder.")
-        return _open_files(path, files)
-    if not path.is_file():
+        return _open_files(path, files, within=path)
+    if not path.exists():
         raise BadInput(f"{path}: there is no such file or folder.")
     if path.suffix.lower() not in SUFFIXES and not score_file.is_score(path):
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
@@ -102,7 +105,7 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
 
 
 def read_score(score: ScoreText) -> Piece | Unreadable:
-    """The notes and bars of a score."""
+    """The notes and bars of a score. Whatever a reader raises costs this score alone."""
     try:
         if isinstance(score.data, str):
             if len(score.data) > MAX_TUNE:
@@ -111,8 +114,8 @@ def read_score(score: ScoreText) -> Piece | Unreadable:
         else:
             text, voices, bars = read_xml_notes(score.data)
             piece = Piece(score.name, text, voices, bars, score.record)
-    except BadInput as error:
-        return Unreadable(score.name, str(error))
+    except Exception as error:
+        return Unreadable(score.name, reason(error), isinstance(error, MemoryError | PassingFault))
     return piece if piece.voices else Unreadable(score.name, "no notes in it")
 
 
@@ -127,7 +130,7 @@ def piece_from_abc(name: str, abc: str, record: Mapping[str, Any] | None = None)
     return Piece(name, abc, voices, bars, record or {})
 
 
-def _one_of_each(files: Iterator[Path]) -> list[Path]:
+def _one_of_each(files: Sequence[Path]) -> list[Path]:
     """The scores, and the JSON files that have no score beside them."""
     chosen: dict[Path, Path] = {}
     order = (*SUFFIXES, ".json")
@@ -138,21 +141,27 @@ def _one_of_each(files: Iterator[Path]) -> list[Path]:
     return sorted(kept, key=lambda file: file.as_posix())
 
 
-def _open_files(folder: Path, files: list[Path]) -> Iterator[ScoreText | Unreadable]:
+def _open_files(
+    folder: Path, files: list[Path], within: Path | None = None
+) -> Iterator[ScoreText | Unreadable]:
     for file in files:
         name = file.relative_to(folder).as_posix()
         if file.suffix == ".json":
-            yield Unreadable(name, f"nothing could be made of the draft: {_record(file)['error']}")
+            yield Unreadable(
+                name, f"nothing could be made of the draft: {_record(file).get('error')}"
+            )
             continue
         try:
-            yield from _open_file(name, file)
-        except BadInput as error:
-            yield Unreadable(name, str(error))
+            found = _open_file(name, file, within)
+        except Exception as error:
+            yield Unreadable(name, reason(error))
+        else:
+            yield from found
 
 
-def _open_file(name: str, file: Path) -> list[ScoreText]:
+def _open_file(name: str, file: Path, within: Path | None) -> list[ScoreText]:
     record = _record(file.with_suffix(".json"))
-    scores = score_file.read_scores(score_file.read_file(file)).scores
+    scores = score_file.read_scores(score_file.read_file(file, within)).scores
     if len(scores) == 1:
         return [ScoreText(name, scores[0], file, record)]
     return [ScoreText(f"{name}#{count}", tune, file) for count, tune in enumerate(scores, 1)]
@@ -161,10 +170,8 @@ def _open_file(name: str, file: Path) -> list[ScoreText]:
 def _record(file: Path) -> dict[str, Any]:
     """What `picogen generate` wrote of a piece, as far as metrics use it; {} if it is not that."""
     try:
-        if not file.is_file() or file.stat().st_size > _MAX_RECORD:
-            return {}
-        data = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        data = read_json(file, _MAX_RECORD)
+    except (OSError, ValueError):
         return {}
     if not isinstance(data, dict) or not isinstance(data.get("raw"), str):
         return {}

@@ -118,7 +118,7 @@ def _convert_all(
     import os
     from concurrent.futures import ThreadPoolExecutor
 
-    from picogen_core import PicogenError
+    from picogen_core.errors import reason
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
@@ -127,8 +127,8 @@ def _convert_all(
     for name, path in scores.items():
         try:
             tunes += _read(name, path)
-        except PicogenError as error:
-            outcomes.append({"input": str(path), "error": str(error)})
+        except Exception as error:
+            outcomes.append({"input": str(path), "error": reason(error)})
     reporter.start("Converting", float(len(tunes)), "pieces")
     with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
         for outcome in pool.map(
@@ -171,7 +171,8 @@ def _read(name: str, path: Path) -> list[_Tune]:
 def _convert_one(
     tune: _Tune, targets: Sequence[str], folder: Path, check: bool, converter: Converter
 ) -> dict[str, Any]:
-    from picogen_core import BadInput, PicogenError
+    from picogen_core import BadInput
+    from picogen_core.errors import reason
     from picogen_core.files import write_atomic
     from picogen_core.score.convert import convert_musicxml, convert_text, read_musicxml
     from picogen_core.score.limits import ConversionError
@@ -190,8 +191,8 @@ def _convert_one(
             if output.exists() and output.samefile(tune.path):
                 raise BadInput(f"{output} would be written over itself. Choose another folder.")
             write_atomic(output, data)
-    except PicogenError as error:
-        return {"input": str(tune.path), "name": tune.name, "error": str(error)}
+    except Exception as error:  # whatever a reader or a converter raises costs this tune alone
+        return {"input": str(tune.path), "name": tune.name, "error": reason(error)}
     return {
         "input": str(tune.path),
         "name": tune.name,

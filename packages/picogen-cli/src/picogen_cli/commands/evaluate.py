@@ -120,9 +120,10 @@ def evaluate(
         score_table.show(report, beside)
     for line in [*_remarks(report), *([] if beside is None else _remarks(beside, "baseline "))]:
         typer.echo(line, err=True)
-    for line in failed:
+    broken = {**report.broken, **(beside.broken if beside else {})}
+    for line in [*failed, *(f"{name}: left out: {why}" for name, why in broken.items())]:
         typer.echo(line, err=True)
-    if failed:
+    if failed or broken:
         raise typer.Exit(1)
 
 

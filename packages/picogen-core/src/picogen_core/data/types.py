@@ -13,6 +13,7 @@ class SourcePiece:
     provenance: where it comes from, for people.
     licence:    what is known of its licence, or "unknown".
     file:       a score that is not ABC; the preparation reads it, in a process of its own.
+    fault:      why it cannot be read, of one that is only to be counted.
     """
 
     name: str
@@ -20,3 +21,4 @@ class SourcePiece:
     provenance: str
     licence: str
     file: Path | None = None
+    fault: str = ""
