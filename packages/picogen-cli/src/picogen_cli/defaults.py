@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
+from picogen_core import BadInput
 from picogen_core.cache import cache_dir
+from picogen_core.locks import in_turn
 from picogen_core.progress import Reporter
 
 DEFAULT_SOURCES = ("music21:oneills", "music21:ryans", "music21:airds")
@@ -19,10 +22,34 @@ def default_data(reporter: Reporter) -> Path:
     from picogen_cli.sources import open_sources
 
     folder = cache_dir() / f"tunes-{FORMAT}"
-    if not (folder / "index.jsonl").is_file():
-        reporter.message(f"No --data given: building the default set of tune books in {folder}.")
-        prepare(open_sources(DEFAULT_SOURCES), folder, reporter=reporter)
+    if _is_whole(folder):
+        return folder
+    try:
+        with in_turn(folder, reporter) as aside:
+            if not _is_whole(folder):
+                reporter.message(
+                    f"No --data given: building the default set of tune books in {folder}."
+                )
+                prepare(open_sources(DEFAULT_SOURCES), aside, reporter=reporter)
+                shutil.rmtree(folder, ignore_errors=True)
+                aside.rename(folder)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be written: {error.strerror}. Set PICOGEN_CACHE to another folder."
+        ) from None
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the data is there, finished and undamaged."""
+    from picogen_core.data.store import INDEX, read_dataset
+
+    if not (folder / INDEX).is_file():
+        return False
+    try:
+        return len(read_dataset(folder)) > 0
+    except BadInput:
+        return False
 
 
 def dated_name(command: str, backbone: str) -> str:

@@ -57,7 +57,7 @@ def data(
     from picogen_core.data.keys import check_keys
     from picogen_core.data.prepare import PARTS, prepare
     from picogen_core.data.tag_table import read_tags
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
     from picogen_core.registry import registry
 
     from picogen_cli.settings import read_sets
@@ -69,8 +69,7 @@ def data(
     options = read_sets(sets or [], names, "source")
     if resume and (output_dir / "index.jsonl").is_file() and not (output_dir / PARTS).is_dir():
         raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
-    prepare_output_dir(output_dir, force or resume)
-    with make_reporter() as reporter:
+    with output_folder(output_dir, force or resume), make_reporter() as reporter:
         report = prepare(
             open_sources(sources, options),
             output_dir,

@@ -24,13 +24,12 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Train a small NotaGen on O'Neill's tunes, distil it, write scores, measure them."""
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
 
     from picogen_cli.demo_run import print_table, run_demo
 
     folder = output_dir or Path("picogen-demo") / time.strftime("%Y%m%d-%H%M%S")
-    prepare_output_dir(folder, force=False)
-    with make_reporter() as reporter:
+    with output_folder(folder, force=False), make_reporter() as reporter:
         report = run_demo(folder, train_seconds, samples, seed, reporter)
     if as_json:
         print_json(report)

@@ -66,18 +66,27 @@ def evaluate(
         float, typer.Option(min=0.1, help="MB that the page may have; it shows fewer pieces then.")
     ] = 20.0,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --report replace a file that is no such page.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
     from picogen_core import ConfigError
+    from picogen_core.files import check_replaceable
+    from picogen_core.report.html import MADE_BY
     from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreRequest, score_folder
 
     from picogen_cli import score_table
     from picogen_cli.settings import read_sets
 
-    if report_file is not None and report_file.is_dir():
-        raise ConfigError(f"--report {report_file} is a folder. Name a file, such as report.html.")
+    if report_file is not None:
+        if report_file.is_dir():
+            raise ConfigError(f"--report {report_file} is a folder. Name a file, as report.html.")
+        check_replaceable(report_file, force, MADE_BY.encode())
+    if reference is not None and not reference.strip():
+        raise ConfigError("--reference is empty. Give a folder or a name, or leave it out.")
     names = metric or _all_metrics(reference is not None, checkpoint is not None)
     request = ScoreRequest(
         metrics=names,

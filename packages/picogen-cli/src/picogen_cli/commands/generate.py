@@ -112,7 +112,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write scores: ABC with a JSON beside each, and on request MusicXML, SVG, MIDI."""
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
     from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.ranking import RANKS, Ranking
     from picogen_core.options import parse_options
@@ -121,7 +121,6 @@ def generate(
 
     targets = parse_targets(to) if to else ()
     _check(num_samples, jobs, shard, stream, candidates, as_json)
-    prepare_output_dir(output_dir, force or jobs is not None)
     from picogen_core.generation.jobs import read_shard
     from picogen_core.generation.run import GenerateRequest, write_scores
     from picogen_core.generation.session import Candidates
@@ -160,7 +159,8 @@ def generate(
         rollover=one_of("--rollover", rollover, ("auto", "always", "never")),
     )
     begun = time.monotonic()
-    with make_reporter() as reporter:
+    apart = output_folder(output_dir, force or jobs is not None, shared=request.shard != (1, 1))
+    with apart, make_reporter() as reporter:
         tell = partial(typer.echo, nl=False) if stream else None
         scores = write_scores(request, output_dir, reporter, tell)
         converted = _convert(scores, targets, output_dir, reporter)

@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from picogen_core.abc.notes import Note, read_notes
 from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, Patches, encode
 from picogen_core.errors import BadInput
-from picogen_core.files import write_atomic
+from picogen_core.files import written_aside
+
+INDEX = "index.jsonl"
 
 Notes = NDArray[np.int32]
 """[M, 4]: flat character position, voice, diatonic step, octave mark."""
@@ -138,24 +140,24 @@ def write_shards(
     """Write a piece for each row, one after the other, and the index last, so that an index always
     has its shards. Each row is given the number of its `patches`; the report, which is returned,
     their sum."""
-    folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, list[int]] = {"patches": [], "notes": []}
-    with (
-        (folder / "patches.raw").open("wb") as patches,
-        (folder / "notes.raw").open("wb") as notes,
-    ):
-        for piece in pieces:
-            counts["patches"].append(len(piece.patches))
-            counts["notes"].append(len(piece.notes))
-            patches.write(np.ascontiguousarray(piece.patches, np.uint8).data)
-            notes.write(np.ascontiguousarray(piece.notes, np.int32).data)
-    _finish_shard(folder, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, counts["patches"])
-    _finish_shard(folder, "note", "notes", np.dtype(np.int32), 4, counts["notes"])
-    rows = [row | {"patches": n} for row, n in zip(rows, counts["patches"], strict=True)]
-    report = report | {"patches": sum(counts["patches"])}
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomic(folder / "index.jsonl", lines.encode())
+    with written_aside(folder, last=INDEX) as aside:
+        with (
+            (aside / "patches.raw").open("wb") as patches,
+            (aside / "notes.raw").open("wb") as notes,
+        ):
+            for piece in pieces:
+                counts["patches"].append(len(piece.patches))
+                counts["notes"].append(len(piece.notes))
+                patches.write(np.ascontiguousarray(piece.patches, np.uint8).data)
+                notes.write(np.ascontiguousarray(piece.notes, np.int32).data)
+        patch_counts, note_counts = counts["patches"], counts["notes"]
+        _finish_shard(aside, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, patch_counts)
+        _finish_shard(aside, "note", "notes", np.dtype(np.int32), 4, note_counts)
+        rows = [row | {"patches": n} for row, n in zip(rows, patch_counts, strict=True)]
+        report = report | {"patches": sum(patch_counts)}
+        (aside / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (aside / INDEX).write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
     return report
 
 
@@ -190,7 +192,7 @@ def read_dataset(folder: Path) -> Dataset:
             ) from None
         return array
 
-    rows = read_rows(folder / "index.jsonl")
+    rows = read_rows(folder / INDEX)
     patches, patch_offsets = load("patches.npy"), load("patch_offsets.npy")
     notes, note_offsets = load("notes.npy"), load("note_offsets.npy")
     if not len(rows) + 1 == len(patch_offsets) == len(note_offsets):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
-from picogen_core.files import flush
+from picogen_core.files import flush, mode
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import SMALL
 from picogen_core.model.folder import digest, find_checkpoint, read_config
@@ -54,6 +54,8 @@ def save_checkpoint(
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, aside / name)
         for name, values in texts.items():
             (aside / name).write_text(json.dumps(values, indent=1) + "\n")
+        for path in aside.iterdir():
+            path.chmod(mode())  # safetensors makes files that only their owner may read
         for path in (*aside.iterdir(), aside):
             flush(path)
         if folder.exists():
