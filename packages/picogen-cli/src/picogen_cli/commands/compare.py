@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Json
 from picogen_cli.reporter import make_reporter
@@ -30,7 +31,10 @@ def compare(
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option(min=0, help="Let each run write so many pieces, and measure them.")
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Let each run write so many pieces, and measure them."
+        ),
     ] = 0,
     scores: Annotated[
         list[Path] | None,
@@ -64,7 +68,9 @@ def compare(
     ] = True,
     form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
     output: Annotated[Path | None, typer.Option(help="Write into this file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and bootstrap.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of samples and bootstrap.")
+    ] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Let --output and --curves replace any other file.")
     ] = False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -37,8 +38,10 @@ def data(
     eval_ratio: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Share of pieces held out, by cluster.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of drawn keys.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that work at once.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split and of drawn keys.")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="Processes that work at once.")] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a preparation that was interrupted.")
     ] = False,

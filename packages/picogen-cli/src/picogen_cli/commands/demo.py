@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -17,10 +18,12 @@ def demo(
         Path | None, typer.Option(help="A new folder; left out, picogen-demo/ and the time.")
     ] = None,
     train_seconds: Annotated[
-        float, typer.Option(min=3, help="Training time of the three models together.")
+        float, typer.Option(min=3, max=1e9, help="Training time of the three models together.")
     ] = 220.0,
-    samples: Annotated[int, typer.Option(min=20, help="Pieces to write.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
+    samples: Annotated[int, typer.Option(min=20, max=100_000, help="Pieces to write.")] = 32,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of everything that is drawn.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Train a small NotaGen on O'Neill's tunes, distil it, write scores, measure them."""

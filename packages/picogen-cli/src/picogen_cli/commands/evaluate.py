@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from picogen_core.cache import cache_dir
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -48,9 +49,10 @@ def evaluate(
             "lower: higher). Repeatable."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the bootstrap.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes to measure in; left out: one a core.")
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes to measure in; left out: one a core."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Measure unchanged files again.")
@@ -60,10 +62,16 @@ def evaluate(
         typer.Option("--report", help="Also write an HTML page: table, plots, scores that play."),
     ] = None,
     report_pieces: Annotated[
-        int, typer.Option(min=0, help="So many best, median and worst pieces each on the page.")
+        int,
+        typer.Option(
+            min=0, max=1000, help="So many best, median and worst pieces each on the page."
+        ),
     ] = 2,
     report_size: Annotated[
-        float, typer.Option(min=0.1, help="MB that the page may have; it shows fewer pieces then.")
+        float,
+        typer.Option(
+            min=0.1, max=1000, help="MB that the page may have; it shows fewer pieces then."
+        ),
     ] = 20.0,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     force: Annotated[
@@ -192,7 +200,14 @@ def _remarks(report: ScoreReport, of: str = "") -> list[str]:
     """What could not be used and why, one line each."""
     lines = []
     for name, summary in report.metrics.items():
-        lines += [f"{of}{name}: {n} pieces unused: {why}" for why, n in summary.unused.items()]
+        first: dict[str, str] = {}
+        for piece in report.scores:
+            if name in piece.undefined:
+                first.setdefault(piece.undefined[name], f" (first {piece.score.name})")
+        lines += [
+            f"{of}{name}: {n} pieces unused: {why}{first.get(why, '')}"
+            for why, n in summary.unused.items()
+        ]
         lines += [f"{of}{name}: {note}" for note in summary.notes]
     lines += _unreadable(report.unreadable, of)
     return lines if of else [*lines, *_unreadable(report.reference_unreadable, "reference ")]

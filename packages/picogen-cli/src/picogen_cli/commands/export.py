@@ -31,6 +31,7 @@ def export(
         int | None,
         typer.Option(
             min=2,
+            max=1_048_576,
             help="With --to onnx: the room of the first state in patches, prompt included; left "
             "out, as many as the model was trained on.",
         ),

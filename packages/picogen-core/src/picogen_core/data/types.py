@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 
 @dataclass(frozen=True)
 class SourcePiece:
@@ -22,3 +24,18 @@ class SourcePiece:
     licence: str
     file: Path | None = None
     fault: str = ""
+
+
+class IndexRow(BaseModel):
+    """What a row of an index has to be, as far as it has it; more keys may stand beside these."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    path: str
+    key: str = ""
+    split: str = ""
+    cluster: int | str = 0
+    original: bool = True
+    notes: int = Field(0, ge=0, lt=1 << 53)
+    licence: str = ""
+    tags: list[str] = Field(["", "", ""], min_length=3, max_length=3)
