@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from picogen_core import ConfigError
 from picogen_core.errors import reason
 from picogen_core.files import write_atomic
 from picogen_core.generation.output import Score
+from picogen_core.processes import thread_pool
 from picogen_core.progress import Reporter
 from picogen_core.score.convert import TARGETS, convert_text
 from picogen_core.score.helper import Converter
@@ -25,7 +25,7 @@ def convert_scores(
     workers = min(os.cpu_count() or 1, 4)
     reporter.start("Converting", float(len(scores)), "pieces")
     outcomes: dict[str, dict[str, Any]] = {}
-    with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
+    with Converter(workers) as converter, thread_pool(workers, converter) as pool:
 
         def convert(score: Score) -> dict[str, Any]:
             try:

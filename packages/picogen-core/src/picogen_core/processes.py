@@ -7,11 +7,28 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 
+from picogen_core.closing import Closing
+
 POLL_SECONDS = 0.5
+
+
+@contextmanager
+def thread_pool(count: int, workers: Closing) -> Iterator[ThreadPoolExecutor]:
+    """Threads that wait for `workers`. If anything is raised in the block, the workers are closed
+    and nothing more is begun."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        workers.close()
+        raise
+    finally:
+        pool.shutdown(wait=True)
 
 
 @contextmanager
@@ -42,7 +59,7 @@ def end_with(parent: int, last: Callable[[], None] = lambda: None) -> None:
     """Watch the parent from a thread; once it is gone, do `last` and end this process."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent:  # else it is another process that has taken it over
             time.sleep(POLL_SECONDS)
         last()
         os._exit(1)

@@ -181,11 +181,9 @@ def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[s
     read = read_score(piece.score)
     if draw is None or isinstance(read, Unreadable):
         return {}
-    try:
-        drawn = draw(read)
-    except Exception:  # a figure less in a report; that the metric has a fault, its rows show
-        return {}
-    return drawn if isinstance(drawn, Mapping) else {}
+    with blaming(plan.address):
+        drawn: Mapping[str, Plot | HeatMap] = dict(draw(read))
+    return drawn
 
 
 def _check_needs(

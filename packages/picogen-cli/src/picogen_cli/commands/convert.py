@@ -119,9 +119,9 @@ def _convert_all(
     check: bool, reporter: Reporter,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """For each tune its input and outputs, or the `error` that kept it from being converted."""
-    from concurrent.futures import ThreadPoolExecutor
 
     from picogen_core.errors import reason
+    from picogen_core.processes import thread_pool
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
@@ -136,7 +136,7 @@ def _convert_all(
     tunes = name_apart(tunes, paged=bool({"svg", "png"} & set(targets)))
     inputs = {Path(os.path.realpath(path)) for path in scores.values()}
     reporter.start("Converting", float(len(tunes)), "pieces")
-    with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
+    with Converter(workers) as converter, thread_pool(workers, converter) as pool:
         for outcome in pool.map(
             lambda tune: _convert_one(tune, targets, output_dir, check, converter, inputs), tunes
         ):

@@ -157,8 +157,8 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
         train, held_out = data.split("train"), original_keys(data.split("eval"))
         if not len(held_out) or not len(train):
             raise BadInput(
-                f"{config.data}: its rows name no splits `train` and `eval`. "
-                "Give --eval-data, or prepare it with picogen data."
+                f"{config.data}: its rows name no splits `train` and `eval`; all of its music may "
+                "be one piece and its variants. Give --eval-data, or prepare more with picogen data."
             )
         return train, held_out
     held_out = open_data(config.eval_data)

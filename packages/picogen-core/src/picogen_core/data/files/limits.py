@@ -11,7 +11,7 @@ from picogen_core.sandbox import Limits
 from picogen_core.score.limits import STILL_SECONDS
 from picogen_core.score_file import MAX_BYTES
 
-MEMORY_BYTES = 6 << 30
+MEMORY_BYTES = 2 << 30
 _BASE_SECONDS, _BYTES_A_SECOND = 120, 50_000  # a tenth of what real scores reach on one core
 _EXPANDS = 30  # times, an .mxl in general
 
