@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix 
 
 MAX_TUNE = 500_000
 """Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""
+
+MAX_LINE, MAX_VOICES, MAX_CHORD = 16 * 1024, 256, 1000
+"""Characters of a line; voices, overlays counted; notes of a voice that begin together."""
 
 _RECORDED = ("repairs", "raw", "complete", "error")
 _MAX_RECORD = 4_000_000
@@ -110,13 +114,28 @@ def read_score(score: ScoreText) -> Piece | Unreadable:
         if isinstance(score.data, str):
             if len(score.data) > MAX_TUNE:
                 raise BadInput(f"a tune of {len(score.data):,} characters; at most {MAX_TUNE:,}")
+            longest = max(map(len, score.data.splitlines()), default=0)
+            if longest > MAX_LINE:
+                raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
             piece = piece_from_abc(score.name, score.data, score.record)
         else:
             text, voices, bars = read_xml_notes(score.data)
             piece = Piece(score.name, text, voices, bars, score.record)
+        _check_texture(piece.voices)
     except Exception as error:
         return Unreadable(score.name, reason(error), isinstance(error, MemoryError | PassingFault))
     return piece if piece.voices else Unreadable(score.name, "no notes in it")
+
+
+def _check_texture(voices: Mapping[str, Sequence[Note]]) -> None:
+    """Raises `BadInput` for what no score has, and what compares its notes in pairs would take
+    hours and gigabytes for."""
+    if len(voices) > MAX_VOICES:
+        raise BadInput(f"it has {len(voices):,} voices; at most {MAX_VOICES:,}")
+    for notes in voices.values():
+        most = max(Counter(note.onset for note in notes).values(), default=0)
+        if most > MAX_CHORD:
+            raise BadInput(f"{most:,} notes of a voice begin at once; at most {MAX_CHORD:,}")
 
 
 def read_pieces(path: Path) -> Iterator[Piece | Unreadable]:

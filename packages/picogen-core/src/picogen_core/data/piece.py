@@ -24,10 +24,10 @@ from picogen_core.data.store import encode_and_read
 from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput, PassingFault, reason
+from picogen_core.pieces import MAX_LINE
 
 MIN_NOTES = 8
 MAX_TUNE = 4_000_000
-MAX_LINE = 16 * 1024
 
 
 @dataclass(frozen=True)

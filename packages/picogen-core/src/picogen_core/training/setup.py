@@ -158,7 +158,7 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
         if not len(held_out) or not len(train):
             raise BadInput(
                 f"{config.data}: its rows name no splits `train` and `eval`; all of its music may "
-                "be one piece and its variants. Give --eval-data, or prepare more with picogen data."
+                "be one piece and its variants. Give --eval-data, or prepare more of it."
             )
         return train, held_out
     held_out = open_data(config.eval_data)
