@@ -1,6 +1,7 @@
 """`picogen convert` on files, folders, books and broken texts."""
 
 import json
+import os
 import zipfile
 
 import pytest
@@ -8,6 +9,7 @@ import typer
 from lxml import etree
 from picogen_cli.commands.convert import convert, find_scores
 from picogen_core import BadInput, ConfigError
+from picogen_core.score import convert as convert_module
 from typer.testing import CliRunner
 
 TUNE = "X:1\nT:One\nL:1/8\nM:4/4\nK:C\nCDEF GABc|c8|]\n"
@@ -229,3 +231,67 @@ def test_check_goes_on_behind_numbers_that_are_none(run, scores, tmp_path):
     told = json.loads(result.stdout)
     assert (told["converted"], told["failed"], result.exit_code) == (2, 1, 1)
     assert any("broken" in f["input"] and "error" in f for f in told["files"])
+
+
+def test_tunes_of_a_book_and_other_scores_have_names_of_their_own(run, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "book.abc").write_text(TUNE + "\n" + TUNE.replace("X:1", "X:2"))
+    (folder / "book_001.abc").write_text(TUNE)
+    result = run(folder, "--output-dir", out, "--to", "musicxml", "--json")
+    told = json.loads(result.stdout)
+    assert told["converted"] == 3
+    written = sorted(file.name for file in out.iterdir())
+    assert written == ["book_001.musicxml", "book_001~2.musicxml", "book_002.musicxml"]
+    (renamed,) = [file for file in told["files"] if "~" in file["name"]]
+    assert "is the name of another score or of a page" in renamed["remarks"][0]
+
+
+def test_no_score_is_called_as_the_page_of_another(run, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "x.abc").write_text(TUNE.replace("c8|]", "\n".join(["CDEF GABc|"] * 200) + "|]"))
+    (folder / "x-2.abc").write_text(TUNE)
+    result = run(folder, "--output-dir", out, "--to", "svg", "--json")
+    outputs = [path for file in json.loads(result.stdout)["files"] for path in file["outputs"]]
+    assert len(outputs) == len(set(outputs)) == len(list(out.iterdir())) > 2
+    assert "x-2~2.svg" in {file.name for file in out.iterdir()}
+    assert run(folder, "--output-dir", tmp_path / "o", "--to", "musicxml").exit_code == 0
+    assert {file.name for file in (tmp_path / "o").iterdir()} == {"x.musicxml", "x-2.musicxml"}
+
+
+def test_no_input_is_written_over(run, tmp_path):
+    (tmp_path / "a.abc").write_text(TUNE)
+    (tmp_path / "b.xml").write_text("<score-partwise/>")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    result = run(tmp_path, "--output-dir", tmp_path, "--force", "--to", "abc")
+    assert result.exit_code == 1 and "would be written over itself" in result.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_pipes_huge_files_and_links_out_of_the_folder_fail_alone(run, scores, tmp_path):
+    os.mkfifo(scores / "p.abc")
+    with (scores / "huge.abc").open("wb") as file:
+        file.truncate(8 << 30)
+    (scores / "zero.abc").symlink_to("/dev/zero")
+    (tmp_path / "secret.abc").write_text(TUNE)
+    (scores / "link.abc").symlink_to(tmp_path / "secret.abc")
+    result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("2 of 6 converted")
+    for told in ("p.abc: not a regular file", "huge.abc: larger than 32 MB"):
+        assert told in result.stderr
+    assert result.stderr.count("a link that leads out of the folder") == 2
+
+
+def test_whatever_a_converter_raises_costs_one_tune(run, scores, tmp_path, monkeypatch):
+    def convert_text(text, *rest):
+        if "T:One" in text:
+            raise OverflowError("too\nlarge")
+        return original(text, *rest)
+
+    original = convert_module.convert_text
+    monkeypatch.setattr(convert_module, "convert_text", convert_text)
+    result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml")
+    assert result.exit_code == 1 and result.stdout.startswith("1 of 2 converted")
+    assert "tune.abc: OverflowError: too large" in result.stderr

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 from collections import Counter, defaultdict
@@ -123,7 +124,16 @@ def test_a_killed_preparation_goes_on_with_nothing_lost(tmp_path: Path, jobs, mo
     times = [path.stat().st_mtime_ns for path in parts]
     seen = []
     rmtree = "picogen_core.data.prepare.shutil.rmtree"
-    monkeypatch.setattr(rmtree, lambda path: seen.extend(p.stat().st_mtime_ns for p in parts))
+
+    remove = shutil.rmtree
+
+    def look(path, **options):
+        if path.name == "parts":
+            seen.extend(p.stat().st_mtime_ns for p in parts)
+        else:
+            remove(path, **options)
+
+    monkeypatch.setattr(rmtree, look)
     prepare(tunes(200), tmp_path / "killed", keys="2", jobs=jobs)
     assert seen == times  # they were not made again
     monkeypatch.undo()

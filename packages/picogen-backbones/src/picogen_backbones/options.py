@@ -11,22 +11,27 @@ HEAD_SIZE = 64
 
 
 class LlamaOptions(Options):
-    layers: int = Field(6, ge=1, description="Decoder layers.")
+    layers: int = Field(6, ge=1, le=1024, description="Decoder layers.")
     heads: int | None = Field(
-        None, ge=1, description="Query heads; left out, one for every 64 channels of d_model."
+        None,
+        ge=1,
+        le=8192,
+        description="Query heads; left out, one for every 64 channels of d_model.",
     )
     kv_heads: int | None = Field(
         None,
         ge=1,
+        le=8192,
         description="Heads of keys and values (grouped queries); left out, as many as heads.",
     )
     ffn: int | None = Field(
         None,
         ge=1,
+        le=1_048_576,
         description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32.",
     )
     rope_theta: float = Field(
-        10_000.0, gt=0, description="Base of the rotary position frequencies."
+        10_000.0, gt=0, le=1e12, description="Base of the rotary position frequencies."
     )
     dropout: float = Field(
         0.0,
@@ -37,12 +42,18 @@ class LlamaOptions(Options):
 
 
 class Gpt2Options(Options):
-    layers: int = Field(6, ge=1, description="Decoder layers.")
+    layers: int = Field(6, ge=1, le=1024, description="Decoder layers.")
     heads: int | None = Field(
-        None, ge=1, description="Attention heads; left out, one for every 64 channels of d_model."
+        None,
+        ge=1,
+        le=8192,
+        description="Attention heads; left out, one for every 64 channels of d_model.",
     )
     max_patches: int = Field(
-        1024, ge=1, description="Rows of the learned position table: the longest piece, in patches."
+        1024,
+        ge=1,
+        le=1_048_576,
+        description="Rows of the learned position table: the longest piece, in patches.",
     )
     dropout: float = Field(
         0.1, ge=0, lt=1, description="Dropout of inputs, attention weights and residual branches."
@@ -51,19 +62,28 @@ class Gpt2Options(Options):
 
 class QwenOptions(LlamaOptions):
     head_size: int | None = Field(
-        None, ge=2, multiple_of=2, description="Channels a head; left out, d_model / heads."
+        None,
+        ge=2,
+        le=65536,
+        multiple_of=2,
+        description="Channels a head; left out, d_model / heads.",
     )
 
 
 class MambaOptions(Options):
     layers: int = Field(
-        6, ge=1, description="Blocks; each has half the parameters of a Llama layer."
+        6, ge=1, le=1024, description="Blocks; each has half the parameters of a Llama layer."
     )
-    head_size: int = Field(HEAD_SIZE, ge=1, description="Channels a head (headdim of mamba-ssm).")
+    head_size: int = Field(
+        HEAD_SIZE, ge=1, le=65536, description="Channels a head (headdim of mamba-ssm)."
+    )
     state_size: int = Field(
-        64, ge=1, description="Numbers that the state keeps a channel (d_state of mamba-ssm)."
+        64,
+        ge=1,
+        le=65536,
+        description="Numbers that the state keeps a channel (d_state of mamba-ssm).",
     )
-    expand: int = Field(2, ge=1, description="Inner width, in multiples of d_model.")
+    expand: int = Field(2, ge=1, le=256, description="Inner width, in multiples of d_model.")
     conv_kernel: int = Field(
         4, ge=2, le=4, description="Patches that the convolution sees (d_conv of mamba-ssm)."
     )
@@ -73,12 +93,15 @@ class MambaOptions(Options):
 
 
 class RwkvOptions(Options):
-    layers: int = Field(6, ge=1, description="Blocks of time mixing and channel mixing.")
+    layers: int = Field(6, ge=1, le=1024, description="Blocks of time mixing and channel mixing.")
     head_size: int = Field(
-        HEAD_SIZE, ge=2, description="Channels a head; its state is head_size × head_size."
+        HEAD_SIZE,
+        ge=2,
+        le=65536,
+        description="Channels a head; its state is head_size × head_size.",
     )
     ffn: int | None = Field(
-        None, ge=1, description="Width of the channel mixing; left out, 4 · d_model."
+        None, ge=1, le=1_048_576, description="Width of the channel mixing; left out, 4 · d_model."
     )
     chunk: int = Field(
         32, ge=1, le=64, description="Patches that the parallel form solves at once; speed only."

@@ -1,15 +1,26 @@
-"""`picogen`, also as `python -m picogen_cli`: Ctrl-C has no traceback while modules load either."""
+"""`picogen`, also as `python -m picogen_cli`: a signal leaves no traceback while modules load, nor
+at the end."""
 
-import sys
+import os
+import signal
 
 
 def run() -> None:
     """The command line."""
-    try:
-        from picogen_cli.main import main
-    except KeyboardInterrupt:
-        sys.exit(130)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
+    from picogen_cli.main import main
+
     main()
+
+
+def _end(number: int, frame: object) -> None:
+    """Where nothing has begun, or all is done, there is nothing to put in order."""
+    interrupted = number == signal.SIGINT
+    os.write(2, b"picogen: interrupted.\n" if interrupted else b"picogen: terminated.\n")
+    os._exit(130 if interrupted else 143)
 
 
 if __name__ == "__main__":

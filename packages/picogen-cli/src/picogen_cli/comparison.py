@@ -16,6 +16,12 @@ from picogen_core.seeds import SEED, Group, over_seeds
 
 Format = Literal["md", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("md", "csv", "json")
+MARKS: dict[Format, bytes] = {
+    "md": b" | unit | n | better |",
+    "csv": b"run,name,value,low,high,unit,n,better",
+    "json": b'{\n "runs": [',
+}
+"""What a comparison begins with, by which an older one is known."""
 
 
 @dataclass

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from picogen_core import ConfigError, PicogenError
+from picogen_core import ConfigError
+from picogen_core.errors import reason
 from picogen_core.files import write_atomic
 from picogen_core.generation.output import Score
+from picogen_core.processes import thread_pool
 from picogen_core.progress import Reporter
 from picogen_core.score.convert import TARGETS, convert_text
 from picogen_core.score.helper import Converter
@@ -24,15 +25,15 @@ def convert_scores(
     workers = min(os.cpu_count() or 1, 4)
     reporter.start("Converting", float(len(scores)), "pieces")
     outcomes: dict[str, dict[str, Any]] = {}
-    with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
+    with Converter(workers) as converter, thread_pool(workers, converter) as pool:
 
         def convert(score: Score) -> dict[str, Any]:
             try:
                 done = convert_text(score.abc, targets, converter)
                 for suffix, data in done.files.items():
                     write_atomic(folder / f"{score.name}{suffix}", data)
-            except PicogenError as error:
-                return {"error": str(error)}
+            except Exception as error:
+                return {"error": reason(error)}
             return {
                 "files": [score.name + suffix for suffix in done.files],
                 "warnings": done.warnings,

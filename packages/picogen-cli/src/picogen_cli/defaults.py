@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from picogen_core import BadInput
 from picogen_core.cache import cache_dir
+from picogen_core.locks import in_turn
 from picogen_core.progress import Reporter
 from picogen_core.registry import registry
 
@@ -38,9 +41,20 @@ def default_data(reporter: Reporter, name: str = "tunes") -> Path:
 
     wanted = DEFAULT_DATA[name]
     folder = cache_dir() / f"{name}-{FORMAT}"
-    if not (folder / "index.jsonl").is_file():
-        reporter.message(f"Preparing {', '.join(wanted.sources)} in {folder}.")
-        prepare(open_sources(wanted.sources), folder, keys=wanted.keys, reporter=reporter)
+    if _is_whole(folder):
+        return folder
+    try:
+        with in_turn(folder, reporter) as aside:
+            if not _is_whole(folder):
+                reporter.message(f"Preparing {', '.join(wanted.sources)} in {folder}.")
+                pieces = open_sources(wanted.sources)
+                prepare(pieces, aside, keys=wanted.keys, reporter=reporter)
+                shutil.rmtree(folder, ignore_errors=True)
+                aside.rename(folder)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be written: {error.strerror}. Set PICOGEN_CACHE to another folder."
+        ) from None
     return folder
 
 
@@ -50,6 +64,18 @@ def find_data(data: Path | None, reporter: Reporter) -> Path:
     if data is None or (name in DEFAULT_DATA and not data.exists()):
         return default_data(reporter, name)
     return data
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the data is there, finished and undamaged."""
+    from picogen_core.data.store import INDEX, read_dataset
+
+    if not (folder / INDEX).is_file():
+        return False
+    try:
+        return len(read_dataset(folder)) > 0
+    except BadInput:
+        return False
 
 
 def dated_name(command: str, backbone: str) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 from picogen_core import PicogenError, __version__
-from picogen_core.training.interrupt import Stopped
+from picogen_core.errors import reason
+from picogen_core.training.interrupt import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
 
 from picogen_cli.commands.compare import compare
@@ -20,6 +21,19 @@ from picogen_cli.commands.export import export
 from picogen_cli.commands.generate import generate
 from picogen_cli.commands.plugins import plugins
 from picogen_cli.commands.train import RESUME, distill, train
+
+GOES_ON = {
+    "data": "The same command goes on with --resume.",
+    "train": "The same command goes on with --resume auto.",
+    "distill": "The same command goes on with --resume auto.",
+    "generate": "What is finished is whole; with --jobs the same command goes on.",
+    "eval": "The same command goes on: what was measured is kept.",
+    "convert": "What is written is whole; the same command with --force writes all of it.",
+    "compare": "The same command goes on: samples and measurements are kept.",
+    "export": "Nothing half written is left; begin again with --force.",
+    "demo": "Begin again in another folder.",
+}
+"""What to do after a signal."""
 
 app = typer.Typer(
     name="picogen",
@@ -62,29 +76,50 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = _spelt_out(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments  # before the command or after it
-    try:
-        code = app([word for word in arguments if word != "--debug"], standalone_mode=False)
-    except PicogenError as error:
-        if debug:
-            raise
-        sys.exit(_fault(str(error)))
-    except TyperException as error:
-        sys.exit(_fault(_usage(error)))
-    except Stopped as stop:
-        code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:  # of what no command expects, such as a full disk under stdout
-        if debug:
-            raise
-        where = error.filename or "the output"
-        sys.exit(_fault(f"{where}: {error.strerror or error}. --debug says where that was met."))
+    with catch_signals() as signals, nothing_swallowed(signals):
+        code = _run([word for word in arguments if word != "--debug"], debug, signals)
     if code in (130, 143):
-        typer.echo(f"picogen: {'interrupted' if code == 130 else 'terminated'}.", err=True)
-    sys.exit(code if isinstance(code, int) else 0)
+        said = "interrupted" if code == 130 else "terminated"
+        command = next((word for word in arguments if word in GOES_ON), "")
+        typer.echo(f"picogen: {said}. {GOES_ON.get(command, '')}".rstrip(), err=True)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], debug: bool, signals: Signals) -> int:
+    """One command; its exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except Stopped as stop:
+        return stop.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException as error:
+        if signals.raised:  # some libraries make other errors of what a signal raises
+            return 128 + signals.raised[0]
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            os._exit(1)
+        if isinstance(error, TyperException):
+            return _fault(_usage(error))
+        if isinstance(error, typer.Abort):
+            return 130
+        if debug:
+            raise
+        return _fault(_told(error))
+
+
+def _told(error: BaseException) -> str:
+    """A fault that a user can mend as it is, any other with a way to see where it was met."""
+    if isinstance(error, PicogenError):
+        return str(error)
+    if isinstance(error, OSError):  # such as a full disk under stdout
+        where = error.filename or "the output"
+        return f"{where}: {error.strerror or error}. --debug shows where that was met."
+    return f"unexpected {reason(error)}. --debug shows where that was met."
 
 
 def _spelt_out(arguments: list[str]) -> list[str]:

@@ -9,13 +9,16 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from picogen_core import ConfigError, Value
+from picogen_core.options import MAX_SEED
 from picogen_core.suggest import did_you_mean
 
 Choice = TypeVar("Choice", bound=str)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, all else on stderr.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything that is drawn.")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of everything that is drawn.")
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Config = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from picogen_core import BadInput, ConfigError
 from picogen_core.options import parse_options
+from picogen_core.reading import parse_toml, read_text
 from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 
@@ -99,12 +100,12 @@ def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(read_text(file))
     except FileNotFoundError:
         raise BadInput(f"{file}: there is no such configuration file.") from None
     except OSError as error:
         raise BadInput(f"{file}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise BadInput(f"{file}: not TOML ({error}).") from None
 
 
@@ -114,9 +115,11 @@ def _assignment(item: str) -> tuple[str, Any]:
     if not separator or not key.strip():
         raise ConfigError(f"--set {item!r}: write it as key=value, such as backbone.layers=4.")
     try:
-        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+        return key.strip(), parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), text
+    except ValueError as error:
+        raise ConfigError(f"--set {item[:40]!r}: not a value ({error}).") from None
 
 
 def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
@@ -131,6 +134,8 @@ def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
 def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         old = values.get(key)
+        if key in NAMES and not isinstance(value, Mapping):
+            raise ConfigError(f"{key}={value!r}: it is a table. Write {key}.name={value}.")
         if key in NAMES and isinstance(old, dict) and "name" in value:
             other = value["name"] != old.get("name", NAMES[key])
             old = None if other else old  # options of one backbone mean nothing to another

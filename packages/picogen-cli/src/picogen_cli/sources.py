@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from picogen_core import BadInput
+from picogen_core import BadInput, PicogenError
 from picogen_core.data.types import SourcePiece
-from picogen_core.registry import registry
-from picogen_core.score_file import kind_of, read_file
+from picogen_core.registry import Entry, registry
+from picogen_core.score_file import files_below, kind_of, read_file
+from picogen_core.specs import SourceSpec
 
 Options = Mapping[str, Mapping[str, Any]]
 """Options of sources by the source's name."""
@@ -30,7 +31,7 @@ def _open(name: str, options: Options) -> Iterator[SourcePiece]:
     path = Path(name)
     kind, separator, which = name.partition(":")
     if separator and not path.exists():
-        yield from registry().get("source", kind).build(options.get(kind, {}))(which)
+        yield from _read(registry().get("source", kind), which, options)
         return
     if not path.exists():
         raise BadInput(f"source {name!r}: no such file or folder, and no NAME:WHICH of a source.")
@@ -45,10 +46,27 @@ def _open(name: str, options: Options) -> Iterator[SourcePiece]:
         what = "has no file that is read" if path.is_dir() else f"nothing reads {path.suffix!r}"
         raise BadInput(f"source {name!r}: {what}. Known: {', '.join(known)}.")
     for entry in claims:
-        yield from entry.build(options.get(entry.spec.name, {}))(name)
+        yield from _read(entry, name, options)
+
+
+def _read(entry: Entry[SourceSpec], which: str, options: Options) -> Iterator[SourcePiece]:
+    """The pieces of one source. Where it has a fault, what it gave before counts, and the fault is
+    that of one more piece.
+
+    Raises:
+        PicogenError: what the source itself says of `which`.
+    """
+    try:
+        for piece in entry.build(options.get(entry.spec.name, {}))(which):
+            if not isinstance(piece, SourcePiece):
+                raise TypeError(f"a {type(piece).__name__}, not a SourcePiece")
+            yield piece
+    except PicogenError:
+        raise
+    except Exception as error:
+        yield SourcePiece(which, "", which, "unknown", fault=f"{entry.where} raised {error!r}")
 
 
 def _suffixes(path: Path) -> set[str]:
     """Of a file, or of all files below a folder, in small letters."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return {file.suffix.lower() for file in files if file.is_file()}
+    return {file.suffix.lower() for file in (files_below(path) if path.is_dir() else [path])}

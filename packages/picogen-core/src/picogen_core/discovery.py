@@ -24,6 +24,7 @@ from picogen_core.guard import HeavyImport, ImportGuard, refusal
 from picogen_core.hookspecs import PROJECT
 from picogen_core.specs import KINDS, BackboneSpec, HeadSpec, Spec
 from picogen_core.suggest import did_you_mean
+from picogen_core.training.interrupt import Stopped
 
 HOOKS = {
     "picogen_backbones": "backbone",
@@ -219,7 +220,7 @@ def _isolated() -> Iterator[None]:
             yield
         if guard.refused:
             raise HeavyImport(refusal(guard.refused[0]))
-    except (KeyboardInterrupt, _Fault):
+    except (KeyboardInterrupt, Stopped, _Fault):
         raise
     except HeavyImport as error:
         raise _Fault(str(error)) from error

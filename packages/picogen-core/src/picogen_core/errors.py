@@ -25,5 +25,23 @@ class PluginError(PicogenError):
     """A plugin that breaks the contract."""
 
 
+class PassingFault(PicogenError):
+    """A fault of the machine, such as a process that was killed. The input may be good, so that
+    nothing may be cached of it."""
+
+
 class Undefined(Exception):
     """A metric has no value for this piece; the message says why, and the piece is counted."""
+
+
+def reason(error: BaseException) -> str:
+    """One line of at most 300 characters: the message, and the class of an unexpected error."""
+    text = " ".join(str(error).split())
+    if isinstance(error, PicogenError | Undefined):
+        return text[:300]
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, MemoryError):
+        return "it needs too much memory"
+    name = type(error).__name__
+    return f"{name}: {text}"[:300] if text else name

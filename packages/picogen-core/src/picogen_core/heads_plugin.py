@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 
 class CharTransformerOptions(Options):
-    layers: int = Field(2, ge=1, description="Decoder layers over the characters of a patch.")
+    layers: int = Field(
+        2, ge=1, le=1024, description="Decoder layers over the characters of a patch."
+    )
     heads: int | None = Field(
-        None, ge=1, description="Attention heads; left out, one for every 64 channels of width."
+        None,
+        ge=1,
+        le=8192,
+        description="Attention heads; left out, one for every 64 channels of width.",
     )
     width: int | None = Field(
-        None, ge=1, description="Channels of the head; left out, d_model. Less is faster."
+        None, ge=1, le=65536, description="Channels of the head; left out, d_model. Less is faster."
     )
     dropout: float = Field(
         0.1, ge=0, lt=1, description="Dropout of inputs, attention weights and residual branches."
@@ -37,28 +42,38 @@ class CharTransformerOptions(Options):
 
 class CharGruOptions(Options):
     width: int | None = Field(
-        None, ge=1, description="Channels of the recurrent cell; left out, d_model."
+        None, ge=1, le=65536, description="Channels of the recurrent cell; left out, d_model."
     )
 
 
 class CharMemoryOptions(Options):
     width: int | None = Field(
-        None, ge=1, description="Channels of the recurrent cell and of memory; left out, d_model."
+        None,
+        ge=1,
+        le=65536,
+        description="Channels of the recurrent cell and of memory; left out, d_model.",
     )
-    layers: int = Field(1, ge=1, description="Layers of attention to earlier characters.")
+    layers: int = Field(1, ge=1, le=1024, description="Layers of attention to earlier characters.")
     window: int = Field(
         1024,
         ge=16,
+        le=1_048_576,
         description="Characters that it remembers. A tune has some 500, 95 % have fewer than 900.",
     )
     channels: int | None = Field(
-        None, ge=1, description="Channels of keys, and of values; left out, half of the width."
+        None,
+        ge=1,
+        le=65536,
+        description="Channels of keys, and of values; left out, half of the width.",
     )
     heads: int | None = Field(
-        None, ge=1, description="Attention heads; left out, one for every 32 channels."
+        None, ge=1, le=8192, description="Attention heads; left out, one for every 32 channels."
     )
     mlp: int | None = Field(
-        None, ge=1, description="Inner channels of a layer's MLP; left out, twice the width."
+        None,
+        ge=1,
+        le=1_048_576,
+        description="Inner channels of a layer's MLP; left out, twice the width.",
     )
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout of what attention and MLP add to the state."
@@ -72,7 +87,7 @@ class TeacherOptions(Options):
     inner_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of the teacher's head."
     )
-    width: int | None = Field(None, ge=1, description="Width of the teacher.")
+    width: int | None = Field(None, ge=1, le=65536, description="Width of the teacher.")
 
 
 class ParallelOptions(Options):

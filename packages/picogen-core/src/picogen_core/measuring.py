@@ -9,16 +9,24 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from picogen_core.errors import PicogenError, PluginError, Undefined
+from picogen_core.errors import (
+    BadCheckpoint,
+    ConfigError,
+    PicogenError,
+    PluginError,
+    Undefined,
+    UnknownName,
+    reason,
+)
 from picogen_core.pieces import Piece, ScoreText, Unreadable, read_score
+from picogen_core.processes import process_pool
 from picogen_core.progress import Reporter
 from picogen_core.protocols import NAME, Metric, Row
 from picogen_core.registry import Entry, registry
@@ -30,7 +38,11 @@ _CHUNK = 16
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 Outcome = Mapping[str, Any]
-"""Of one score and one metric: {"row": …}, {"undefined": why} or {"unreadable": why}."""
+"""Of one score and one metric: {"row": …}, {"undefined": why}, {"unreadable": why}, or, of what is
+not kept since it may not be the score's fault, {"failed": why}."""
+
+_OF_THE_USER = (ConfigError, BadCheckpoint, UnknownName)
+"""Faults that no other score would mend."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,7 @@ class Measured:
 
     unreadable: reason by name of all that gave no notes.
     undefined:  by metric, reason by number of the score.
+    unjudged:   by metric, why it could not judge an unreadable score that it should have counted.
     """
 
     scores: list[ScoreText] = field(default_factory=list)
@@ -56,6 +69,7 @@ class Measured:
     undefined: dict[str, dict[int, str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     faults: dict[str, list[Row]] = field(default_factory=dict)
+    unjudged: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def readable(self) -> list[int]:
@@ -84,7 +98,7 @@ def measure_all(
     title: str,
     samples: Mapping[str, int] | None = None,
 ) -> Measured:
-    """Every metric on every score. Raises `PluginError` for a fault of a metric's own.
+    """Every metric on every score. What a metric or a reader raises costs it that score alone.
 
     A metric named in `samples` measures so many alone; which ones, their texts decide.
     """
@@ -92,6 +106,7 @@ def measure_all(
         rows={plan.name: {} for plan in plans},
         undefined={plan.name: {} for plan in plans},
         faults={plan.name: [] for plan in plans},
+        unjudged={plan.name: [] for plan in plans},
     )
     for score in scores:
         if isinstance(score, Unreadable):
@@ -124,6 +139,7 @@ def measure_all(
                     digests[i] + plan.key: by_metric[plan.name]
                     for (i, missing), by_metric in zip(chunk, outcomes, strict=True)
                     for plan in missing
+                    if "failed" not in by_metric[plan.name]
                 }
             )
         done += len(chunk)
@@ -145,29 +161,66 @@ def _measure_chunks(
     if jobs < 2 or len(todo) < MANY:
         yield from zip(chunks, map(_measure_chunk, tasks), strict=True)
         return
-    with ProcessPoolExecutor(min(jobs, len(chunks)), get_context("spawn")) as pool:
+    yield from zip(chunks, _in_processes(tasks, jobs), strict=True)
+
+
+Task = Sequence[tuple[ScoreText, list[Plan]]]
+
+
+def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[list[dict[str, Outcome]]]:
+    """The tasks in their order. A process that dies costs the score that killed it."""
+    done = 0
+    while done < len(tasks):
+        with process_pool(min(jobs, len(tasks) - done)) as pool:
+            try:
+                for found in pool.map(_measure_chunk, tasks[done:]):
+                    yield found
+                    done += 1
+            except BrokenProcessPool:
+                pass
+        if done < len(tasks):
+            yield [outcome for one in tasks[done] for outcome in _measure_alone([one])]
+            done += 1
+
+
+def _measure_alone(task: Task) -> list[dict[str, Outcome]]:
+    """In a process of its own."""
+    with process_pool(1) as pool:
         try:
-            yield from zip(chunks, pool.map(_measure_chunk, tasks), strict=True)
-        finally:
-            pool.shutdown(cancel_futures=True)
+            return pool.submit(_measure_chunk, task).result()
+        except BrokenProcessPool:
+            why = {"failed": "the process that measured it died, perhaps for want of memory"}
+            return [dict.fromkeys((plan.name for plan in plans), why) for _, plans in task]
 
 
-def _measure_chunk(tasks: Sequence[tuple[ScoreText, list[Plan]]]) -> list[dict[str, Outcome]]:
-    return [_measure_score(score, plans) for score, plans in tasks]
+def _measure_chunk(task: Task) -> list[dict[str, Outcome]]:
+    return [_measure_score(score, plans) for score, plans in task]
 
 
 def _measure_score(score: ScoreText, plans: Sequence[Plan]) -> dict[str, Outcome]:
     piece = read_score(score)
     if isinstance(piece, Unreadable):
-        return {plan.name: {"unreadable": piece.reason} for plan in plans}
-    outcomes: dict[str, Outcome] = {}
-    for plan in plans:
-        try:
-            with blaming(plan.address):
-                outcomes[plan.name] = {"row": build_metric(plan).measure(piece)}
-        except Undefined as reason:
-            outcomes[plan.name] = {"undefined": str(reason)}
-    return outcomes
+        kind = "failed" if piece.passing else "unreadable"
+        return {plan.name: {kind: piece.reason} for plan in plans}
+    return {plan.name: _measure(plan, piece) for plan in plans}
+
+
+def _measure(plan: Plan, piece: Piece) -> Outcome:
+    """The one place where a metric meets a piece."""
+    try:
+        with blaming(plan.address):
+            row = build_metric(plan).measure(piece)
+            json.dumps(row)
+        if not isinstance(row, Mapping):
+            where = registry().get("metric", plan.address).where
+            return {"failed": f"{where} returned a {type(row).__name__}, not a row."}
+        return {"row": dict(row)}
+    except Undefined as why:
+        return {"undefined": reason(why)}
+    except _OF_THE_USER:
+        raise
+    except PicogenError as error:
+        return {"failed": reason(error)}
 
 
 def build_metric(plan: Plan) -> Metric:
@@ -187,8 +240,8 @@ def _take(found: Measured, name: str, i: int, outcome: Any) -> bool:
         return False
     if isinstance(outcome.get("row"), dict):
         found.rows[name][i] = outcome["row"]
-    elif isinstance(outcome.get("undefined"), str):
-        found.undefined[name][i] = outcome["undefined"]
+    elif isinstance(why := outcome.get("undefined", outcome.get("failed")), str):
+        found.undefined[name][i] = why
     elif isinstance(outcome.get("unreadable"), str):
         found.unreadable[found.scores[i].name] = outcome["unreadable"]
     else:
@@ -201,10 +254,12 @@ def _judge_faults(found: Measured, plans: Sequence[Plan]) -> None:
     for plan in plans:
         if not registry().get("metric", plan.address).spec.judges_faults:
             continue
-        for name, reason in found.unreadable.items():
-            with blaming(plan.address):
-                row = build_metric(plan).measure(Piece(name, "", {}, fault=reason))
-            found.faults[plan.name].append({**row, NAME: name})
+        for name, fault in found.unreadable.items():
+            outcome = _measure(plan, Piece(name, "", {}, fault=fault))
+            if "row" in outcome:
+                found.faults[plan.name].append({**outcome["row"], NAME: name})
+            else:
+                found.unjudged[plan.name] += outcome.values()
 
 
 @contextmanager

@@ -9,8 +9,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from picogen_core.errors import ConfigError
+from picogen_core.errors import BadInput, ConfigError
 from picogen_core.suggest import did_you_mean
+
+MAX_SEED = (1 << 63) - 1
+"""torch takes no larger one."""
+_SHOWN = 80  # characters of a value in a message
+MAX_COUNT = 1 << 53
+"""Of steps or characters: floating-point numbers count no further."""
 
 
 class Options(BaseModel):
@@ -39,6 +45,14 @@ def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
         return cls.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(f"{where}: {_first_fault(cls, error)}") from None
+
+
+def check_fields(cls: type[BaseModel], values: Mapping[str, Any], where: str) -> None:
+    """Raises `BadInput`, one line headed by `where`, if a file's fields are not those of `cls`."""
+    try:
+        cls.model_validate(values)
+    except ValidationError as error:
+        raise BadInput(f"{where}: {_first_fault(cls, error)}") from None
 
 
 @dataclass(frozen=True)
@@ -104,4 +118,15 @@ def _first_fault(cls: type[BaseModel], error: ValidationError) -> str:
     message = fault["msg"][0].lower() + fault["msg"][1:]
     if not name:
         return message.removeprefix("value error, ")
-    return f"{name}={fault['input']!r}: {message}."
+    if fault["type"] == "missing":
+        return f"it has no {name!r}."
+    return f"{name}={_shown(fault['input'])}: {message}."
+
+
+def _shown(value: Any) -> str:
+    """As people read it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep; an integer of too many digits
+        return "…"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,8 @@ from typing import Any, Literal
 from picogen_core import score_file
 from picogen_core.abc.notes import Note, read_tune
 from picogen_core.abc.voices import Bar
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, PassingFault, reason
+from picogen_core.reading import read_json
 from picogen_core.xml_notes import read_xml_notes
 
 SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix in suffixes)
@@ -20,6 +22,9 @@ SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix 
 
 MAX_TUNE = 500_000
 """Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""
+
+MAX_LINE, MAX_VOICES, MAX_CHORD = 16 * 1024, 256, 1000
+"""Characters of a line; voices, overlays counted; notes of a voice that begin together."""
 
 _RECORDED = ("repairs", "raw", "complete", "error")
 _MAX_RECORD = 4_000_000
@@ -47,10 +52,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file, or a tune of a book, that gave no notes, and why."""
+    """A file, or a tune of a book, that gave no notes, and why; `passing` if that was the machine's
+    fault and nothing may be concluded from it."""
 
     name: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,11 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
         BadInput: `path` is not there, or there is no score in it.
     """
     if path.is_dir():
-        files = _one_of_each(file for file in path.rglob("*") if file.is_file())
+        files = _one_of_each(score_file.files_below(path))
         if not files:
             raise BadInput(f"{path}: no scores ({', '.join(SUFFIXES)}) in this folder.")
-        return _open_files(path, files)
-    if not path.is_file():
+        return _open_files(path, files, within=path)
+    if not path.exists():
         raise BadInput(f"{path}: there is no such file or folder.")
     if path.suffix.lower() not in SUFFIXES and not score_file.is_score(path):
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
@@ -102,18 +109,33 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
 
 
 def read_score(score: ScoreText) -> Piece | Unreadable:
-    """The notes and bars of a score."""
+    """The notes and bars of a score. Whatever a reader raises costs this score alone."""
     try:
         if isinstance(score.data, str):
             if len(score.data) > MAX_TUNE:
                 raise BadInput(f"a tune of {len(score.data):,} characters; at most {MAX_TUNE:,}")
+            longest = max(map(len, score.data.splitlines()), default=0)
+            if longest > MAX_LINE:
+                raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
             piece = piece_from_abc(score.name, score.data, score.record)
         else:
             text, voices, bars = read_xml_notes(score.data)
             piece = Piece(score.name, text, voices, bars, score.record)
-    except BadInput as error:
-        return Unreadable(score.name, str(error))
+        _check_texture(piece.voices)
+    except Exception as error:
+        return Unreadable(score.name, reason(error), isinstance(error, MemoryError | PassingFault))
     return piece if piece.voices else Unreadable(score.name, "no notes in it")
+
+
+def _check_texture(voices: Mapping[str, Sequence[Note]]) -> None:
+    """Raises `BadInput` for what no score has, and what compares its notes in pairs would take
+    hours and gigabytes for."""
+    if len(voices) > MAX_VOICES:
+        raise BadInput(f"it has {len(voices):,} voices; at most {MAX_VOICES:,}")
+    for notes in voices.values():
+        most = max(Counter(note.onset for note in notes).values(), default=0)
+        if most > MAX_CHORD:
+            raise BadInput(f"{most:,} notes of a voice begin at once; at most {MAX_CHORD:,}")
 
 
 def read_pieces(path: Path) -> Iterator[Piece | Unreadable]:
@@ -127,7 +149,7 @@ def piece_from_abc(name: str, abc: str, record: Mapping[str, Any] | None = None)
     return Piece(name, abc, voices, bars, record or {})
 
 
-def _one_of_each(files: Iterator[Path]) -> list[Path]:
+def _one_of_each(files: Sequence[Path]) -> list[Path]:
     """The scores, and the JSON files that have no score beside them."""
     chosen: dict[Path, Path] = {}
     order = (*SUFFIXES, ".json")
@@ -138,21 +160,27 @@ def _one_of_each(files: Iterator[Path]) -> list[Path]:
     return sorted(kept, key=lambda file: file.as_posix())
 
 
-def _open_files(folder: Path, files: list[Path]) -> Iterator[ScoreText | Unreadable]:
+def _open_files(
+    folder: Path, files: list[Path], within: Path | None = None
+) -> Iterator[ScoreText | Unreadable]:
     for file in files:
         name = file.relative_to(folder).as_posix()
         if file.suffix == ".json":
-            yield Unreadable(name, f"nothing could be made of the draft: {_record(file)['error']}")
+            yield Unreadable(
+                name, f"nothing could be made of the draft: {_record(file).get('error')}"
+            )
             continue
         try:
-            yield from _open_file(name, file)
-        except BadInput as error:
-            yield Unreadable(name, str(error))
+            found = _open_file(name, file, within)
+        except Exception as error:
+            yield Unreadable(name, reason(error))
+        else:
+            yield from found
 
 
-def _open_file(name: str, file: Path) -> list[ScoreText]:
+def _open_file(name: str, file: Path, within: Path | None) -> list[ScoreText]:
     record = _record(file.with_suffix(".json"))
-    scores = score_file.read_scores(score_file.read_file(file)).scores
+    scores = score_file.read_scores(score_file.read_file(file, within)).scores
     if len(scores) == 1:
         return [ScoreText(name, scores[0], file, record)]
     return [ScoreText(f"{name}#{count}", tune, file) for count, tune in enumerate(scores, 1)]
@@ -161,10 +189,8 @@ def _open_file(name: str, file: Path) -> list[ScoreText]:
 def _record(file: Path) -> dict[str, Any]:
     """What `picogen generate` wrote of a piece, as far as metrics use it; {} if it is not that."""
     try:
-        if not file.is_file() or file.stat().st_size > _MAX_RECORD:
-            return {}
-        data = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        data = read_json(file, _MAX_RECORD)
+    except (OSError, ValueError):
         return {}
     if not isinstance(data, dict) or not isinstance(data.get("raw"), str):
         return {}

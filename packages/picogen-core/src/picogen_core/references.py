@@ -6,7 +6,6 @@ A shipped reference is a JSON file: {"name", "pieces", "provenance", "metrics": 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from picogen_core.data.index import open_data
 from picogen_core.data.store import Dataset
 from picogen_core.errors import BadInput
 from picogen_core.pieces import ScoreText, Unreadable, open_scores
+from picogen_core.reading import read_json
 from picogen_core.registry import registry
 from picogen_core.suggest import did_you_mean
 
@@ -56,7 +56,7 @@ def open_reference(where: str | Path) -> Reference:
             f"reference {where}: there is no such file or folder."
             f"{did_you_mean(str(where), known)} Shipped: {', '.join(sorted(known)) or 'none'}."
         )
-    if path.suffix == ".jsonl" or (path / "index.jsonl").is_file():
+    if (path.suffix == ".jsonl" and not path.is_dir()) or (path / "index.jsonl").is_file():
         data = open_data(path)
         train = data.split("train")
         return Reference(str(path), dataset_scores(train if len(train) else data))
@@ -66,7 +66,7 @@ def open_reference(where: str | Path) -> Reference:
 def read_reference(file: Path) -> Reference:
     """A shipped reference. Raises `BadInput` if the file is damaged."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
         return Reference(data["name"], shipped=data["metrics"], pieces=data["pieces"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{file}: not a reference ({error!r}). Install the package again.") from None

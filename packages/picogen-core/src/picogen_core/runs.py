@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import Any, TypeGuard
 
 from picogen_core.errors import BadInput
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.reading import parse_json, parse_toml, read_bytes, read_json, read_text
 
+_MAX_LOG = 1 << 30
 _OF_THE_RUN = ("exp_name", "output_dir")
 
 
@@ -109,9 +109,9 @@ def read_run(folder: Path, name: str) -> Run:
     if checkpoint is None:
         raise BadInput(f"{folder}: the run has no checkpoint yet, neither best/ nor last/.")
     try:
-        config = _flat(tomllib.loads(settings.read_text(encoding="utf-8")))
-        model = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
-        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        config = _flat(parse_toml(read_text(settings)))
+        model = read_json(checkpoint / CONFIG)
+        manifest = read_json(checkpoint / MANIFEST)
         for part in ("backbone", "head"):
             config |= {f"{part}.{key}": v for key, v in model[f"{part}_options"].items()}
             config[f"{part}.name"] = model[part]
@@ -150,9 +150,13 @@ def _read_log(file: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     if not file.is_file():
         return [], ("no metrics.jsonl, so no curves",)
     rows, damaged = [], 0
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    try:
+        text = read_bytes(file, _MAX_LOG).decode(errors="replace")
+    except OSError as error:
+        return [], (f"metrics.jsonl cannot be read ({error.strerror}), so no curves",)
+    for line in text.splitlines():
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             row = None
         if isinstance(row, dict):

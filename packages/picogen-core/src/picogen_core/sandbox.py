@@ -22,10 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.closing import Closing
+from picogen_core.errors import reason
+from picogen_core.processes import end_with
 
 Reply = dict[str, Any]
 START_SECONDS = 60  # importing the libraries on a busy machine
 _CHUNK = 1 << 20
+_PARENT = "PICOGEN_PARENT"
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) if os.name != "nt" else ()
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ class Limits:
             (resource.RLIMIT_CORE, 0),
         )
         for kind, value in caps:
+            # At the soft limit of CPU time comes SIGXCPU, at the hard one SIGKILL, as from the
+            # system's want of memory: they have to be told apart.
+            hard = value + 5 if kind == resource.RLIMIT_CPU else value
             with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
-                resource.setrlimit(kind, (value, value))
+                resource.setrlimit(kind, (value, hard))
 
 
 class Worker(Closing):
@@ -63,6 +70,7 @@ class Worker(Closing):
     def __init__(self, module: str) -> None:
         self.module = module
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -70,27 +78,32 @@ class Worker(Closing):
         return self._process.pid if self._process else None
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> Reply:
-        """One request; a worker that died meanwhile is replaced and asked once more.
+        """One request; a worker that dies, or its fork, is replaced and asked once more.
 
         Raises:
             TimeoutError: it stood still for `seconds`, or longer where it had to start first.
-            ChildProcessError: the worker died of the request.
+            ChildProcessError: it died twice, or is closed.
         """
-        for attempt in range(2):
-            fresh = self._process is None
+        for last in (False, True):
+            if self._closed:
+                break
             line, expired = self._exchange(json.dumps(request).encode() + b"\n", seconds)
             if line:
-                return dict(json.loads(line))
-            self.close()
+                reply = dict(json.loads(line))
+                if reply.get("passing") and not last:
+                    continue
+                return reply
+            self._end()
             if expired:
                 raise TimeoutError
-            if fresh or attempt:
-                break
         raise ChildProcessError
 
     def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
         """(the answer's line, or nothing if the worker died; whether it stood still)."""
         process = self._process = self._process or self._start()
+        if self._closed:  # meanwhile
+            self._end()
+            return b"", False
         assert process.stdin and process.stdout
         expired, answered = threading.Event(), threading.Event()
 
@@ -119,11 +132,16 @@ class Worker(Closing):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONUTF8": "1"},
+            env={**os.environ, "PYTHONUTF8": "1", _PARENT: str(os.getpid())},
+            start_new_session=True,  # so that it ends with its forks, and Ctrl-C goes to the parent
         )
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker, also under a request of another thread."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -131,12 +149,24 @@ class Worker(Closing):
             if pipe:
                 with contextlib.suppress(OSError):
                     pipe.close()
+        _kill_group(process.pid)
         process.kill()
         process.wait()
 
 
+def _kill_group(pid: int) -> None:
+    """A process that leads a group, and the forks that it has made."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def serve(answer: Callable[[Mapping[str, Any]], Reply]) -> None:
-    """The worker's loop, until stdin closes. Nobody else may write where the answers go."""
+    """The worker's loop, until stdin closes. Nobody else may write where the answers go. Where the
+    parent is killed, the worker and its fork end too."""
+    parent = int(os.environ.get(_PARENT, os.getppid() if hasattr(os, "getppid") else 0))
+    own_group = hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
+    end_with(parent, lambda: _kill_group(os.getpid()) if own_group else None)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin.buffer:
@@ -159,10 +189,11 @@ def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if answer is None:
-        return {"error": f"it took longer than {limits.wall_seconds} s"}
+        why = f"it stood still for {limits.wall_seconds} s, as on a machine that is out of memory"
+        return {"error": why, "passing": True}
     with contextlib.suppress(ValueError):
         return dict(json.loads(answer))
-    return {"error": _reason(status, limits)}
+    return _died(status, limits)
 
 
 def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, writer: int) -> None:
@@ -170,7 +201,10 @@ def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, wri
     try:
         os.close(reader)
         limits.apply()
-        reply = json.dumps(work()).encode()
+        try:
+            reply = json.dumps(work()).encode()
+        except Exception as error:
+            reply = json.dumps({"error": reason(error)}).encode()
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(reply)
     finally:
@@ -206,10 +240,15 @@ def cpu_ticks(pid: int) -> int | None:
     return own + sum(cpu_ticks(int(child)) or 0 for child in below)
 
 
-def _reason(status: int, limits: Limits) -> str:
+def _died(status: int, limits: Limits) -> Reply:
+    """Why there is no answer; `passing` if the request need not be the reason."""
     if not os.WIFSIGNALED(status):
-        return "the converter ended without an answer"
+        return {"error": "the converter ended without an answer"}
     number = os.WTERMSIG(status)
-    if number in (signal.SIGXCPU, signal.SIGKILL):
-        return f"it needs more than {limits.cpu_seconds} s of CPU time"
-    return f"the converter crashed ({signal.Signals(number).name})"
+    if number == signal.SIGXCPU:
+        return {"error": f"it needs more than {limits.cpu_seconds} s of CPU time"}
+    name = signal.Signals(number).name
+    if number in _FROM_OUTSIDE:
+        why = f"the converter was killed ({name}), perhaps for want of memory. Try again"
+        return {"error": why, "passing": True}
+    return {"error": f"the converter crashed ({name})"}

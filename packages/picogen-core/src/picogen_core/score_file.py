@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 from picogen_core.abc.notes import split_tunes
 from picogen_core.errors import BadInput
+from picogen_core.reading import Refused, read_bytes
 
 Kind = Literal["abc", "musicxml", "kern", "midi"]
 
@@ -76,18 +78,27 @@ def is_score(path: Path) -> bool:
         return False
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a file.
+def files_below(folder: Path) -> list[Path]:
+    """All that lies in a folder and below it, sorted; links to folders are not followed."""
+    return sorted(Path(place) / name for place, _, names in os.walk(folder) for name in names)
+
+
+def read_file(path: Path, within: Path | None = None) -> bytes:
+    """The bytes of a file; of one that was found in a folder, `within` that.
 
     Raises:
-        BadInput: it cannot be read, or is larger than any score.
+        BadInput: it is no regular file, cannot be read, is larger than any score, or is a link that
+            leads out of the folder.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadInput(f"larger than {MAX_BYTES // 10**6} MB")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"it cannot be read: {error.strerror}") from None
+        if within and path.is_symlink() and not path.resolve().is_relative_to(within.resolve()):
+            raise BadInput("a link that leads out of the folder. Name the file itself")
+        return read_bytes(path, MAX_BYTES)
+    except Refused as error:
+        raise BadInput(str(error.strerror)) from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        why = getattr(error, "strerror", None) or error
+        raise BadInput(f"it cannot be read: {why}") from None
 
 
 def read_scores(data: bytes) -> Scores:

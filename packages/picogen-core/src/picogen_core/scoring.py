@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from picogen_core.errors import BadInput, ConfigError
+from picogen_core.errors import BadInput, ConfigError, PluginError, reason
 from picogen_core.measuring import Measured, Plan, blaming, build_metric, make_plan, measure_all
 from picogen_core.pieces import ScoreText, Unreadable, open_scores, read_score
 from picogen_core.progress import Quiet, Reporter
@@ -55,7 +55,8 @@ class ScoredPiece:
 class ScoreReport:
     """Metrics by name, the number of pieces read, and the files that were not, with reasons.
 
-    `scores` holds every piece that was read, in the order of names.
+    `scores` holds every piece that was read, in the order of names. `broken` says of a metric that
+    could not be used what it raised.
     """
 
     metrics: dict[str, Summary]
@@ -67,6 +68,7 @@ class ScoreReport:
     reference_unreadable: dict[str, str] = field(default_factory=dict)
     scores: tuple[ScoredPiece, ...] = ()
     request: ScoreRequest | None = None
+    broken: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data: all but the texts and the rows, which `scores` has.
@@ -125,7 +127,13 @@ def score_pieces(
     reporter = reporter or Quiet()
     entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
     _check_needs(entries, request, reference)
-    plans = [_plan(entry, request) for entry in entries]
+    broken: dict[str, str] = {}
+    plans = []
+    for entry in entries:
+        try:
+            plans.append(_plan(entry, request))
+        except PluginError as error:
+            broken[entry.name] = reason(error)
     known = Measured()
     with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
         found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
@@ -144,9 +152,14 @@ def score_pieces(
     reporter.start("Comparing", len(plans), "metrics")
     summaries = {}
     for number, plan in enumerate(plans, 1):
-        summaries[plan.name] = _summarise(plan, found, known, reference, request.seed)
+        try:
+            summaries[plan.name] = _summarise(plan, found, known, reference, request.seed)
+        except PluginError as error:
+            broken[plan.name] = reason(error)
         reporter.advance(number)
     reporter.finish()
+    if not summaries:
+        raise PluginError("; ".join(broken.values()))
     return ScoreReport(
         metrics=summaries,
         pieces=len(found.readable),
@@ -157,6 +170,7 @@ def score_pieces(
         reference_unreadable=known.unreadable,
         scores=_scored(found, summaries),
         request=request,
+        broken=broken,
     )
 
 
@@ -168,7 +182,7 @@ def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[s
     if draw is None or isinstance(read, Unreadable):
         return {}
     with blaming(plan.address):
-        drawn: Mapping[str, Plot | HeatMap] = draw(read)
+        drawn: Mapping[str, Plot | HeatMap] = dict(draw(read))
     return drawn
 
 
@@ -214,6 +228,8 @@ def _summarise(
             if "reference" not in registry().get("metric", plan.address).spec.needs:
                 beside = metric.summarise(against, None, np.random.default_rng(seed)).values
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
+        if not isinstance(summary, Summary):
+            raise TypeError(f"summarise() returned a {type(summary).__name__}, not a Summary")
     if reference is None and summary.usual is not None:
         usual = read_reference(
             registry().get("metric", plan.address).spec.references[summary.usual]
@@ -222,9 +238,10 @@ def _summarise(
         note = f"reference: {summary.usual} (shipped), since no --reference is given"
         summary = replace(summary, notes=[*summary.notes, note])
     unused = Counter(found.undefined[plan.name].values())
-    for reason, times in Counter(known.undefined.get(plan.name, {}).values()).items():
-        unused[f"of the reference: {reason}"] += times
+    for why, times in Counter(known.undefined.get(plan.name, {}).values()).items():
+        unused[f"of the reference: {why}"] += times
     unused.update(summary.unused)
+    unused.update(found.unjudged[plan.name])
     values = {
         name: value if value.detail else _beside(value, beside.get(name))
         for name, value in summary.values.items()

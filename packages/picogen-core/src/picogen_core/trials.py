@@ -9,6 +9,7 @@ from pathlib import Path
 
 from picogen_core.cache import cache_dir
 from picogen_core.errors import BadInput
+from picogen_core.locks import in_turn
 from picogen_core.progress import Reporter
 from picogen_core.protocols import Value
 from picogen_core.references import open_reference
@@ -89,14 +90,19 @@ def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
     from picogen_core.model.folder import digest
 
     folder = cache_dir() / "samples" / f"{digest(run.checkpoint)[:16]}-{count}-{seed}"
-    if not (folder / f"{count:04d}.json").is_file():
+    if folder.is_dir():
+        return folder
+    with in_turn(folder, reporter) as aside:
+        if folder.is_dir():
+            return folder
         request = GenerateRequest(
             weights_path=run.checkpoint,
             count=count,
             sampling=SamplingOptions.model_validate({}),
             seed=seed,
         )
-        write_scores(request, folder, reporter)
+        write_scores(request, aside, reporter)
+        aside.rename(folder)
     return folder
 
 

@@ -25,7 +25,9 @@ NOTE = Column("bit/note", "lower")
 class LikelihoodOptions(Options):
     checkpoint: Path = Field(description="A run, a checkpoint folder or a NotaGen .pth.")
     key: str = Field("C", description="The key that every piece is moved to, or original.")
-    max_patches: int = Field(256, ge=2, description="Patches from the head of a piece; rest cut.")
+    max_patches: int = Field(
+        256, ge=2, le=1_048_576, description="Patches from the head of a piece; rest cut."
+    )
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 

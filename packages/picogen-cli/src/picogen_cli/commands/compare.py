@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Json
 from picogen_cli.reporter import make_reporter
@@ -30,7 +31,10 @@ def compare(
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option(min=0, help="Let each run write so many pieces, and measure them.")
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Let each run write so many pieces, and measure them."
+        ),
     ] = 0,
     scores: Annotated[
         list[Path] | None,
@@ -64,16 +68,22 @@ def compare(
     ] = True,
     form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
     output: Annotated[Path | None, typer.Option(help="Write into this file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and bootstrap.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of samples and bootstrap.")
+    ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --output and --curves replace any other file.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """What differs between runs, in configuration and in what they are worth."""
     from picogen_core import ConfigError
-    from picogen_core.files import write_atomic
+    from picogen_core.files import check_replaceable, write_atomic
+    from picogen_core.report.charts import CURVES_MARK
     from picogen_core.runs import read_runs
     from picogen_core.seeds import Group, group_seeds
 
-    from picogen_cli.comparison import FORMATS, pooled, to_text
+    from picogen_cli.comparison import FORMATS, MARKS, pooled, to_text
 
     shape = "json" if as_json else form
     known = next((one for one in FORMATS if one == shape), None)
@@ -86,6 +96,12 @@ def compare(
     for folder in scores or []:
         if not folder.exists():
             raise ConfigError(f"--scores {folder}: there is no such file or folder.")
+    if reference is not None and not reference.strip():
+        raise ConfigError("--reference is empty. Give a folder or a name, or leave it out.")
+    if output is not None:
+        check_replaceable(output, force, MARKS[known])
+    if curves is not None:
+        check_replaceable(curves, force, CURVES_MARK)
     opened = read_runs(runs)
     groups = group_seeds(opened) if together else [
         Group(run.name, (run,), (place,)) for place, run in enumerate(opened)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -39,15 +42,15 @@ def convert(
     ABC is repaired first. What was repaired, and each bar whose notes came out otherwise, is logged
     on stderr, file by file, and stands in --json.
     """
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
 
     from picogen_cli.converting import parse_targets
 
     targets = parse_targets(to)
     scores = find_scores(paths)
-    prepare_output_dir(output_dir, force)
-    with make_reporter() as reporter:
-        outcomes = _convert_all(scores, targets, output_dir, check, reporter)
+    with output_folder(output_dir, force), make_reporter() as reporter:
+        folders = [path for path in paths if path.is_dir()]
+        outcomes = _convert_all(scores, folders, targets, output_dir, check, reporter)
         failed = [outcome for outcome in outcomes if "error" in outcome]
         for outcome in outcomes:
             for told in [outcome["error"]] if "error" in outcome else _remarks(outcome):
@@ -72,12 +75,12 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
     """
     from picogen_core import BadInput
     from picogen_core.pieces import SUFFIXES
-    from picogen_core.score_file import is_score
+    from picogen_core.score_file import files_below, is_score
 
     scores: dict[str, Path] = {}
     for path in paths:
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files = [p for p in files_below(path) if p.suffix.lower() in SUFFIXES]
             files.sort(key=lambda p: SUFFIXES.index(p.suffix.lower()))
             named: dict[str, Path] = {}
             for file in files:
@@ -86,7 +89,7 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
                 raise BadInput(
                     f"{path} holds no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file."
                 )
-        elif not path.is_file():
+        elif not path.exists():
             raise BadInput(f"{path} does not exist.")
         elif path.suffix.lower() not in SUFFIXES and not is_score(path):
             raise BadInput(f"{path} is no score. Give {', '.join(SUFFIXES)} files, or folders.")
@@ -112,27 +115,30 @@ def _mended(repairs: Sequence[dict[str, Any]]) -> str:
 
 
 def _convert_all(
-    scores: dict[str, Path], targets: Sequence[str], folder: Path, check: bool, reporter: Reporter
-) -> list[dict[str, Any]]:
+    scores: dict[str, Path], folders: Sequence[Path], targets: Sequence[str], output_dir: Path,
+    check: bool, reporter: Reporter,
+) -> list[dict[str, Any]]:  # fmt: skip
     """For each tune its input and outputs, or the `error` that kept it from being converted."""
-    import os
-    from concurrent.futures import ThreadPoolExecutor
 
-    from picogen_core import PicogenError
+    from picogen_core.errors import reason
+    from picogen_core.processes import thread_pool
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
     outcomes: list[dict[str, Any]] = []
     tunes: list[_Tune] = []
     for name, path in scores.items():
+        within = next((folder for folder in folders if path.is_relative_to(folder)), None)
         try:
-            tunes += _read(name, path)
-        except PicogenError as error:
-            outcomes.append({"input": str(path), "error": str(error)})
+            tunes += _read(name, path, within)
+        except Exception as error:
+            outcomes.append({"input": str(path), "error": reason(error)})
+    tunes = name_apart(tunes, paged=bool({"svg", "png"} & set(targets)))
+    inputs = {Path(os.path.realpath(path)) for path in scores.values()}
     reporter.start("Converting", float(len(tunes)), "pieces")
-    with Converter(workers) as converter, ThreadPoolExecutor(workers) as pool:
+    with Converter(workers) as converter, thread_pool(workers, converter) as pool:
         for outcome in pool.map(
-            lambda tune: _convert_one(tune, targets, folder, check, converter), tunes
+            lambda tune: _convert_one(tune, targets, output_dir, check, converter, inputs), tunes
         ):
             outcomes.append(outcome)
             reporter.advance(len(outcomes))
@@ -155,11 +161,35 @@ class _Tune(NamedTuple):
     exact: bool
 
 
-def _read(name: str, path: Path) -> list[_Tune]:
+def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
+    """The tunes under names that no other has, on file systems without capital letters either.
+
+    Where pages are drawn, `x-2` is the second page of `x`, so no other tune is called that.
+    """
+    wanted = Counter(tune.name.casefold() for tune in tunes)
+    taken: set[str] = set()
+    named = []
+    for tune in tunes:
+        page = re.fullmatch(r"(.+)-\d+", tune.name.casefold()) if paged else None
+        free = tune.name.casefold() not in taken and not (page and page[1] in wanted)
+        name, number = tune.name, 1
+        while not free:
+            number += 1
+            name = f"{tune.name}~{number}"
+            free = name.casefold() not in taken and name.casefold() not in wanted
+        taken.add(name.casefold())
+        if name != tune.name:
+            told = f"written as {name}: {tune.name} is the name of another score or of a page"
+            tune = tune._replace(name=name, remarks=(*tune.remarks, told))
+        named.append(tune)
+    return named
+
+
+def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
     """The scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
     from picogen_core.score_file import read_file, read_scores
 
-    found = read_scores(read_file(path))
+    found = read_scores(read_file(path, within))
     if len(found.scores) == 1:
         return [_Tune(name, path, found.scores[0], found.remarks, found.kind != "abc")]
     return [
@@ -169,9 +199,11 @@ def _read(name: str, path: Path) -> list[_Tune]:
 
 
 def _convert_one(
-    tune: _Tune, targets: Sequence[str], folder: Path, check: bool, converter: Converter
-) -> dict[str, Any]:
-    from picogen_core import BadInput, PicogenError
+    tune: _Tune, targets: Sequence[str], folder: Path, check: bool, converter: Converter,
+    inputs: Set[Path],
+) -> dict[str, Any]:  # fmt: skip
+    from picogen_core import BadInput
+    from picogen_core.errors import reason
     from picogen_core.files import write_atomic
     from picogen_core.score.convert import convert_musicxml, convert_text, read_musicxml
     from picogen_core.score.limits import ConversionError
@@ -187,11 +219,11 @@ def _convert_one(
             done = convert_musicxml(xml, targets, converter)
         outputs = [folder / f"{tune.name}{suffix}" for suffix in done.files]
         for output, data in zip(outputs, done.files.values(), strict=True):
-            if output.exists() and output.samefile(tune.path):
+            if Path(os.path.realpath(output)) in inputs:
                 raise BadInput(f"{output} would be written over itself. Choose another folder.")
             write_atomic(output, data)
-    except PicogenError as error:
-        return {"input": str(tune.path), "name": tune.name, "error": str(error)}
+    except Exception as error:  # whatever a reader or a converter raises costs this tune alone
+        return {"input": str(tune.path), "name": tune.name, "error": reason(error)}
     return {
         "input": str(tune.path),
         "name": tune.name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -37,8 +38,10 @@ def data(
     eval_ratio: Annotated[
         float, typer.Option(min=0.0, max=0.9, help="Share of pieces held out, by cluster.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of drawn keys.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that work at once.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split and of drawn keys.")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=1, max=1024, help="Processes that work at once.")] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a preparation that was interrupted.")
     ] = False,
@@ -57,7 +60,7 @@ def data(
     from picogen_core.data.keys import check_keys
     from picogen_core.data.prepare import PARTS, prepare
     from picogen_core.data.tag_table import read_tags
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
     from picogen_core.registry import registry
 
     from picogen_cli.settings import read_sets
@@ -69,8 +72,7 @@ def data(
     options = read_sets(sets or [], names, "source")
     if resume and (output_dir / "index.jsonl").is_file() and not (output_dir / PARTS).is_dir():
         raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
-    prepare_output_dir(output_dir, force or resume)
-    with make_reporter() as reporter:
+    with output_folder(output_dir, force or resume), make_reporter() as reporter:
         report = prepare(
             open_sources(sources, options),
             output_dir,

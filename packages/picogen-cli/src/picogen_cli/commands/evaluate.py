@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from picogen_core.cache import cache_dir
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -48,9 +49,10 @@ def evaluate(
             "is better, repairs=3 fails above 3. Repeatable."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the bootstrap.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes to measure in; left out: one a core.")
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes to measure in; left out: one a core."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Measure unchanged files again.")
@@ -60,24 +62,39 @@ def evaluate(
         typer.Option("--report", help="Also write an HTML page: table, plots, scores that play."),
     ] = None,
     report_pieces: Annotated[
-        int, typer.Option(min=0, help="So many best, median and worst pieces each on the page.")
+        int,
+        typer.Option(
+            min=0, max=1000, help="So many best, median and worst pieces each on the page."
+        ),
     ] = 2,
     report_size: Annotated[
-        float, typer.Option(min=0.1, help="MB that the page may have; it shows fewer pieces then.")
+        float,
+        typer.Option(
+            min=0.1, max=1000, help="MB that the page may have; it shows fewer pieces then."
+        ),
     ] = 20.0,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --report replace a file that is no such page.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
     from picogen_core import ConfigError
+    from picogen_core.files import check_replaceable
+    from picogen_core.report.html import MADE_BY
     from picogen_core.report.sections import PageRequest
     from picogen_core.scoring import ScoreRequest, score_folder
 
     from picogen_cli import score_table
     from picogen_cli.settings import read_sets
 
-    if report_file is not None and report_file.is_dir():
-        raise ConfigError(f"--report {report_file} is a folder. Name a file, such as report.html.")
+    if report_file is not None:
+        if report_file.is_dir():
+            raise ConfigError(f"--report {report_file} is a folder. Name a file, as report.html.")
+        check_replaceable(report_file, force, MADE_BY.encode())
+    if reference is not None and not reference.strip():
+        raise ConfigError("--reference is empty. Give a folder or a name, or leave it out.")
     names = metric or _all_metrics(reference is not None, checkpoint is not None)
     request = ScoreRequest(
         metrics=names,
@@ -120,9 +137,10 @@ def evaluate(
         score_table.show(report, beside)
     for line in [*_remarks(report), *([] if beside is None else _remarks(beside, "baseline "))]:
         typer.echo(line, err=True)
-    for line in failed:
+    broken = {**report.broken, **(beside.broken if beside else {})}
+    for line in [*failed, *(f"{name}: left out: {why}" for name, why in broken.items())]:
         typer.echo(line, err=True)
-    if failed:
+    if failed or broken:
         raise typer.Exit(1)
 
 
@@ -183,7 +201,14 @@ def _remarks(report: ScoreReport, of: str = "") -> list[str]:
     """What could not be used and why, one line each."""
     lines = []
     for name, summary in report.metrics.items():
-        lines += [f"{of}{name}: {n} pieces unused: {why}" for why, n in summary.unused.items()]
+        first: dict[str, str] = {}
+        for piece in report.scores:
+            if name in piece.undefined:
+                first.setdefault(piece.undefined[name], f" (first {piece.score.name})")
+        lines += [
+            f"{of}{name}: {n} pieces unused: {why}{first.get(why, '')}"
+            for why, n in summary.unused.items()
+        ]
         lines += [f"{of}{name}: {note}" for note in summary.notes]
     lines += _unreadable(report.unreadable, of)
     return lines if of else [*lines, *_unreadable(report.reference_unreadable, "reference ")]

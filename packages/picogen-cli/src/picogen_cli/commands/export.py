@@ -31,6 +31,7 @@ def export(
         int | None,
         typer.Option(
             min=2,
+            max=1_048_576,
             help="With --to onnx: the room of the first state in patches, prompt included; left "
             "out, as many as the model was trained on.",
         ),
@@ -40,7 +41,7 @@ def export(
 ) -> None:
     """Write the student as other programs read it, with a README that says how to open it."""
     from picogen_core.exports import ONNX, check_format
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
     from picogen_core.registry import registry
 
     if max_patches and to != ONNX:
@@ -51,19 +52,19 @@ def export(
 
     model = load_model(checkpoint)
     check_format((registry().get("backbone", model.config.backbone),), to)
-    prepare_output_dir(output_dir, force)
     facts: dict[str, Any] = {"backbone": model.config.backbone, "to": to}
     what = model.config.backbone
-    if to == ONNX:
-        from picogen_core.onnx.write import export_onnx
+    with output_folder(output_dir, force):
+        if to == ONNX:
+            from picogen_core.onnx.write import export_onnx
 
-        with make_reporter() as reporter:
-            written = export_onnx(model, output_dir, max_patches, reporter)
-        facts["difference_from_torch"] = written["difference_from_torch"]
-        what = f"{what} with {model.config.head}"
-        files = tuple(sorted(file.name for file in output_dir.iterdir()))
-    else:
-        files = export_backbone(model, to, output_dir)
+            with make_reporter() as reporter:
+                written = export_onnx(model, output_dir, max_patches, reporter)
+            facts["difference_from_torch"] = written["difference_from_torch"]
+            what = f"{what} with {model.config.head}"
+            files = tuple(sorted(file.name for file in output_dir.iterdir()))
+        else:
+            files = export_backbone(model, to, output_dir)
     if as_json:
         print_json({**facts, "output_dir": output_dir, "files": files})
     else:

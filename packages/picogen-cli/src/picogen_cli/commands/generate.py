@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from picogen_core import BadInput, ConfigError
+from picogen_core.options import MAX_SEED
 
 from picogen_cli.defaults import SHIPPED
 from picogen_cli.options import Device, Force, Json, one_of, print_json
@@ -32,10 +33,11 @@ def generate(
         str | None, typer.Option(help="Checked against the checkpoint, which knows its own.")
     ] = None,
     num_samples: Annotated[
-        int | None, typer.Option(min=1, help="How many pieces; left out, 5.")
+        int | None, typer.Option(min=1, max=1_000_000, help="How many pieces; left out, 5.")
     ] = None,
     bars: Annotated[
-        int | None, typer.Option(min=1, help="Bars of each piece, those of the prompt included.")
+        int | None,
+        typer.Option(min=1, max=100_000, help="Bars of each piece, those of the prompt included."),
     ] = None,
     meter: Annotated[str | None, typer.Option(help="Such as 6/8.")] = None,
     key: Annotated[str | None, typer.Option(help="Such as G, Dmin or Ador.")] = None,
@@ -54,11 +56,12 @@ def generate(
         int | None,
         typer.Option(
             min=2,
+            max=1_048_576,
             help="Most patches a piece, prompt included; left out, as trained, or for --bars.",
         ),
     ] = None,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="0 keeps all characters.")] = 40,
+    temperature: Annotated[float, typer.Option(min=0.0, max=1000.0, help="0 is greedy.")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, max=1000, help="0 keeps all characters.")] = 40,
     top_p: Annotated[float, typer.Option(help="Outside (0, 1) it is off.")] = 0.9,
     min_p: Annotated[
         float, typer.Option(min=0, max=1, help="Least share of the likeliest's probability.")
@@ -76,7 +79,11 @@ def generate(
     ] = None,
     keep_bars: Annotated[
         int | None,
-        typer.Option(min=0, help="Of that score keep so many bars, 0: its header; left out, all."),
+        typer.Option(
+            min=0,
+            max=100_000,
+            help="Of that score keep so many bars, 0: its header; left out, all.",
+        ),
     ] = None,
     jobs: Annotated[
         Path | None,
@@ -86,7 +93,9 @@ def generate(
         ),
     ] = None,
     shard: Annotated[str, typer.Option(help="Of the list, part i of n: i/n.")] = "1/1",
-    candidates: Annotated[int, typer.Option(min=1, help="Write so many, keep the best.")] = 1,
+    candidates: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Write so many, keep the best.")
+    ] = 1,
     rank: Annotated[
         str, typer.Option(help="What is best: nll, powerlaw, repetition or valid.")
     ] = "nll",
@@ -100,8 +109,10 @@ def generate(
         str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi,png,wav.")
     ] = "",
     output_dir: Annotated[Path, typer.Option(help="Where the scores go.")] = Path("out"),
-    batch_size: Annotated[int, typer.Option(min=1, help="Pieces written at once.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="Piece k depends on (seed, k) alone.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Pieces written at once.")] = 32,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Piece k depends on (seed, k) alone.")
+    ] = 0,
     device: Device = None,
     engine: Annotated[
         str, typer.Option(help="auto, numba (compiled, on the CPU) or torch.")
@@ -117,7 +128,7 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write scores: ABC with a JSON beside each, and on request MusicXML, SVG, MIDI."""
-    from picogen_core.files import prepare_output_dir
+    from picogen_core.files import output_folder
     from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.ranking import RANKS, Ranking
     from picogen_core.options import parse_options
@@ -126,7 +137,6 @@ def generate(
 
     targets = parse_targets(to) if to else ()
     _check(num_samples, jobs, shard, stream, candidates, as_json)
-    prepare_output_dir(output_dir, force or jobs is not None)
     from picogen_core.generation.jobs import read_shard
     from picogen_core.generation.run import GenerateRequest, write_scores
     from picogen_core.generation.session import Candidates
@@ -165,7 +175,8 @@ def generate(
         rollover=one_of("--rollover", rollover, ("auto", "always", "never")),
     )
     begun = time.monotonic()
-    with make_reporter() as reporter:
+    apart = output_folder(output_dir, force or jobs is not None, shared=request.shard != (1, 1))
+    with apart, make_reporter() as reporter:
         tell = partial(typer.echo, nl=False) if stream else None
         scores = write_scores(request, output_dir, reporter, tell)
         converted = _convert(scores, targets, output_dir, reporter)

@@ -43,14 +43,20 @@ def cluster(sets: Sequence[frozenset[Hashable]]) -> list[int]:
 
 
 def split_clusters(clusters: Sequence[int], eval_ratio: float, seed: int) -> list[str]:
-    """`train` or `eval` for each piece: whole clusters, drawn until the share is reached."""
+    """`train` or `eval` for each piece: whole clusters, drawn until the share is reached.
+
+    Where a share is wanted and there are two clusters, one is held out, however large it is, and
+    one is not.
+    """
     members = Counter(clusters)
     order = sorted(members)
     random.Random(seed).shuffle(order)
     wanted, chosen = eval_ratio * len(clusters), set()
     held = 0
     for name in order:
-        if held + members[name] <= wanted + 0.5:
+        if held + members[name] <= wanted + 0.5 and len(chosen) < len(order) - 1:
             chosen.add(name)
             held += members[name]
+    if wanted and not chosen and len(order) > 1:
+        chosen = {min(order, key=members.__getitem__)}
     return ["eval" if name in chosen else "train" for name in clusters]

@@ -13,7 +13,9 @@ from typing import Any
 
 from picogen_core.abc.patches import drop_empty_lines, split_body
 from picogen_core.data.store import Dataset, encode_piece, from_encoded, read_dataset, read_rows
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, reason
+from picogen_core.reading import read_text
+from picogen_core.score_file import MAX_BYTES
 
 
 def open_data(path: Path) -> Dataset:
@@ -33,14 +35,14 @@ def open_data(path: Path) -> Dataset:
     for number, row in enumerate(rows, 1):
         file = _locate(path, number, row)
         try:
-            text = drop_empty_lines(file.read_text(encoding="utf-8-sig"))
+            text = drop_empty_lines(read_text(file, MAX_BYTES))
             if not split_body(text)[1]:
                 raise BadInput(
                     "it has no line that starts with [V:, so no music in NotaGen's form."
                 )
             pieces.append(encode_piece(text))
-        except (BadInput, UnicodeDecodeError) as error:
-            raise BadInput(f"{path}, row {number}: {file}: {error}") from None
+        except Exception as error:  # a damaged text can make the reader raise anything
+            raise BadInput(f"{path}, row {number}: {file}: {reason(error)}") from None
     return from_encoded(rows, pieces)
 
 

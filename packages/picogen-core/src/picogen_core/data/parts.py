@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,8 @@ from picogen_core.data.piece import Made, Rejected, Task, make
 from picogen_core.data.store import Notes
 from picogen_core.errors import BadInput
 from picogen_core.files import write_atomic
+from picogen_core.processes import process_pool
+from picogen_core.score_file import read_file
 
 FORMAT = "3"
 _WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight
@@ -76,28 +76,25 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
     if jobs == 1:
         with FileReader() as reader:
             for part in parts:
-                if not part.path.is_file():
+                if not is_made(part.path):
                     _make_part(part, reader)
                 yield part
         return
-    context = get_context("spawn")  # a fork would share the parent's threads and locks
     waiting: deque[tuple[Part, Future[None] | None]] = deque()
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts) as pool:
-        try:
+    try:
+        with process_pool(jobs) as pool:
             for part in parts:
-                done = part.path.is_file()
-                waiting.append((part, None if done else pool.submit(_make_in_worker, part)))
+                made = is_made(part.path)
+                waiting.append((part, None if made else pool.submit(_make_in_worker, part)))
                 while len(waiting) > _AHEAD * jobs:
                     yield _finished(*waiting.popleft())
             while waiting:
                 yield _finished(*waiting.popleft())
-        except BrokenProcessPool:
-            raise BadInput(
-                "a worker was killed, perhaps for want of memory. Fewer --jobs need less; "
-                "--resume goes on with what is there."
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    except BrokenProcessPool:
+        raise BadInput(
+            "a worker was killed, perhaps for want of memory. Fewer --jobs need less; "
+            "--resume goes on with what is there."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -111,6 +108,14 @@ class Read:
     pieces: list[dict[str, Any]]
     patches: list[Patches]
     notes: list[Notes]
+
+
+def is_made(path: Path) -> bool:
+    """Whether a part is there and whole, and none of its pieces fell to a fault of the machine."""
+    try:
+        return not any(piece.get("passing") for piece in read_part(path).pieces)
+    except Exception:  # a damaged file can make the reader raise anything
+        return False
 
 
 def read_facts(path: Path) -> list[dict[str, Any]]:
@@ -146,21 +151,23 @@ def _part(tasks: list[Task], settings: Settings, folder: Path, number: int) -> P
     digest = hashlib.sha256(f"{FORMAT}\n{settings}\n".encode())
     for task in tasks:
         piece = task.piece
-        file = hashlib.sha256(piece.file.read_bytes()).hexdigest() if piece.file else ""
-        told = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, file]
+        told = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, piece.fault]
+        told.append(_digest(piece.file))
         digest.update(json.dumps(told).encode())
     return Part(tasks, settings, folder / f"{number:06d}-{digest.hexdigest()[:20]}.npz")
+
+
+def _digest(file: Path | None) -> str:
+    try:
+        return hashlib.sha256(read_file(file)).hexdigest() if file else ""
+    except BadInput as error:  # the piece will be rejected for it
+        return str(error)
 
 
 def _finished(part: Part, future: Future[None] | None) -> Part:
     if future is not None:
         future.result()
     return part
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the parent ends the workers in order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=1)

@@ -23,11 +23,11 @@ from picogen_core.data.keys import InKey, in_keys
 from picogen_core.data.store import encode_and_read
 from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, PassingFault, reason
+from picogen_core.pieces import MAX_LINE
 
 MIN_NOTES = 8
 MAX_TUNE = 4_000_000
-MAX_LINE = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,24 @@ class Made:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A piece that cannot be used, and why."""
+    """A piece that cannot be used, and why; `passing` if that was the machine's fault."""
 
     name: str
     reason: str
+    passing: bool = False
 
 
 def make(task: Task, keys: str, seed: int, reader: FileReader) -> Made | Rejected:
     """One piece; whatever is wrong with it, the run goes on."""
     piece = task.piece
+    if piece.fault:
+        return Rejected(piece.name, piece.fault)
     try:
         read = reader.read(piece.file) if piece.file else ReadFile(piece.abc)
         return _make(task, read, keys, seed)
-    except BadInput as error:
-        return Rejected(piece.name, str(error))
-    except Exception as error:  # a fault of ours costs one piece and is told, not the whole run
-        return Rejected(piece.name, f"{type(error).__name__}: {str(error)[:120]}")
+    except Exception as error:
+        passing = isinstance(error, PassingFault | MemoryError)
+        return Rejected(piece.name, reason(error), passing)
 
 
 def _make(task: Task, read: ReadFile, keys: str, seed: int) -> Made:

@@ -11,7 +11,7 @@ from picogen_core import score_file
 from picogen_core.abc.notes import split_tunes
 from picogen_core.data.corpora import CORPORA, read_corpus
 from picogen_core.data.types import SourcePiece
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, reason
 from picogen_core.options import Options
 from picogen_core.score_file import SUFFIXES, Kind
 from picogen_core.specs import SourceSpec
@@ -36,12 +36,19 @@ def read_path(which: str, suffixes: tuple[str, ...], options: FileOptions) -> It
     root = Path(which)
     if not root.exists():
         raise BadInput(f"{root}: there is no such file or folder. Give a score or a folder.")
-    files = sorted(_below(root, suffixes)) if root.is_dir() else [root]
+    files = _below(root, suffixes) if root.is_dir() else [root]
     if not files:
         raise BadInput(f"{root}: no {' or '.join(suffixes)} file below it.")
     base = root if root.is_dir() else root.parent
     for file in files:
-        yield from read_file(file, file.relative_to(base).as_posix(), str(file), options.licence)
+        name = file.relative_to(base).as_posix()
+        try:
+            found = read_file(
+                file, name, str(file), options.licence, base if base == root else None
+            )
+        except Exception as error:
+            found = [SourcePiece(name, "", str(file), options.licence, fault=reason(error))]
+        yield from found
 
 
 def read_music21(which: str, options: Music21Options) -> Iterator[SourcePiece]:
@@ -49,19 +56,23 @@ def read_music21(which: str, options: Music21Options) -> Iterator[SourcePiece]:
     return read_corpus(which)
 
 
-def read_file(file: Path, name: str, provenance: str, licence: str) -> Iterator[SourcePiece]:
-    """The tunes of an ABC file, `name#1`, `name#2`, …; of another score one piece, still unread."""
-    data = score_file.read_file(file)
+def read_file(
+    file: Path, name: str, provenance: str, licence: str, within: Path | None = None
+) -> list[SourcePiece]:
+    """The tunes of an ABC file, `name#1`, `name#2`, …; of another score one piece, still unread.
+
+    Raises:
+        BadInput: as `score_file.read_file`.
+    """
+    data = score_file.read_file(file, within)
     if score_file.kind_of(data) != "abc" and file.suffix.lower() not in SUFFIXES["abc"]:
-        yield SourcePiece(name, "", provenance, licence, file)
-        return
-    text = score_file.decode(data)
-    for number, tune in enumerate(split_tunes(text) or [text], 1):
-        yield SourcePiece(f"{name}#{number}", tune, provenance, licence)
+        return [SourcePiece(name, "", provenance, licence, file)]
+    tunes = enumerate(split_tunes(score_file.decode(data)) or [score_file.decode(data)], 1)
+    return [SourcePiece(f"{name}#{number}", tune, provenance, licence) for number, tune in tunes]
 
 
-def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    return (f for f in folder.rglob("*") if f.suffix.lower() in suffixes and f.is_file())
+def _below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return [f for f in score_file.files_below(folder) if f.suffix.lower() in suffixes]
 
 
 def source_specs() -> Iterator[SourceSpec]:

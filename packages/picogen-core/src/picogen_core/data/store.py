@@ -5,6 +5,7 @@ index.jsonl   one JSON row a piece and key: path, key, original (its own key), s
 patches.npy   [all patches, 16] uint8;  patch_offsets.npy  [pieces + 1] int64
 notes.npy     [all notes, 4] int32: flat character position in the piece (patch · 16 + j),
               voice, diatonic step, octave mark;  note_offsets.npy  [pieces + 1] int64
+digests.json  of the four, block by block
 report.json   counts, and a reason for every rejected tune
 """
 
@@ -22,9 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.notes import Note, read_notes
-from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, Patches, encode
-from picogen_core.errors import BadInput
-from picogen_core.files import write_atomic
+from picogen_core.abc.patches import BOS, EOS, PAD, PATCH_SIZE, VOCABULARY, Patches, encode
+from picogen_core.data.block_digests import check_digests, write_digests
+from picogen_core.data.types import IndexRow
+from picogen_core.errors import BadInput, reason
+from picogen_core.files import written_aside
+from picogen_core.options import check_fields
+from picogen_core.reading import check_file, parse_json, read_text
+
+INDEX = "index.jsonl"
+_MAX_INDEX = 4 << 30  # bytes
+_ROWS = 1 << 20  # that are looked at together
 
 Notes = NDArray[np.int32]
 """[M, 4]: flat character position, voice, diatonic step, octave mark."""
@@ -138,24 +147,25 @@ def write_shards(
     """Write a piece for each row, one after the other, and the index last, so that an index always
     has its shards. Each row is given the number of its `patches`; the report, which is returned,
     their sum."""
-    folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, list[int]] = {"patches": [], "notes": []}
-    with (
-        (folder / "patches.raw").open("wb") as patches,
-        (folder / "notes.raw").open("wb") as notes,
-    ):
-        for piece in pieces:
-            counts["patches"].append(len(piece.patches))
-            counts["notes"].append(len(piece.notes))
-            patches.write(np.ascontiguousarray(piece.patches, np.uint8).data)
-            notes.write(np.ascontiguousarray(piece.notes, np.int32).data)
-    _finish_shard(folder, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, counts["patches"])
-    _finish_shard(folder, "note", "notes", np.dtype(np.int32), 4, counts["notes"])
-    rows = [row | {"patches": n} for row, n in zip(rows, counts["patches"], strict=True)]
-    report = report | {"patches": sum(counts["patches"])}
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    write_atomic(folder / "index.jsonl", lines.encode())
+    with written_aside(folder, last=INDEX) as aside:
+        with (
+            (aside / "patches.raw").open("wb") as patches,
+            (aside / "notes.raw").open("wb") as notes,
+        ):
+            for piece in pieces:
+                counts["patches"].append(len(piece.patches))
+                counts["notes"].append(len(piece.notes))
+                patches.write(np.ascontiguousarray(piece.patches, np.uint8).data)
+                notes.write(np.ascontiguousarray(piece.notes, np.int32).data)
+        patch_counts, note_counts = counts["patches"], counts["notes"]
+        _finish_shard(aside, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, patch_counts)
+        _finish_shard(aside, "note", "notes", np.dtype(np.int32), 4, note_counts)
+        rows = [row | {"patches": n} for row, n in zip(rows, patch_counts, strict=True)]
+        report = report | {"patches": sum(patch_counts)}
+        write_digests(aside)
+        (aside / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (aside / INDEX).write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
     return report
 
 
@@ -175,29 +185,65 @@ def _finish_shard(
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Open what `write_shards` wrote; the shards stay on disk.
+    """Open what `write_shards` wrote; the shards stay on disk. All of them is read once, to see
+    whether it is as it was written.
 
     Raises:
-        BadInput: a file is missing or does not fit the index.
+        BadInput: a file is missing, damaged or does not fit the index.
     """
-
-    def load(name: str) -> NDArray[Any]:
-        try:
-            array: NDArray[Any] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise BadInput(
-                f"{folder / name}: cannot be read ({error}). Prepare it again."
-            ) from None
-        return array
-
-    rows = read_rows(folder / "index.jsonl")
-    patches, patch_offsets = load("patches.npy"), load("patch_offsets.npy")
-    notes, note_offsets = load("notes.npy"), load("note_offsets.npy")
-    if not len(rows) + 1 == len(patch_offsets) == len(note_offsets):
-        raise BadInput(
-            f"{folder}: the index and its shards have different counts. Prepare it again."
-        )
+    rows = read_rows(folder / INDEX)
+    check_digests(folder)
+    patches = _load(folder / "patches.npy", np.uint8, PATCH_SIZE)
+    notes = _load(folder / "notes.npy", np.int32, 4)
+    patch_offsets = _load_offsets(folder / "patch_offsets.npy", len(rows), len(patches))
+    note_offsets = _load_offsets(folder / "note_offsets.npy", len(rows), len(notes))
+    _check_values(folder, patches, patch_offsets, notes, note_offsets)
     return Dataset(rows, patches, patch_offsets, notes, note_offsets)
+
+
+def _load(path: Path, dtype: type[np.generic], *width: int) -> NDArray[Any]:
+    """[rows, *width], mapped from the file. Raises `BadInput` for what is something else."""
+    try:
+        check_file(path)
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header can make numpy's reader raise anything
+        raise _damaged(path, reason(error)) from None
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape[1:] != width:
+        raise _damaged(path, "it holds other numbers")
+    return array
+
+
+def _load_offsets(path: Path, pieces: int, end: int) -> NDArray[np.int64]:
+    offsets = np.array(_load(path, np.int64))
+    if len(offsets) != pieces + 1:
+        raise _damaged(path, "it does not fit the index")
+    if offsets[0] != 0 or offsets[-1] != end or (np.diff(offsets) < 0).any():
+        raise _damaged(path, "its offsets do not fit the shard")
+    return offsets
+
+
+def _check_values(
+    folder: Path,
+    patches: Patches,
+    patch_offsets: NDArray[np.int64],
+    notes: Notes,
+    note_offsets: NDArray[np.int64],
+) -> None:
+    if (np.diff(patch_offsets) < 2).any():
+        raise _damaged(folder / "patch_offsets.npy", "a piece has no music")
+    for start in range(0, len(patches), _ROWS):
+        if (patches[start : start + _ROWS] >= VOCABULARY).any():
+            raise _damaged(folder / "patches.npy", "it holds what is no character")
+    ends = np.diff(patch_offsets) * PATCH_SIZE
+    for start in range(0, len(notes), _ROWS):
+        some = notes[start : start + _ROWS, 0]
+        piece = np.searchsorted(note_offsets, np.arange(start, start + len(some)), "right") - 1
+        if (some < 0).any() or (some >= ends[piece]).any():
+            raise _damaged(folder / "notes.npy", "a note lies outside its piece")
+
+
+def _damaged(path: Path, why: str) -> BadInput:
+    return BadInput(f"{path}: damaged ({why}). Prepare it again.")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -206,23 +252,26 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         BadInput: no such file, or the line that is no JSON object.
     """
-    if not path.is_file():
+    if not path.exists():
         raise BadInput(
             f"{path}: there is no such index. Make one with: picogen data SOURCE --output-dir DIR"
         )
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise BadInput(f"{path}: not a text file, so no JSONL index.") from None
+        text = read_text(path, _MAX_INDEX)
+    except (OSError, UnicodeDecodeError) as error:
+        why = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        raise BadInput(f"{path}: not a text file, so no JSONL index{why}.") from None
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(f"{path}, line {number}: not JSON ({error.msg}).") from None
+            row = parse_json(line)
+        except ValueError as error:
+            why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise BadInput(f"{path}, line {number}: not JSON ({why}).") from None
         if not isinstance(row, dict):
             raise BadInput(f"{path}, line {number}: not a JSON object.")
+        check_fields(IndexRow, row, f"{path}, line {number}")
         rows.append(row)
     return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from unidecode import unidecode
 from picogen_core.data.tags import LONGEST, Triple
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
+from picogen_core.reading import parse_json, read_text
 from picogen_core.suggest import did_you_mean
 
 FOLDERS = "folders"
@@ -121,7 +121,7 @@ def read_tags(which: str | None) -> Tags:
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each row with its place in the file; its keys are `COLUMNS`."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             f"tags {path}: cannot be read ({error}). Give a CSV, a JSONL, or: folders."
@@ -152,9 +152,9 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{where}: not JSON ({error.msg}).") from None
+        row = parse_json(line)
+    except ValueError as error:
+        raise BadInput(f"{where}: not JSON ({error}).") from None
     if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
         raise BadInput(f"{where}: not an object of texts.")
     return row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -19,6 +18,7 @@ from picogen_core.abc.repair.header import field_is_legal
 from picogen_core.data.headers import Headers, known_headers
 from picogen_core.errors import ConfigError
 from picogen_core.model.config import MANIFEST
+from picogen_core.reading import read_json
 
 _NAMES = {"M": "meter", "K": "key", "Q": "tempo", "voices": "number of voices"}
 _SHOWN = 4
@@ -66,7 +66,7 @@ def _key(value: str) -> str | None:
 def trained_headers(folder: Path | None) -> Headers | None:
     """What a checkpoint was trained on; None where its manifest does not say, or it has none."""
     try:
-        manifest: Any = json.loads((folder / MANIFEST).read_bytes()) if folder else {}
+        manifest: Any = read_json(folder / MANIFEST) if folder else {}
     except (OSError, ValueError):
         return None
     return known_headers(manifest) if isinstance(manifest, dict) else None

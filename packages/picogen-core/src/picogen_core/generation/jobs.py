@@ -14,7 +14,8 @@ from pydantic import Field
 from picogen_core.errors import BadInput, ConfigError, PicogenError
 from picogen_core.generation.job import PieceRequest
 from picogen_core.generation.options import Order
-from picogen_core.options import Options, parse_options
+from picogen_core.options import MAX_SEED, Options, parse_options
+from picogen_core.reading import parse_json, read_text
 
 _ID = re.compile(r"\w[\w.-]*")
 _LONGEST = 100  # bytes of an id, which becomes a file's name
@@ -32,16 +33,16 @@ class JobRow(Options):
     prompt: str | None = Field(None, description="Header, or header and music.")
     prompt_file: Path | None = Field(None, description="A file with a prompt.")
     continued: Path | None = Field(None, alias="continue", description="A score to go on from.")
-    keep_bars: int | None = Field(None, ge=0, description="Bars of that score to keep.")
+    keep_bars: int | None = Field(None, ge=0, le=100_000, description="Bars of that score to keep.")
     meter: str | None = Field(None, description="Such as 6/8.")
     key: str | None = Field(None, description="Such as G or Dmin.")
     tempo: str | None = Field(None, description="Such as 1/4=120.")
-    bars: int | None = Field(None, ge=1, description="Bars in all.")
+    bars: int | None = Field(None, ge=1, le=100_000, description="Bars in all.")
     grammar: bool | None = Field(None, description="Steer to sound bars.")
-    max_length: int | None = Field(None, ge=2, description="Most patches.")
-    seed: int | None = Field(None, ge=0, description="Seed of what is drawn.")
-    temperature: float | None = Field(None, ge=0, description="0 is greedy.")
-    top_k: int | None = Field(None, ge=0, description="0 keeps all characters.")
+    max_length: int | None = Field(None, ge=2, le=1_048_576, description="Most patches.")
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="Seed of what is drawn.")
+    temperature: float | None = Field(None, ge=0, le=1000, description="0 is greedy.")
+    top_k: int | None = Field(None, ge=0, le=1000, description="0 keeps all characters.")
     top_p: float | None = Field(None, description="Outside (0, 1) it is off.")
     min_p: float | None = Field(None, ge=0, le=1, description="Least share of the likeliest.")
     order: Order | None = Field(None, description="When temperature acts.")
@@ -64,7 +65,7 @@ def read_jobs(path: Path, defaults: PieceRequest) -> list[Asked]:
         ConfigError: a line says something that does not exist or does not fit.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(path).split("\n")
     except OSError as error:
         raise BadInput(f"jobs {path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
@@ -118,10 +119,10 @@ def at_line(asked: Asked, error: PicogenError) -> PicogenError:
 
 def _object(line: str, where: str) -> Mapping[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except json.JSONDecodeError as error:
         raise BadInput(f"{where}: no JSON ({error.msg}, character {error.colno}).") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInput(f"{where}: no JSON ({error}).") from None
     if not isinstance(row, dict):
         raise BadInput(f'{where}: give an object, such as {{"id": "a", "bars": 16}}.')

@@ -9,9 +9,10 @@ from picogen_core import score_file
 from picogen_core.abc.patches import split_body
 from picogen_core.data.files.reader import FileReader
 from picogen_core.data.piece import check_size, to_interleaved
-from picogen_core.errors import BadInput, ConfigError
+from picogen_core.errors import BadInput, ConfigError, reason
 from picogen_core.generation.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
 from picogen_core.pieces import SUFFIXES
+from picogen_core.reading import Refused, read_text
 
 MAX_PROMPT = 1 << 20
 _CREDITS = ("T:", "C:")
@@ -20,9 +21,9 @@ _CREDITS = ("T:", "C:")
 def read_prompt(path: Path) -> str:
     """The text of a prompt file. Raises `BadInput` if it cannot be read."""
     try:
-        if path.stat().st_size > MAX_PROMPT:
-            raise BadInput(f"{path}: larger than {MAX_PROMPT >> 20} MB.")
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path, MAX_PROMPT)
+    except Refused as error:
+        raise BadInput(f"{path}: {error.strerror}.") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
@@ -48,8 +49,8 @@ def read_opening(
         check_size(abc)
         made = to_interleaved(abc)
         text = made.text
-    except BadInput as error:
-        raise BadInput(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except Exception as error:  # a damaged score can make a reader raise anything
+        raise BadInput(f"{path}: {reason(error).removeprefix(f'{path}: ')}") from None
     header, body = split_body(text)
     lines = body.splitlines(keepends=True)
     if keep is not None and keep > len(lines):
@@ -74,7 +75,7 @@ def read_opening(
 
 def _read(path: Path, reader: FileReader | None) -> tuple[str, list[str]]:
     """The score as ABC, and what should be known of that."""
-    if not path.is_file():
+    if not path.exists():
         raise BadInput("there is no such file.")
     data = score_file.read_file(path)
     kind, suffix = score_file.kind_of(data), path.suffix.lower()

@@ -15,10 +15,10 @@ class SamplingOptions(Options):
     """Restrictions in the order top-k, top-p, min-p; each renormalises what it keeps."""
 
     temperature: float = Field(
-        default=1.0, ge=0, description="Raises probabilities to 1/T; 0 is greedy."
+        default=1.0, ge=0, le=1000, description="Raises probabilities to 1/T; 0 is greedy."
     )
     top_k: int = Field(
-        default=40, ge=0, description="Keep the k most probable characters; 0 keeps all."
+        default=40, ge=0, le=1000, description="Keep the k most probable characters; 0 keeps all."
     )
     top_p: float = Field(
         default=0.9,

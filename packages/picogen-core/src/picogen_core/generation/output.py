@@ -14,6 +14,7 @@ from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
 from picogen_core.files import written_aside
 from picogen_core.generation.piece import Draft
+from picogen_core.reading import read_json
 
 MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
 
@@ -109,7 +110,7 @@ def _clear(folder: Path, name: str) -> None:
 def read_record(folder: Path, name: str) -> dict[str, Any]:
     """The JSON of a piece that was written; {} if there is none that can be read."""
     try:
-        record = json.loads((folder / f"{name}.json").read_bytes())
+        record = read_json(folder / f"{name}.json")
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

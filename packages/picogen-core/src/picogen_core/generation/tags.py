@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from picogen_core.data.tags import Triple, known_tags
 from picogen_core.generation.prompt import TAGS_END
 from picogen_core.model.config import MANIFEST
+from picogen_core.reading import read_json
 from picogen_core.suggest import did_you_mean
 
 _SHOWN = 8
@@ -18,7 +18,7 @@ def trained_tags(folder: Path | None) -> list[Triple]:
     """The triples that a checkpoint was trained on; empty where its manifest does not say, as of a
     `.pth`, which has none."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes()) if folder else {}
+        manifest = read_json(folder / MANIFEST) if folder else {}
     except (OSError, ValueError):
         return []
     known = known_tags(manifest) if isinstance(manifest, dict) else []

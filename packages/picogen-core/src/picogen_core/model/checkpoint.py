@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
-from picogen_core.files import flush
+from picogen_core.files import flush, mode
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import SMALL
-from picogen_core.model.folder import digest, find_checkpoint, read_config
+from picogen_core.model.folder import digest, find_checkpoint, read_config, read_shapes
 from picogen_core.model.hub import local_path
 from picogen_core.model.imported import Storage, import_teacher
 from picogen_core.model.notagen import open_notagen, read_notagen
@@ -54,6 +54,8 @@ def save_checkpoint(
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, aside / name)
         for name, values in texts.items():
             (aside / name).write_text(json.dumps(values, indent=1) + "\n")
+        for path in aside.iterdir():
+            path.chmod(mode())  # safetensors makes files that only their owner may read
         for path in (*aside.iterdir(), aside):
             flush(path)
         if folder.exists():
@@ -125,15 +127,16 @@ def load_config(
 
 def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
     config = read_config(folder)
+    hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
     try:
+        shapes = read_shapes(folder / WEIGHTS)
+        model = build_unset(config, shapes)
         tensors = load_file(folder / WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
-        hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
-    try:
-        model = build_unset(config)
     except PicogenError as error:
-        raise BadCheckpoint(f"{folder}: {error}") from None
+        told = str(error).replace("Is it a whole copy?", hint)
+        raise BadCheckpoint(told if str(folder) in told else f"{folder}: {told}") from None
     check_tensors(model, tensors, folder / WEIGHTS)
     if not share:
         for name, tensor in tensors.items():

@@ -14,14 +14,20 @@ WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 class ModelConfig(Options):
     """A patch embedding, a backbone and a head, and a projector when it was distilled."""
 
-    d_model: int = Field(256, ge=8, description="Width of the hidden state of a patch.")
+    d_model: int = Field(256, ge=8, le=65536, description="Width of the hidden state of a patch.")
     max_patches: int = Field(
-        1024, ge=2, description="Longest piece in patches, header included, that it was trained on."
+        1024,
+        ge=2,
+        le=1_048_576,
+        description="Longest piece in patches, header included, that it was trained on.",
     )
     backbone: str = Field(description="Name of the backbone plugin.")
     backbone_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
     head: str = Field("char-memory", description="Name of the head plugin.")
     head_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
     teacher_width: int | None = Field(
-        default=None, description="Width of the teacher, if hidden states were compared with its."
+        default=None,
+        ge=1,
+        le=65536,
+        description="Width of the teacher, if hidden states were compared with its.",
     )

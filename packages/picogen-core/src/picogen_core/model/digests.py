@@ -11,6 +11,7 @@ from typing import Any
 from picogen_core.cache import cache_dir
 from picogen_core.files import write_atomic
 from picogen_core.progress import Quiet, Reporter
+from picogen_core.reading import open_file, read_bytes, read_json
 
 SMALL = 64 << 20  # bytes; smaller files are read anew each time
 _CHUNK = 8 << 20
@@ -28,12 +29,12 @@ def file_digest(path: Path, reporter: Reporter | None = None) -> str:
         return known
     size = path.stat().st_size
     if size < SMALL:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(path, SMALL)).hexdigest()
     stamp = _stamp(path)
     reporter = reporter or Quiet()
     reporter.start(f"Checking {path.name}", size / 1e6, "MB")
     digest, done = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             done += len(chunk)
@@ -57,7 +58,7 @@ def _stamp(path: Path) -> dict[str, Any]:
 def remembered(path: Path) -> str | None:
     """The digest that a file was found to have, if it is still that file."""
     try:
-        note = json.loads(_note(path).read_text())
+        note = read_json(_note(path))
         same = {key: note[key] for key in ("path", "size", "mtime_ns")} == _stamp(path)
         return str(note["sha256"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from picogen_core.abc.patches import BOS_PATCH, EOS, EOS_PATCH, PATCH_SIZE, VOCABULARY
 from picogen_core.exports import check_format
-from picogen_core.files import write_atomic
+from picogen_core.files import written_aside
 from picogen_core.model.student import GenericStudent
 from picogen_core.registry import registry
 
@@ -71,16 +71,17 @@ def export_backbone(model: GenericStudent, to: str, folder: Path) -> tuple[str, 
     check_format((entry,), to)
     model = model.to("cpu").eval()
     table = model.patch_embedding(token_patches())
-    opening = entry.spec.export[to](model.backbone, table, folder)
-    weights = model.patch_embedding.state_dict()
-    save_file({name: t.contiguous() for name, t in weights.items()}, folder / EMBEDDING)
-    text = _README.substitute(
-        name=model.config.backbone,
-        width=model.config.d_model,
-        opening=opening.strip(),
-        size=PATCH_SIZE,
-        vocabulary=VOCABULARY,
-        embedding=EMBEDDING,
-    )
-    write_atomic(folder / README, text.encode())
-    return tuple(sorted(file.name for file in folder.iterdir()))
+    with written_aside(folder) as aside:
+        opening = entry.spec.export[to](model.backbone, table, aside)
+        weights = model.patch_embedding.state_dict()
+        save_file({name: t.contiguous() for name, t in weights.items()}, aside / EMBEDDING)
+        text = _README.substitute(
+            name=model.config.backbone,
+            width=model.config.d_model,
+            opening=opening.strip(),
+            size=PATCH_SIZE,
+            vocabulary=VOCABULARY,
+            embedding=EMBEDDING,
+        )
+        (aside / README).write_bytes(text.encode())
+        return tuple(sorted(file.name for file in aside.iterdir()))

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import json
+import math
+import os
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError, deserialize
 
-from picogen_core.errors import BadCheckpoint
+from picogen_core.errors import BadCheckpoint, reason
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import file_digest
 from picogen_core.model.hub import local_path
 from picogen_core.options import parse_options
+from picogen_core.reading import open_file, parse_json, read_bytes, read_json
 from picogen_core.registry import registry
 from picogen_core.suggest import did_you_mean
 
+_MAX_CONFIG, _MAX_HEADER = 1 << 20, 100_000_000  # bytes; the latter is safetensors' own limit
+_WIDTHS = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2,
+    "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+}  # fmt: skip
 _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 
 
@@ -51,7 +60,7 @@ def read_config(folder: Path) -> ModelConfig:
         ConfigError: an option in it does not fit.
     """
     try:
-        values = json.loads((folder / CONFIG).read_text())
+        values = read_json(folder / CONFIG, _MAX_CONFIG)
     except (OSError, ValueError) as error:
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
     if not isinstance(values, dict) or "model_type" in values or "architectures" in values:
@@ -74,7 +83,7 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
         return {}
     folder = path.parent if path.is_file() else find_checkpoint(path)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = read_json(folder / MANIFEST)
     except (OSError, ValueError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
@@ -87,9 +96,10 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
         BadCheckpoint: the file is damaged, or a tensor holds something else than finite numbers.
     """
     file = folder / WEIGHTS
+    size = sum(math.prod(shape) for shape in read_shapes(file).values()) * 8
     try:
-        stored = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]
-    except (OSError, SafetensorError) as error:
+        stored = deserialize(read_bytes(file, size + _MAX_HEADER))  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, SafetensorError) as error:
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). Is it a whole copy?") from None
     arrays = {}
     while stored:
@@ -108,11 +118,52 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
+class StoredTensor(BaseModel):
+    """What the header of a safetensors file says of one tensor."""
+
+    dtype: str
+    shape: list[Annotated[int, Field(ge=0)]]
+    data_offsets: tuple[int, int]
+
+
+def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a safetensors file, of which the header alone is read.
+
+    Raises:
+        BadCheckpoint: it is damaged, or a tensor holds something else than plain numbers.
+    """
+    try:
+        with open_file(file) as handle:
+            size = os.fstat(handle.fileno()).st_size
+            (length,) = struct.unpack("<Q", handle.read(8))
+            if length > min(size - 8, _MAX_HEADER):
+                raise ValueError(f"its header claims {length:,} bytes")
+            header = parse_json(handle.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
+        header.pop("__metadata__", None)
+        tensors = {name: StoredTensor.model_validate(entry) for name, entry in header.items()}
+    except (OSError, ValueError, struct.error) as error:
+        raise BadCheckpoint(
+            f"{file.parent}: {file.name} cannot be read ({reason(error)}). Is it a whole copy?"
+        ) from None
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _WIDTHS:
+            raise BadCheckpoint(
+                f"{file}: tensor {name} is of {tensor.dtype}, not of plain numbers."
+            )
+        begin, end = tensor.data_offsets
+        needed = math.prod(tensor.shape) * _WIDTHS[tensor.dtype]
+        if not 0 <= begin <= end <= size - 8 - length or end - begin != needed:
+            raise BadCheckpoint(f"{file}: tensor {name} does not lie in it. Is it a whole copy?")
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
 def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
     """Parts whose name two distributions claim, by the distribution that the manifest names."""
     manifest = folder / MANIFEST
     try:
-        made = json.loads(manifest.read_text())["components"] if manifest.is_file() else {}
+        made = read_json(manifest)["components"] if manifest.exists() else {}
     except (OSError, ValueError, KeyError, TypeError):
         made = {}
     pins = {}

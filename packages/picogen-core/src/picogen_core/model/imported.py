@@ -12,16 +12,15 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import torch
-from filelock import FileLock, Timeout
 
 from picogen_core import __version__
 from picogen_core.errors import BadCheckpoint, BadInput
+from picogen_core.locks import in_turn
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
 from picogen_core.model.digests import file_digest, remembered, teachers_dir
 from picogen_core.model.notagen import NotaGenFile, open_notagen
@@ -56,10 +55,10 @@ def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | N
     folder = _folder(sha256, storage)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, reporter):
+        with in_turn(folder, reporter) as aside:
             if not (folder / MANIFEST).is_file():
                 source = {"path": str(path.absolute()), "sha256": sha256}
-                _write(folder, path, file, source, storage, reporter)
+                _write(folder, aside, path, file, source, storage, reporter)
     except OSError as error:
         full = error.errno == errno.ENOSPC
         half = ", or --set teacher_storage=fp16 (half of it)" if storage == "fp32" else ""
@@ -76,23 +75,9 @@ def _folder(sha256: str, storage: Storage) -> Path:
     return teachers_dir() / f"{sha256[:32]}-{storage}"
 
 
-@contextmanager
-def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
-    """One process at a time. The system lets go of the lock of one that is killed."""
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        reporter.message(f"Another process is writing {folder}; waiting for it.")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _write(
     folder: Path,
+    aside: Path,
     path: Path,
     file: NotaGenFile,
     source: Mapping[str, str],
@@ -106,10 +91,7 @@ def _write(
         f"Importing {path} once into {folder} ({total / 1e9:.2f} GB); later runs start from there."
     )
     reporter.start(f"Importing {path.name}", total / 1e6, "MB")
-    aside = folder.with_name(f".{folder.name}.writing")
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     try:
-        aside.mkdir()
         with (aside / WEIGHTS).open("wb") as target:
             _write_tensors(target, path, file, storage, lambda done: reporter.advance(done / 1e6))
         manifest = {
@@ -124,8 +106,10 @@ def _write(
                 os.fsync(handle.fileno())
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:
+        for left in aside.glob("*"):
+            left.unlink()
+        raise
     reporter.finish()
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
-from picogen_core.errors import BadCheckpoint
+from picogen_core.errors import BadCheckpoint, PicogenError
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.pth import check_finite, check_numbers, read_pth
 from picogen_core.model.student import GenericStudent
@@ -74,7 +74,7 @@ def open_notagen(path: Path) -> NotaGenFile:
     tensors = _renamed(read_pth(path), path)
     config = _deduce_config(tensors, path)
     with torch.device("meta"):
-        check_tensors(GenericStudent(config), tensors, path)
+        check_tensors(_build(config, tensors, path), tensors, path)
     return NotaGenFile(config, tensors)
 
 
@@ -87,7 +87,14 @@ def read_notagen(path: Path) -> GenericStudent:
     file = open_notagen(path)
     for name, tensor in file.tensors.items():
         check_finite(name, tensor, path)
-    return fill(build_unset(file.config), file.tensors, share=False)
+    return fill(_build(file.config, file.tensors, path), file.tensors, share=False)
+
+
+def _build(config: ModelConfig, tensors: Mapping[str, Tensor], path: Path) -> GenericStudent:
+    try:
+        return build_unset(config, {name: tensor.shape for name, tensor in tensors.items()})
+    except PicogenError as error:
+        raise BadCheckpoint(f"{path}: {error}") from None
 
 
 def write_notagen(path: Path, model: GenericStudent) -> None:

@@ -12,18 +12,22 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from picogen_core.errors import BadCheckpoint
+from picogen_core.reading import open_file
 
 WANTED = "A NotaGen checkpoint is a .pth file with a 'model' in it."
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _GLOBAL = re.compile(r"(?:GLOBAL|Unsupported class) ([\w.]+)")
 _SCANNED = 1 << 20
+_MAX_PICKLE = 32 << 20
+_LEGACY_PICKLES = 5  # of the format before torch 1.6: magic, version, system, tensors, names
+_ALLOCATING = {("builtins", "bytearray"), ("_codecs", "encode"), ("torch", "Tensor")}
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
@@ -33,7 +37,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
         BadCheckpoint: what the file is instead.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(_SCANNED)
     except FileNotFoundError:
         raise BadCheckpoint(f"{path}: there is no such file. {WANTED}") from None
@@ -46,6 +50,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             f"{path}: a safetensors file. A teacher is a NotaGen .pth, or the run or checkpoint "
             "folder that PiCo-Gen wrote."
         )
+    _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles in a protocol that torch did not write
@@ -62,6 +67,47 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     ):
         raise BadCheckpoint(f"{path}: it holds no 'model' with tensors. {WANTED}")
     return {str(name): tensor.detach() for name, tensor in model.items()}
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Raises `BadCheckpoint` for a file that takes more memory than it has bytes: torch writes no
+    compressed members, and pickles that make no objects of a size that they name."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
+                size = sum(member.file_size for member in members)
+                stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+                if not stored or size > path.stat().st_size:
+                    raise BadCheckpoint(
+                        f"{path}: a compressed archive of {size:,} bytes, which torch did not "
+                        f"write. {WANTED}"
+                    )
+                pickles = [m for m in members if m.filename.endswith("data.pkl")]
+                if sum(member.file_size for member in pickles) > _MAX_PICKLE:
+                    raise BadCheckpoint(f"{path}: its pickle is too long. {WANTED}")
+                for member in pickles:
+                    with archive.open(member) as file:
+                        _refuse_allocation(file, path)
+        else:
+            with open_file(path) as file:
+                for _ in range(_LEGACY_PICKLES):
+                    _refuse_allocation(file, path)
+    except BadCheckpoint:
+        raise
+    except Exception:  # damaged, which torch will see too
+        return
+
+
+def _refuse_allocation(file: IO[bytes], path: Path) -> None:
+    strings: list[str] = []
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name in ("GLOBAL", "STACK_GLOBAL"):
+            module, name = argument.split(" ", 1) if argument else strings[-2:]
+            if (module.replace("__builtin__", "builtins"), name) in _ALLOCATING:
+                raise BadCheckpoint(f"{path}: it holds a {module}.{name}. {WANTED}")
+        elif isinstance(argument, str):
+            strings = [*strings[-1:], argument]
 
 
 def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:

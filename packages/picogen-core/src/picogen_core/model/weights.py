@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.overrides import TorchFunctionMode
 
-from picogen_core.errors import BadCheckpoint
+from picogen_core.errors import BadCheckpoint, PicogenError, reason
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 
@@ -18,6 +24,9 @@ _DRAWS = {
     "normal_", "uniform_", "trunc_normal_", "orthogonal_",
     "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
 }  # fmt: skip
+
+
+_TOO_LARGE = "its configuration is of a larger model than its weights. Is it a whole copy?"
 
 
 class _WithoutDraws(TorchFunctionMode):
@@ -39,10 +48,53 @@ class _WithoutDraws(TorchFunctionMode):
         return func(*args, **given)
 
 
-def build_unset(config: ModelConfig) -> GenericStudent:
-    """The model with its parameters' memory reserved and their values undefined."""
-    with _WithoutDraws():
-        return GenericStudent(config)
+def build_unset(config: ModelConfig, shapes: Mapping[str, Sequence[int]]) -> GenericStudent:
+    """The model with its parameters' memory reserved and their values undefined.
+
+    It is given up as soon as it has more tensors or numbers than a file of these `shapes` could
+    fill, since a configuration of a few bytes may claim any size.
+
+    Raises:
+        BadCheckpoint: that, or a size that cannot be built.
+    """
+    try:
+        with _WithoutDraws(), _bounded(shapes):
+            return GenericStudent(config)
+    except PicogenError:
+        raise
+    except Exception as error:  # a size can make torch raise anything
+        raise BadCheckpoint(f"its model cannot be built: {reason(error)}") from None
+
+
+@contextmanager
+def _bounded(shapes: Mapping[str, Sequence[int]]) -> Iterator[None]:
+    """Within the block modules hold little more than what `shapes` have."""
+    tensors = 2 * len(shapes) + 64
+    numbers = 2 * sum(math.prod(shape) for shape in shapes.values()) + (1 << 20)
+    modules = 32 * tensors
+
+    def count_parameter(module: nn.Module, name: str, parameter: Tensor | None) -> None:
+        nonlocal tensors, numbers
+        tensors -= 1
+        numbers -= 0 if parameter is None else parameter.numel()
+        if tensors < 0 or numbers < 0:
+            raise BadCheckpoint(_TOO_LARGE)
+
+    def count_module(module: nn.Module, name: str, child: nn.Module | None) -> None:
+        nonlocal modules
+        modules -= 1
+        if modules < 0:
+            raise BadCheckpoint(_TOO_LARGE)
+
+    hooks = (
+        register_module_parameter_registration_hook(count_parameter),
+        register_module_module_registration_hook(count_module),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def fill(model: GenericStudent, tensors: Mapping[str, Tensor], *, share: bool) -> GenericStudent:

@@ -47,6 +47,10 @@ def stylesheet() -> str:
     return (files(__package__) / "charts.css").read_text(encoding="utf-8")
 
 
+CURVES_MARK = b'class="chart page"'
+"""In the first tag of such a file, by which an older one is known."""
+
+
 def standalone(charts: Sequence[etree._Element], names: Sequence[str], columns: int = 1) -> bytes:
     """Charts of the same series as one SVG file, row by row, below their legend."""
     width = max(float(WIDTH * columns), legend_width(names) + LEFT)

@@ -62,6 +62,10 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+MADE_BY = "picogen eval"
+"""In the head of every page, by which an older one is known."""
+
+
 def document(title: str, style: str, script: str, body: Sequence[Child]) -> bytes:
     """A page that runs this script alone, has this style sheet alone, and asks nothing of any
     network."""
@@ -71,7 +75,7 @@ def document(title: str, style: str, script: str, body: Sequence[Child]) -> byte
     )
     code, sheet = etree.Element("script"), etree.Element("style")
     code.text, sheet.text = script, style
-    head = tag("head", tag("meta", charset="utf-8"))
+    head = tag("head", tag("meta", charset="utf-8"), tag("meta", name="generator", content=MADE_BY))
     head.append(etree.Element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}))
     extend(
         head,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from picogen_core.closing import Closing
+from picogen_core.errors import PassingFault
 from picogen_core.sandbox import Worker
 from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
 
@@ -35,16 +36,18 @@ class Helper(Worker):
 
         Raises:
             ConversionError: the reason, in one line.
+            PassingFault: a fault of the machine, twice.
         """
         seconds = limits_for(op, len(text)).wall_seconds
         try:
             reply = self.ask({"op": op, "text": text}, seconds)
         except TimeoutError:
-            raise ConversionError(f"it took longer than {seconds} s") from None
+            raise PassingFault(f"the converter stood still for {seconds} s. Try again") from None
         except ChildProcessError:
-            raise ConversionError("the converter crashed") from None
+            raise PassingFault("the converter was killed. Try again") from None
         if "error" in reply:
-            raise ConversionError(str(reply["error"]))
+            kind = PassingFault if reply.get("passing") else ConversionError
+            raise kind(str(reply["error"]))
         return Answer(tuple(reply["ok"]), tuple(reply["warnings"]))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from picogen_core.errors import ConfigError
 from picogen_core.model.config import ModelConfig
-from picogen_core.options import Options
+from picogen_core.options import MAX_COUNT, MAX_SEED, Options
 
 Schedule = Literal["constant", "linear", "cosine"]
 Part = Literal["embedding", "backbone", "head"]
@@ -28,7 +28,9 @@ class TrainConfig(Options):
         None, description="The same for evaluation; left out, the split `eval` of `data`."
     )
     d_model: int = Field(128, ge=8, le=65536, description="Width of the hidden state of a patch.")
-    max_patches: int = Field(256, ge=8, description="Longer pieces are cropped to so many patches.")
+    max_patches: int = Field(
+        256, ge=8, le=1_048_576, description="Longer pieces are cropped to so many patches."
+    )
     crops: Literal["fixed", "random"] = Field(
         "fixed",
         description="fixed: a longer piece in crops that share out its music, the same in every "
@@ -59,7 +61,7 @@ class TrainConfig(Options):
     )
     cache_limit: str = Field(
         "4GB",
-        pattern=r"^[0-9]+(\.[0-9]+)?\s*[kKMGT]?B?$",
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?\s*[kKMGT]?B?$",
         description="Most disk that all teacher caches together may take; 0 keeps none.",
     )
     cache_dir: Path | None = Field(
@@ -81,45 +83,63 @@ class TrainConfig(Options):
     sample_patches: int | None = Field(
         None,
         ge=8,
+        le=1_048_576,
         description="Most patches of a piece that the student writes for training, header "
         "included; left out, max_patches.",
     )
     epochs: float | None = Field(
         None,
         gt=0,
+        le=1e9,
         description="Passes over the training data, fractions too; 20 if no other limit is given. "
         "The learning rate follows whichever limit ends the run.",
     )
-    max_steps: int | None = Field(None, ge=1, description="Most steps.")
+    max_steps: int | None = Field(None, ge=1, le=MAX_COUNT, description="Most steps.")
     max_characters: int | None = Field(
-        None, ge=1, description="Stop when so many characters were learned from."
+        None, ge=1, le=MAX_COUNT, description="Stop when so many characters were learned from."
     )
     max_seconds: float | None = Field(
-        None, gt=0, description="Stop after so many seconds of steps, by the clock on the wall."
+        None,
+        gt=0,
+        le=1e9,
+        description="Stop after so many seconds of steps, by the clock on the wall.",
     )
     max_cpu_seconds: float | None = Field(
         None,
         gt=0,
+        le=1e9,
         description="Stop after so many CPU seconds of steps, of all processes.",
     )
-    batch_size: int = Field(4, ge=1, description="Pieces of a micro-batch.")
-    accumulate: int = Field(1, ge=1, description="Micro-batches of each process in a step.")
-    nproc: int = Field(1, ge=1, description="Processes that share the micro-batches of a step.")
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
-    lr: float = Field(1e-3, gt=0, description="Peak learning rate.")
-    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
-    weight_decay: float = Field(0.1, ge=0, description="Of matrices; vectors have none.")
-    clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    eval_every: int = Field(1, ge=1, description="Epochs between evaluations.")
-    save_every: int | None = Field(
-        None, ge=1, description="Steps between checkpoints; left out, saving costs 1 % of the time."
+    batch_size: int = Field(4, ge=1, le=65536, description="Pieces of a micro-batch.")
+    accumulate: int = Field(
+        1, ge=1, le=65536, description="Micro-batches of each process in a step."
     )
-    save_minutes: float = Field(5.0, gt=0, description="Most minutes between two checkpoints.")
+    nproc: int = Field(
+        1, ge=1, le=1024, description="Processes that share the micro-batches of a step."
+    )
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
+    lr: float = Field(1e-3, gt=0, le=1000, description="Peak learning rate.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
+    weight_decay: float = Field(0.1, ge=0, le=1000, description="Of matrices; vectors have none.")
+    clip: float = Field(1.0, gt=0, le=1e9, description="Largest norm of the gradient.")
+    eval_every: int = Field(1, ge=1, le=1_000_000, description="Epochs between evaluations.")
+    save_every: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_COUNT,
+        description="Steps between checkpoints; left out, saving costs 1 % of the time.",
+    )
+    save_minutes: float = Field(
+        5.0, gt=0, le=1e6, description="Most minutes between two checkpoints."
+    )
     samples: int = Field(
         4, ge=0, le=64, description="Pieces that are written and measured at every evaluation."
     )
     sample_share: float = Field(
-        0.05, gt=0, description="Most of the run's time that they may take; else they are left out."
+        0.05,
+        gt=0,
+        le=1000,
+        description="Most of the run's time that they may take; else they are left out.",
     )
     track: Literal["none", "wandb"] = Field(
         "none", description="Who follows metrics.jsonl; wandb is offline unless WANDB_MODE=online."
@@ -132,7 +152,7 @@ class TrainConfig(Options):
         False, description="Compute layers again in the backward pass: less memory, more time."
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
-    seed: int = Field(0, ge=0, description="Of weights, order, crops and dropout.")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Of weights, order, crops and dropout.")
 
     @field_validator("freeze")
     @classmethod

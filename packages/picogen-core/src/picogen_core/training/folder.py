@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from picogen_core.errors import BadInput
-from picogen_core.files import write_atomic
+from picogen_core.files import clear_aside, write_atomic
+from picogen_core.locks import LOCK, only_writer
 from picogen_core.model.checkpoint import settle
 from picogen_core.toml import dump_toml
 from picogen_core.training.config import TrainConfig
@@ -26,7 +29,7 @@ def claim(run_dir: Path, resume: Resume, force: bool) -> Path | None:
     if run_dir.exists() and not run_dir.is_dir():
         raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
     if resume == "never":
-        if run_dir.exists() and any(run_dir.iterdir()) and not force:
+        if run_dir.exists() and not force and any(f.name != LOCK for f in run_dir.iterdir()):
             raise BadInput(
                 f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
                 "--resume auto, or start over it with --force."
@@ -36,6 +39,29 @@ def claim(run_dir: Path, resume: Resume, force: bool) -> Path | None:
     if folder is None and resume == "always":
         raise BadInput(f"{run_dir}: no checkpoint to resume from. Start with --resume auto.")
     return folder
+
+
+@contextmanager
+def held(config: TrainConfig) -> Iterator[None]:
+    """The run's folder is this run's while the block runs; if it stays empty it goes.
+
+    Raises:
+        BadInput: another process trains there, or it cannot be made.
+    """
+    run_dir = config.run_dir
+    if run_dir.exists() and not run_dir.is_dir():
+        raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
+    try:
+        with only_writer(run_dir):
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    run_dir.rmdir()
+    except OSError as error:
+        if error.filename and Path(error.filename) in (run_dir, *run_dir.parents):
+            raise BadInput(f"{run_dir} cannot be made: {error.strerror}.") from None
+        raise
 
 
 def prepare(config: TrainConfig, resumed: bool) -> None:
@@ -53,4 +79,5 @@ def prepare(config: TrainConfig, resumed: bool) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{run_dir} cannot be made: {error.strerror}.") from None
+    clear_aside(run_dir)
     write_atomic(run_dir / "config.toml", dump_toml(config.model_dump(mode="json")).encode())

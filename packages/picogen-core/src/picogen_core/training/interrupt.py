@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+CAUGHT = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+GRACE_SECONDS = 3.0
+"""After a signal, in which further ones do not disturb what ends in order."""
 
 
 class Stopped(BaseException):
@@ -22,7 +30,7 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As shells count: 130 for Ctrl-C, 143 for SIGTERM."""
+        """As shells count: 130 for Ctrl-C, 143 for SIGTERM and for a terminal that was closed."""
         return 128 + self.number
 
 
@@ -37,13 +45,18 @@ class Signals:
         self.asked: int | None = None
         self.note_only = note_only
         self._held = 0
+        self.raised: tuple[int, float] | None = None
 
     def receive(self, number: int, frame: object = None) -> None:
         """The signal handler."""
+        number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         if self.note_only:
             self.asked = number
         elif not self._held:
-            raise Stopped(number)
+            now = time.monotonic()
+            if self.raised is None or now > self.raised[1] + GRACE_SECONDS:
+                self.raised = (number, now)
+                raise Stopped(number)
         elif self.asked is not None:
             raise Stopped(number, whole=False)
         else:
@@ -69,9 +82,33 @@ def catch_signals(note_only: bool = False) -> Iterator[Signals]:
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    before = {number: signal.signal(number, signals.receive) for number in CAUGHT}
+    before = {
+        number: signal.signal(number, signals.receive)
+        for number in CAUGHT
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN  # nohup
+    }
     try:
         yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def nothing_swallowed(signals: Signals) -> Iterator[None]:
+    """Within the block a `Stopped` that Python cannot raise, as in a destructor, is raised again at
+    the next place where it can."""
+    before = sys.unraisablehook
+
+    def hook(found: Any) -> None:
+        if isinstance(found.exc_value, Stopped):
+            signals.raised = None
+            _thread.interrupt_main(signal.Signals(found.exc_value.number))
+        else:
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

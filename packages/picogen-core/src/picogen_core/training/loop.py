@@ -19,7 +19,7 @@ from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.feedback import rewarded_pieces
-from picogen_core.training.folder import Resume, claim, prepare
+from picogen_core.training.folder import Resume, claim, held, prepare
 from picogen_core.training.initial import adopt
 from picogen_core.training.interrupt import Signals, Stopped, catch_signals
 from picogen_core.training.keeper import Keeper
@@ -61,9 +61,10 @@ def run_training(
     if config.nproc > 1:
         from picogen_core.training.launch import launch
 
-        return launch(config, resume, force, reporter or Quiet())
+        with held(config):
+            return launch(config, resume, force, reporter or Quiet())
     alone = Processes(pick_device(config.device))
-    with catch_signals() as signals:
+    with held(config), catch_signals() as signals:
         result = train_in_process(config, resume, force, reporter or Quiet(), alone, signals)
     assert result is not None
     return result

@@ -19,7 +19,7 @@ class LogitKdOptions(Options):
         "always jsd on what the student wrote itself.",
     )
     temperature: float = Field(
-        1.0, gt=0, description="Divides both logits; the loss is multiplied by its square."
+        1.0, gt=0, le=1000, description="Divides both logits; the loss is multiplied by its square."
     )
 
 

@@ -16,6 +16,7 @@ from picogen_core import __version__
 from picogen_core.files import write_atomic
 from picogen_core.model.config import MANIFEST
 from picogen_core.model.student import components
+from picogen_core.reading import read_json
 from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.processes import Processes
@@ -108,7 +109,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _sessions(path: Path) -> list[Any]:
     try:
-        sessions = json.loads(path.read_text())["sessions"]
+        sessions = read_json(path)["sessions"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return sessions if isinstance(sessions, list) else []

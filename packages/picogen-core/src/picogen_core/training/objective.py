@@ -67,11 +67,16 @@ class Objective:
 
 
 def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:
+    where = registry().get("loss", name).where
     try:
-        return loss(batch)
+        value = loss(batch)
     except Exception as error:
-        where = registry().get("loss", name).where
         raise PluginError(f"{where} raised {error!r}. See it with: picogen --debug.") from error
+    if not isinstance(value, LossValue) or not isinstance(value.value, Tensor):
+        raise PluginError(f"{where} returned a {type(value).__name__}, not a LossValue.")
+    if value.value.numel() != 1:
+        raise PluginError(f"{where} returned {list(value.value.shape)} numbers, not one.")
+    return value
 
 
 def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -> Objective:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from pydantic import BaseModel
 from safetensors.torch import load_file
 from torch.optim import Optimizer
 
-from picogen_core.errors import BadCheckpoint, ConfigError
+from picogen_core.errors import BadCheckpoint, ConfigError, reason
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import MANIFEST
+from picogen_core.model.folder import read_shapes
 from picogen_core.model.student import GenericStudent
 from picogen_core.options import parse_options
+from picogen_core.reading import parse_toml, read_json, read_text
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import unpack_optimizer
-from picogen_core.training.state import STATE, Progress
+from picogen_core.training.state import STATE, Progress, read_progress
 
 MAY_CHANGE = {
     "epochs", "max_steps", "max_characters", "max_seconds", "max_cpu_seconds", "save_every",
@@ -28,6 +28,21 @@ MAY_CHANGE = {
 }  # fmt: skip
 """Settings that a resumed run may have otherwise; what data, teacher and init hold is checked by
 digest."""
+
+
+class Source(BaseModel):
+    """Where data or weights came from, as a manifest says it."""
+
+    path: str | None = None
+    sha256: str | None = None
+
+
+class Origin(BaseModel):
+    """What a manifest says that a run was made of."""
+
+    data: Source | None = None
+    teacher: Source | None = None
+    init: Source | None = None
 
 
 def last_checkpoint(run_dir: Path) -> Path | None:
@@ -48,11 +63,12 @@ def restore(
     _check_settings(config)
     model.load_state_dict(load_model(folder).state_dict())
     try:
+        read_shapes(folder / STATE)
         unpack_optimizer(optimizer, load_file(folder / STATE))
-        progress = Progress(**_manifest(folder)["progress"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        progress = read_progress(_manifest(folder))
+    except Exception as error:  # a damaged state can make torch raise anything
         raise BadCheckpoint(
-            f"{folder}: its training state cannot be read ({error}). "
+            f"{folder}: its training state cannot be read ({reason(error)}). "
             "Start again with --force, or from its weights under another --exp-name."
         ) from None
     progress.best = _best_loss(config.run_dir)
@@ -63,36 +79,40 @@ def _best_loss(run_dir: Path) -> float | None:
     """Of best/, which may be newer than last/ if the run was killed between saving the two."""
     for folder in (run_dir / "best", run_dir / "best.before"):
         try:
-            best: float | None = _manifest(folder)["progress"]["best"]
-            return best
-        except (OSError, ValueError, KeyError, TypeError):
+            return read_progress(_manifest(folder)).best
+        except (OSError, ValueError):
             continue
     return None
 
 
 def check_origin(folder: Path, origin: Mapping[str, Any]) -> None:
     """Raises `ConfigError` if data, teacher or init are not those that the run began with."""
-    manifest = _manifest(folder)
+    try:
+        manifest = Origin.model_validate(_manifest(folder))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{folder / MANIFEST}: cannot be read ({reason(error)}).") from None
     for name in ("data", "teacher", "init"):
-        before, now = manifest.get(name), origin[name]
-        if (before or {}).get("sha256") != (now or {}).get("sha256"):
+        before, now = getattr(manifest, name) or Source(), origin[name]
+        if before.sha256 != (now or {}).get("sha256"):
             raise ConfigError(
-                f"{folder.parent} was started with another {name} ({(before or {}).get('path')}). "
+                f"{folder.parent} was started with another {name} ({before.path}). "
                 "Resume with the same, or use another --exp-name."
             )
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{MANIFEST} is no table")
     return manifest
 
 
 def _check_settings(config: TrainConfig) -> None:
     file = config.run_dir / "config.toml"
     try:
-        stored = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise BadCheckpoint(f"{file}: cannot be read ({error}).") from None
+        stored = parse_toml(read_text(file))
+    except (OSError, ValueError) as error:
+        raise BadCheckpoint(f"{file}: cannot be read ({reason(error)}).") from None
     before = parse_options(TrainConfig, stored, str(file)).model_dump()
     for name, value in config.model_dump().items():
         if name not in MAY_CHANGE and value != before[name]:

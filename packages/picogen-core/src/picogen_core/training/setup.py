@@ -21,6 +21,7 @@ from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_hea
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.contract import check_contract
 from picogen_core.training.initial import initial_record, start_from
 from picogen_core.training.memory import compile_parts, recompute_layers
 from picogen_core.training.objective import Objective, build_objective
@@ -79,6 +80,7 @@ def build_parts(
     asked = objective.wants_logits or objective.wants_hidden
     if teacher is not None and taught_by is not None and asked and config.on_policy < 1:
         teaching = open_teaching(config, teacher, taught_by, train, crops, objective, reporter)
+    check_contract(model, objective, live if teaching is None else teaching, train, device)
     if config.checkpoint_gradients:
         recompute_layers(model)
     if config.compile and device.type == "cuda":
@@ -155,8 +157,8 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
         train, held_out = data.split("train"), original_keys(data.split("eval"))
         if not len(held_out) or not len(train):
             raise BadInput(
-                f"{config.data}: its rows name no splits `train` and `eval`. "
-                "Give --eval-data, or prepare it with picogen data."
+                f"{config.data}: its rows name no splits `train` and `eval`; all of its music may "
+                "be one piece and its variants. Give --eval-data, or prepare more of it."
             )
         return train, held_out
     held_out = open_data(config.eval_data)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter
+
+from picogen_core.options import MAX_COUNT
 from picogen_core.protocols import Value
 
 STATE = "training.safetensors"
+
+
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass
@@ -23,16 +32,21 @@ class Progress:
     log_bytes:  length of metrics.jsonl; what came after is forgotten when the run goes on.
     """
 
-    step: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    waited: float = 0.0
-    sampling: float = 0.0
-    characters: int = 0
+    step: Count = 0
+    seconds: Seconds = 0.0
+    cpu_seconds: Seconds = 0.0
+    waited: Seconds = 0.0
+    sampling: Seconds = 0.0
+    characters: Count = 0
     best: float | None = None
-    evaluated: int = 0
-    sampled: float = 0.0
-    log_bytes: int = 0
+    evaluated: Count = 0
+    sampled: Seconds = 0.0
+    log_bytes: Count = 0
+
+
+def read_progress(manifest: Mapping[str, Any]) -> Progress:
+    """What a manifest says of it. Raises `ValueError` for numbers that it cannot have."""
+    return TypeAdapter(Progress).validate_python(manifest.get("progress"), strict=True)
 
 
 @dataclass(frozen=True)

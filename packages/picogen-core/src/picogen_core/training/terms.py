@@ -18,7 +18,7 @@ from picogen_core.training.config import Schedule
 class Term(Options):
     """`--set loss.physics.weight=0.5 --set loss.physics.schedule=cosine`."""
 
-    weight: float = Field(1.0, ge=0, description="Multiplies the loss.")
+    weight: float = Field(1.0, ge=0, le=1e9, description="Multiplies the loss.")
     schedule: Schedule = Field(
         "constant", description="Of the weight over the run; linear and cosine fall to 0."
     )

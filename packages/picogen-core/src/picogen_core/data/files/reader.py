@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from picogen_core.errors import BadInput
+from picogen_core.errors import BadInput, PassingFault
 from picogen_core.sandbox import Worker
 from picogen_core.score.limits import STILL_SECONDS
 
@@ -42,13 +42,14 @@ class FileReader(Worker):
 
         Raises:
             BadInput: the reason, in one line.
+            PassingFault: a fault of the machine, twice.
         """
         try:
             reply = self.ask({"path": str(path.resolve())}, STILL_SECONDS)
         except (TimeoutError, ChildProcessError):
-            raise BadInput("the converter crashed or stood still") from None
+            raise PassingFault("the converter was killed or stood still. Try again") from None
         if "error" in reply:
-            raise BadInput(str(reply["error"]))
+            raise (PassingFault if reply.get("passing") else BadInput)(str(reply["error"]))
         counts = {key: reply[key] for key in ("notes", "moved", "lost") if key in reply}
         remarks = tuple(reply.get("remarks", ()))
         return ReadFile(reply["abc"], **counts, remarks=remarks, left=reply.get("left", ""))

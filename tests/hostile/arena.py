@@ -1,0 +1,168 @@
+"""A command in a process of its own, under limits, and what it did."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "PICOGEN_HOSTILE"
+"""In the environment of every process that is started here, so that orphans are found."""
+
+EXPECTED = (0, 1, 2, 130, 143)
+PEAK = 2 << 30
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command ended with. peak: resident bytes of it and all of its processes."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    peak: int
+    timed_out: bool
+    orphans: tuple[int, ...]
+
+    def faults(self) -> list[str]:
+        """What no command may do, whatever it is given."""
+        found = []
+        if self.timed_out:
+            found.append("hang")
+        elif self.code not in EXPECTED:
+            found.append(f"exit code {self.code}")
+        if "Traceback (most recent call last)" in self.err + self.out:
+            found.append("traceback: " + (self.err.strip().splitlines() or [""])[-1][:200])
+        if "picogen: unexpected" in self.err:
+            found.append(next(line for line in self.err.splitlines() if "unexpected" in line)[:300])
+        if self.peak > PEAK:
+            found.append(f"{self.peak / 1e9:.1f} GB")
+        if self.orphans:
+            found.append(f"orphans {self.orphans}")
+        if "root:x:0:0" in self.out + self.err:
+            found.append("leak")
+        return found
+
+
+def start(
+    arguments: Sequence[object], cwd: Path, mark: str, stdout: object, stderr: object
+) -> subprocess.Popen[bytes]:
+    """`picogen arguments`, in a session of its own."""
+    environment = os.environ | {MARK: mark, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    environment.setdefault("PICOGEN_CACHE", str(cwd / "cache"))
+    return subprocess.Popen(
+        [sys.executable, "-m", "picogen_cli", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,  # type: ignore[arg-type]
+        stderr=stderr,  # type: ignore[arg-type]
+        start_new_session=True,
+    )
+
+
+def picogen(
+    arguments: Sequence[object],
+    cwd: Path,
+    seconds: float = 300,
+    number: int | None = None,
+    after: float = 0.0,
+) -> Outcome:
+    """Run a command to its end; if a signal `number` is given, send it after so many seconds."""
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = start(arguments, cwd, mark, out, err)
+        peak, over = [0], threading.Event()
+        watch = threading.Thread(target=_watch, args=[mark, peak, over])
+        watch.start()
+        timed_out = False
+        if number is not None:
+            try:
+                process.wait(after)
+            except subprocess.TimeoutExpired:
+                process.send_signal(number)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            _kill(processes(mark))
+            process.wait()
+        over.set()
+        watch.join()
+        orphans = tuple(wait_for_end(mark))
+        _kill(orphans)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+    code = process.returncode
+    code = 128 - code if code in (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP) else code
+    code = 143 if code == 129 else code
+    spent = time.monotonic() - begun
+    return Outcome(code, texts[0], texts[1], spent, peak[0], timed_out, orphans)
+
+
+def processes(mark: str) -> list[int]:
+    """Those with the mark that still run."""
+    found = []
+    wanted = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                if state != "Z":
+                    found.append(int(folder.name))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def wait_for_end(mark: str, seconds: float = 5) -> list[int]:
+    """Those that are still there after so many seconds."""
+    end = time.monotonic() + seconds
+    while (left := processes(mark)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return left
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _watch(mark: str, peak: list[int], over: threading.Event) -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    while not over.wait(0.2):
+        total = 0
+        for pid in processes(mark):
+            try:
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+            except (OSError, IndexError):
+                continue
+        peak[0] = max(peak[0], total)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder; of those that are none, what they are."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = b"link " + os.fsencode(path.readlink())
+        elif path.is_file() and path.stat().st_size < 1 << 28:
+            found[name] = path.read_bytes()
+        elif path.exists():
+            found[name] = str(path.stat().st_size).encode()
+    return found
