@@ -12,8 +12,8 @@ from typing import Self
 
 from picogen_core.abc.grammar.bar_state import CHANGES, PUSH, BarState
 from picogen_core.abc.grammar.charsets import DIGITS, PRINTABLE, bits
-from picogen_core.abc.grammar.fields import inline_fields, meter_change
-from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, tuplets
+from picogen_core.abc.grammar.fields import DECORATIONS, inline_fields, meter_change
+from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, one_of, tuplets
 
 WHOLE = 32  # steps of a whole note
 MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 6, 3
@@ -229,7 +229,16 @@ class Bar(BarState):
         return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
 
     def _bang(self) -> int:
-        return (_NAMES if self.count < MAX_NAME else 0) | (bits("!") if self.count else 0)
+        """A decoration that is known; any letters once the name is none of these."""
+        known = one_of(*DECORATIONS).get(self.spelt)
+        if known is None:
+            return (_NAMES if self.count < MAX_NAME else 0) | bits("!")
+        following, stops = known
+        return following | (bits("!") if stops is not None else 0)
+
+    def _bang_rare(self) -> int:
+        """The beginning of a name that is not known."""
+        return _NAMES if self.count < MAX_NAME else 0
 
     def closing(self) -> int:
         """What may come next on a short way to the bar's end, for a voice that must come to it:
@@ -280,6 +289,7 @@ class Bar(BarState):
 _RARE = {
     "between": Bar._between_rare, "event": Bar._event_rare, "paren": Bar._paren_rare,
     "bracket": Bar._fields, "chord": Bar._chord_rare, "grace": Bar._grace_rare,
+    "bang": Bar._bang_rare,
 }  # fmt: skip
 _WANTED = {
     "between": Bar._between, "event": Bar._event, "sign": Bar._sign, "paren": Bar._paren,

@@ -257,8 +257,9 @@ class BarState:
 
     def _push_bang(self, character: str) -> None:
         self.count += 1
+        self.spelt += character
         if character == "!":
-            self.place, self.previous, self.count = "between", "bang", 0
+            self.place, self.previous, self.count, self.spelt = "between", "bang", 0, ""
 
 
 _STATE = (

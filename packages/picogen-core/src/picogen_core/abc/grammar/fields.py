@@ -8,6 +8,19 @@ from functools import lru_cache
 from picogen_core.abc.grammar.lengths import Spellings, one_of
 from picogen_core.abc.repair.header import field_is_legal
 
+# ABC 2.1, 4.14, and what programs write beside it.
+_ORNAMENTS = "trill trill( trill) mordent lowermordent uppermordent pralltriller roll turn turnx \
+invertedturn invertedturnx arpeggio fermata invertedfermata slide snap"
+_MARKS = "> accent emphasis marcato ^ wedge tenuto staccato upbow downbow open thumb breath + plus \
+/ // /// 0 1 2 3 4 5 shortphrase mediumphrase longphrase"
+_DYNAMICS = "pppp ppp pp p mp mf f ff fff ffff sf sfz sffz fp fz rfz cresc dim \
+crescendo( crescendo) <( <) diminuendo( diminuendo) >( >)"
+_FORM = "segno Segno coda Coda fine Fine D.C. D.S. D.C.alcoda D.C.alfine D.S.alcoda D.S.alfine \
+dacapo dacoda"
+_LINES = "8va( 8va) 8vb( 8vb) 15ma( 15ma) 15mb( 15mb) ped ped) ped-up ped( editorial courtesy"
+DECORATIONS = tuple(" ".join((_ORNAMENTS, _MARKS, _DYNAMICS, _FORM, _LINES)).split())
+
+
 CLEFS = ("treble", "bass", "alto", "tenor", "treble-8", "treble+8", "bass-8", "bass+8", "perc")
 _MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
 ORDER = "LQMKV"

@@ -136,7 +136,7 @@ class HeaderGrammar:
         room = len(name) < len(_NAME) + MAX_NAME
         if name.endswith("\\"):
             return bits("nt")
-        return (PRINTABLE & ~bits('"%') | bits("\t") if room else 0) | bits('"')
+        return (PRINTABLE & ~bits('"%[]|!') | bits("\t") if room else 0) | bits('"')
 
     def closing(self) -> str:
         """The next character of a short way to the body: of fields the most usual values."""

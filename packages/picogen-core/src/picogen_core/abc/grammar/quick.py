@@ -62,6 +62,8 @@ class QuickConstraint(Constraint):
             self._leave()
             self._came = (node, step) if self._stays(code) else None
             super().take(code)
+            if node.within == "string" and self.text and self.text.bars[self.text.voice].lost:
+                self._came = None  # a bar that lost the thread keeps what stood in the string
             return
         if following.calls and not node.within:
             self._caller = node
