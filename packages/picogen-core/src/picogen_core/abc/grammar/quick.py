@@ -189,5 +189,6 @@ class QuickConstraint(Constraint):
         self.mask.restore(mask)
         if self.text is not None:
             restore_text(self.text, text, node.found)
-            if self.text.place == "header":
-                self.line_patches = 0  # its lines are not counted before the body's first one
+            if self.text.place == "header":  # its lines are not counted before the body's first one
+                ended = self.where == INSIDE and self.mask.previous == _LINE_END
+                self.line_patches = -1 if ended else 0
