@@ -214,13 +214,13 @@ def _summarise(
             if "reference" not in registry().get("metric", plan.address).spec.needs:
                 beside = metric.summarise(against, None, np.random.default_rng(seed)).values
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
-    if reference is None and summary.usual is not None:
-        usual = read_reference(
-            registry().get("metric", plan.address).spec.references[summary.usual]
-        )
-        beside = _shipped_values(usual, plan.name)
-        note = f"reference: {summary.usual} (shipped), since no --reference is given"
-        summary = replace(summary, notes=[*summary.notes, note])
+        if reference is None and summary.usual is not None:
+            usual = read_reference(
+                registry().get("metric", plan.address).spec.references[summary.usual]
+            )
+            beside = _shipped_values(usual, plan.name)
+            note = f"reference: {summary.usual} (shipped), since no --reference is given"
+            summary = replace(summary, notes=[*summary.notes, note])
     unused = Counter(found.undefined[plan.name].values())
     for reason, times in Counter(known.undefined.get(plan.name, {}).values()).items():
         unused[f"of the reference: {reason}"] += times
