@@ -230,13 +230,13 @@ def _summarise(
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
         if not isinstance(summary, Summary):
             raise TypeError(f"summarise() returned a {type(summary).__name__}, not a Summary")
-    if reference is None and summary.usual is not None:
-        usual = read_reference(
-            registry().get("metric", plan.address).spec.references[summary.usual]
-        )
-        beside = _shipped_values(usual, plan.name)
-        note = f"reference: {summary.usual} (shipped), since no --reference is given"
-        summary = replace(summary, notes=[*summary.notes, note])
+        if reference is None and summary.usual is not None:
+            usual = read_reference(
+                registry().get("metric", plan.address).spec.references[summary.usual]
+            )
+            beside = _shipped_values(usual, plan.name)
+            note = f"reference: {summary.usual} (shipped), since no --reference is given"
+            summary = replace(summary, notes=[*summary.notes, note])
     unused = Counter(found.undefined[plan.name].values())
     for why, times in Counter(known.undefined.get(plan.name, {}).values()).items():
         unused[f"of the reference: {why}"] += times

@@ -140,7 +140,7 @@ class VoiceState:
 
     def begin_ending(self, number: str) -> None:
         """An ending that begins at the present time."""
-        self.ending = number, self.time - self.bar_start
+        self.ending = number[:_MAX_SIGN], self.time - self.bar_start
 
     def _add_bar(self, quarters: Fraction, barline: str) -> None:
         whole = meter_length(self.meter)
