@@ -20,7 +20,7 @@ _VALUES = sorted(
     (Fraction(2) ** k * dots for k in range(-10, 5) for dots in (Fraction(1), Fraction(3, 2))),
     reverse=True,
 )
-"""Quarters that one sign without double dots lasts, from a quarter of a 1024th to the dotted longa."""
+"""Quarters that one sign lasts, from a quarter of a 1024th to the dotted longa; no double dots."""
 
 
 @dataclass(frozen=True)
