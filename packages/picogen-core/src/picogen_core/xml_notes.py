@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from picogen_core.abc.keys import meter_length
@@ -25,6 +26,35 @@ _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
 _FINEST = 256  # 1024ths in a quarter
 _DOTTED = (1, 3, 7, 15)
+_SIMPLE = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    3,
+    6,
+    12,
+    24,
+    48,
+    5,
+    10,
+    20,
+    40,
+    7,
+    14,
+    28,
+    9,
+    18,
+    36,
+    11,
+    22,
+    13,
+    26,
+    32,
+    64,
+)
+_NEAR = Fraction(1, 512)
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
@@ -313,13 +343,17 @@ class _Part:
         return _snapped(time) if self.is_rounded else time
 
 
+@lru_cache(maxsize=4096)
 def _snapped(time: Fraction) -> Fraction:
     """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
-    third."""
-    if time.denominator <= _FINEST:
+    third; what is near no note, such as a grace note's playback, goes to the triplets of 64ths."""
+    if time.denominator <= _SIMPLE[-1]:
         return time
-    near = time.limit_denominator(96)
-    return near if abs(near - time) <= Fraction(1, 512) else time
+    for parts in _SIMPLE:
+        near = Fraction(round(time * parts), parts)
+        if abs(near - time) <= _NEAR:
+            return near
+    return Fraction(round(time * 96), 96)
 
 
 def _is_rounded(part: Any) -> bool:
