@@ -6,17 +6,16 @@ are 32nds and their triplets; where both are as near, to the eighth. A note last
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 
 from picogen_core.abc.notes import Note
+from picogen_core.abc.plain import tie_over_bars, write_plain
 from picogen_core.abc.spell import spell_by_key
 from picogen_core.abc.transpose import major_key
 from picogen_core.abc.voices import SEMITONES, Bar
-from picogen_core.data.files.plain import write_plain
 from picogen_core.errors import BadInput
 from picogen_core.score.limits import ConversionError
 from picogen_core.score.midi import iter_events, ticks_of, tracks_of
@@ -101,7 +100,7 @@ def midi_to_abc(data: bytes) -> OnGrid:
     end = max(n.onset + n.duration for notes in voices.values() for n in notes)
     bars = _bars(song.meters, end)
     tempo = f"1/4={round(60_000_000 / song.tempo)}" if song.tempo else ""
-    tied = {name: _tie(notes, bars) for name, notes in voices.items()}
+    tied = {name: tie_over_bars(notes, bars) for name, notes in voices.items()}
     text = write_plain(tied, bars, key=major_key(fifths), titles=names, tempo=tempo)
     count = sum(map(len, song.notes.values()))
     return OnGrid("X:1\n" + text, count, moved, lost, song.drums)
@@ -170,20 +169,6 @@ def _own_letters(chord: list[Note]) -> list[Note]:
 def _alteration(note: Note, step: int) -> int:
     octave, letter = divmod(step, 7)
     return (note.pitch or 0) - 12 * (octave + 1) - SEMITONES[letter]
-
-
-def _tie(notes: list[Note], bars: list[Bar]) -> list[Note]:
-    """The notes cut at the barlines, their parts tied."""
-    starts = [bar.start for bar in bars]
-    made = []
-    for note in notes:
-        onset, end = note.onset, note.onset + note.duration
-        while onset < end:
-            bar = bars[bisect_right(starts, onset) - 1]
-            stop = min(end, bar.start + bar.length)
-            made.append(Note(note.pitch, note.step, onset, stop - onset, -1, tied=stop < end))
-            onset = stop
-    return made
 
 
 def _bars(meters: dict[Fraction, Fraction], end: Fraction) -> list[Bar]:

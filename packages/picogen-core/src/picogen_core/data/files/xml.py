@@ -15,8 +15,8 @@ from lxml import etree
 from picogen_core.abc.compare import Difference, Heard, crossing_ties
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import Mended, mend
+from picogen_core.abc.plain import write_plain
 from picogen_core.data.files.as_abc import AsAbc
-from picogen_core.data.files.plain import write_plain
 from picogen_core.data.files.straighten import straighten
 from picogen_core.errors import BadInput
 from picogen_core.xml_file import parse_score
