@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from io import BytesIO
 from typing import Any
@@ -10,8 +11,10 @@ from zipfile import BadZipFile, ZipFile
 from lxml import etree
 
 from picogen_core.errors import BadInput
-from picogen_core.score_file import MAX_BYTES
+from picogen_core.score_file import MAX_BYTES, decode
 
+_DECLARATION = re.compile(r"\A<\?xml\s[^>]*\?>")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff\ufffe\uffff]")
 _PARTWISE, _TIMEWISE = "score-partwise", "score-timewise"
 
 
@@ -51,6 +54,18 @@ def _expand(archive: ZipFile, name: str, most: int) -> bytes:
 
 
 def _tree(data: bytes) -> Any:
+    """The root. Bytes that are not as the declaration has it, what stands around the document and
+    characters that XML forbids are no reason to refuse a score."""
+    try:
+        return _parsed(data)
+    except BadInput as error:
+        try:
+            return _parsed(_DECLARATION.sub("", _FORBIDDEN.sub("", decode(data)).strip()).encode())
+        except BadInput:
+            raise error from None
+
+
+def _parsed(data: bytes) -> Any:
     """The root; entities that a file defines itself are resolved, and those outside stay empty."""
     fault = ""
     for entities in ("internal", False):
@@ -84,6 +99,7 @@ def parse_score(data: bytes) -> Any:
     root = _tree(data)
     for element in root.iter("{*}*"):
         element.tag = etree.QName(element).localname
+    etree.cleanup_namespaces(root)
     if root.tag == _TIMEWISE and root.find("measure") is not None:
         _by_part(root)
     if root.tag != _PARTWISE:

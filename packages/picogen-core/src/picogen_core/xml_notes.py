@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from picogen_core.abc.keys import meter_length
@@ -25,6 +26,36 @@ __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
 _FINEST = 256  # 1024ths in a quarter
+_DOTTED = (1, 3, 7, 15)
+_SIMPLE = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    3,
+    6,
+    12,
+    24,
+    48,
+    5,
+    10,
+    20,
+    40,
+    7,
+    14,
+    28,
+    9,
+    18,
+    36,
+    11,
+    22,
+    13,
+    26,
+    32,
+    64,
+)
+_NEAR = Fraction(1, 512)
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
@@ -205,6 +236,7 @@ class _Part:
         self.meters: list[Fraction | None] = []
         self.forwards: dict[tuple[str, int], Fraction] = {}  # (voice, measure) -> where it ends
         self.divisions, self.all_divisions = Fraction(1), set[Fraction]()
+        self.is_rounded = _is_rounded(part)
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
@@ -215,7 +247,7 @@ class _Part:
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
-            self.lengths.append(_snapped(end))
+            self.lengths.append(self._snapped(end))
             self.meters.append(self.meter)
 
     def _read(self, element: Any) -> None:
@@ -226,7 +258,7 @@ class _Part:
         elif element.tag == "forward":
             self.time += self._duration(element)
             voice = self._name((element.findtext("voice") or self.voice).strip())
-            self.forwards[voice, self.number] = _snapped(self.time)
+            self.forwards[voice, self.number] = self._snapped(self.time)
         elif element.tag == "attributes":
             self._read_attributes(element)
 
@@ -253,10 +285,10 @@ class _Part:
         self.divisions = divisions
 
     def _read_note(self, element: Any) -> None:
-        if element.find("grace") is not None:
+        duration = self._duration(element)
+        if element.find("grace") is not None or not duration:
             self._place(element, self.time, Fraction(0), None)
             return
-        duration = self._duration(element)
         if element.find("chord") is None:
             self.onset, self.chord = self.time, 0
             self.time += duration
@@ -267,15 +299,15 @@ class _Part:
         pitch, step, cents = self._pitch(element)
         # <tie> is what sounds and <tied> what is drawn; old exporters write only one of them.
         ties = [*element.iterfind("tie"), *element.iterfind("notations/tied")]
-        tied = any(tie.get("type") == "start" for tie in ties)
+        tied = any(tie.get("type") in ("start", "continue") for tie in ties)
         if element.find("chord") is not None and self.placed and self.placed[-1].note:
             last = self.placed[-1].note
-            if not self.chord and self.placed[-1].onset == _snapped(self.onset):
+            if not self.chord and self.placed[-1].onset == self._snapped(self.onset):
                 self.placed[-1] = replace(self.placed[-1], note=replace(last, chord=1))
                 self.chord = 1
             self.chord += bool(self.chord)
-        onset = _snapped(self.onset)
-        long = _snapped(self.onset + duration) - onset
+        onset = self._snapped(self.onset)
+        long = self._snapped(self.onset + duration) - onset
         note = Note(pitch, step, onset, long, -1, False, tied, self.chord, cents)
         self._place(element, onset, long, note)
 
@@ -314,14 +346,42 @@ class _Part:
             raise BadInput("a <duration> is out of all proportion")
         return duration / self.divisions
 
+    def _snapped(self, time: Fraction) -> Fraction:
+        return _snapped(time) if self.is_rounded else time
 
+
+@lru_cache(maxsize=4096)
 def _snapped(time: Fraction) -> Fraction:
     """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
-    third."""
-    if time.denominator <= _FINEST:
+    third; what is near no note, such as a grace note's playback, goes to the triplets of 64ths."""
+    if time.denominator <= _SIMPLE[-1]:
         return time
-    near = time.limit_denominator(96)
-    return near if abs(near - time) <= Fraction(1, 512) else time
+    for parts in _SIMPLE:
+        near = Fraction(round(time * parts), parts)
+        if abs(near - time) <= _NEAR:
+            return near
+    return Fraction(round(time * 96), 96)
+
+
+def _is_rounded(part: Any) -> bool:
+    """Whether a duration is so fine as no note with up to three dots is."""
+    seen: set[tuple[str | None, str | None]] = set()
+    divisions: str | None = "1"
+    for element in part.iter("divisions", "duration"):
+        if element.tag == "divisions":
+            divisions = element.text
+        else:
+            seen.add((element.text, divisions))
+    for pair in seen:
+        if not all(text and _NUMBER.fullmatch(text) for text in pair):
+            continue
+        duration, units = (Fraction(str(text).strip()) for text in pair)
+        if not units:
+            continue
+        quarters = duration / units
+        if quarters.denominator > _FINEST and quarters.numerator not in _DOTTED:
+            return True
+    return False
 
 
 def _meter(time: Any) -> Fraction | None:

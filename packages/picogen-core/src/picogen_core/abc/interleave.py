@@ -20,11 +20,16 @@ from picogen_core.abc.header import (
 )
 from picogen_core.abc.interval import Interval
 from picogen_core.abc.lexer import SOUNDING, Token, lex
+from picogen_core.abc.notes import read_tune
+from picogen_core.abc.plain import write_barless
 from picogen_core.abc.rests import rest_symbols
 from picogen_core.abc.tune import SCORE, read_lines
 from picogen_core.errors import BadInput
 
 __all__ = ["interleave", "merge_barlines"]
+
+MAX_BAR = 1024
+"""Characters of a bar; what is longer has no barlines."""
 
 
 def interleave(tune: str, *, sounding: bool = True) -> str:
@@ -34,7 +39,8 @@ def interleave(tune: str, *, sounding: bool = True) -> str:
     instruments are written as they sound; not `sounding`, as they are read, under their
     `transpose=`. Rests of several bars become bars of rests. Where voices have different numbers of
     bars, a line holds what lies between two barlines that all voices share, and a voice that ends
-    early rests to the end.
+    early rests to the end. Music without barlines, with over 1,024 characters in a bar, is written
+    anew from what sounds.
 
     Raises:
         BadInput: no key, no note, or a rest of more bars than any part has.
@@ -46,6 +52,8 @@ def interleave(tune: str, *, sounding: bool = True) -> str:
         SOUNDING & {t.kind for t in lex(bar.text)} for v in voices.values() for bar in v.bars
     ):
         raise BadInput("the tune has no note")
+    if any(len(bar.text) > MAX_BAR for voice in voices.values() for bar in voice.bars):
+        return _barless(tune, header)
     header.voices = {name: reader.voice(name) for name in voices}
     header.score = renumber(header.score, list(voices))
     symbols = rest_symbols(header.score or "", [str(n) for n in range(1, len(voices) + 1)])
@@ -60,6 +68,16 @@ def interleave(tune: str, *, sounding: bool = True) -> str:
         ]
         lines.append("".join(cells))
     return "\n".join(lines) + "\n"
+
+
+def _barless(tune: str, header: Header) -> str:
+    """A tune without barlines, written anew from its notes."""
+    notes, bars = read_tune(tune)
+    meter = next(iter(bars.values()))[0].meter
+    try:
+        return write_barless(notes, meter, header.key, header.tempo or "")
+    except ValueError as error:
+        raise BadInput(f"it has no barlines; {error}") from None
 
 
 class _TuneReader:

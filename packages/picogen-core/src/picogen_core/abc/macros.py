@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _MACRO = re.compile(r"\s*([^\s=](?:[^=]*[^\s=])?)\s*=\s*(.*\S)")
+_INLINE = re.compile(r"\[m:([^\]\n]*)\]")
 _NOT_NOTES = re.compile(r'(![^!]*!|"[^"]*")')
 _MAX_LINE = 64 * 1024
 
@@ -27,9 +28,16 @@ class Macros:
             self._regex = re.compile("|".join(map(_pattern, longest_first)))
 
     def expand(self, line: str) -> str:
-        """A line of music with its macros written out."""
-        made = self._regex.sub(self._replacement, line) if self._regex else line
+        """A line of music with its macros written out; one defined in it, `[m:…]`, holds behind."""
+        before, *others = _INLINE.split(line)
+        made = self._expanded(before)
+        for definition, music in zip(others[::2], others[1::2], strict=True):
+            self.add(definition)
+            made += self._expanded(music)
         return made if len(made) <= _MAX_LINE else line
+
+    def _expanded(self, music: str) -> str:
+        return self._regex.sub(self._replacement, music) if self._regex else music
 
     def _replacement(self, match: re.Match[str]) -> str:
         for target in sorted(self._made, key=len, reverse=True):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from picogen_core.abc.lexer import lex
 from picogen_core.abc.reader import read_voices
 from picogen_core.abc.voices import Bar, Draft
 
@@ -109,7 +110,7 @@ def split_tunes(book: str) -> list[str]:
     """The tunes of an ABC book, each from its X: line; a text without X: is one tune.
 
     What the file header says of all tunes follows each X: line (ABC 2.1, 2.2.2). Prose between
-    tunes goes: a paragraph that has neither a barline nor a field is no music.
+    tunes goes: a paragraph that has neither a barline nor a field is music only after a header.
     """
     book = _TEXT_BLOCK.sub("", book.replace("\r\n", "\n").replace("\r", "\n"))
     starts = [match.start() for match in _TUNE.finditer(book)]
@@ -137,6 +138,14 @@ def _file_header(text: str) -> str:
 
 
 def _without_prose(tune: str) -> str:
-    first, *others = re.split(r"\n(?:[ \t]*\n)+", tune)
-    music = [part for part in others if "|" in part or re.match(r"[A-Za-z]:|%", part)]
-    return "\n".join([first, *music]).rstrip("\n") + "\n" if tune.strip() else ""
+    kept, *others = re.split(r"\n(?:[ \t]*\n)+", tune)
+    for part in others:
+        if "|" in part or re.match(r"[A-Za-z]:|%", part) or _begins_music(kept, part):
+            kept += "\n" + part
+    return kept.rstrip("\n") + "\n" if tune.strip() else ""
+
+
+def _begins_music(before: str, part: str) -> bool:
+    """Whether a header stands before a paragraph and nothing but music in it."""
+    last = before.rstrip("\n").rpartition("\n")[2]
+    return last.startswith("K:") and all(token.kind != "bad" for token in lex(part))

@@ -17,10 +17,10 @@ from picogen_core.abc.voices import SEMITONES
 _SIGNS = {(alter, 0): sign for sign, alter in ALTERATION.items()}
 _SIGNS |= {(0, cents): sign for sign, cents in QUARTERS.items()}
 _VALUES = sorted(
-    (Fraction(2) ** k * dots for k in range(-8, 5) for dots in (Fraction(1), Fraction(3, 2))),
+    (Fraction(2) ** k * dots for k in range(-10, 5) for dots in (Fraction(1), Fraction(3, 2))),
     reverse=True,
 )
-"""Quarters that one sign without double dots lasts, from the 1024th to the dotted longa."""
+"""Quarters that one sign lasts, from a quarter of a 1024th to the dotted longa; no double dots."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from picogen_core.abc.macros import Macros
+from picogen_core.abc.microtones import MICROTONE, plain_microtones
 from picogen_core.abc.overlays import spread_overlays
 
 SCORE = "%"
@@ -48,8 +49,10 @@ def read_lines(tune: str) -> Iterator[Line]:
         elif line[1:2] != ":" or not (field := _FIELD.match(line)):
             if breaks and "!" in line:
                 line = line.replace("!", " ")
-            if macros:
+            if macros or "[m:" in line:
                 line, start = macros.expand(line), REWRITTEN
+            if MICROTONE.search(line):
+                line, start = plain_microtones(line), REWRITTEN
             if "(&" in line:
                 line, start = spread_overlays(line), REWRITTEN
             yield Line("", line, start)

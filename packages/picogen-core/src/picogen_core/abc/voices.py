@@ -86,7 +86,7 @@ class VoiceState:
     time:        quarters since the start of the piece; `bar_start` is that of the bar.
     drafts:      all notes so far; `last` are the tones of the last note, chord or rest.
     accidentals: alterations and cents by step (in the scope `pitch` by letter) to the bar's end.
-    tied:        pitches and cents by step that a tie holds over to the next note.
+    tied:        pitches and cents by step that ties hold over to the next note.
     tuplet:      factor of the next `tuplet_left` notes; `broken` that of the next one.
     line:        the last line of the interleaved form that this voice was in.
     bars:        every bar that has ended.
@@ -108,7 +108,7 @@ class VoiceState:
     drafts: list[Draft] = field(default_factory=list)
     last: list[Draft] = field(default_factory=list)
     accidentals: dict[int, tuple[int, int]] = field(default_factory=dict)
-    tied: dict[int, tuple[int, int]] = field(default_factory=dict)
+    tied: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     tuplet: Fraction = Fraction(1)
     tuplet_left: int = 0
     broken: Fraction | None = None
@@ -180,7 +180,8 @@ class VoiceState:
         """Bind a tone of the last note or chord to what follows."""
         if tone.pitch is not None:
             tone.tied = True
-            self.tied[tone.step - self.steps] = tone.pitch, tone.cents
+            step = tone.step - self.steps
+            self.tied[step] = (*self.tied.get(step, ()), (tone.pitch, tone.cents))
 
     def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
         """A draft of one matched tone; where it lies in time is for `add` to say."""
@@ -191,8 +192,9 @@ class VoiceState:
         if sign and self.scope != "not":
             scope = place if self.scope == "pitch" else step
             self.accidentals[scope] = ALTERATION.get(sign, 0), QUARTERS.get(sign, 0)
-        if step in self.tied and not sign:
-            pitch, cents = self.tied[step]  # a tie carries its accidental over the barline
+        held = () if sign else self.tied.get(step, ())
+        if len(held) == 1:
+            pitch, cents = held[0]  # a tie carries its accidental over the barline
         else:
             if sign and self.scope == "not":
                 altered, cents = ALTERATION.get(sign, 0), QUARTERS.get(sign, 0)
@@ -201,6 +203,8 @@ class VoiceState:
                 key = self.key.get(letter.upper(), 0)
                 altered, cents = self.accidentals.get(scope) or (key, 0)
             pitch = 12 * (octave + 1 + self.shift) + SEMITONES[place] + altered + self.transpose
+            if held and (pitch, cents) not in held:  # two tones of one letter are tied
+                pitch, cents = held[-1]
         step += self.steps
         if self.percussion or not 0 <= pitch <= 127:
             step = step if self.percussion else 0

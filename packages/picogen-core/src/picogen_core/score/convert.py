@@ -27,6 +27,8 @@ from picogen_core.xml_notes import read_xml_score
 MAX_TUNE_LINE = 16 * 1024
 TARGETS = ("musicxml", "abc", "svg", "midi", "png", "wav")
 
+_PROPERTIES = re.compile(r"^\[V:[ \t]*[^\s\]]+[ \t]+[^\s\]]", re.M)
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -98,7 +100,10 @@ def prepare_abc(abc: str, exact: bool = False) -> Ready:
 
 
 def is_marked(abc: str) -> bool:
-    """Whether the text has NotaGen's form: a line holds the bars of all voices, or of the one."""
+    """Whether the text has NotaGen's form: a line holds the bars of all voices, or of the one, and
+    marks name voices and nothing of them."""
+    if _PROPERTIES.search(abc):
+        return False
     marked = strip_training_marks(abc, [])
     return is_interleaved(abc) or is_interleaved(marked) or names_one_voice(marked)
 

@@ -26,13 +26,20 @@ _MAX_WARNINGS = 20
 _DIVISIONS = 46_126_080  # of a quarter: 1024ths in tuplets up to 13 come out whole (its own: 2520)
 
 # What it cannot read and is changed for: quarter tones, notes below the 64th, which it rounds up,
-# and the sign of a note that a tie leads to, which holds in its bar as any other.
+# the sign of a note that a tie leads to, which holds in its bar as any other, and ties of two tones
+# of one letter in a chord, which it takes for one.
 _CHANGES = (
     (
-        "if (note, oct) in s.ties:\n",
-        "if acc: s.msreAlts [(nUp, octnum)] = s.alterTab [acc]\n"
-        "        if (note, oct) in s.ties:\n",
+        "        if (note, oct) in s.ties:\n"
+        "            tied_alter, _, vnum, _ = s.ties [(note,oct)] ",
+        "        if acc: s.msreAlts [(nUp, octnum)] = s.alterTab [acc]\n"
+        "        tied = [t for p, t in s.ties.items () if p[:2] == (note, oct)]\n"
+        "        if tied and not acc:\n"
+        "            tied_alter, _, vnum, _ = tied [0] ",
     ),
+    ("ptup = (step, oct) ", "ptup = (step, oct, alter or '0') "),
+    ("if pts and pt in pts:", "if pts and pt[:2] in pts:"),
+    ("converted to slur' % pt)", "converted to slur' % pt[:2])"),
     ("oneOf ('^^ __ ^ _ =')", "oneOf ('^^ __ ^/ _/ ^ _ =')"),
     ("alterTab = {", "alterTab = {'^/':'0.5', '_/':'-0.5', "),
     ("accTab = {", "accTab = {'^/':'quarter-sharp', '_/':'quarter-flat', "),

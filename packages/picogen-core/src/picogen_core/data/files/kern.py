@@ -44,7 +44,7 @@ _CLEFS = {
     "C4": "tenor",
     "C1": "alto1",
     "C2": "alto2",
-    "X": "perc",
+    "X": "treble",  # of percussion or of none; its notes have the pitches of the file
 }
 _MAX_ROWS, _MAX_SPINES = 400_000, 256
 

@@ -8,8 +8,10 @@ from fractions import Fraction
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import SEMITONES
 
-# A stem, a beam, a tie or an articulation may stand between the letters and the accidental.
-_PITCH = re.compile(r"([a-g]+|[A-G]+)(?:[^\sa-gA-G#\-n]*(#{1,3}|-{1,3}|n))?")
+# A stem, a beam, a tie or an articulation may stand between the letters and the accidental, and
+# among the letters.
+_OTHER = r"[^\sa-gA-G#\-n]*"
+_PITCH = re.compile(rf"(([a-gA-G])(?:{_OTHER}\2)*)(?:{_OTHER}(#{{1,3}}|-{{1,3}}|n))?")
 _LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
 _SHARPS = "fcgdaeb"
 _NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
@@ -50,9 +52,9 @@ def note_of(token: str, onset: Fraction, duration: Fraction) -> Note | None:
     found = _PITCH.search(token)
     if found is None:
         return None
-    letters, sign = found.group(1), found.group(2) or ""
-    octave = 3 + len(letters) if letters.islower() else 4 - len(letters)
-    letter = "CDEFGAB".index(letters[0].upper())
+    count, sign = found.group(1).count(found.group(2)), found.group(3) or ""
+    octave = 3 + count if found.group(2).islower() else 4 - count
+    letter = "CDEFGAB".index(found.group(2).upper())
     alter = sign.count("#") - sign.count("-")
     pitch = 12 * (octave + 1) + SEMITONES[letter] + alter
     if not 0 <= pitch <= 127:

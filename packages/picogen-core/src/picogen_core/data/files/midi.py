@@ -6,16 +6,16 @@ are 32nds and their triplets; where both are as near, to the eighth. A note last
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import groupby
 
 from picogen_core.abc.notes import Note
+from picogen_core.abc.plain import tie_over_bars, write_plain
 from picogen_core.abc.spell import spell_by_key
 from picogen_core.abc.transpose import major_key
-from picogen_core.abc.voices import Bar
-from picogen_core.data.files.plain import write_plain
+from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.errors import BadInput
 from picogen_core.score.limits import ConversionError
 from picogen_core.score.midi import iter_events, ticks_of, tracks_of
@@ -25,6 +25,7 @@ GRID = (Fraction(1, 8), Fraction(1, 12))
 
 _TOLERANCE = Fraction(1, 96)
 _DRUMS = 9
+_BESIDE = (0, 1, -1)  # steps
 _MAX_BARS, _MAX_VOICES, _MAX_QUARTERS, _MAX_NOTES = 20_000, 64, 100_000, 300_000
 
 
@@ -90,7 +91,7 @@ def midi_to_abc(data: bytes) -> OnGrid:
         moved, lost = moved + changed, lost + merged
         for layer, some in enumerate(_layers(placed), 1):
             name = f"{track}.{channel}.{layer}"
-            voices[name] = [spell_by_key(*note, fifths) for note in some]
+            voices[name] = _spelt(some, fifths)
             names[name] = song.names.get(track, "") if layer == 1 else ""
     if not voices:
         raise BadInput("it has no notes" + (" but drums" if song.drums else ""))
@@ -99,7 +100,7 @@ def midi_to_abc(data: bytes) -> OnGrid:
     end = max(n.onset + n.duration for notes in voices.values() for n in notes)
     bars = _bars(song.meters, end)
     tempo = f"1/4={round(60_000_000 / song.tempo)}" if song.tempo else ""
-    tied = {name: _tie(notes, bars) for name, notes in voices.items()}
+    tied = {name: tie_over_bars(notes, bars) for name, notes in voices.items()}
     text = write_plain(tied, bars, key=major_key(fifths), titles=names, tempo=tempo)
     count = sum(map(len, song.notes.values()))
     return OnGrid("X:1\n" + text, count, moved, lost, song.drums)
@@ -144,18 +145,30 @@ def _layers(
     return layers
 
 
-def _tie(notes: list[Note], bars: list[Bar]) -> list[Note]:
-    """The notes cut at the barlines, their parts tied."""
-    starts = [bar.start for bar in bars]
-    made = []
-    for note in notes:
-        onset, end = note.onset, note.onset + note.duration
-        while onset < end:
-            bar = bars[bisect_right(starts, onset) - 1]
-            stop = min(end, bar.start + bar.length)
-            made.append(Note(note.pitch, note.step, onset, stop - onset, -1, tied=stop < end))
-            onset = stop
+def _spelt(notes: list[tuple[Fraction, Fraction, int]], fifths: int) -> list[Note]:
+    """Notes with their letters, in a chord each another one: few programs keep the ties of two
+    accidentals of one letter apart."""
+    made: list[Note] = []
+    for _, group in groupby(notes, key=lambda note: note[:2]):
+        chord = [spell_by_key(*note, fifths) for note in group]
+        steps = [note.step for note in chord]
+        made += chord if len(set(steps)) == len(steps) else _own_letters(chord)
     return made
+
+
+def _own_letters(chord: list[Note]) -> list[Note]:
+    """The chord without two tones on one letter, as far as accidentals reach."""
+    made: list[Note] = []
+    for note in reversed(chord):  # from the lowest up
+        free = (s for s in _BESIDE if not made or note.step + s > made[-1].step)
+        reached = (s for s in free if abs(_alteration(note, note.step + s)) <= 2)
+        made.append(replace(note, step=note.step + next(reached, 0)))
+    return made[::-1]
+
+
+def _alteration(note: Note, step: int) -> int:
+    octave, letter = divmod(step, 7)
+    return (note.pitch or 0) - 12 * (octave + 1) - SEMITONES[letter]
 
 
 def _bars(meters: dict[Fraction, Fraction], end: Fraction) -> list[Bar]:

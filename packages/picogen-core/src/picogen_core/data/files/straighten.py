@@ -25,6 +25,7 @@ _ACCIDENTALS = {
     "double-flat": -2, "flat-flat": -2, "flat": -1, "natural": 0,
     "sharp": 1, "sharp-sharp": 2, "double-sharp": 2,
 }  # fmt: skip
+_MAX_STAVES = 16
 _PITCHED_CLEF = {"percussion": ("F", "4"), "TAB": ("G", "2")}
 
 
@@ -67,6 +68,7 @@ class _Straightener:
             if p.note is not None and p.note.pitch is not None
         }
         self.fifths: dict[str, int] = {}
+        self.has_clefs = False
         for p in placed:
             if p.note is not None:
                 self.voices.setdefault(p.voice, len(self.voices) + 1)
@@ -253,8 +255,9 @@ class _Straightener:
             new = etree.SubElement(made, "time")
             etree.SubElement(new, "beats").text = str(meter[0])
             etree.SubElement(new, "beat-type").text = str(meter[1])
-        for clef in element.iterfind("clef"):
+        for clef in element.findall("clef") or self._default_clefs(element):
             made.append(self._clef(clef))
+        self.has_clefs = True
         if not self.sounding and (transpose := element.find("transpose")) is not None:
             new = etree.SubElement(made, "transpose")
             for name in ("chromatic", "octave-change"):
@@ -277,6 +280,14 @@ class _Straightener:
             by = round(semitones * 7 / 12) if steps is None else int(steps)
             moved = self.fifths[""] = 7 * semitones - 12 * by
         return within_seven(int(fifths) + moved)
+
+    def _default_clefs(self, element: Any) -> list[Any]:
+        """What stands at the beginning of a part that names no clef: xml2abc writes a transposition
+        with the clef alone."""
+        if self.has_clefs:
+            return []
+        staves = max(1, min(int(number(element, "staves") or 1), _MAX_STAVES))
+        return [etree.Element("clef", number=str(staff + 1)) for staff in range(staves)]
 
     def _clef(self, clef: Any) -> Any:
         made = etree.Element("clef", number=clef.get("number", "1"))

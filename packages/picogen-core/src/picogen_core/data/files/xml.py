@@ -15,14 +15,15 @@ from lxml import etree
 from picogen_core.abc.compare import Difference, Heard, crossing_ties
 from picogen_core.abc.interleave import interleave
 from picogen_core.abc.mend import Mended, mend
+from picogen_core.abc.plain import write_plain
 from picogen_core.data.files.as_abc import AsAbc
-from picogen_core.data.files.plain import write_plain
 from picogen_core.data.files.straighten import straighten
 from picogen_core.errors import BadInput
 from picogen_core.xml_file import parse_score
 from picogen_core.xml_notes import XmlScore, read_parts
 
 _CREDITS = ("T:", "C:")
+_TITLES, _NO_TITLE = ("work/work-title", "movement-title"), "T:Title"
 
 # NotaGen's call is `xml2abc -d 8 -c 6 -x`; the others are its defaults.
 _OPTIONS: dict[str, Any] = {
@@ -56,7 +57,12 @@ def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
     try:
         straighten(root, score if sounding else read_parts(root, sounding=False), sounding)
         abc = _xml2abc(etree.tostring(root))
-        credit = "".join(line + "\n" for line in abc.splitlines() if line[:2] in _CREDITS)
+        named = any(root.findtext(name) for name in _TITLES)
+        credit = "".join(
+            line + "\n"
+            for line in abc.splitlines()
+            if line[:2] in _CREDITS and (named or line != _NO_TITLE)
+        )
         made = mend(interleave(abc, sounding=sounding), source)
     except BadInput as error:
         made = _as_plain(score, source, str(error))

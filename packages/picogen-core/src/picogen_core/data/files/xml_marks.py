@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 _NUMBER = re.compile(r"\s*-?\d{1,9}(?:\.\d{1,9})?\s*")
+_RATE = re.compile(r"\d{1,4}(?:\.\d{1,4})?")  # `c. 120`, `60-66`: the first number
+_NOT_TEXT = re.compile(r'["|%\\\[\]{}!\s]+')  # what ends a text of ABC, or could begin music
 _SPANS = {
     "wedge": ("crescendo", "diminuendo", "stop"),
     "octave-shift": ("up", "down", "stop"),
@@ -31,7 +33,8 @@ def clean_direction(element: Any) -> bool:
                 kind.remove(mark)
         if not len(kind):
             element.remove(kind)
-    for words in element.iter("words", "rehearsal"):
+    for words in element.iter("words", "rehearsal", "other-dynamics"):
+        words.text = _NOT_TEXT.sub(" ", words.text or "")
         if not _NUMBER.fullmatch(words.get("default-y", "0")):
             del words.attrib["default-y"]
     return element.find("direction-type") is not None or any(sound.attrib for sound in sounds)
@@ -41,7 +44,10 @@ def _is_read(mark: Any) -> bool:
     if mark.tag in _SPANS:
         return mark.get("type") in _SPANS[mark.tag]
     if mark.tag == "metronome":
-        return bool(re.search(r"\d", mark.findtext("per-minute") or ""))
+        found = _RATE.search(mark.findtext("per-minute") or "")
+        if found:
+            mark.find("per-minute").text = found.group()
+        return found is not None
     return mark.tag in _DIRECTIONS
 
 

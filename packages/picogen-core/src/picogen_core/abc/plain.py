@@ -3,8 +3,11 @@ and all that a file of bare notes needs."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 from picogen_core.abc.compare import group_notes
 from picogen_core.abc.keys import key_signature
@@ -54,6 +57,39 @@ def write_plain(
         ]
         lines.append("".join(cells))
     return "\n".join([*head, *lines]) + "\n"
+
+
+def tie_over_bars(notes: Sequence[Note], bars: Sequence[Bar]) -> list[Note]:
+    """The notes cut at the barlines, their parts tied."""
+    starts = [bar.start for bar in bars]
+    made = []
+    for note in notes:
+        onset, end = note.onset, note.onset + note.duration
+        while onset < end:
+            bar = bars[bisect_right(starts, onset) - 1]
+            stop = min(end, bar.start + bar.length)
+            tied = stop < end or note.tied
+            made.append(replace(note, onset=onset, duration=stop - onset, start=-1, tied=tied))
+            onset = stop
+    return made
+
+
+def write_barless(
+    voices: Mapping[str, Sequence[Note]], meter: Fraction | None, key: str, tempo: str
+) -> str:
+    """Music without barlines in bars of its meter, or of 4/4 if that is free.
+
+    Raises:
+        ValueError: a duration that cannot be written.
+    """
+    length = meter or Fraction(4)
+    end = max(note.onset + note.duration for notes in voices.values() for note in notes)
+    bars = [Bar(i, i * length, length, meter) for i in range(ceil(end / length))]
+    sounding = {
+        name: tie_over_bars([n for n in notes if n.pitch is not None], bars)
+        for name, notes in voices.items()
+    }
+    return write_plain(sounding, bars, key=key, tempo=tempo)
 
 
 def _bar(notes: Sequence[Note], bar: Bar, place: Place) -> str:
