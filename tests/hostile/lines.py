@@ -13,11 +13,15 @@ NUMBERS = (
     "0", "-1", "1", "2.5", "1e300", "-1e300", "nan", "inf", "9" * 20, "9" * 400, "0x10", "", " ",
     "1_0", "٣", "1e-320",
 )  # fmt: skip
-_WORDS = r"""none /dev/zero /dev/null nowhere .. é🎼 { key=value backbone=3 backbone.layers=0 lr=[[1]]
-x.y.z=1 = hf:../../x hf:a/b/c 1/0 0/1 99/99 oneills svg,svg svgs -1 -- %s K:C\nCDEF| freeze=[1]
-loss.physics=1 loss.physics.weight=nan backbone.name=[1] head={name=3} d_model=1e9""".split()
+_PATHS = ["none", "/dev/zero", "/dev/null", "nowhere", "..", "hf:../../x", "hf:a/b/c"]
+_SETS = [
+    "key=value", "backbone=3", "backbone.layers=0", "lr=[[1]]", "x.y.z=1", "=", "freeze=[1]",
+    "loss.physics=1", "loss.physics.weight=nan", "backbone.name=[1]", "head={name=3}",
+    "d_model=1e9",
+]  # fmt: skip
+_OTHERS = ["1/0", "0/1", "99/99", "oneills", "svg,svg", "svgs", "--", "%s", "K:C\\nC|", "é🎼", "{"]
 _LONG = ("a" * 5000, "[" * 3000, "a=" + "[" * 3000, "lr=" + "9" * 400, "seed=" + "9" * 30)
-TEXTS = ("", " ", "\n", "%%abc-include /etc/passwd", *_WORDS, *_LONG)
+TEXTS = ("", " ", "\n", "%%abc-include /etc/passwd", *_PATHS, *_SETS, *_OTHERS, *_LONG)
 SLOW = {"demo"}  # it trains whatever it is given
 
 
