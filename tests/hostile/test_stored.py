@@ -1,6 +1,7 @@
 """Damaged checkpoints, runs and prepared data are refused in one line, or do no harm."""
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from picogen_core.data.index import open_data
 from picogen_core.reading import parse_json, parse_toml
 
 from tests.hostile.mutants import mutant
-from tests.hostile.stored import attack, make_stored
+from tests.hostile.stored import READERS, attack, make_stored
 
 JSON = b'{"id": "a", "bars": 16, "seed": 3, "deep": [[1, 2.5e3], {"x": null}], "t": true}'
 TOML = b'lr = 0.001\nname = "a"\n[backbone]\nname = "rwkv"\nlayers = 4\nlist = [1, 2, [3]]\n'
@@ -23,6 +24,14 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stored")
     make_stored(folder)
     return folder
+
+
+def test_what_is_not_damaged_is_read(stored: Path, tmp_path: Path) -> None:
+    shutil.copytree(stored, tmp_path / "room")
+    assert sum(len(readers) for readers in READERS.values()) == 10
+    for readers in READERS.values():
+        for reader in readers:
+            reader(tmp_path / "room")
 
 
 @settings(

@@ -51,7 +51,8 @@ def split_clusters(clusters: Sequence[int], eval_ratio: float, seed: int) -> lis
     members = Counter(clusters)
     order = sorted(members)
     random.Random(seed).shuffle(order)
-    wanted, chosen = eval_ratio * len(clusters), set()
+    wanted = eval_ratio * len(clusters)
+    chosen: set[int] = set()
     held = 0
     for name in order:
         if held + members[name] <= wanted + 0.5 and len(chosen) < len(order) - 1:
