@@ -13,41 +13,15 @@ NUMBERS = (
     "0", "-1", "1", "2.5", "1e300", "-1e300", "nan", "inf", "9" * 20, "9" * 400, "0x10", "", " ",
     "1_0", "٣", "1e-320",
 )  # fmt: skip
-_WORDS = [
-    r"none",
-    r"/dev/zero",
-    r"/dev/null",
-    r"nowhere",
-    r"..",
-    r"é🎼",
-    r"{",
-    r"key=value",
-    r"backbone=3",
-    r"backbone.layers=0",
-    r"lr=[[1]]",
-    r"x.y.z=1",
-    r"=",
-    r"hf:../../x",
-    r"hf:a/b/c",
-    r"1/0",
-    r"0/1",
-    r"99/99",
-    r"oneills",
-    r"svg,svg",
-    r"svgs",
-    r"-1",
-    r"--",
-    r"%s",
-    r"K:C\nCDEF|",
-    r"freeze=[1]",
-    r"loss.physics=1",
-    r"loss.physics.weight=nan",
-    r"backbone.name=[1]",
-    r"head={name=3}",
-    r"d_model=1e9",
-]
+_PATHS = ["none", "/dev/zero", "/dev/null", "nowhere", "..", "hf:../../x", "hf:a/b/c"]
+_SETS = [
+    "key=value", "backbone=3", "backbone.layers=0", "lr=[[1]]", "x.y.z=1", "=", "freeze=[1]",
+    "loss.physics=1", "loss.physics.weight=nan", "backbone.name=[1]", "head={name=3}",
+    "d_model=1e9",
+]  # fmt: skip
+_OTHERS = ["1/0", "0/1", "99/99", "oneills", "svg,svg", "svgs", "--", "%s", "K:C\\nC|", "é🎼", "{"]
 _LONG = ("a" * 5000, "[" * 3000, "a=" + "[" * 3000, "lr=" + "9" * 400, "seed=" + "9" * 30)
-TEXTS = ("", " ", "\n", "%%abc-include /etc/passwd", *_WORDS, *_LONG)
+TEXTS = ("", " ", "\n", "%%abc-include /etc/passwd", *_PATHS, *_SETS, *_OTHERS, *_LONG)
 SLOW = {"demo"}  # it trains whatever it is given
 
 

@@ -136,10 +136,10 @@ def number_of(name: str) -> int:
     return list(SCORES).index(name)
 
 
-def write_bombs(folder: Path, rng: random.Random) -> None:
+def write_bombs(folder: Path, rng: random.Random, size: int | None = None) -> None:
     """Files that ask for far more than they bring."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in bombs(rng).items():
+    for name, data in bombs(rng, size or rng.choice(SIZES)).items():
         (folder / name).write_bytes(data)
     with (folder / "bomb-sparse.abc").open("wb") as file:
         file.truncate(8 << 30)
@@ -148,9 +148,11 @@ def write_bombs(folder: Path, rng: random.Random) -> None:
     os.mkfifo(folder / "bomb-pipe.abc")
 
 
-def bombs(rng: random.Random) -> dict[str, bytes]:
-    """By name. Sizes are drawn."""
-    many = rng.choice((2_000, 20_000, 200_000))
+SIZES = (2_000, 20_000, 200_000)
+
+
+def bombs(rng: random.Random, many: int) -> dict[str, bytes]:
+    """By name; `many` things are in each."""
     entities = "".join(
         f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "x" * 50}">' for i in range(10)
     )

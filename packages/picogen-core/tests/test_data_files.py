@@ -13,6 +13,7 @@ from picogen_core.abc.separate import separate
 from picogen_core.data.corpora import CORPORA, corpus_files, read_corpus
 from picogen_core.data.files.midi import nearest
 from picogen_core.data.files.reader import FileReader
+from picogen_core.errors import PassingFault
 from picogen_core.xml_notes import read_xml_notes, unzip_mxl
 
 KERN = """**kern\t**kern
@@ -167,7 +168,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
 
 def test_a_worker_that_dies_of_a_file_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(FileReader, "_exchange", lambda self, request, seconds: (b"", False))
-    with FileReader() as made, pytest.raises(BadInput, match="crashed"):
+    with FileReader() as made, pytest.raises(PassingFault, match="was killed or stood still"):
         made.read(tmp_path / "a.krn")
 
 

@@ -43,5 +43,7 @@ def reason(error: BaseException) -> str:
         return "it is nested too deep"
     if isinstance(error, MemoryError):
         return "it needs too much memory"
+    if isinstance(error, ValueError) and "int_max_str_digits" in text:
+        return "a number has too many digits"
     name = type(error).__name__
     return f"{name}: {text}"[:300] if text else name

@@ -48,6 +48,8 @@ def open_reference(where: str | Path) -> Reference:
     Raises:
         BadInput: neither a path nor a name, or nothing that can be read there.
     """
+    if isinstance(where, str) and not where.strip():
+        raise BadInput("the reference is empty. Give a folder or a name, or leave it out.")
     path, known = Path(where), shipped_references()
     if not path.exists():
         if str(where) in known:

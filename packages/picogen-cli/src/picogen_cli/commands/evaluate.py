@@ -93,8 +93,6 @@ def evaluate(
         if report_file.is_dir():
             raise ConfigError(f"--report {report_file} is a folder. Name a file, as report.html.")
         check_replaceable(report_file, force, MADE_BY.encode())
-    if reference is not None and not reference.strip():
-        raise ConfigError("--reference is empty. Give a folder or a name, or leave it out.")
     names = metric or _all_metrics(reference is not None, checkpoint is not None)
     request = ScoreRequest(
         metrics=names,

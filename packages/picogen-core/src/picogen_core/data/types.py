@@ -31,7 +31,7 @@ class IndexRow(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    path: str
+    path: str = ""
     key: str = ""
     split: str = ""
     cluster: int | str = 0

@@ -46,7 +46,7 @@ class Progress:
 
 def read_progress(manifest: Mapping[str, Any]) -> Progress:
     """What a manifest says of it. Raises `ValueError` for numbers that it cannot have."""
-    return TypeAdapter(Progress).validate_python(manifest.get("progress"), strict=True)
+    return TypeAdapter(Progress).validate_python(manifest.get("progress"))
 
 
 @dataclass(frozen=True)
