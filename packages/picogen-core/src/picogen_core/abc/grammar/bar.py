@@ -16,7 +16,7 @@ from picogen_core.abc.grammar.fields import DECORATIONS, inline_fields, meter_ch
 from picogen_core.abc.grammar.lengths import Room, Spellings, lengths, longest, one_of, tuplets
 
 WHOLE = 32  # steps of a whole note
-MAX_TEXT, MAX_NAME, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 12, 8, 6, 6, 3
+MAX_TEXT, MAX_TONES, MAX_GRACES, MAX_SLURS, MAX_MARKS = 40, 8, 6, 6, 3
 
 _TONE_NAMES = "ABCDEFGabcdefg"
 _TONES = bits(_TONE_NAMES)
@@ -24,8 +24,6 @@ _SIGNS = bits("^_=")
 _SHORTS = bits(".~HLMOPSTuv")
 _ENDINGS = bits("~HLMOPSTuv")  # behind the last note too
 _STARTS = _TONES | _SIGNS | _SHORTS | bits("zx[!")
-# Converters take `Z9` for bars of rest and `+a+` for a decoration even within others' quotes.
-_NAMES = bits("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWY0123456789.<>()^~/")
 _TEXT = PRINTABLE & ~bits('"%[]|\\+$`{}*')
 _QUOTE, _BRACE, _PAREN, _SHUT, _BRACKET = map(bits, '"{()[')
 _SPACE, _TIE, _LONG, _SHORT, _TEXTS = bits(" "), bits("-"), bits(">"), bits("<"), bits('!"')
@@ -229,16 +227,9 @@ class Bar(BarState):
         return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
 
     def _bang(self) -> int:
-        """A decoration that is known; any letters once the name is none of these."""
-        known = one_of(*DECORATIONS).get(self.spelt)
-        if known is None:
-            return (_NAMES if self.count < MAX_NAME else 0) | bits("!")
-        following, stops = known
+        """A decoration that is known: readers take another for notes between two line breaks."""
+        following, stops = one_of(*DECORATIONS)[self.spelt]
         return following | (bits("!") if stops is not None else 0)
-
-    def _bang_rare(self) -> int:
-        """The beginning of a name that is not known."""
-        return _NAMES if self.count < MAX_NAME else 0
 
     def closing(self) -> int:
         """What may come next on a short way to the bar's end, for a voice that must come to it:
@@ -289,7 +280,6 @@ class Bar(BarState):
 _RARE = {
     "between": Bar._between_rare, "event": Bar._event_rare, "paren": Bar._paren_rare,
     "bracket": Bar._fields, "chord": Bar._chord_rare, "grace": Bar._grace_rare,
-    "bang": Bar._bang_rare,
 }  # fmt: skip
 _WANTED = {
     "between": Bar._between, "event": Bar._event, "sign": Bar._sign, "paren": Bar._paren,
