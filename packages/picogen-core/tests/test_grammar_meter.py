@@ -64,7 +64,7 @@ def test_blind_drawing_keeps_the_meter(meter, unit, voices):
     [
         ("[r:1/6][V:1]G3 A2", "B:", "|", "2"),  # short: only around a repeat
         ("[r:1/6][V:1]G3 A3", "|:", "", "BG"),  # full
-        ("[r:1/6][V:1]G3 A2|", "|:]1", "", "\n"),
+        ("[r:1/6][V:1]G3 A2|", "|:]", "", "\n1"),
         ("[r:1/6][V:1]G3 A3|", "\n|:]1", "", ""),
         ("[r:1/6][V:1]G3 A2:|\n[r:2/5][V:1]B", "|:", "", "cz2"),  # what was owed, and no more
         ("[r:1/6][V:1]G3 A2:|\n[r:2/5][V:1][K:D]", "Bz[", "", "|"),

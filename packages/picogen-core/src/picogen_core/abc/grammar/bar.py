@@ -82,7 +82,7 @@ class Bar(BarState):
             if previous not in ("", "space", "short", "dot", "open", "broken"):
                 wanted |= _SPACE
         if not self.owes:
-            wanted |= _BRACKET
+            wanted |= 0 if self._follows_field() and not self.fits() else _BRACKET
             if previous in _SOUND or previous in _ENDED:
                 wanted |= _TEXTS
         if previous in _SOUND:
@@ -164,8 +164,14 @@ class Bar(BarState):
         return _SPACE if stops or (self.spelt == "(" and self.slurs < MAX_SLURS) else 0
 
     def _bracket(self) -> int:
+        """Behind `[`: a chord, or a field; a second field in a row is rare."""
         wanted = _TONES | _SIGNS if self.fits() and not self.due else 0
-        return wanted if self.owes else wanted | self._fields()
+        return (
+            wanted if self.owes or (wanted and self._follows_field()) else wanted | self._fields()
+        )
+
+    def _follows_field(self) -> bool:
+        return self.previous == "field" and not self.due
 
     def _fields(self) -> int:
         """What a field may begin with; the meter changes at a bar's beginning alone, in all voices

@@ -20,7 +20,8 @@ that a cut may begin there; behind EOS, so that one does."""
 
 _ANY, _BAR = PRINTABLE | NEWLINE, bits("|")
 _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
-_AROUND = ("||", "|]", "|:", ":|", "::", "|1", ":|2")  # a short bar, which the next completes
+_AROUND = ("||", "|]", "|:", ":|", "::")  # a short bar, which the next completes
+_ENDINGS = ("|1", ":|2")  # likewise; what completes it may be the pickup that it leads back to
 _FINAL, _LAST = ("|]", ":|"), ("|]", ":|", "||")
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
@@ -176,7 +177,9 @@ class TextGrammar:
             return (self.reference.right,)
         if self.rest == 0:
             return _LAST if self.plan is None else _FINAL
-        return _AROUND if self._is_cut_short() else _BARLINES
+        if self._is_cut_short():
+            return _AROUND if self.plan is not None else _AROUND + _ENDINGS
+        return _BARLINES
 
     def later(self) -> tuple[str, ...]:
         """Voices that may follow the present one."""
