@@ -71,6 +71,13 @@ def converter() -> Iterator[Converter]:
         ("X:1\nM:4/4\nL:1/4\nI:propagate-accidentals pitch\nK:C\n^FfF2|F4|\n", "0:66:1 1:78:1 2:66:2 4:65:4"),
         ("X:1\nM:4/4\nL:1/4\nI:propagate-accidentals octave\nK:C\n^FfF2|F4|\n", "0:66:1 1:77:1 2:66:2 4:65:4"),
         (HEAD + "^/C _/D E2|\n", "0:60+50:1 1:62-50:1 2:64:2"),
+        # macros within a line, and microtones as fractions
+        (HEAD + "[m:T=C/D/]T T2 E|", "0:60:1/2 1/2:62:1/2 1:60:1/2 3/2:62:1/2 2:64:1"),
+        (HEAD + "^1/2C _1/2D ^3/2E _3/2C|", "0:60+50:1 1:62-50:1 2:65+50:1 3:59-50:1"),
+        # two tones of one letter, tied
+        (HEAD + "[_B=B]4-|[_B=B]2 B2|", "0:70:6 0:71:6 6:71:2"),
+        # a voice that is named with its octave
+        (HEAD + "[V:1 octave=-1]CDEF|\n", "0:48:1 1:50:1 2:52:1 3:53:1"),
         # percussion has no pitch
         (HEAD + "V:1 clef=perc\nCDEF|\nV:2\nG4|\n", "0:67:4"),
     ],
@@ -116,3 +123,21 @@ def test_the_written_score_keeps_its_transposing_parts(converter: Converter) -> 
 def test_the_sounding_text_is_in_the_key_that_sounds() -> None:
     tune = 'X:1\nL:1/4\nK:D\nV:1 transpose=-2\nDEFG|"A7"A4|\n'
     assert to_interleaved(tune).text.splitlines()[-2:] == ["[V:1][K:C]CDEF|", '[V:1]"G7"G4|']
+
+
+def test_music_without_barlines_gets_bars(converter: Converter) -> None:
+    first, second = "[^C=C]3/8 z/8 [EG]3/2- [EG]/ F3/4 A3/4\n" * 40, "B,2 D3/2\n" * 40
+    tune = f"X:1\nL:1/4\nK:C\nV:1\n{first}V:2\n{second}"
+    made = to_interleaved(tune)
+    assert (heard(made.text), made.left) == (heard(tune), ())
+    assert "M:4/4" in made.text and made.text.count("\n[V:1]") == 40
+    done = convert_text(tune, ["musicxml"], converter)
+    assert told(read_xml_notes(done.files[".musicxml"])[1]) == heard(tune)
+    assert done.differences == ()
+
+
+def test_music_behind_an_empty_line_is_music_and_prose_is_not() -> None:
+    tunes = split_tunes(
+        "X:1\nL:1/4\nK:C\n\nCDEF GA\n\nAbout the next one.\n\nX:2\nL:1/4\nK:C\nC|\n"
+    )
+    assert list(map(heard, tunes)) == ["0:60:1 1:62:1 2:64:1 3:65:1 4:67:1 5:69:1", "0:60:1"]

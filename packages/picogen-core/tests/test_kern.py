@@ -57,11 +57,16 @@ def test_a_second_part_of_a_file_goes_on_with_its_staves() -> None:
     [
         ("4B\\-", 58), ("4f/#J", 66), ("4f'#", 66), ("4B;-", 58), ("4f~/;#L", 66), ("4f)#", 66),
         ("4fyy#", 66), ("4B'--", 57), ("4f'n", 65), ("4c/", 60), ("4f#'", 66), ("4ff^##", 79),
+        ("4c>c/", 72), ("4e_Le", 76),
     ],
 )  # fmt: skip
 def test_signs_may_stand_between_letters_and_accidental(token: str, pitch: int) -> None:
     made = kern_to_abc(f"**kern\n*M2/4\n=1\n{token}\n4c\n==\n*-\n").abc
     assert heard(made) == f"0:{pitch}:1 1:60:1"
+
+
+def test_a_staff_with_the_clef_of_percussion_has_the_pitches_of_the_file() -> None:
+    assert heard(kern_to_abc("**kern\n*clefX\n*M2/4\n=1\n4c\n4d\n==\n*-\n").abc) == "0:60:1 1:62:1"
 
 
 def test_an_accidental_belongs_to_its_own_note() -> None:

@@ -110,3 +110,10 @@ def test_the_grid_is_32nds_and_their_triplets() -> None:
     q = Fraction
     notes = [(q("0.04"), q("0.3"), 60), (q("0.07"), q("0.2"), 62), (q("0.99"), q(2), 64)]
     assert on_grid(notes)[0] == [(0, q(1, 3), 60), (q(1, 12), q(1, 8), 62), (1, 1, 64)]
+
+
+def test_tones_of_a_chord_have_letters_of_their_own() -> None:
+    data = midi(play((0, 1920, 70), (0, 1920, 71), (0, 1920, 60), (0, 1920, 61), (0, 1920, 62)))
+    abc = midi_to_abc(data).abc
+    assert heard(abc) == "0:60:4 0:61:4 0:62:4 0:70:4 0:71:4"
+    assert "[_c_B__E_DC]8" in abc

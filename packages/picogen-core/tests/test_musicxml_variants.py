@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from picogen_core.abc.notes import read_notes
 from picogen_core.data.files.xml import musicxml_to_abc
+from picogen_core.errors import BadInput
 from picogen_core.score.convert import read_musicxml
 from picogen_core.score.validity import validity_faults
 from picogen_core.xml_notes import read_xml_notes
@@ -71,6 +72,14 @@ TIE = '<tie type="{}"/>'
         # ties that lead nowhere, and one over a barline
         (score([note("E-14", 8, TIE.format("stop")) + note("D4", 8, TIE.format("start"))]), "0:63:2 2:62:2"),
         (score([note("F14", 16, TIE.format("start")), note("F14", 8, TIE.format("stop")) + note("F4", 8)]), "0:66:6 6:65:2"),
+        (score([note("C4", 4, "<notations><tied type='start'/></notations>") + note("C4", 4, "<notations><tied type='continue'/></notations>") + note("C4", 8, "<notations><tied type='stop'/></notations>")]), "0:60:4"),
+        # texts and rates that converters take for music or numbers
+        (score(['<direction><direction-type><words>a"b|c%d\\e [V:2] {x}</words></direction-type></direction>'
+                "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>c. 120</per-minute></metronome></direction-type></direction>" + note("C4", 16)]), "0:60:4"),
+        # a note that lasts nothing, 1024ths with dots, times rounded to 1/768
+        (score([note("C4", 0) + note("D4", 16)]), "0:62:4"),
+        (score([note("C4", 7) + note("D4", 1) + note("E4", 1016) + note("F4", 3072)], begin=START.format(1024, "")), "0:60:7/1024 7/1024:62:1/1024 1/128:64:127/128 1:65:3"),
+        (score([note("C4", 2966) + note("D4", 106)], begin=START.format(768, "")), "0:60:139/36 139/36:62:5/36"),
         # three quarter tones
         (score([note("C1.54", 4) + note("E1.54", 4) + note("F-1.54", 4) + note("C-1.54", 4)]), "0:62-50:1 1:65+50:1 2:64-50:1 3:59-50:1"),
         # more than seven accidentals in the key, and keys of no tonic
@@ -121,6 +130,35 @@ def test_entities_that_a_file_defines_are_resolved() -> None:
     xml = score([note("C4", 16)]).decode().replace("<step>C", "<step>&c;")
     xml = '<!DOCTYPE score-partwise [<!ENTITY c "C">]>' + xml
     assert told(read_xml_notes(xml.encode())[1]) == "0:60:4"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\n  <?xml version='1.0'?>" + score([note("C4", 16)]),
+        b"<?xml version='1.0' encoding='UTF-16'?>" + score([note("C4", 16)]),
+        ("<?xml version='1.0' encoding='utf-8'?>" + score([note("C4", 16)]).decode()).encode("utf-16"),
+        b"<?xml version='1.0' encoding='utf-8'?>" + score([note("C4", 16)]).replace(b">p<", b">\xe9\x0b<"),
+        score([note("C4", 16)]) + b"\n\0\0",
+        score([note("C4", 16)]).replace(b"<score-partwise", b"<score-partwise xmlns='urn:x'"),
+    ],
+)  # fmt: skip
+def test_bytes_that_belie_their_declaration_are_read(data: bytes) -> None:
+    assert told(read_xml_notes(data)[1]) == "0:60:4"
+    assert heard(musicxml_to_abc(data).abc) == "0:60:4"
+    assert told(read_xml_notes(read_musicxml(data))[1]) == "0:60:4"
+
+
+def test_what_is_no_xml_has_the_first_fault() -> None:
+    with pytest.raises(BadInput, match="not well-formed XML: Opening and ending tag"):
+        read_xml_notes(score([note("C4", 16)]).replace(b"</part>", b""))
+
+
+def test_a_part_without_a_clef_keeps_its_transposition_and_gets_no_title() -> None:
+    move = "<transpose><chromatic>0</chromatic><octave-change>-1</octave-change></transpose>"
+    written = musicxml_to_abc(score([note("D4", 16)], begin=START.format(4, move)), sounding=False)
+    assert written.abc.splitlines()[0:2] == ["X:1", "L:1/8"]
+    assert "V:1 treble transpose=-12" in written.abc and heard(written.abc) == "0:50:4"
 
 
 def test_incomplete_voices_are_valid_and_parts_that_differ_are_not() -> None:
