@@ -30,7 +30,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from picogen_cli.commands.train import distill_losses
-from picogen_cli.demo_run import MAX_PATCHES, STUDENT, TEACHER
 from picogen_core.data.index import open_data
 from picogen_core.model.checkpoint import load_model
 from picogen_core.training.config import TrainConfig
@@ -40,6 +39,24 @@ from picogen_core.training.state import RunResult
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 TEACHER_SECONDS, VALIDATION, RESAMPLES = 110, 200, 2000
+MAX_PATCHES = 160
+TEACHER: dict[str, Any] = {
+    "d_model": 128,
+    "backbone": {
+        "name": "gpt2",
+        "layers": 4,
+        "heads": 2,
+        "max_patches": MAX_PATCHES,
+        "dropout": 0.0,
+    },
+    "head": {"name": "char-transformer", "layers": 1, "heads": 2, "dropout": 0.0},
+    "lr": 2e-3,
+}
+STUDENT: dict[str, Any] = {
+    "d_model": 128,
+    "backbone": {"name": "rwkv", "layers": 2},
+    "head": {"name": "char-gru"},
+}
 DEFAULT = distill_losses()["loss"]
 
 

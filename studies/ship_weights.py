@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from heads import Writer
 from picogen_core import Value
+from picogen_core.cache import cache_dir
 from picogen_core.data.index import open_data
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import find_checkpoint, load_model, save_checkpoint
@@ -39,7 +40,7 @@ SHOWN = (
     "self_similarity_1", "self_similarity_4", "self_similarity_8", "distinct_bars_1",
     "key_clarity", "copied_run", "longest_copied_run",
 )  # fmt: skip
-PIECES, ROUNDS = 300, 30
+PIECES, ROUNDS, MAX_PATCHES = 300, 30, 160
 CARD = """# {title}
 
 | | |
@@ -61,8 +62,8 @@ Made with:
 
 Held-out bits per character after so many million characters: {curve}.
 
-{pieces} pieces, seeds 0 to {last}, default sampling, no grammar, beside the held-out tunes; both
-against the training tunes, with 95 % intervals:
+{pieces} pieces of seed 0, default sampling, no grammar, beside the held-out tunes; both against
+the training tunes, with 95 % intervals:
 
 | | pieces | held-out tunes |
 |---|---|---|
@@ -90,7 +91,7 @@ def main() -> None:
     print(json.dumps(facts, indent=1, default=str))
     text = CARD.format(
         title=given.title, command=given.command, commit=given.commit, pieces=given.pieces,
-        last=given.pieces - 1, rounds=ROUNDS, **about(model), **facts,
+        rounds=ROUNDS, **about(model), **facts,
     )  # fmt: skip
     (target / "MODEL_CARD.md").write_text(text)
 
@@ -124,7 +125,7 @@ def measure(run: Path, target: Path, data: Path, pieces: int) -> dict[str, Any]:
     manifest = json.loads((run / MANIFEST).read_text())
     train, held_out = (open_data(data).split(name) for name in ("train", "eval"))
     bits, full = (
-        shown(evaluate(load_model(path), held_out, 16, train.rows and 160).value())
+        shown(evaluate(load_model(path), held_out, 16, MAX_PATCHES).value())
         for path in (target, run)
     )
     batch = tomllib.loads((run / "config.toml").read_text())["batch_size"]
@@ -143,7 +144,7 @@ def measure(run: Path, target: Path, data: Path, pieces: int) -> dict[str, Any]:
 
 def rows(target: Path, data: Path, pieces: int) -> str:
     """The table of measures."""
-    request = ScoreRequest(list(METRICS))
+    request = ScoreRequest(METRICS, cache=cache_dir() / "metrics.sqlite")
     with tempfile.TemporaryDirectory() as folder:
         write_scores(GenerateRequest(weights_path=target, count=pieces), Path(folder), Quiet())
         written = score_folder(Path(folder), request, open_reference(data))

@@ -1,7 +1,7 @@
 """docs/fine-tuning.md, walked from MusicXML of two made-up composers to music that obeys its tags.
 
-The shipped teacher stands for NotaGen's weights: its file is of the same format. Numbers of the
-commands are made small; nothing else is changed.
+A small model with NotaGen's parts stands for its weights: the file is of the same format. Numbers
+of the commands are made small; nothing else is changed.
 """
 
 import json
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from picogen_cli.defaults import shipped_teacher
 from picogen_cli.main import main
 from picogen_core.abc.notes import melody
 from picogen_core.model.checkpoint import load_model
@@ -22,6 +21,7 @@ from picogen_core.model.notagen import write_notagen
 from picogen_core.pieces import Piece, read_pieces
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "fine-tuning.md").read_text("utf-8")
+SMALL_NOTAGEN = Path(__file__).parent / "data" / "notagen-small"
 SMALL = {"--keys": "original", "--epochs": "7", "--lr": "1e-3", "--num-samples": "12"}
 STEPS = "CDEFGAB"
 
@@ -89,7 +89,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(22):
             (folder / "music" / name / f"{i:02}.musicxml").write_text(compose(rng))
     (folder / "music" / "tags.csv").write_text(blocks("csv")[0])
-    write_notagen(folder / "notagen.pth", load_model(shipped_teacher()))
+    write_notagen(folder / "notagen.pth", load_model(SMALL_NOTAGEN))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("PICOGEN_CACHE", str(folder / "cache"))

@@ -20,12 +20,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_architecture_is_the_checkpoints_and_flags_stand_above_it(folder: Path):
     assert resolve(None, {}, []).backbone == {"name": "rwkv"}
     flags = {"init": Path(TEACHER), "freeze": ["head", "embedding"], "backbone.name": None}
-    config = adopt(resolve(None, flags, ["backbone.dropout=0.3", "max_patches=64"]), "never")
-    assert config.backbone == {
-        "name": "gpt2", "layers": 4, "heads": 3, "max_patches": 256, "dropout": 0.3
-    }  # fmt: skip
-    assert config.head == {"name": "char-transformer", "layers": 1, "heads": 3, "dropout": 0.1}
-    assert (config.d_model, config.max_patches) == (192, 64)
+    config = adopt(resolve(None, flags, ["head.dropout=0.3", "max_patches=64"]), "never")
+    assert config.backbone == {"name": "rwkv", "layers": 4, "head_size": 64, "chunk": 32}
+    assert config.head == {"name": "char-memory", "layers": 1, "window": 1024, "dropout": 0.3}
+    assert (config.d_model, config.max_patches) == (256, 64)
     assert config.freeze == ("embedding", "head")
     assert adopt(config, "never") == config
 

@@ -84,6 +84,11 @@ def dated_name(command: str, backbone: str) -> str:
 
 
 def shipped_teacher() -> Path:
-    """The teacher that ships; its card lies beside it."""
+    """Return the folder of the teacher that ships. Raises `BadInput` where none is installed."""
     shipped = registry().weights().get("teacher")
-    return shipped.folder if shipped else Path(__file__).parent / "teacher"
+    if shipped is None:
+        raise BadInput(
+            "no teacher is installed. Give --teacher-ckpt, or install picogen-backbones, which "
+            "brings one."
+        )
+    return shipped.folder
