@@ -80,6 +80,7 @@ TIE = '<tie type="{}"/>'
         (score([note("C4", 0) + note("D4", 16)]), "0:62:4"),
         (score([note("C4", 7) + note("D4", 1) + note("E4", 1016) + note("F4", 3072)], begin=START.format(1024, "")), "0:60:7/1024 7/1024:62:1/1024 1/128:64:127/128 1:65:3"),
         (score([note("C4", 2966) + note("D4", 106)], begin=START.format(768, "")), "0:60:139/36 139/36:62:5/36"),
+        (score([note("C4", 17) + note("D4", 223) + note("E4", 720)], begin=START.format(240, "")), "0:60:1/14 1/14:62:13/14 1:64:3"),
         # three quarter tones
         (score([note("C1.54", 4) + note("E1.54", 4) + note("F-1.54", 4) + note("C-1.54", 4)]), "0:62-50:1 1:65+50:1 2:64-50:1 3:59-50:1"),
         # more than seven accidentals in the key, and keys of no tonic

@@ -364,7 +364,8 @@ def _snapped(time: Fraction) -> Fraction:
 
 
 def _is_rounded(part: Any) -> bool:
-    """Whether a duration is so fine as no note with up to three dots is."""
+    """Whether a duration is one that no note has with up to three dots, in a tuplet or not: too
+    fine, or as odd as 17/240 of a quarter."""
     seen: set[tuple[str | None, str | None]] = set()
     divisions: str | None = "1"
     for element in part.iter("divisions", "duration"):
@@ -379,7 +380,10 @@ def _is_rounded(part: Any) -> bool:
         if not units:
             continue
         quarters = duration / units
-        if quarters.denominator > _FINEST and quarters.numerator not in _DOTTED:
+        under, over = quarters.denominator, quarters.numerator
+        if under > _FINEST and over not in _DOTTED:
+            return True
+        if under & (under - 1) and over // (over & -over or 1) > _DOTTED[-1]:
             return True
     return False
 
