@@ -1,0 +1,45 @@
+"""What Python's names are called in JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_RESERVED = frozenset(
+    "arguments await case catch class const continue debugger default delete do else enum eval "
+    "export extends false finally for function if implements import in instanceof interface let "
+    "new null package private protected public return static super switch this throw true try "
+    "typeof var void while with yield".split()
+)
+_PROPERTIES = frozenset(["length", "constructor", "prototype", "__proto__", "caller", "arguments"])
+
+BUILTINS = frozenset(
+    "abs all any bool bytes chr dict divmod enumerate filter float frozenset getattr int isinstance "
+    "iter len list map max min next ord range repr reversed round set sorted str sum tuple type zip "
+    "ValueError KeyError IndexError Exception ZeroDivisionError object".split()
+)
+METHODS = frozenset(
+    "add append bit_length clear copy count decode difference discard encode end endswith extend "
+    "find find_all findall finditer format fullmatch get group groups index insert intersection "
+    "isalnum isalpha isdecimal isdigit islower isprintable isspace isupper items join keys ljust "
+    "lower lstrip match most_common partition pop remove removeprefix removesuffix replace reverse "
+    "rfind rpartition rsplit rstrip search setdefault sort span split splitlines start startswith "
+    "strip sub swapcase title translate union update upper values zfill union setdefault "
+    "appendleft popleft is_integer limit_denominator as_integer_ratio".split()
+)
+"""Methods of Python's own types: which one is meant shows only while the page runs."""
+
+
+def local(name: str) -> str:
+    """A variable."""
+    return f"{name}$" if name in _RESERVED else name
+
+
+def attribute(name: str) -> str:
+    """A property: those that JavaScript needs for itself get a mark."""
+    return f"${name}" if name in _PROPERTIES else name
+
+
+def path(part: Any) -> str:
+    """The one name of a function or class of this package."""
+    module = part.__module__.removeprefix("picogen_core.").replace(".", "_")
+    return f"{module}${part.__qualname__}"
