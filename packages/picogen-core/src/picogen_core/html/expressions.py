@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from picogen_core.html.names import BUILTINS, METHODS, attribute, local, path
+from picogen_core.html.names import BUILTINS, METHODS, attribute, local
 from picogen_core.html.patterns import spell_pattern
 from picogen_core.html.values import spell_value
 
@@ -413,6 +413,3 @@ class Expressions:
 def _shim(value: Any) -> str:
     module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
     return _SHIMS.get(f"{module}.{name}", "")
-
-
-assert path

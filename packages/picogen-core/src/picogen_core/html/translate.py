@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 from picogen_core.html.expressions import Expressions
-from picogen_core.html.names import BUILTINS, attribute, local, path
+from picogen_core.html.names import attribute, local, path
 from picogen_core.html.values import spell_value
 
 _PACKAGE = "picogen_core."
@@ -404,6 +404,3 @@ def _yields(tree: ast.FunctionDef) -> bool:
         if not isinstance(node, ast.FunctionDef | ast.Lambda | ast.GeneratorExp):
             pending += ast.iter_child_nodes(node)
     return False
-
-
-assert BUILTINS

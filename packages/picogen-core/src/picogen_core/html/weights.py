@@ -39,7 +39,7 @@ def pack_floats(arrays: Arrays, bits: int = MANTISSA) -> Packed:
     flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
     rounded = round_mantissa(flat, bits)
     words = rounded.view(np.uint32)
-    exponents = zlib.compress((words >> MANTISSA & 0xFF).astype(np.uint8).tobytes(), 9, -15)
+    exponents = _exponents(rounded)
     rest = (words >> (MANTISSA - bits) & ((1 << bits) - 1)) | (words >> 31 << bits)
     width = bits + 1
     shifts = np.arange(width - 1, -1, -1, dtype=np.uint32)
@@ -57,7 +57,7 @@ def pack_integers(arrays: Arrays) -> Packed:
     plain = [*scales.values(), *(a.ravel() for name, a in sorted(arrays.items()) if name not in rows)]
     small = b"".join(a.astype("<f4").tobytes() for a in plain)
     large = b"".join(a.tobytes() for a in levels.values())
-    packed = zlib.compress(large, 9, -15)
+    packed = zlib.compress(large, 6, -15)
     facts = {
         "bits": 0, "levels": len(packed), "shapes": _shapes(arrays),
         "rows": {name: len(a) for name, a in rows.items()},
@@ -69,18 +69,21 @@ def pack_integers(arrays: Arrays) -> Packed:
 
 def pack_to_fit(arrays: Arrays, room: int) -> Packed | None:
     """As many bits as `room` characters hold; None if not even `LEAST_BITS` fit."""
-    for bits in _promising(arrays, room):
+    flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+    exponents = len(_exponents(flat))
+    left = (room // 5 * 4 - exponents) * 8
+    bits = min(MANTISSA, left // flat.size - 1)
+    while bits >= LEAST_BITS:  # rounding may change an exponent
         packed = pack_floats(arrays, bits)
         if len(packed.text) <= room:
             return packed
+        bits -= 1
     return None
 
 
-def _promising(arrays: Arrays, room: int) -> list[int]:
-    """Numbers of bits to try, most first: signs and mantissas alone fit."""
-    count = sum(array.size for array in arrays.values())
-    most = min(MANTISSA, room * 32 // (5 * count) - 2)
-    return list(range(most, LEAST_BITS - 1, -1))
+def _exponents(values: NDArray[np.float32]) -> bytes:
+    words = values.view(np.uint32)
+    return zlib.compress((words >> MANTISSA & 0xFF).astype(np.uint8).tobytes(), 6, -15)
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
