@@ -37,7 +37,9 @@ def export(
     ] = None,
     second: Annotated[
         Path | None,
-        typer.Option("--with", metavar="CKPT", help="With --to html: another student to switch to."),
+        typer.Option(
+            "--with", metavar="CKPT", help="With --to html: another student to switch to."
+        ),
     ] = None,
     weights: Annotated[
         str,
@@ -59,7 +61,9 @@ def export(
         raise ConfigError(f"--with and --weights are for --to {HTML}. Leave them out.")
     check_format(registry().all("backbone"), to)
     if to == HTML:
-        _write_page([checkpoint, *([second] if second else [])], output_dir, weights, force, as_json)
+        _write_page(
+            [checkpoint, *([second] if second else [])], output_dir, weights, force, as_json
+        )
         return
     from picogen_core.model.checkpoint import load_model
     from picogen_core.model.export import export_backbone

@@ -86,7 +86,9 @@ class Expressions:
         for i, one in enumerate(target.elts):
             inner = one.value if isinstance(one, ast.Starred) else one
             nested = self.assign(inner, f"$u[{i}]")
-            parts += f"{{const $n=$u[{i}];{self.assign(inner, '$n')}}}" if "$u=" in nested else nested
+            parts += (
+                f"{{const $n=$u[{i}];{self.assign(inner, '$n')}}}" if "$u=" in nested else nested
+            )
         return parts + "}"
 
     def binary(self, op: ast.operator, left: str, right: str) -> str:
@@ -217,8 +219,10 @@ class Expressions:
             spec = one.format_spec
             given = self.expression(spec) if spec else '""'
             parts.append(f"$format({self.expression(one.value)},{given},{one.conversion})")
-        return f"({'+'.join(parts) or json.dumps('')})" if len(parts) > 1 else (
-            parts[0] if parts else '""'
+        return (
+            f"({'+'.join(parts) or json.dumps('')})"
+            if len(parts) > 1
+            else (parts[0] if parts else '""')
         )
 
     # Lists, dicts, sets
@@ -330,16 +334,8 @@ class Expressions:
         owner = function.value
         given = ",".join(self.expression(one) for one in node.args
                          if not isinstance(one, ast.Starred))  # fmt: skip
-        if isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name):
-            if owner.func.id == "super":
-                base = self.kind.__mro__[1]
-                if base in (Exception, object):
-                    return f"$initialise(self,{given})" if given else "undefined"
-                where = self.program.refer(base)
-                args = self._items(node.args)
-                if node.keywords:
-                    args = self._arguments(node, getattr(base, function.attr), skip=1)
-                return f"{where}.prototype.{attribute(function.attr)}.call(self{',' if args else ''}{args})"
+        if isinstance(owner, ast.Call) and ast.unparse(owner) == "super()":
+            return self._inherited(node, function.attr)
         if isinstance(owner, ast.Name) and owner.id not in self.scope:
             value = self.module.__dict__.get(owner.id)
             if inspect.ismodule(value) and value.__name__ == "re":
@@ -349,6 +345,16 @@ class Expressions:
             if owner.id == "object" and function.attr == "__new__":
                 return f"Object.create({given}.prototype)"
         return ""
+
+    def _inherited(self, node: ast.Call, name: str) -> str:
+        """`super().name(…)`"""
+        base, given = self.kind.__mro__[1], self._items(node.args)
+        if base in (Exception, object):
+            return f"$initialise(self,{given})" if given else "undefined"
+        if node.keywords:
+            given = self._arguments(node, getattr(base, name), skip=1)
+        where = f"{self.program.refer(base)}.prototype.{attribute(name)}"
+        return f"{where}.call(self{',' if given else ''}{given})"
 
     def _regular(self, node: ast.Call, name: str) -> str:
         pattern, *rest = node.args

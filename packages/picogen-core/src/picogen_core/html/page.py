@@ -1,4 +1,4 @@
-"""The page: markup, style, scripts, engine and students in one file that asks nothing of a network."""
+"""The page: markup, style, scripts, engine and students in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def build_page(students: Sequence[PageStudent], weights: Weights = "float") -> P
 
 
 def _pack(student: PageStudent, weights: Weights, room: int) -> Packed:
-    found = pack_integers(student.arrays) if weights == "int8" else pack_to_fit(student.arrays, room)
+    found = (
+        pack_integers(student.arrays) if weights == "int8" else pack_to_fit(student.arrays, room)
+    )
     if found is not None and len(found.text) <= room:
         return found
     other = "" if weights == "int8" else ", or try --weights int8"

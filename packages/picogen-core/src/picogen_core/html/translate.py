@@ -75,7 +75,7 @@ class _Program:
         return where
 
     def method(self, name: str) -> Any:
-        """The method of that name in the classes that are loaded, if they agree on its parameters."""
+        """The method of that name in the loaded classes, if they agree on its parameters."""
         found = {}
         for module in list(sys.modules.values()):
             if not getattr(module, "__name__", "").startswith(_PACKAGE):
@@ -214,8 +214,10 @@ class _Class:
 
 def _is_data(key: str, value: Any) -> bool:
     kinds = (str, int, float, tuple, dict, frozenset)
-    return not key.startswith("__") and key not in ("_fields", "_field_defaults") and (
-        isinstance(value, kinds)
+    return (
+        not key.startswith("__")
+        and key not in ("_fields", "_field_defaults")
+        and (isinstance(value, kinds))
     )
 
 
@@ -232,8 +234,12 @@ class _Body(Expressions):
         outer = self.scope
         self.scope = {*names, *self._assigned(tree)}
         parameters = self.parameters(tree.args, skip=bool(own))
-        self.scope = outer | set(self._assigned(tree)) | {one.split("=")[0].lstrip(".")
-                                                          for one in parameters} | {first}
+        self.scope = (
+            outer
+            | set(self._assigned(tree))
+            | {one.split("=")[0].lstrip(".") for one in parameters}
+            | {first}
+        )
         given = {*names, *(one.arg for one in tree.args.kwonlyargs)}
         if tree.args.vararg:
             given.add(tree.args.vararg.arg)
@@ -275,7 +281,9 @@ class _Body(Expressions):
                     look(child.iter)
                     for condition in child.ifs:
                         look_walrus(condition)
-                elif isinstance(child, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+                elif isinstance(
+                    child, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+                ):
                     look_walrus(child)
                 else:
                     if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store | ast.Del):

@@ -1,4 +1,4 @@
-"""Values that Python has made, as JavaScript: numbers, text, tables, patterns, sets of characters."""
+"""Values that Python has made, as JavaScript: numbers, text, tables, patterns, sets."""
 
 from __future__ import annotations
 

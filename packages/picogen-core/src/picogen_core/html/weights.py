@@ -52,9 +52,14 @@ def pack_integers(arrays: Arrays) -> Packed:
     """Matrices as integers of 8 bits times a scale for each row; vectors as they are."""
     matrices = {name: a for name, a in sorted(arrays.items()) if a.ndim > 1 and a.shape[0] > 1}
     rows = {name: a.reshape(a.shape[0], -1) for name, a in matrices.items()}
-    scales = {name: np.maximum(np.abs(a).max(1), 1e-30) / np.float32(127) for name, a in rows.items()}
+    scales = {
+        name: np.maximum(np.abs(a).max(1), 1e-30) / np.float32(127) for name, a in rows.items()
+    }
     levels = {name: np.rint(a / scales[name][:, None]).astype(np.int8) for name, a in rows.items()}
-    plain = [*scales.values(), *(a.ravel() for name, a in sorted(arrays.items()) if name not in rows)]
+    plain = [
+        *scales.values(),
+        *(a.ravel() for name, a in sorted(arrays.items()) if name not in rows),
+    ]
     small = b"".join(a.astype("<f4").tobytes() for a in plain)
     large = b"".join(a.tobytes() for a in levels.values())
     packed = zlib.compress(large, 6, -15)
@@ -63,7 +68,9 @@ def pack_integers(arrays: Arrays) -> Packed:
         "rows": {name: len(a) for name, a in rows.items()},
     }  # fmt: skip
     made = {name: levels[name] * scales[name][:, None] for name in rows}
-    read = {name: made.get(name, a).astype(np.float32).reshape(a.shape) for name, a in arrays.items()}
+    read = {
+        name: made.get(name, a).astype(np.float32).reshape(a.shape) for name, a in arrays.items()
+    }
     return Packed(_text(packed + small), facts, read)
 
 
