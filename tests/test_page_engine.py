@@ -67,7 +67,7 @@ def test_logits_and_pieces_are_those_of_torch(
 ) -> None:
     torch.manual_seed(1)
     config = ModelConfig(
-        d_model=32, max_patches=40, backbone=backbone, backbone_options=options, head=head,
+        d_model=32, max_patches=24, backbone=backbone, backbone_options=options, head=head,
         head_options=head_options,
     )  # fmt: skip
     model = GenericStudent(config)
@@ -75,17 +75,17 @@ def test_logits_and_pieces_are_those_of_torch(
         for parameter in model.parameters():
             parameter.mul_(1.5).add_(torch.randn_like(parameter), alpha=0.02)
     save_checkpoint(tmp_path / "student", model, {})
-    requests = [_request(seed) for seed in range(8)]
+    requests = [_request(seed) for seed in range(4)]
     made = _in_node(tmp_path, requests, _logits(tmp_path / "student"))
     assert made["worst"] < 1e-4
     assert made["pieces"] == _written(tmp_path / "student", requests)
 
 
 def _request(seed: int) -> dict[str, Any]:
-    how = [{}, {"bars": 6, "meter": "6/8", "key": "G"}, {"prompt": "M:3/4\nK:D\nd2 A2|", "bars": 5},
-           {"bars": 9, "tempo": "120"}][seed % 4]  # fmt: skip
-    sampling = {"temperature": 0.7 if seed > 3 else 1.0, "top_k": 40, "top_p": 0.9, "min_p": 0.0,
-                "order": "temperature-first" if seed > 5 else "notagen"}  # fmt: skip
+    how = [{}, {"bars": 5, "meter": "6/8", "key": "G"}, {"prompt": "M:3/4\nK:D\nd2 A2|", "bars": 5},
+           {"bars": 6, "tempo": "120"}][seed % 4]  # fmt: skip
+    sampling = {"temperature": 0.7 if seed % 2 else 1.0, "top_k": 40, "top_p": 0.9, "min_p": 0.0,
+                "order": "temperature-first" if seed == 3 else "notagen"}  # fmt: skip
     empty = {"prompt": "", "bars": None, "meter": None, "key": None, "tempo": None}
     return {**empty, **how, "seed": seed, "sampling": sampling}
 

@@ -17,7 +17,6 @@ from picogen_backbones.options import (
 )
 
 _RMS_EPSILON = {"llama": 1e-6, "qwen": 1e-6, "mamba": 1e-5}  # as transformers configures them
-_GATED_EPSILON = 1e-6  # of the norm behind Mamba-2's gate
 
 
 def rwkv(options: RwkvOptions, d_model: int) -> Script:
@@ -45,7 +44,7 @@ def mamba(options: MambaOptions, d_model: int) -> Script:
     sizes = {
         "layers": options.layers, "heads": mamba_heads(d_model, options),
         "head": options.head_size, "state": options.state_size, "kernel": options.conv_kernel,
-        "epsilon": _RMS_EPSILON["mamba"], "gate_epsilon": _GATED_EPSILON,
+        "epsilon": _RMS_EPSILON["mamba"],
     }  # fmt: skip
     return Script(_read("mamba.js"), "Mamba", sizes)
 

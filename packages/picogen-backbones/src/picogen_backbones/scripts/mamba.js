@@ -50,7 +50,7 @@ class Mamba { // Mamba-2, Dao and Gu 2024, arXiv:2405.21060
       }
     }
     for (let i = 0; i < inner; i++) out[i] *= silu(all[i]);
-    const normed = rmsNorm(out, w("mixer.norm.weight"), this.gate_epsilon);
+    const normed = rmsNorm(out, w("mixer.norm.weight"), this.epsilon);
     return product(w("mixer.out_proj.weight"), normed, n, inner);
   }
 }
