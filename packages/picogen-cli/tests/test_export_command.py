@@ -1,6 +1,7 @@
 """`picogen export` from the command line."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,35 @@ def test_faults_are_one_line(
 def test_a_missing_checkpoint_says_so(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert picogen("export", "none", "--to", "hf", "--output-dir", "out") == 2
     assert "none: no such file or folder" in capsys.readouterr().err
+
+
+def test_a_page_is_one_file_that_requests_nothing(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("export", checkpoint, "--to", "html", "--output-dir", "page")
+    assert picogen(*asked, "--with", checkpoint, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["files"] == ["index.html"] == [path.name for path in Path("page").iterdir()]
+    page = Path("page/index.html").read_text()
+    assert len(page.encode()) == shown["bytes"] < 1_000_000
+    assert [one["bits"] for one in shown["students"]] == [23, 23]
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
+    assert page.count("</script>") == page.count("<script")
+    assert picogen(*asked) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_pages_of_other_parts_and_options_of_other_formats_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ModelConfig(d_model=32, backbone="gpt2", backbone_options={"layers": 1, "heads": 2})
+    save_checkpoint(tmp_path / "gpt2", GenericStudent(config), {})
+    out = ("--output-dir", tmp_path / "out")
+    assert picogen("export", tmp_path / "gpt2", "--to", "html", *out) == 2
+    shown = capsys.readouterr().err
+    assert "backbone 'gpt2' has no form for a page" in shown
+    assert "llama, mamba, qwen, rwkv" in shown
+    assert not (tmp_path / "out").exists()
+    assert picogen("export", tmp_path / "gpt2", "--to", "hf", *out, "--weights", "int8") == 2
+    assert "--with and --weights are for --to html" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from picogen_core import BackboneSpec, ShippedWeights, hookimpl
+from picogen_core import BackboneSpec, Script, ShippedWeights, hookimpl
 
 from picogen_backbones.options import (
     Gpt2Options,
@@ -98,6 +98,30 @@ def _compiled_rwkv(options: RwkvOptions, d_model: int, weights: Weights) -> Comp
     return CompiledRwkv(options, d_model, weights)
 
 
+def _script_llama(options: LlamaOptions, d_model: int) -> Script:
+    from picogen_backbones import scripts
+
+    return scripts.llama(options, d_model)
+
+
+def _script_mamba(options: MambaOptions, d_model: int) -> Script:
+    from picogen_backbones import scripts
+
+    return scripts.mamba(options, d_model)
+
+
+def _script_qwen(options: QwenOptions, d_model: int) -> Script:
+    from picogen_backbones import scripts
+
+    return scripts.qwen(options, d_model)
+
+
+def _script_rwkv(options: RwkvOptions, d_model: int) -> Script:
+    from picogen_backbones import scripts
+
+    return scripts.rwkv(options, d_model)
+
+
 def _write_hf(backbone: CachedDecoder | Mamba, table: Tensor, folder: Path) -> str:
     from picogen_backbones.export import write_hf
 
@@ -132,6 +156,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         config=lambda: LlamaOptions,
         build=_llama,
         compiled_step=_compiled_llama,
+        script=_script_llama,
         export={"hf": _write_hf},
         weights=_shipped(tunes_llama="the same with a Llama backbone"),
     )
@@ -141,6 +166,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         config=lambda: MambaOptions,
         build=_mamba,
         compiled_step=_compiled_mamba,
+        script=_script_mamba,
         recurrent=True,
         export={"hf": _write_hf, "mamba-ssm": _write_mamba_ssm},
         weights=_shipped(tunes_mamba="the same with a Mamba-2 backbone"),
@@ -151,6 +177,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         config=lambda: QwenOptions,
         build=_qwen,
         compiled_step=_compiled_qwen,
+        script=_script_qwen,
         export={"hf": _write_hf},
         weights=_shipped(tunes_qwen="the same with a Qwen3 backbone"),
     )
@@ -160,6 +187,7 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         config=lambda: RwkvOptions,
         build=_rwkv,
         compiled_step=_compiled_rwkv,
+        script=_script_rwkv,
         recurrent=True,
         export={"rwkv": _write_rwkv},
         weights=_shipped(

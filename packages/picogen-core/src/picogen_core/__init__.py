@@ -30,6 +30,7 @@ from picogen_core.specs import (
     HeadSpec,
     LossSpec,
     MetricSpec,
+    Script,
     ShippedWeights,
     SourceSpec,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "PicogenError",
     "PluginError",
     "Row",
+    "Script",
     "ShippedWeights",
     "Source",
     "SourceSpec",

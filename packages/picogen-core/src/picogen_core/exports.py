@@ -13,6 +13,9 @@ from picogen_core.suggest import did_you_mean
 ONNX = "onnx"
 """Any backbone and head: their calls are traced, so that a plugin need not bring anything."""
 
+HTML = "html"
+"""A page that composes, of parts that have a script."""
+
 
 def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
     """Whether any of `backbones` can be written as `to`.
@@ -23,8 +26,9 @@ def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
     """
     if to == ONNX:
         check_packages()
+    if to in (ONNX, HTML):
         return
-    known = sorted({ONNX, *(name for entry in backbones for name in entry.spec.export)})
+    known = sorted({ONNX, HTML, *(name for entry in backbones for name in entry.spec.export)})
     if to in known:
         return
     who = f"{backbones[0].where} cannot" if len(backbones) == 1 else "no backbone can"

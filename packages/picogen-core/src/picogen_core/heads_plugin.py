@@ -10,7 +10,7 @@ from pydantic import Field
 
 from picogen_core.errors import ConfigError
 from picogen_core.options import Options
-from picogen_core.specs import HeadSpec
+from picogen_core.specs import HeadSpec, Script
 
 if TYPE_CHECKING:
     from picogen_core.compiled.weights import Weights
@@ -202,6 +202,22 @@ def _compiled_parallel(options: ParallelOptions, d_model: int, weights: Weights)
     return Parallel(d_model, weights)
 
 
+def _script_char_gru(options: CharGruOptions, d_model: int) -> Script:
+    from picogen_core.html.scripts import read_script
+
+    return Script(read_script("char_gru.js"), "CharGru", {"cell": options.width or d_model})
+
+
+def _script_char_memory(options: CharMemoryOptions, d_model: int) -> Script:
+    from picogen_core.html.scripts import read_script
+
+    width, channels, heads, mlp = char_memory_sizes(d_model, options)
+    sizes = {"cell": width, "channels": channels, "heads": heads, "mlp": mlp,
+             "layers": options.layers, "window": options.window}  # fmt: skip
+    source = read_script("char_gru.js") + read_script("char_memory.js")
+    return Script(source, "CharMemory", sizes)
+
+
 def head_specs() -> Iterator[HeadSpec]:
     """Those of this package, in the order in which they are shown."""
     yield HeadSpec(
@@ -211,6 +227,7 @@ def head_specs() -> Iterator[HeadSpec]:
         build=_char_memory,
         remembers=True,
         compiled_step=_compiled_char_memory,
+        script=_script_char_memory,
     )
     yield HeadSpec(
         name="char-transformer",
@@ -227,6 +244,7 @@ def head_specs() -> Iterator[HeadSpec]:
         build=_char_gru,
         reads_cut_patches=True,
         compiled_step=_compiled_char_gru,
+        script=_script_char_gru,
     )
     yield HeadSpec(
         name="parallel",

@@ -40,6 +40,18 @@ class ShippedWeights:
     summary: str
 
 
+@dataclass(frozen=True)
+class Script:
+    """A part in JavaScript, for pages that compose. `source` defines the class `name`, which is
+    made with (weights, sizes): `weights(prefix)(tensor)` is a Float32Array, `sizes` are these and
+    `width`, d_model. A backbone has `reset()` and `step(x)`, a head `reset()`, `begin(hidden)`,
+    `step(code)`, `close(code)` with the last code of a patch, and `remembers`."""
+
+    source: str
+    name: str
+    sizes: Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
     """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`.
@@ -54,6 +66,8 @@ class BackboneSpec:
     without one steps in torch. `recurrent` says that its state has the same size at every length,
     so that a piece may run on past the lengths it was trained on.
 
+    `script(config, d_model)`, where a page can run it: its step in JavaScript.
+
     `weights`: trained models with this backbone, by the name that `--weights-path NAME` takes.
     """
 
@@ -63,6 +77,7 @@ class BackboneSpec:
     build: Callable[[Any, int], Backbone[Any]]
     export: Mapping[str, Export] = field(default_factory=dict)
     compiled_step: Callable[[Any, int, "Weights"], CompiledBackbone] | None = None
+    script: Callable[[Any, int], Script] | None = None
     recurrent: bool = False
     weights: Mapping[str, ShippedWeights] = field(default_factory=dict)
 
@@ -79,6 +94,8 @@ class HeadSpec:
 
     `compiled_step(config, d_model, weights)`, where it can run without torch: a `CompiledHead`
     from its tensors as numpy arrays. A model whose head has none is generated from in torch.
+
+    `script(config, d_model)`, where a page can run it: its step in JavaScript.
     """
 
     name: str
@@ -88,6 +105,7 @@ class HeadSpec:
     remembers: bool = False
     reads_cut_patches: bool = False
     compiled_step: Callable[[Any, int, "Weights"], CompiledHead] | None = None
+    script: Callable[[Any, int], Script] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

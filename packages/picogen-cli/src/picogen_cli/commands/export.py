@@ -1,9 +1,9 @@
-"""`picogen export`: a student as ONNX; its backbone for transformers, rwkv or mamba-ssm."""
+"""`picogen export`: a student as a page or as ONNX; its backbone for other programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from picogen_core import ConfigError
@@ -22,8 +22,8 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="onnx (backbone and head), or for the backbone alone hf, rwkv or mamba-ssm; "
-            "which of these depends on the backbone."
+            help="html (a page that composes), onnx (backbone and head), or for the backbone alone "
+            "hf, rwkv or mamba-ssm; which of these depends on the backbone."
         ),
     ],
     output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
@@ -36,17 +36,36 @@ def export(
             "out, as many as the model was trained on.",
         ),
     ] = None,
+    second: Annotated[
+        Path | None,
+        typer.Option(
+            "--with", metavar="CKPT", help="With --to html: another student to switch to."
+        ),
+    ] = None,
+    weights: Annotated[
+        Literal["float", "int8"],
+        typer.Option(
+            help="With --to html: float, with as many bits as the page has room for, or int8."
+        ),
+    ] = "float",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the student as other programs read it, with a README that says how to open it."""
-    from picogen_core.exports import ONNX, check_format
+    from picogen_core.exports import HTML, ONNX, check_format
     from picogen_core.files import output_folder
     from picogen_core.registry import registry
 
     if max_patches and to != ONNX:
         raise ConfigError(f"--max-patches is for --to {ONNX}. Leave it out.")
+    if (second or weights != "float") and to != HTML:
+        raise ConfigError(f"--with and --weights are for --to {HTML}. Leave them out.")
     check_format(registry().all("backbone"), to)
+    if to == HTML:
+        _write_page(
+            [checkpoint, *([second] if second else [])], output_dir, weights, force, as_json
+        )
+        return
     from picogen_core.model.checkpoint import load_model
     from picogen_core.model.export import export_backbone
 
@@ -69,3 +88,32 @@ def export(
         print_json({**facts, "output_dir": output_dir, "files": files})
     else:
         typer.echo(f"{what} as {to} in {output_dir}: {', '.join(files)}.")
+
+
+def _write_page(
+    checkpoints: list[Path],
+    output_dir: Path,
+    weights: Literal["float", "int8"],
+    force: bool,
+    as_json: bool,
+) -> None:
+    from picogen_core.files import prepare_output_dir, write_atomic
+    from picogen_core.html.page import FILE, build_page
+    from picogen_core.html.student import read_student
+
+    page = build_page([read_student(path) for path in checkpoints], weights)
+    prepare_output_dir(output_dir, force)
+    write_atomic(output_dir / FILE, page.data)
+    facts = page.facts()
+    if as_json:
+        print_json({"to": "html", "output_dir": output_dir, "files": [FILE], **facts})
+        return
+    told = "; ".join(f"{one['name']}, {_precision(one['bits'])}" for one in facts["students"])
+    typer.echo(f"{output_dir / FILE}: {facts['bytes'] / 1e6:.2f} MB ({told}).")
+
+
+def _precision(bits: int) -> str:
+    """How exact the page's weights are."""
+    if bits == 8:
+        return "weights of 8 bits"
+    return "exact" if bits == 23 else f"weights rounded to {bits} of 23 bits of the mantissa"

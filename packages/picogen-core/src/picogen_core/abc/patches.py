@@ -107,6 +107,20 @@ def encode_prompt(text: str) -> Prompt:
     Raises:
         BadInput: a character that the vocabulary has not, and where it stands.
     """
+    cuts, tail = cut_prompt(text)
+    whole = len(tail) // PATCH_SIZE * PATCH_SIZE
+    raw = [cut.encode("ascii") for cut in cuts]
+    closed = b"".join([cut + _CLOSE[len(cut) % PATCH_SIZE] for cut in raw])
+    stream = BOS_PATCH + closed + tail[:whole].encode("ascii")
+    return Prompt(_rows(stream), tail[whole:])
+
+
+def cut_prompt(text: str) -> tuple[list[str], str]:
+    """The whole cuts of a beginning, and the one that stays open ("" if none).
+
+    Raises:
+        BadInput: a character that the vocabulary has not, and where it stands.
+    """
     check_characters(text)
     header, body = split_body(text)
     cuts = _lines(header)
@@ -116,11 +130,7 @@ def encode_prompt(text: str) -> Prompt:
     if body and not body.endswith("\n"):
         cuts += _split_open(lines[-1], header)
     tail = cuts.pop() if cuts and (body or not text.endswith("\n")) else ""
-    whole = len(tail) // PATCH_SIZE * PATCH_SIZE
-    raw = [cut.encode("ascii") for cut in cuts]
-    closed = b"".join([cut + _CLOSE[len(cut) % PATCH_SIZE] for cut in raw])
-    stream = BOS_PATCH + closed + tail[:whole].encode("ascii")
-    return Prompt(_rows(stream), tail[whole:])
+    return cuts, tail
 
 
 def decode(patches: Patches) -> str:

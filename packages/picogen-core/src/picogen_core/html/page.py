@@ -1,0 +1,113 @@
+"""The page: markup, style, scripts, engine and students in one file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from picogen_core.errors import ConfigError
+from picogen_core.html.scripts import engine, read_script
+from picogen_core.html.student import PageStudent
+from picogen_core.html.weights import LEAST_BITS, Packed, pack_integers, pack_to_fit
+from picogen_core.report.html import data_block, hashed
+
+FILE = "index.html"
+MOST = {1: 4_000_000, 2: 7_000_000}
+"""Bytes of a page with so many students."""
+
+Weights = Literal["float", "int8"]
+
+_PAGE_SCRIPTS = ("words.js", "score.js", "sound.js", "page.js")
+_MARKUP = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>PiCo-Gen</title><style>{style}</style></head><body>
+{body}{facts}
+<script type="text/plain" id="engine">{engine}</script>
+{weights}
+<script>{script}</script>
+</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """`packed` are the weights of each student as the page reads them."""
+
+    data: bytes
+    students: tuple[PageStudent, ...]
+    packed: tuple[Packed, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of the page, as JSON."""
+        return {
+            "bytes": len(self.data),
+            "students": [
+                {"name": one.name, "parameters": one.parameters, "bits": packed.facts["bits"] or 8}
+                for one, packed in zip(self.students, self.packed, strict=True)
+            ],
+        }
+
+
+def build_page(students: Sequence[PageStudent], weights: Weights = "float") -> Page:
+    """The page of one or two students. Weights get as many bits as there is room for.
+
+    Raises:
+        ConfigError: there is too little room.
+    """
+    if len(students) not in MOST:
+        raise ConfigError(f"{len(students)} students: a page holds one or two.")
+    frame = _fill(students, [""] * len(students), [{}] * len(students))
+    room = (MOST[len(students)] - len(frame) - 10_000 * len(students)) // len(students)
+    packed = [_pack(student, weights, room) for student in students]
+    data = _fill(students, [one.text for one in packed], [one.facts for one in packed])
+    return Page(data, tuple(students), tuple(packed))
+
+
+def _pack(student: PageStudent, weights: Weights, room: int) -> Packed:
+    found = (
+        pack_integers(student.arrays) if weights == "int8" else pack_to_fit(student.arrays, room)
+    )
+    if found is not None and len(found.text) <= room:
+        return found
+    other = "" if weights == "int8" else ", or try --weights int8"
+    least = "8 bits" if weights == "int8" else f"{LEAST_BITS + 9} bits each"
+    raise ConfigError(
+        f"{student.name}: {student.parameters:,} weights of {least} do not fit into a page, which "
+        f"has room for {room:,} characters. Take a smaller student{other}."
+    )
+
+
+def _fill(
+    students: Sequence[PageStudent], texts: Sequence[str], weights: Sequence[dict[str, Any]]
+) -> bytes:
+    from lxml import etree
+
+    parts = tuple(script.source for student in students for script in student.scripts)
+    names = sorted({script.name for student in students for script in student.scripts})
+    whole = engine(parts) + f"\nconst $parts={{{','.join(names)}}};\n"
+    whole += read_script("weights.js") + read_script("worker.js")
+    script = "\n".join(read_script(f"page/{name}") for name in _PAGE_SCRIPTS)
+    style = read_script("page/page.css")
+    given = [{**one.facts, "weights": how} for one, how in zip(students, weights, strict=True)]
+    block = data_block(given)
+    block.set("id", "facts")
+    policy = (
+        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
+        "worker-src blob:; base-uri 'none'; form-action 'none'"
+    )
+    for text in (whole, script, style, *texts):
+        assert "</script" not in text and "<!--" not in text
+    made = _MARKUP.format(
+        policy=policy, style=style, body=read_script("page/body.html"),
+        facts=etree.tostring(block, encoding="unicode", method="html"), engine=whole,
+        weights="\n".join(
+            f'<script type="text/plain" id="weights-{i}">{text}</script>'
+            for i, text in enumerate(texts)
+        ),
+        script=script,
+    )  # fmt: skip
+    return made.encode()

@@ -1,0 +1,40 @@
+"""The JavaScript of a page: what is kept as files, and what is translated from Python."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+
+def read_script(name: str) -> str:
+    """A file of this folder."""
+    return (files("picogen_core.html") / name).read_text()
+
+
+@cache
+def translated() -> str:
+    """The grammar, the prompts, the repairs and the reader of notes, from Python."""
+    from picogen_core.abc.grammar.constraint import Constraint
+    from picogen_core.abc.grammar.fields import FieldChoices
+    from picogen_core.abc.notes import read_tune
+    from picogen_core.abc.patches import cut_prompt, split_body, strip_marks
+    from picogen_core.abc.repair import repair
+    from picogen_core.errors import BadInput
+    from picogen_core.generation.headers import requested_fields, requesting
+    from picogen_core.generation.job import wanted_length
+    from picogen_core.generation.prompt import place_prompt
+    from picogen_core.generation.rollover import Rollover
+    from picogen_core.html.translate import translate
+
+    roots = (
+        Constraint, FieldChoices, read_tune, cut_prompt, split_body, strip_marks, repair, BadInput,
+        requested_fields, requesting, wanted_length, place_prompt, Rollover,
+    )  # fmt: skip
+    return translate(roots, without=("state", "restore"))
+
+
+def engine(parts: tuple[str, ...]) -> str:
+    """All that writes music; `parts` are the sources of backbones and heads."""
+    names = ("runtime.js", "random.js", "maths.js", "sample.js", "student.js", "piece.js")
+    own = [read_script(name) for name in names]
+    return "\n".join([*own, *dict.fromkeys(parts), translated()])

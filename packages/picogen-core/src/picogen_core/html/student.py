@@ -1,0 +1,83 @@
+"""A checkpoint as a page holds it: its parts in JavaScript, its weights, what it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from picogen_core.errors import ConfigError
+from picogen_core.generation.headers import field_choices, trained_headers
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
+from picogen_core.model.hub import local_path
+from picogen_core.registry import registry
+from picogen_core.specs import Script
+
+_NOT_USED = ("projector.",)
+
+
+@dataclass(frozen=True)
+class PageStudent:
+    """`arrays` are all tensors that a piece needs; `facts` are JSON, without those of weights."""
+
+    name: str
+    scripts: tuple[Script, Script]
+    arrays: dict[str, NDArray[np.float32]]
+    facts: dict[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        return sum(array.size for array in self.arrays.values())
+
+
+def read_student(path: Path | str) -> PageStudent:
+    """A run or checkpoint folder. Loads no torch.
+
+    Raises:
+        BadCheckpoint: there is none, or it is damaged.
+        ConfigError: a part of it has no script.
+    """
+    path = local_path(path)
+    folder = find_checkpoint(path)
+    config = read_config(folder)
+    scripts = check_parts(config, path)
+    arrays = {
+        name: array for name, array in read_arrays(folder).items() if not name.startswith(_NOT_USED)
+    }
+    choices = field_choices(trained_headers(folder))
+    recurrent = registry().get("backbone", config.backbone).spec.recurrent
+    facts = {
+        "name": _name(path),
+        "max_patches": config.max_patches,
+        "recurrent": recurrent,
+        "backbone": {"name": scripts[0].name, "sizes": dict(scripts[0].sizes)},
+        "head": {"name": scripts[1].name, "sizes": dict(scripts[1].sizes)},
+        "choices": [choices.units, choices.tempos, choices.meters, choices.keys],
+    }
+    return PageStudent(_name(path), scripts, arrays, facts)
+
+
+def check_parts(config: ModelConfig, path: Path) -> tuple[Script, Script]:
+    """The scripts of backbone and head. Raises `ConfigError` if there is none."""
+    made = []
+    for kind in ("backbone", "head"):
+        entry = registry().get(kind, getattr(config, kind))
+        options = entry.options(getattr(config, f"{kind}_options"))
+        if entry.spec.script is None:
+            able = [one.name for one in registry().all(kind) if one.spec.script is not None]
+            raise ConfigError(
+                f"{path}: {kind} {entry.name!r} has no form for a page. "
+                f"These have: {', '.join(able)}."
+            )
+        made.append(entry.spec.script(options, config.d_model))
+    return made[0], made[1]
+
+
+def _name(path: Path) -> str:
+    """Of a run, not of its best/ or last/."""
+    path = path.resolve()
+    return path.parent.name if path.name in ("best", "last") else path.name

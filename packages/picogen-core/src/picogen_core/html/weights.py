@@ -1,0 +1,121 @@
+"""Weights as text within a page: float32 with as many bits as there is room for, or int8.
+
+W weights  m bits of the mantissa that are kept, of 23
+
+The exponents of weights are much alike, so they are deflated; signs and mantissas are not, so they
+are packed as they are. Bytes are written in base 85, five characters for four.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MANTISSA = 23
+LEAST_BITS = 10
+"""Of the mantissa: what float16 has."""
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """`text` is in base 85; `facts` say how to read it, and are JSON; `arrays` are what will be
+    read."""
+
+    text: str
+    facts: dict[str, Any]
+    arrays: dict[str, NDArray[np.float32]]
+
+
+def pack_floats(arrays: Arrays, bits: int = MANTISSA) -> Packed:
+    """Rounded to so many bits of the mantissa, to the nearest, ties to even."""
+    flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+    rounded = round_mantissa(flat, bits)
+    words = rounded.view(np.uint32)
+    exponents = _exponents(rounded)
+    rest = (words >> (MANTISSA - bits) & ((1 << bits) - 1)) | (words >> 31 << bits)
+    width = bits + 1
+    shifts = np.arange(width - 1, -1, -1, dtype=np.uint32)
+    packed = np.packbits((rest[:, None] >> shifts & 1).astype(np.uint8)).tobytes()
+    facts = {"bits": bits, "exponents": len(exponents), "shapes": _shapes(arrays)}
+    return Packed(_text(exponents + packed), facts, _split(rounded, arrays))
+
+
+def pack_integers(arrays: Arrays) -> Packed:
+    """Matrices as integers of 8 bits times a scale for each row; vectors as they are."""
+    matrices = {name: a for name, a in sorted(arrays.items()) if a.ndim > 1 and a.shape[0] > 1}
+    rows = {name: a.reshape(a.shape[0], -1) for name, a in matrices.items()}
+    scales = {
+        name: np.maximum(np.abs(a).max(1), 1e-30) / np.float32(127) for name, a in rows.items()
+    }
+    levels = {name: np.rint(a / scales[name][:, None]).astype(np.int8) for name, a in rows.items()}
+    plain = [
+        *scales.values(),
+        *(a.ravel() for name, a in sorted(arrays.items()) if name not in rows),
+    ]
+    small = b"".join(a.astype("<f4").tobytes() for a in plain)
+    large = b"".join(a.tobytes() for a in levels.values())
+    packed = zlib.compress(large, 6, -15)
+    facts = {
+        "bits": 0, "levels": len(packed), "shapes": _shapes(arrays),
+        "rows": {name: len(a) for name, a in rows.items()},
+    }  # fmt: skip
+    made = {name: levels[name] * scales[name][:, None] for name in rows}
+    read = {
+        name: made.get(name, a).astype(np.float32).reshape(a.shape) for name, a in arrays.items()
+    }
+    return Packed(_text(packed + small), facts, read)
+
+
+def pack_to_fit(arrays: Arrays, room: int) -> Packed | None:
+    """As many bits as `room` characters hold; None if not even `LEAST_BITS` fit."""
+    flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+    exponents = len(_exponents(flat))
+    left = (room // 5 * 4 - exponents) * 8
+    bits = min(MANTISSA, left // flat.size - 1)
+    while bits >= LEAST_BITS:  # rounding may change an exponent
+        packed = pack_floats(arrays, bits)
+        if len(packed.text) <= room:
+            return packed
+        bits -= 1
+    return None
+
+
+def _exponents(values: NDArray[np.float32]) -> bytes:
+    words = values.view(np.uint32)
+    return zlib.compress((words >> MANTISSA & 0xFF).astype(np.uint8).tobytes(), 6, -15)
+
+
+def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """The nearest floats that have so many bits of mantissa."""
+    lost = MANTISSA - bits
+    if not lost:
+        return values.astype(np.float32)
+    words = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    half = np.uint32((1 << (lost - 1)) - 1) + (words >> lost & 1)
+    return ((words + half) >> lost << lost).astype(np.uint32).view(np.float32)
+
+
+def _shapes(arrays: Arrays) -> dict[str, int]:
+    return {name: arrays[name].size for name in sorted(arrays)}
+
+
+def _split(flat: NDArray[np.float32], arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+    made, start = {}, 0
+    for name in sorted(arrays):
+        shape = arrays[name].shape
+        made[name] = flat[start : start + arrays[name].size].reshape(shape)
+        start += arrays[name].size
+    return made
+
+
+def _text(data: bytes) -> str:
+    """Base 85 without `<`, which could end the script that holds it."""
+    return base64.b85encode(data, pad=True).replace(b"<", b",").decode("ascii")

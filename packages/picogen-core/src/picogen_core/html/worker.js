@@ -1,0 +1,84 @@
+// Writes music beside the page: loads students, composes in slices so that it can be stopped.
+
+const SLICE_MS = 40;
+let running = 0;
+const students = [];
+
+async function load(given) {
+  for (const { text, weights, facts } of given) {
+    const engine = new Engine(await readWeights(text, weights), facts);
+    const choices = new $py.FieldChoices(...facts.choices, new $Set());
+    students.push({ engine, ...facts, choices });
+  }
+  postMessage({ kind: "ready" });
+}
+// Notes and bars of a text as plain numbers: what is drawn and played.
+function readMusic(abc) {
+  const [notes, bars] = $py.read_tune(abc), number = (x) => $b.float(x);
+  const [header, body] = $py.split_body(abc);
+  return {
+    header, lines: body.split("\n").filter(Boolean),
+    voices: [...notes.items()].map(([name, all]) => ({
+      name: String(name),
+      notes: [...all].map((note) => ({
+        pitch: note.pitch, step: note.step, onset: number(note.onset), length: number(note.duration),
+        tied: note.tied, chord: note.chord, sign: signBefore(abc, note.start),
+      })),
+    })),
+    bars: [...(bars.values()[0] ?? [])].map((bar) => [number(bar.start), number(bar.$length)]),
+  };
+}
+function signBefore(abc, start) {
+  const found = abc.slice(Math.max(0, start - 2), start).match(/(\^\^|__|\^|_|=)$/);
+  return found ? found[0] : "";
+}
+function compose(id, request) {
+  const student = students[request.student ?? 0], me = ++running;
+  let job, pieces, piece, shown = 0;
+  try {
+    job = prepare(request, student);
+    pieces = write(student.engine, job);
+  } catch (error) {
+    postMessage({ kind: "refused", id, message: error.message });
+    return;
+  }
+  const slice = () => {
+    if (me !== running) return;
+    const end = performance.now() + SLICE_MS;
+    try {
+      do {
+        const next = pieces.next();
+        if (next.done) {
+          finishPiece(id, piece, job);
+          return;
+        }
+        piece = next.value;
+      } while (performance.now() < end);
+      const whole = $py.strip_marks(piece.text.slice(0, piece.text.lastIndexOf("\n") + 1));
+      if (whole.length > shown && whole.includes("[V:")) {
+        shown = whole.length;
+        postMessage({ kind: "music", id, music: readMusic(whole) });
+      }
+    } catch (error) {
+      postMessage({ kind: "refused", id, message: error.message });
+      return;
+    }
+    setTimeout(slice, 0);
+  };
+  slice();
+}
+function finishPiece(id, piece, job) {
+  let abc = "", stopped = piece.stopped;
+  try {
+    abc = finish(piece, job.titles);
+  } catch (error) {
+    stopped = error.message;
+  }
+  const music = abc ? readMusic(abc) : null;
+  postMessage({ kind: "done", id, abc, music, stopped, characters: piece.characters });
+}
+onmessage = ({ data }) => {
+  if (data.kind === "load") load(data.students).catch((error) => postMessage({ kind: "failed", message: error.message }));
+  else if (data.kind === "compose") compose(data.id, data.request);
+  else if (data.kind === "stop") running++;
+};
