@@ -172,3 +172,15 @@ def test_forgotten_nodes_are_freed():
     gc.collect()
     assert count > 3 and len(tables) <= 2  # the newest, and that of the place where it stands
     assert all(len(table.nodes) <= 30 for table in tables)
+
+
+def test_meters_and_plans_share_places_and_keep_apart():
+    nodes = Nodes()
+    bars = {"4/4": "c4 c4", "3/4": "c4 c2", "6/8": "c3 c3", "2/4": "c2 c2"}
+    for how in ({"grammar": True}, {"bars": 4, "max_patches": 40}) * 2:
+        for meter, bar in bars.items():
+            body = "".join(f"[V:1]{bar}|\n" for _ in range(3)) + f"[V:1]{bar}|]\n"
+            both = Both(nodes, **how)
+            for code in codes_of(f"L:1/8\nM:{meter}\nK:C\nV:1 treble\n{body}"):
+                both.limit()
+                both.take(code)

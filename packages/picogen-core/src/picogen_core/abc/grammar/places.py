@@ -31,11 +31,10 @@ def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
         elif len(text.order) == 1:
             reference = Reference(None, left, right, missing)
     edge = None if reference else (text.index == 0, text.rest == 0, text.owed == ANY_LENGTH)
-    known = place, edge, bool(text.later()), (text.left, reference, bar.state())
-    if place != "barline":
-        return known
-    line = None if len(text.order) > 1 else (text.index == 0, text.plan is None, bar.meter)
-    return *known, text.spelt, text.choice, text.final, text.more, line
+    planned = text.plan is not None
+    line = planned if len(text.order) > 1 else (planned, text.index == 0, bar.meter)
+    known = place, edge, bool(text.later()), (text.left, reference, bar.state()), line
+    return known if place != "barline" else (*known, text.spelt, text.choice, text.final, text.more)
 
 
 def takes_tones(text: TextGrammar) -> bool:
@@ -79,4 +78,4 @@ def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, An
         text.reference = reference
         text.bars[text.voice].restore(bar, known)
         if text.place == "barline":
-            text.spelt, text.choice, text.final, text.more, _ = state[4:]
+            text.spelt, text.choice, text.final, text.more = state[5:]

@@ -64,6 +64,8 @@ class QuickConstraint(Constraint):
             super().take(code)
             if node.within == "string" and self.text and self.text.bars[self.text.voice].lost:
                 self._came = None  # a bar that lost the thread keeps what stood in the string
+            if self._came is None:
+                self._caller = None
             return
         if following.calls and not node.within:
             self._caller = node
