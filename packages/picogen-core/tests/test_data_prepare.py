@@ -22,7 +22,7 @@ from picogen_core.data.piece import Task
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
 
-FILES = ("index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy", "patch_offsets.npy",
+FILES = ("digests.json", "index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy", "patch_offsets.npy",
          "report.json")  # fmt: skip
 
 

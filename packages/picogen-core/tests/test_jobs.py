@@ -39,7 +39,7 @@ def jobs_file(folder: Path, *rows: dict | str) -> Path:
         ("{", "line 2: no JSON"),
         ("[]", "line 2: give an object"),
         ({"id": "b", "bar": 3}, "line 2: there is no option 'bar'. Did you mean 'bars'"),
-        ({"bars": 3}, "line 2: id="),
+        ({"bars": 3}, "line 2: it has no 'id'"),
         ({"id": "b", "bars": 0}, "line 2: bars=0"),
         ({"id": "A"}, "line 2: id='A' stands in line 1 already"),
         ({"id": "../b"}, "line 2: id='../b': an id has"),

@@ -118,10 +118,10 @@ class TrainConfig(Options):
         1, ge=1, le=1024, description="Processes that share the micro-batches of a step."
     )
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
-    lr: float = Field(1e-3, gt=0, le=1000, description="Peak learning rate.")
+    lr: float = Field(1e-3, gt=0, le=1e38, description="Peak learning rate.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
     weight_decay: float = Field(0.1, ge=0, le=1000, description="Of matrices; vectors have none.")
-    clip: float = Field(1.0, gt=0, le=1e9, description="Largest norm of the gradient.")
+    clip: float = Field(1.0, gt=0, le=1e38, description="Largest norm of the gradient.")
     eval_every: int = Field(1, ge=1, le=1_000_000, description="Epochs between evaluations.")
     save_every: int | None = Field(
         None,
@@ -138,7 +138,7 @@ class TrainConfig(Options):
     sample_share: float = Field(
         0.05,
         gt=0,
-        le=1000,
+        le=1e9,
         description="Most of the run's time that they may take; else they are left out.",
     )
     track: Literal["none", "wandb"] = Field(

@@ -122,6 +122,8 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
     """The values of `SHOWN` for a folder of scores, of metrics that are installed."""
     installed = {entry.name for entry in registry().all("metric")}
     names = [name for name in SHOWN if name in installed]
+    if not names:
+        return {}
     try:
         report = score_folder(folder, ScoreRequest(names, seed=seed))
     except BadInput:  # nothing that can be read; `sample/readable` says so

@@ -20,6 +20,7 @@ from picogen_core.model.checkpoint import digest, load_model
 from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
 from picogen_core.model.student import GenericStudent
 from picogen_core.progress import Reporter
+from picogen_core.registry import registry
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.contract import check_contract
 from picogen_core.training.initial import initial_record, start_from
@@ -196,7 +197,9 @@ def _freeze(model: GenericStudent, config: TrainConfig, reporter: Reporter) -> N
 
 
 def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
-    if config.max_patches > teacher.config.max_patches:
+    """A recurrent teacher reads pieces longer than those that it learned from."""
+    recurrent = registry().get("backbone", teacher.config.backbone).spec.recurrent
+    if config.max_patches > teacher.config.max_patches and not recurrent:
         raise ConfigError(
             f"max_patches={config.max_patches} is more than the teacher "
             f"{config.teacher_ckpt} has positions for ({teacher.config.max_patches}). "
