@@ -22,8 +22,8 @@ from picogen_core.data.piece import Task
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
 
-FILES = ("digests.json", "index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy", "patch_offsets.npy",
-         "report.json")  # fmt: skip
+FILES = ("digests.json", "index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy",
+         "patch_offsets.npy", "report.json")  # fmt: skip
 
 
 def tunes(count: int) -> list[SourcePiece]:
