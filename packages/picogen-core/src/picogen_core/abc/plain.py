@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from math import ceil
 
 from picogen_core.abc.compare import group_notes
 from picogen_core.abc.keys import key_signature
@@ -84,7 +83,7 @@ def write_barless(
     """
     length = meter or Fraction(4)
     end = max(note.onset + note.duration for notes in voices.values() for note in notes)
-    bars = [Bar(i, i * length, length, meter) for i in range(ceil(end / length))]
+    bars = [Bar(i, i * length, length, meter) for i in range(int(-(-end // length)))]
     sounding = {
         name: tie_over_bars([n for n in notes if n.pitch is not None], bars)
         for name, notes in voices.items()
