@@ -89,7 +89,7 @@ def test_a_page_is_one_file_that_requests_nothing(
     shown = json.loads(capsys.readouterr().out)
     assert shown["files"] == ["index.html"] == [path.name for path in Path("page").iterdir()]
     page = Path("page/index.html").read_text()
-    assert len(page.encode()) == shown["bytes"] < 1_000_000
+    assert len(page.encode()) == shown["bytes"] < 1_300_000
     assert [one["bits"] for one in shown["students"]] == [23, 23]
     assert "default-src 'none'" in page
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)

@@ -137,7 +137,7 @@ def test_a_full_disk_under_the_report(checkpoint: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--temperature", "inf"], "sampling: temperature=inf: input should be a finite number."),
+        (["--temperature", "inf"], "'--temperature': Input should be less than or equal to 1000"),
         (["--top-p", "nan"], "sampling: top_p=nan: input should be a finite number."),
         (["--max-length", "1"], "greater than or equal to 2. See: "),
         (["--stream", "--num-samples", "2"], "--stream prints one piece"),
