@@ -253,3 +253,32 @@ def test_slurs_never_leave_a_place_where_nothing_is_wanted():
         characters, _ = after(HEADER + "[r:0/3][V:1]" + opened)
         assert "D" in characters
     assert "(" not in after(HEADER + "[r:0/3][V:1]((((((3(")[0]
+
+
+BAR = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[r:0/7][V:1]"
+
+
+def test_decorations_are_those_that_readers_know():
+    begun = after(f"{BAR}c2 !")[0]
+    assert set("fmpst0<D") <= begun and not set("xz|! ") & begun
+    assert after(f"{BAR}c2 !fermat")[0] == set("a")
+    assert after(f"{BAR}c2 !trill")[0] == set("()!")
+    assert "c" in after(f"{BAR}c2 !trill!")[0]
+
+
+def test_a_decoration_of_another_name_is_never_music_between_two_line_breaks():
+    _, free, rare = behind(f"{BAR}c2 !c", bars=8).codes()
+    assert not set("123456789/") & (characters(free) | characters(rare))
+
+
+def test_names_of_voices_hold_no_music():
+    name = after('L:1/8\nM:4/4\nK:C\nV:1 treble nm="Vi')[0]
+    assert set('olin" 1()') <= name and not set("[]|!") & name
+
+
+def test_a_second_field_in_a_row_is_rare():
+    text = f"{BAR}c2 [K:D]["
+    _, free, rare = behind(text, bars=8).codes()
+    assert set("CEG") <= characters(free) and not set("KLQ") & characters(free)
+    assert set("KLQ") <= characters(rare)
+    assert set("KLQ") <= after(f"{BAR}c2 [")[0]

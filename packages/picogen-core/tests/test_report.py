@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from lxml import etree, html
 from picogen_core.errors import ConfigError
-from picogen_core.protocols import HeatMap, Plot
 from picogen_core.report.build import Page, build_page
 from picogen_core.report.cards import zip_mxl
 from picogen_core.report.charts import draw, heat_map, lines, standalone
@@ -20,6 +19,7 @@ from picogen_core.report.pages import Glyphs, page_parts
 from picogen_core.report.sections import PageRequest
 from picogen_core.score.helper import Converter
 from picogen_core.scoring import ScoreReport, ScoreRequest, score_folder
+from picogen_core.summaries import HeatMap, Plot
 from picogen_core.xml_notes import unzip_mxl
 
 from .chromium import Chromium, find_chromium

@@ -1,4 +1,4 @@
-"""What a command takes when it is told nothing: data and a name."""
+"""What a command takes where nothing is given: weights, data and a name."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ STUDENT: dict[str, Any] = {
     "backbone": {"name": "rwkv", "layers": 2},
     "head": {"name": "char-memory"},
 }
-# In so short a run the teacher is hardly asked twice about a tune. So nothing is kept of what it
-# says, and only what costs little is asked of it.
+# In so short a run the teacher hardly reads a tune twice. So its answers are not kept, and only
+# those that cost little are used.
 DISTILLED: dict[str, Any] = {"loss": {"hidden-mse": {"weight": 1.0}}, "cache_limit": "0"}
 METRICS = ("validity", "powerlaw", "musicality")
 SHOWN = (

@@ -89,7 +89,7 @@ def read_sets(
 
 
 def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
-    """Give a backbone what it shares with that of the preset and was not told otherwise."""
+    """Give a backbone the options that it shares with that of the preset and that nobody set."""
     if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
         return
     known = registry().get("backbone", str(backbone.get("name"))).config().model_fields

@@ -22,8 +22,6 @@ from picogen_core.protocols import (
     NoteIndex,
     Row,
     Source,
-    Summary,
-    Value,
 )
 from picogen_core.specs import (
     BackboneSpec,
@@ -34,6 +32,7 @@ from picogen_core.specs import (
     ShippedWeights,
     SourceSpec,
 )
+from picogen_core.summaries import Summary, Value
 
 __version__ = "0.1.0"
 

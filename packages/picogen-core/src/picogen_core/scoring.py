@@ -15,11 +15,12 @@ from picogen_core.errors import BadInput, ConfigError, PluginError, reason
 from picogen_core.measuring import Measured, Plan, blaming, build_metric, make_plan, measure_all
 from picogen_core.pieces import ScoreText, Unreadable, open_scores, read_score
 from picogen_core.progress import Quiet, Reporter
-from picogen_core.protocols import CONDENSED, NAME, HeatMap, Plot, Row, Summary, Value
+from picogen_core.protocols import CONDENSED, NAME, Row
 from picogen_core.references import Reference, open_reference, read_reference
 from picogen_core.registry import Entry, registry
 from picogen_core.rowcache import RowCache
 from picogen_core.significance import difference_p
+from picogen_core.summaries import HeatMap, Plot, Summary, Value
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-from picogen_core.protocols import Value
 from picogen_core.runs import Run
+from picogen_core.summaries import Value
 
 SEED = "seed"
 # 97.5 % quantile of Student's t with 1 … 9 degrees of freedom; the normal's beyond.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from picogen_core.protocols import Value
+from picogen_core.summaries import Value
 
 LEVEL = 0.05
 _WIDTH = 2 * 1.959964  # of a 95 % interval in standard errors

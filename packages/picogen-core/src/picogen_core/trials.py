@@ -11,11 +11,11 @@ from picogen_core.cache import cache_dir
 from picogen_core.errors import BadInput
 from picogen_core.locks import in_turn
 from picogen_core.progress import Reporter
-from picogen_core.protocols import Value
 from picogen_core.references import open_reference
 from picogen_core.registry import registry
 from picogen_core.runs import Run
 from picogen_core.scoring import ScoreReport, ScoreRequest, score_folder
+from picogen_core.summaries import Value
 
 ROUNDS, PATCHES = 5, 64
 

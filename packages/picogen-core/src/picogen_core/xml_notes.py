@@ -5,11 +5,9 @@ Pitches sound (`<transpose>` counts), repeats are not expanded, grace and cue no
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from picogen_core.abc.keys import meter_length
@@ -19,44 +17,13 @@ from picogen_core.errors import BadInput
 from picogen_core.score_file import MAX_BYTES
 from picogen_core.xml_barlines import read_barlines
 from picogen_core.xml_file import parse_score, unzip_mxl
+from picogen_core.xml_times import is_rounded, number, snapped
 
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
-_FINEST = 256  # 1024ths in a quarter
-_DOTTED = (1, 3, 7, 15)
-_SIMPLE = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    3,
-    6,
-    12,
-    24,
-    48,
-    5,
-    10,
-    20,
-    40,
-    7,
-    14,
-    28,
-    9,
-    18,
-    36,
-    11,
-    22,
-    13,
-    26,
-    32,
-    64,
-)
-_NEAR = Fraction(1, 512)
-_NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +95,10 @@ def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
     barlines = read_barlines(root)
     start = Fraction(0)
     starts = []
-    for number in range(max((len(part.lengths) for part in parts), default=0)):
-        some = [part for part in parts if number < len(part.lengths)]
-        length = max(part.lengths[number] for part in some) or some[0].meters[number] or Fraction(4)
-        score.measures.append(Bar(number, start, length, some[0].meters[number], *barlines[number]))
+    for i in range(max((len(part.lengths) for part in parts), default=0)):
+        some = [part for part in parts if i < len(part.lengths)]
+        length = max(part.lengths[i] for part in some) or some[0].meters[i] or Fraction(4)
+        score.measures.append(Bar(i, start, length, some[0].meters[i], *barlines[i]))
         starts.append(start)
         start += length
     for part in parts:
@@ -236,14 +203,14 @@ class _Part:
         self.meters: list[Fraction | None] = []
         self.forwards: dict[tuple[str, int], Fraction] = {}  # (voice, measure) -> where it ends
         self.divisions, self.all_divisions = Fraction(1), set[Fraction]()
-        self.is_rounded = _is_rounded(part)
+        self.is_rounded = is_rounded(part)
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
         self.voice = "1"  # of the last note, for a <forward> that names none
         self.chord = 0
-        for number, measure in enumerate(part.iterfind("measure")):
-            self.number, self.time, end = number, Fraction(0), Fraction(0)
+        for i, measure in enumerate(part.iterfind("measure")):
+            self.number, self.time, end = i, Fraction(0), Fraction(0)
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
@@ -347,45 +314,7 @@ class _Part:
         return duration / self.divisions
 
     def _snapped(self, time: Fraction) -> Fraction:
-        return _snapped(time) if self.is_rounded else time
-
-
-@lru_cache(maxsize=4096)
-def _snapped(time: Fraction) -> Fraction:
-    """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
-    third; what is near no note, such as a grace note's playback, goes to the triplets of 64ths."""
-    if time.denominator <= _SIMPLE[-1]:
-        return time
-    for parts in _SIMPLE:
-        near = Fraction(round(time * parts), parts)
-        if abs(near - time) <= _NEAR:
-            return near
-    return Fraction(round(time * 96), 96)
-
-
-def _is_rounded(part: Any) -> bool:
-    """Whether a duration is one that no note has with up to three dots, in a tuplet or not: too
-    fine, or as odd as 17/240 of a quarter."""
-    seen: set[tuple[str | None, str | None]] = set()
-    divisions: str | None = "1"
-    for element in part.iter("divisions", "duration"):
-        if element.tag == "divisions":
-            divisions = element.text
-        else:
-            seen.add((element.text, divisions))
-    for pair in seen:
-        if not all(text and _NUMBER.fullmatch(text) for text in pair):
-            continue
-        duration, units = (Fraction(str(text).strip()) for text in pair)
-        if not units:
-            continue
-        quarters = duration / units
-        under, over = quarters.denominator, quarters.numerator
-        if under > _FINEST and over not in _DOTTED:
-            return True
-        if under & (under - 1) and over // (over & -over or 1) > _DOTTED[-1]:
-            return True
-    return False
+        return snapped(time) if self.is_rounded else time
 
 
 def _meter(time: Any) -> Fraction | None:
@@ -394,23 +323,6 @@ def _meter(time: Any) -> Fraction | None:
     types = [str(part.text or "") for part in time.iterfind("beat-type")]
     parts = [meter_length(f"{b}/{t}") for b, t in zip(beats, types, strict=False)]
     return sum((4 * part for part in parts if part is not None), Fraction(0)) or None
-
-
-def number(element: Any, child: str) -> Fraction | None:
-    """A child's number, decimals included (`xs:decimal`); None if there is no such child.
-
-    Raises:
-        BadInput: it is no number.
-    """
-    text = element.findtext(child)
-    if text is None:
-        return None
-    try:
-        if not _NUMBER.fullmatch(text):
-            return Fraction(int(float(text[:20])))
-        return Fraction(text.strip())
-    except (ValueError, OverflowError):
-        raise BadInput(f"<{child}> is {text[:20]!r}, not a number") from None
 
 
 def _respelt(step: int, alter: Fraction) -> tuple[int, Fraction]:

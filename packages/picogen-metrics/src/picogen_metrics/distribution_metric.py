@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
 from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED, Plot
+from picogen_core.protocols import CONDENSED
+from picogen_core.summaries import Plot
 from pydantic import Field
 
 from picogen_metrics import noise

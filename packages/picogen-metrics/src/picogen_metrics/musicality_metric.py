@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined
 from picogen_core.pieces import Piece
-from picogen_core.protocols import HeatMap
+from picogen_core.summaries import HeatMap
 from pydantic import Field
 
 from picogen_metrics import musicality

@@ -52,7 +52,7 @@ def data(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Prepare music for training, or tell what a prepared folder holds (data info DIR)."""
+    """Prepare music for training, or report what a prepared folder holds (data info DIR)."""
     if sources[0] == "info" and output_dir is None:
         _info(sources[1:], as_json)
         return

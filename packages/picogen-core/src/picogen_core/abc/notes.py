@@ -1,4 +1,4 @@
-"""The one reader of notes: for metrics, for the loss and for whoever asks what a text sounds like.
+"""The one reader of notes: for metrics, for the loss, for all that needs what a text sounds like.
 
 It reads what is there and never raises: tune books, `V:` lines, inline `[V:1]`, and NotaGen's
 interleaved form, where one line holds the same bars of all voices.

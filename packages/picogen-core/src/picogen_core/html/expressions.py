@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from picogen_core.html.names import BUILTINS, METHODS, attribute, local
+from picogen_core.html.names import BUILTINS, CLASS_SHIMS, METHODS, SHIMS, attribute, local, shim
 from picogen_core.html.patterns import spell_pattern
 from picogen_core.html.values import spell_value
 
@@ -24,23 +24,6 @@ _COMPARE = {
     ast.LtE: "$le({},{})", ast.GtE: "$le({1},{0})", ast.Is: "$same({},{})",
     ast.IsNot: "!$same({},{})", ast.In: "$in({},{})", ast.NotIn: "!$in({},{})",
 }  # fmt: skip
-_SHIMS = {
-    "fractions.Fraction": "$Fraction",
-    "collections.Counter": "$Counter",
-    "itertools.pairwise": "$pairwise",
-    "itertools.accumulate": "$accumulate",
-    "itertools.chain": "$chain",
-    "itertools.zip_longest": "$zip_longest",
-    "dataclasses.replace": "$replaced",
-    "unidecode.unidecode_expect_ascii": "$unidecode",
-    "math.gcd": "$gcd",
-    "math.lcm": "$lcm",
-    "bisect.bisect_right": "$bisect",
-    "_bisect.bisect_right": "$bisect",
-    "picogen_core.abc.patches.encode_prompt": "$encode_prompt",
-    "picogen_core.abc.macros.Macros": "$NoMacros",
-}
-_CLASS_SHIMS = frozenset(["$Fraction", "$Counter", "$NoMacros"])
 
 
 class Expressions:
@@ -117,7 +100,7 @@ class Expressions:
         raise TypeError(f"{self.module.__name__}: {name} has no translation")
 
     def _global(self, name: str, value: Any) -> str:
-        known = _shim(value)
+        known = shim(value)
         if known:
             return known
         plain = inspect.unwrap(value) if callable(value) else value
@@ -312,9 +295,9 @@ class Expressions:
         if found is not None:
             called = self.expression(function)
             if inspect.isclass(inspect.unwrap(found)) and not called.startswith("$b."):
-                if called in _CLASS_SHIMS:
+                if called in CLASS_SHIMS:
                     return f"{called}.make({given})"
-                if called in _SHIMS.values():
+                if called in SHIMS.values():
                     return f"{called}({given})"
                 if issubclass(found, tuple):
                     return f"{called}.$new({given})"
@@ -414,8 +397,3 @@ class Expressions:
             raise TypeError(f"{self.module.__name__}: {ast.unparse(node)}: whose method is it?")
         given = self._arguments(node, found, skip=1)
         return f"{where}.{attribute(name)}({given})"
-
-
-def _shim(value: Any) -> str:
-    module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
-    return _SHIMS.get(f"{module}.{name}", "")

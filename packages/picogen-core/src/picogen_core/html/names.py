@@ -184,6 +184,31 @@ METHODS = frozenset(
 )
 """Methods of Python's own types: which one is meant shows only while the page runs."""
 
+SHIMS = {
+    "fractions.Fraction": "$Fraction",
+    "collections.Counter": "$Counter",
+    "itertools.pairwise": "$pairwise",
+    "itertools.accumulate": "$accumulate",
+    "itertools.chain": "$chain",
+    "itertools.zip_longest": "$zip_longest",
+    "dataclasses.replace": "$replaced",
+    "unidecode.unidecode_expect_ascii": "$unidecode",
+    "math.gcd": "$gcd",
+    "math.lcm": "$lcm",
+    "bisect.bisect_right": "$bisect",
+    "_bisect.bisect_right": "$bisect",
+    "picogen_core.abc.patches.encode_prompt": "$encode_prompt",
+    "picogen_core.abc.macros.Macros": "$NoMacros",
+}
+"""What `runtime.js` has in place of functions and classes of other modules."""
+CLASS_SHIMS = frozenset(["$Fraction", "$Counter", "$NoMacros"])
+"""Those of them that are classes."""
+
+
+def shim(value: Any) -> str:
+    module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+    return SHIMS.get(f"{module}.{name}", "")
+
 
 def local(name: str) -> str:
     """A variable."""

@@ -12,7 +12,6 @@ from importlib.resources import files
 
 from lxml import etree
 
-from picogen_core.protocols import HeatMap, Plot
 from picogen_core.report.drawing import (
     BOTTOM,
     COLOURS,
@@ -35,6 +34,7 @@ from picogen_core.report.drawing import (
     svg_name,
     write,
 )
+from picogen_core.summaries import HeatMap, Plot
 
 _LEVELS = 12
 _FEW = 24

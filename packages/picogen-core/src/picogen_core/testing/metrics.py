@@ -10,8 +10,9 @@ from typing import Any
 
 from picogen_core.errors import PicogenError, Undefined
 from picogen_core.pieces import Piece
-from picogen_core.protocols import Row, Summary, Value
+from picogen_core.protocols import Row
 from picogen_core.registry import Entry
+from picogen_core.summaries import Summary, Value
 from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.samples import EMPTY

@@ -15,7 +15,7 @@ from picogen_core.data.batches import eval_batches
 from picogen_core.data.crops import crop
 from picogen_core.data.store import Dataset
 from picogen_core.model.student import GenericStudent
-from picogen_core.protocols import Value
+from picogen_core.summaries import Value
 
 RESAMPLES = 1000
 

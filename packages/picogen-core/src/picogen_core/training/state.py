@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from picogen_core.options import MAX_COUNT
-from picogen_core.protocols import Value
+from picogen_core.summaries import Value
 
 STATE = "training.safetensors"
 

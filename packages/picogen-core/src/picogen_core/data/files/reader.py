@@ -1,4 +1,4 @@
-"""Score files as ABC, asked of a worker process."""
+"""Score files as ABC, read by a worker process."""
 
 from __future__ import annotations
 

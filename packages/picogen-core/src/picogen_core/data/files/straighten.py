@@ -19,7 +19,8 @@ from picogen_core.abc.transpose import within_seven
 from picogen_core.abc.voices import SEMITONES, Bar
 from picogen_core.data.files.xml_marks import clean_direction, clean_harmony, clean_note
 from picogen_core.data.files.xml_tuplets import Item, mark_tuplet, sum_of_beats, tuplets_of
-from picogen_core.xml_notes import Placed, XmlScore, number
+from picogen_core.xml_notes import Placed, XmlScore
+from picogen_core.xml_times import number
 
 _ACCIDENTALS = {
     "double-flat": -2, "flat-flat": -2, "flat": -1, "natural": 0,

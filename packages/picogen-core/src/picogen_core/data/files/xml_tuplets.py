@@ -10,7 +10,8 @@ from typing import Any
 from lxml import etree
 
 from picogen_core.abc.spell import odd_part
-from picogen_core.xml_notes import Placed, number
+from picogen_core.xml_notes import Placed
+from picogen_core.xml_times import number
 
 
 @dataclass

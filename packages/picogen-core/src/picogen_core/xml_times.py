@@ -1,0 +1,73 @@
+"""Numbers and times of MusicXML, brought to times that notes can have."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from picogen_core.errors import BadInput
+
+_FINEST = 256  # 1024ths in a quarter
+_DOTTED = (1, 3, 7, 15)
+_SIMPLE = (
+    1, 2, 4, 8, 16, 3, 6, 12, 24, 48, 5, 10, 20, 40, 7, 14, 28, 9, 18, 36, 11, 22, 13, 26, 32, 64,
+)  # fmt: skip
+_NEAR = Fraction(1, 512)
+_NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
+
+
+def number(element: Any, child: str) -> Fraction | None:
+    """A child's number, decimals included (`xs:decimal`); None if there is no such child.
+
+    Raises:
+        BadInput: it is no number.
+    """
+    text = element.findtext(child)
+    if text is None:
+        return None
+    try:
+        if not _NUMBER.fullmatch(text):
+            return Fraction(int(float(text[:20])))
+        return Fraction(text.strip())
+    except (ValueError, OverflowError):
+        raise BadInput(f"<{child}> is {text[:20]!r}, not a number") from None
+
+
+@lru_cache(maxsize=4096)
+def snapped(time: Fraction) -> Fraction:
+    """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
+    third; what is near no note, such as a grace note's playback, goes to the triplets of 64ths."""
+    if time.denominator <= _SIMPLE[-1]:
+        return time
+    for parts in _SIMPLE:
+        near = Fraction(round(time * parts), parts)
+        if abs(near - time) <= _NEAR:
+            return near
+    return Fraction(round(time * 96), 96)
+
+
+def is_rounded(part: Any) -> bool:
+    """Whether a duration is one that no note has with up to three dots, in a tuplet or not: too
+    fine, or as odd as 17/240 of a quarter."""
+    seen: set[tuple[str | None, str | None]] = set()
+    divisions: str | None = "1"
+    for element in part.iter("divisions", "duration"):
+        if element.tag == "divisions":
+            divisions = element.text
+        else:
+            seen.add((element.text, divisions))
+    for pair in seen:
+        if not all(text and _NUMBER.fullmatch(text) for text in pair):
+            continue
+        duration, units = (Fraction(str(text).strip()) for text in pair)
+        if not units:
+            continue
+        quarters = duration / units
+        under, over = quarters.denominator, quarters.numerator
+        if under > _FINEST and over not in _DOTTED:
+            return True
+        if under & (under - 1) and over // (over & -over or 1) > _DOTTED[-1]:
+            return True
+    return False
