@@ -89,9 +89,9 @@ def test_the_options_of_one(run):
     lines = result.stdout.splitlines()
     assert lines[0] == "backbone gru (picogen-gru 0.1.0): A mixer."
     assert lines[1:4] == ["compiled step: no", "export: nothing", "recurrent: no"]
-    assert lines[4] == "weights: nothing"
-    assert lines[6].split() == ["layers", "int,", ">=", "1", "2", "Stacked", "[GRU]", "layers."]
-    assert lines[7].split() == ["sizes", "list[int]", "required", "Sizes."]
+    assert lines[4:6] == ["script: no", "weights: nothing"]
+    assert lines[7].split() == ["layers", "int,", ">=", "1", "2", "Stacked", "[GRU]", "layers."]
+    assert lines[8].split() == ["sizes", "list[int]", "required", "Sizes."]
 
 
 def test_a_metric_shows_its_unit_direction_and_needs(run):
@@ -110,6 +110,7 @@ def test_the_options_of_one_as_json(run):
         "export": [],
         "compiled_step": False,
         "recurrent": False,
+        "script": False,
         "weights": [],
         "options": [
             {

@@ -25,6 +25,7 @@ FACTS = {
     "export",
     "compiled_step",
     "recurrent",
+    "script",
     "weights",
 }
 
@@ -68,8 +69,9 @@ def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
         for key, value in facts.items()
         if not callable(value)
     }
-    if hasattr(entry.spec, "compiled_step"):
-        facts["compiled_step"] = entry.spec.compiled_step is not None
+    for step in ("compiled_step", "script"):
+        if hasattr(entry.spec, step):
+            facts[step] = getattr(entry.spec, step) is not None
     origin = {"distribution": entry.distribution, "version": entry.version}
     return {"kind": entry.kind, **facts, "name": known.label(entry), **origin}
 
