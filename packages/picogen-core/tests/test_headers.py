@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from picogen_core.abc.grammar.fields import EVERYTHING
+from picogen_core.abc.grammar.fields import EVERYTHING, inline_fields
 from picogen_core.abc.patches import encode
 from picogen_core.data.headers import Headers, count_headers, known_headers
 from picogen_core.data.store import Encoded, from_encoded
@@ -195,3 +195,12 @@ def test_an_instrument_is_named_with_the_nearest():
 
 def test_requests_are_none_by_default():
     assert requested_fields(None, None, None) == {}
+
+
+def test_no_percussion_staff_comes_where_a_key_is_requested() -> None:
+    free, held = EVERYTHING, requesting(EVERYTHING, (("K", "G"),))
+    assert "V:1 perc" in free.header_lines("LMK", 0, 4)
+    assert "V:1 perc" not in held.header_lines("LMK", 0, 4)
+    assert "V:1 alto" in held.header_lines("LMK", 0, 4)
+    assert "K:perc" in inline_fields(free, False)
+    assert "K:perc" not in inline_fields(held, False)

@@ -76,8 +76,12 @@ class FieldChoices:
         if seen.endswith("M"):
             lines += [f"K:{key}" for key in self.keys]
         if "K" in seen and voices < most:
-            lines += [f"V:{voices + 1} {clef}" for clef in CLEFS]
+            lines += [f"V:{voices + 1} {clef}" for clef in self.clefs()]
         return tuple(lines)
+
+    def clefs(self) -> tuple[str, ...]:
+        """Clefs of voices. A percussion staff has no key, so none comes where a key is requested."""
+        return tuple(clef for clef in CLEFS if clef != "perc" or "K" not in self.requested)
 
 
 @lru_cache(maxsize=64)
@@ -87,7 +91,7 @@ def inline_fields(choices: FieldChoices, units: bool) -> Spellings:
         "K": choices.keys, "M": choices.meters, "Q": choices.tempos,
         "L": choices.units if units else (),
     }  # fmt: skip
-    spelt = [f"K:{clef}" for clef in CLEFS]
+    spelt = [f"K:{clef}" for clef in choices.clefs()]
     for letter, known in values.items():
         if letter not in choices.requested:
             spelt += [f"{letter}:{value}" for value in known]
