@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from picogen_core import BadInput, PicogenError
 from picogen_core.data.types import SourcePiece
+from picogen_core.errors import BadInput, PicogenError
 from picogen_core.registry import Entry, registry
 from picogen_core.score_file import files_below, kind_of, read_file
 from picogen_core.specs import SourceSpec
