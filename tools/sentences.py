@@ -22,7 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("*.md", "docs/**/*.md", "packages/*/README.md", "examples/*/README.md")
+PAGES = (
+    "*.md",
+    "docs/**/*.md",
+    "packages/*/README.md",
+    "packages/**/MODEL_CARD.md",
+    "examples/*/*.md",
+)
 SOURCES = ("packages/*/src/**/*.py", "examples/*/src/**/*.py", "tools/*.py")
 GENERATED = ("docs/eight-pieces.md",)
 SHOWN = 10
@@ -36,6 +42,7 @@ _ITEM = re.compile(r"^ *(?:[-*+]|\d+[.)]) +")
 _SHORT = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|No|Fig|al|St|Op|op|pp)\.", re.I)
 _WORD = re.compile(r"\S*\w\S*")
 _SECTION = re.compile(r"^ *(Args|Arguments|Raises|Returns|Yields|Attributes|Examples?):? *$")
+_CODE_LINE = (">>>", "{", "#")
 _TERM = re.compile(r"^ *[\w*, ]{1,30}: +(?=\S)")
 
 
@@ -92,9 +99,7 @@ def _prose(docstring: str) -> Iterator[str]:
         if _SECTION.match(line):
             in_section = True
             yield ""
-        elif line.startswith("    ") and not in_section:
-            yield ""
-        elif line.lstrip().startswith((">>>", "{", "#")):
+        elif line.lstrip().startswith(_CODE_LINE) or (line.startswith("    ") and not in_section):
             yield ""
         else:
             in_section = in_section and (not line or line.startswith(" "))
