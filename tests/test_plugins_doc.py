@@ -8,10 +8,12 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from picogen_cli.main import main
+from picogen_core import LossBatch
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
 from picogen_core.discovery import HOOKS
@@ -114,6 +116,13 @@ def test_every_hook_is_in_the_table(hook, kind):
         assert re.search(
             rf"^\| \[{kind}\]\(#.*\| `{hook}` \| `{kind.capitalize()}Spec` \|$", page, re.M
         )
+
+
+def test_every_field_of_a_batch_is_in_the_table():
+    wanted = {field.name for field in fields(LossBatch)} | {"student_log_probabilities"}
+    for page in (PAGE, CHINESE):
+        rows = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \| (?:\[[NM].*?\])? \|", page, re.M)
+        assert set(re.findall(r"`(\w+)`", " ".join(rows))) == wanted
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@
     python tools/plugin_docs.py --check   # exit 1 if one is not what it would be
 
 A generated part stands between `<!-- example: KIND NAME -->` or `<!-- options: KIND -->` and
-`<!-- end -->`. Examples are what `picogen plugins new KIND NAME` writes. Tables list the options of
-what PiCo-Gen ships.
+`<!-- end -->`. Examples are what `picogen plugins new KIND NAME` writes; for `pyproject` it is the
+file of that name. Tables list the options of what PiCo-Gen ships.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def filled(page: str) -> str:
 
 
 def _example(kind: str, name: str) -> str:
+    if kind == "pyproject":
+        return f"```toml\n{Package('backbone', name).files()['pyproject.toml']}```\n"
     return f"```python\n{Package(kind, name).source()}```\n"
 
 
