@@ -17,26 +17,23 @@ ENV = ROOT / ".venv"
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "installed.sha256"
 PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli")
-DEVELOPMENT = (
-    "pytest>=8",
-    "pytest-timeout>=2.3",
-    "pytest-xdist>=3.6",
-    "ruff==0.17.6",
-    "mypy==2.4.1",
-    "beartype>=0.19",
-    "hatchling>=1.25",
-    "rwkv>=0.8.30",
-    "wandb>=0.19",
-    "onnx>=1.17",
-    "onnxscript>=0.5",
-    "onnxruntime>=1.20",
-    "hypothesis>=6.100",
-)
+GROUP = "dev"  # of [dependency-groups] in pyproject.toml
+
+
+def requirements(group: str = GROUP) -> list[str]:
+    """Return the requirements of a dependency group, those of included groups among them."""
+    import tomllib
+
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    found = []
+    for item in groups[group]:
+        found += requirements(item["include-group"]) if isinstance(item, dict) else [item]
+    return found
 
 
 def fingerprint() -> str:
     """Of all that decides what is installed."""
-    parts = [sys.version, str(ROOT), *DEVELOPMENT, (ROOT / "constraints.txt").read_text()]
+    parts = [sys.version, str(ROOT), *requirements(), (ROOT / "constraints.txt").read_text()]
     parts += [(ROOT / "packages" / name / "pyproject.toml").read_text() for name in PACKAGES]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -48,7 +45,7 @@ def set_up() -> None:
     print("Setting up .venv; this takes a few minutes once.", file=sys.stderr, flush=True)
     venv.create(ENV, with_pip=True, clear=ENV.exists() and not PYTHON.exists())
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["-c", str(ROOT / "constraints.txt"), *DEVELOPMENT]
+    command += ["-c", str(ROOT / "constraints.txt"), *requirements()]
     for name in PACKAGES:
         command += ["-e", str(ROOT / "packages" / name)]
     subprocess.run(command, check=True)

@@ -1,5 +1,6 @@
 """Things by name, and messages that say what to do about a wrong one."""
 
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,6 +10,7 @@ from picogen_core import (
     MetricSpec,
     Options,
     PluginError,
+    ShippedWeights,
     UnknownName,
     hookimpl,
 )
@@ -129,6 +131,54 @@ def test_a_name_of_two_distributions_needs_its_full_form(two):
 def test_a_full_name_of_the_wrong_distribution_is_unknown(two):
     with pytest.raises(UnknownName, match="no backbone is called 'lstm@other'"):
         two.get("backbone", "lstm@other")
+
+
+@pytest.fixture
+def claimed():
+    """A plugin that comes first in every order claims what PiCo-Gen ships."""
+    modules = {
+        "a-rival": plugin("gru", "lstm"), "picogen-backbones": plugin("gru"),
+        "z-rival": plugin("gru", "lstm"),
+    }  # fmt: skip
+    return Registry.from_modules(modules, version="0.2")
+
+
+def test_a_name_that_picogen_ships_keeps_its_meaning(claimed):
+    assert claimed.get("backbone", "gru").distribution == "picogen-backbones"
+    assert claimed.get("metric", "gru-metric").distribution == "picogen-backbones"
+    assert claimed.get("backbone", "gru@a-rival").distribution == "a-rival"
+    with pytest.raises(UnknownName, match="Say which: lstm@a-rival or lstm@z-rival"):
+        claimed.get("backbone", "lstm")
+    assert [claimed.label(entry) for entry in claimed.all("backbone")] == [
+        "gru@a-rival", "gru", "gru@z-rival", "lstm@a-rival", "lstm@z-rival",
+    ]  # fmt: skip
+    assert claimed.clashes()[0] == (
+        "backbone 'gru' comes from a-rival 0.2 and picogen-backbones 0.2 and z-rival 0.2. "
+        "'gru' means that of picogen-backbones; name the other in full: gru@a-rival, gru@z-rival."
+    )
+
+
+def test_weights_that_picogen_ships_keep_their_names():
+    def bringing(folder):
+        @hookimpl
+        def picogen_backbones():
+            brought = {"tunes": ShippedWeights(Path(folder), "Tunes.")}
+            yield BackboneSpec(
+                name="gru", summary="A.", config=lambda: GruOptions, build=build_gru,
+                weights=brought,
+            )  # fmt: skip
+
+        module = ModuleType(f"weights_{folder}")
+        module.picogen_backbones = picogen_backbones
+        return module
+
+    both = Registry.from_modules(
+        {"a-rival": bringing("theirs"), "picogen-backbones": bringing("ours")}
+    )
+    assert {name: str(one.folder) for name, one in both.weights().items()} == {
+        "tunes": "ours",
+        "tunes@a-rival": "theirs",
+    }
 
 
 def test_faults_in_options_say_where():

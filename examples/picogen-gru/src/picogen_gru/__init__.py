@@ -1,1 +1,1 @@
-"""A GRU backbone for PiCo-Gen."""
+"""One part of each kind for PiCo-Gen: backbone, head, loss, metric and source."""

@@ -35,9 +35,8 @@ DEFAULT_DATA = {
 
 def default_data(reporter: Reporter, name: str = "tunes") -> Path:
     """Return the folder of one of `DEFAULT_DATA`, prepared now if it is not there."""
+    from picogen_core.data.open_sources import open_sources
     from picogen_core.data.prepare import prepare
-
-    from picogen_cli.sources import open_sources
 
     wanted = DEFAULT_DATA[name]
     folder = cache_dir() / f"{name}-{FORMAT}"

@@ -19,7 +19,9 @@ from picogen_cli.commands.demo import demo
 from picogen_cli.commands.evaluate import evaluate
 from picogen_cli.commands.export import export
 from picogen_cli.commands.generate import generate
-from picogen_cli.commands.plugins import plugins
+from picogen_cli.commands.plugin_check import check
+from picogen_cli.commands.plugin_new import new
+from picogen_cli.commands.plugins import plugins, show
 from picogen_cli.commands.train import RESUME, distill, train
 
 GOES_ON = {
@@ -34,6 +36,9 @@ GOES_ON = {
     "demo": "Begin again in another folder.",
 }
 """What to do after a signal."""
+
+PLUGINS = ("list", "show", "check", "new")
+"""What `picogen plugins` does; `list` where nothing else is named."""
 
 app = typer.Typer(
     name="picogen",
@@ -50,7 +55,14 @@ app.command("eval")(evaluate)
 app.command()(convert)
 app.command()(compare)
 app.command()(export)
-app.command()(plugins)
+_plugins = typer.Typer(
+    help="List the installed plugins, show or check one, or begin one of your own."
+)
+_plugins.command("list")(plugins)
+_plugins.command()(show)
+_plugins.command()(check)
+_plugins.command()(new)
+app.add_typer(_plugins, name="plugins")
 app.command()(demo)
 
 
@@ -123,9 +135,17 @@ def _told(error: BaseException) -> str:
 
 
 def _spelt_out(arguments: list[str]) -> list[str]:
-    """`train --resume` is `train --resume auto`: typer has no option with a value to leave out."""
+    """`train --resume` is `train --resume auto`: typer has no option with a value to leave out.
+    `plugins [KIND [NAME]]` is `plugins list …`."""
     command = next((word for word in arguments if not word.startswith("-")), "")
     found = list(arguments)
+    if command == "plugins":
+        place = found.index("plugins") + 1
+        words = [word for word in found[place:] if not word.startswith("-")]
+        asked_for_help = not words and "--help" in found[place:]
+        if not asked_for_help and words[:1] not in [[one] for one in PLUGINS]:
+            found.insert(place, "list")
+        return found
     if command not in ("train", "distill"):
         return found
     for i, argument in reversed(list(enumerate(arguments))):

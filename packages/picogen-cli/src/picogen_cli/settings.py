@@ -88,6 +88,11 @@ def read_sets(
     return options
 
 
+def read_assignments(items: Sequence[str]) -> dict[str, Any]:
+    """`OPTION=VALUE` as options of one plugin. Raises `ConfigError` for another form."""
+    return dict(_assignment(item) for item in items)
+
+
 def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
     """Give a backbone the options that it shares with that of the preset and that nobody set."""
     if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:

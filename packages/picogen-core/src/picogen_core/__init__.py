@@ -1,4 +1,10 @@
-"""PiCo-Gen's core: the contracts a plugin meets. Importing it loads neither torch nor numpy."""
+"""PiCo-Gen's core: the contracts a plugin meets, and the way from music to a student.
+
+Importing it loads neither torch nor numpy. What needs them is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from picogen_core.errors import (
     BadCheckpoint,
@@ -34,7 +40,44 @@ from picogen_core.specs import (
 )
 from picogen_core.summaries import Summary, Value
 
+if TYPE_CHECKING:
+    from picogen_core.data.open_sources import open_sources
+    from picogen_core.data.prepare import Prepared, prepare
+    from picogen_core.data.types import SourcePiece
+    from picogen_core.generation import load
+    from picogen_core.pieces import Piece
+    from picogen_core.registry import build
+    from picogen_core.scoring import ScoreReport, ScoreRequest, score_folder
+    from picogen_core.training.config import TrainConfig
+    from picogen_core.training.loop import run_training
+    from picogen_core.training.state import RunResult
+
 __version__ = "0.1.0"
+
+LAZY = {
+    "Piece": "pieces",
+    "Prepared": "data.prepare",
+    "RunResult": "training.state",
+    "ScoreReport": "scoring",
+    "ScoreRequest": "scoring",
+    "SourcePiece": "data.types",
+    "TrainConfig": "training.config",
+    "build": "registry",
+    "load": "generation",
+    "open_sources": "data.open_sources",
+    "prepare": "data.prepare",
+    "run_training": "training.loop",
+    "score_folder": "scoring",
+}
+"""Names that are imported at their first use, and the module of each."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return one of `LAZY`. Raises `AttributeError` for any other name."""
+    if name not in LAZY:
+        raise AttributeError(f"module 'picogen_core' has no attribute {name!r}")
+    return getattr(import_module(f"picogen_core.{LAZY[name]}"), name)
+
 
 __all__ = [
     "Backbone",
@@ -54,15 +97,28 @@ __all__ = [
     "NoteIndex",
     "Options",
     "PicogenError",
+    "Piece",
     "PluginError",
+    "Prepared",
     "Row",
+    "RunResult",
+    "ScoreReport",
+    "ScoreRequest",
     "Script",
     "ShippedWeights",
     "Source",
+    "SourcePiece",
     "SourceSpec",
     "Summary",
+    "TrainConfig",
     "Undefined",
     "UnknownName",
     "Value",
+    "build",
     "hookimpl",
+    "load",
+    "open_sources",
+    "prepare",
+    "run_training",
+    "score_folder",
 ]

@@ -86,7 +86,7 @@ def make_plan(entry: Entry[Any], options: Mapping[str, Any], dependency: str = "
     resolved = entry.options(options).model_dump(mode="json")
     seen = [entry.address, entry.version, _code(entry), resolved, dependency]
     key = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
-    return Plan(entry.name, entry.address, options, key)
+    return Plan(registry().label(entry), entry.address, options, key)
 
 
 def measure_all(

@@ -32,10 +32,10 @@ class Reference:
 
 
 def shipped_references() -> dict[str, Path]:
-    """The files that the installed metrics ship, by name."""
+    """The files that the installed metrics ship, by name. PiCo-Gen's own keep their names."""
     return {
         name: file
-        for entry in registry().all("metric")
+        for entry in sorted(registry().all("metric"), key=lambda entry: entry.shipped)
         for name, file in entry.spec.references.items()
     }
 

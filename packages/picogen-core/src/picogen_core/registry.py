@@ -28,6 +28,9 @@ from picogen_core.suggest import did_you_mean
 
 S_co = TypeVar("S_co", bound=Spec, covariant=True)
 
+SHIPPED = frozenset({"picogen-core", "picogen-backbones", "picogen-metrics"})
+"""Distributions that own their plain names: no other plugin changes what `rwkv` means."""
+
 
 @dataclass(frozen=True)
 class Entry(Generic[S_co]):
@@ -46,6 +49,11 @@ class Entry(Generic[S_co]):
     def address(self) -> str:
         """The name that stays unambiguous: `lstm@picogen-foo`."""
         return f"{self.spec.name}@{self.distribution}"
+
+    @property
+    def shipped(self) -> bool:
+        """Whether PiCo-Gen itself brings it."""
+        return _normal(self.distribution) in SHIPPED
 
     @property
     def where(self) -> str:
@@ -147,6 +155,8 @@ class Registry:
     def get(self, kind: str, name: str) -> Entry[Any]:
         """The entry of that name, `lstm` or `lstm@picogen-foo`.
 
+        A plain name that PiCo-Gen ships is the shipped one, whoever else claims it.
+
         Raises:
             UnknownName: nobody brings it, or two do and the name does not say which.
         """
@@ -156,6 +166,7 @@ class Registry:
             for entry in self.all(kind)
             if entry.name == plain and _same_distribution(entry, distribution)
         ]
+        found = [entry for entry in found if entry.shipped] or found
         if not found:
             raise UnknownName(self._unknown(kind, name))
         if len(found) > 1:
@@ -164,16 +175,16 @@ class Registry:
 
     def weights(self) -> dict[str, ShippedWeights]:
         """The trained models that backbones bring, by name: `tunes`, or `tunes@picogen-foo` where
-        two distributions bring one."""
+        two distributions bring one. Those that PiCo-Gen ships keep their plain names."""
         brought = [
-            (name, entry.distribution, shipped)
+            (name, entry, weights)
             for entry in self.all("backbone")
-            for name, shipped in entry.spec.weights.items()
+            for name, weights in entry.spec.weights.items()
         ]
         names = [name for name, _, _ in brought]
         return {
-            name if names.count(name) == 1 else f"{name}@{distribution}": shipped
-            for name, distribution, shipped in brought
+            name if names.count(name) == 1 or entry.shipped else f"{name}@{entry.distribution}": w
+            for name, entry, w in brought
         }
 
     def clashes(self) -> tuple[str, ...]:
@@ -186,7 +197,7 @@ class Registry:
     def label(self, entry: Entry[Any]) -> str:
         """The shortest name that `get` takes: plain, or with the distribution where it must be."""
         namesakes = [other for other in self.all(entry.kind) if other.name == entry.name]
-        return entry.name if len(namesakes) == 1 else entry.address
+        return entry.name if len(namesakes) == 1 or entry.shipped else entry.address
 
     def _unknown(self, kind: str, name: str) -> str:
         labels = [self.label(entry) for entry in self.all(kind)]
@@ -225,5 +236,12 @@ def _normal(distribution: str) -> str:
 def _clash(entries: list[Entry[Any]]) -> str:
     kind, name = entries[0].kind, entries[0].name
     sides = " and ".join(f"{entry.distribution} {entry.version}" for entry in entries)
+    owner = next((entry for entry in entries if entry.shipped), None)
+    if owner is not None:
+        others = ", ".join(entry.address for entry in entries if not entry.shipped)
+        return (
+            f"{kind} {name!r} comes from {sides}. {name!r} means that of {owner.distribution}; "
+            f"name the other in full: {others}."
+        )
     addresses = " or ".join(entry.address for entry in entries)
     return f"{kind} {name!r} comes from {sides}. Say which: {addresses}."

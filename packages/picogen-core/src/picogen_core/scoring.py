@@ -134,7 +134,7 @@ def score_pieces(
         try:
             plans.append(_plan(entry, request))
         except PluginError as error:
-            broken[entry.name] = reason(error)
+            broken[registry().label(entry)] = reason(error)
     known = Measured()
     with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
         found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
@@ -200,7 +200,7 @@ def _check_needs(
 
 
 def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:
-    options = dict(request.options.get(entry.name, {}))
+    options = dict(request.options.get(registry().label(entry), {}))
     dependency = ""
     if "checkpoint" in entry.spec.needs and request.checkpoint is not None:
         from picogen_core.model.checkpoint import digest

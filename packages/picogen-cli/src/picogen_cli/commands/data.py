@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from picogen_core.data.open_sources import open_sources
 from picogen_core.options import MAX_SEED
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
-from picogen_cli.sources import open_sources
 
 
 def data(

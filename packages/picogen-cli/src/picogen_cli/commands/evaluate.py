@@ -174,12 +174,13 @@ def _write_page(
 
 def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
     """Every metric whose needs are met; a model is run only if one is given. What judges whether
-    the scores are sound comes first."""
+    the scores are sound comes first. A namesake of another metric runs only where it is named."""
     from picogen_core.registry import registry
 
     given = {"reference": reference, "checkpoint": checkpoint}
     entries = sorted(registry().all("metric"), key=lambda entry: not entry.spec.judges_faults)
-    return [entry.name for entry in entries if all(given[need] for need in entry.spec.needs)]
+    own = [entry for entry in entries if registry().label(entry) == entry.name]
+    return [entry.name for entry in own if all(given[need] for need in entry.spec.needs)]
 
 
 def _open_once(reference: str | None) -> Any:

@@ -1,4 +1,4 @@
-"""`picogen plugins`: what is installed, what it takes, and what failed to load."""
+"""`picogen plugins list` and `show`: what is installed, what it takes, and what failed to load."""
 
 from __future__ import annotations
 
@@ -43,22 +43,33 @@ def plugins(
     if kind is not None and name is not None:
         listed = [known.get(kind, name)]
         shown = {**_about(known, listed[0]), "options": _options(listed[0])}
+        brought = _weights(known, listed)
     else:
         listed = [entry for k in ([kind] if kind else KINDS) for entry in known.all(k)]
         shown = _listing(known, listed)
+        brought = shown["weights"]
     faults = _faults(known, listed) if check else []
     if check:
         shown["faults"] = faults
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
     elif "options" in shown:
-        _print_one(shown)
+        _print_one(shown, brought)
     else:
         _print_all(shown)
     for fault in faults:
         typer.echo(f"check failed: {fault}", err=True)
     if faults:
         raise typer.Exit(1)
+
+
+def show(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
+    name: Annotated[str, typer.Argument(help="Its name, or NAME@DISTRIBUTION.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show one plugin: its options, where it comes from, the weights it brings."""
+    plugins(kind, name, False, as_json)
 
 
 def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
@@ -83,14 +94,18 @@ def _options(entry: Entry[Any]) -> list[dict[str, Any]]:
 def _listing(known: Registry, entries: list[Entry[Any]]) -> dict[str, Any]:
     return {
         "plugins": [_about(known, entry) for entry in entries],
-        "weights": [
-            {"name": name, "summary": shipped.summary, "folder": str(shipped.folder)}
-            for name, shipped in known.weights().items()
-            if any(shipped in getattr(entry.spec, "weights", {}).values() for entry in entries)
-        ],
+        "weights": _weights(known, entries),
         "failures": [asdict(failure) for failure in known.failures],
         "clashes": list(known.clashes()),
     }
+
+
+def _weights(known: Registry, entries: list[Entry[Any]]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "summary": shipped.summary, "folder": str(shipped.folder)}
+        for name, shipped in known.weights().items()
+        if any(shipped in getattr(entry.spec, "weights", {}).values() for entry in entries)
+    ]
 
 
 def _faults(known: Registry, entries: list[Entry[Any]]) -> list[str]:
@@ -112,9 +127,7 @@ def _print_all(shown: dict[str, Any]) -> None:
             for p in shown["plugins"]
         ]
         console.print(_table(("kind", "name", "from", "what it is"), rows))
-    if shown["weights"]:
-        brought = [(one["name"], one["summary"]) for one in shown["weights"]]
-        console.print(_table(("weights", "what they write"), brought))
+    _print_weights(console, shown["weights"])
     if shown["failures"]:
         failed = [
             (f["entry_point"], f"{f['distribution']} {f['version']}", f["reason"])
@@ -125,18 +138,25 @@ def _print_all(shown: dict[str, Any]) -> None:
         console.print(Text(clash))
 
 
-def _print_one(shown: dict[str, Any]) -> None:
+def _print_weights(console: Console, brought: Sequence[Mapping[str, str]]) -> None:
+    if brought:
+        rows = [(one["name"], one["summary"]) for one in brought]
+        console.print(_table(("weights", "what they write"), rows))
+
+
+def _print_one(shown: dict[str, Any], brought: Sequence[Mapping[str, str]]) -> None:
     console = Console()
     origin = f"{shown['distribution']} {shown['version']}"
     console.print(Text(f"{shown['kind']} {shown['name']} ({origin}): {shown['summary']}"))
     for fact in sorted(shown.keys() & FACTS):
         console.print(Text(f"{fact.replace('_', ' ')}: {_plain(shown[fact])}"))
     options = [OptionInfo(**option) for option in shown["options"]]
-    if not options:
+    if options:
+        rows = [(o.name, o.type, _default(o), o.description) for o in options]
+        console.print(_table(("option", "type", "default", "what it is"), rows))
+    else:
         console.print("It has no options.")
-        return
-    rows = [(o.name, o.type, _default(o), o.description) for o in options]
-    console.print(_table(("option", "type", "default", "what it is"), rows))
+    _print_weights(console, brought)
 
 
 def _default(option: OptionInfo) -> str:

@@ -34,6 +34,8 @@ def read_path(which: str, suffixes: tuple[str, ...], options: FileOptions) -> It
         BadInput: there is no such file or folder, or nothing in it.
     """
     root = Path(which)
+    if not which.strip():
+        raise BadInput("the name of a source is empty. Give a score or a folder.")
     if not root.exists():
         raise BadInput(f"{root}: there is no such file or folder. Give a score or a folder.")
     files = _below(root, suffixes) if root.is_dir() else [root]

@@ -15,9 +15,10 @@ design"}`; if it then holds, the test fails.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec
+from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec, SourceSpec
 from picogen_core.testing.kit import DEVICES, parametrise, resolve
 
 if TYPE_CHECKING:
@@ -115,6 +116,28 @@ def metric_checks(
     )
 
 
+def source_checks(
+    what: str | SourceSpec,
+    *,
+    which: str | Path | None = None,
+    missing: str = "no-such-collection",
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Reasons | None = None,
+) -> pytest.MarkDecorator:
+    """The properties of a source; see `picogen_core.testing.sources` for each.
+
+    `which` is a collection or a path that the source has, a small one; left out, a source of ABC
+    files reads a book of three tunes. `missing` is one that it does not have.
+    """
+    from picogen_core.testing.sources import CHECKS, subject_of
+
+    return parametrise(
+        CHECKS,
+        lambda device: subject_of(resolve("source", what), options or {}, which, missing),
+        expected_failures,
+    )
+
+
 def plugin_checks(what: str, *, expected_failures: Reasons | None = None) -> pytest.MarkDecorator:
     """The properties of a plugin, given as a distribution (`"picogen-foo"`) or a module
     (`"picogen_foo.plugin"`); see `picogen_core.testing.plugins` for each."""
@@ -123,4 +146,11 @@ def plugin_checks(what: str, *, expected_failures: Reasons | None = None) -> pyt
     return parametrise(CHECKS, lambda device: PluginSubject(what), expected_failures)
 
 
-__all__ = ["backbone_checks", "head_checks", "loss_checks", "metric_checks", "plugin_checks"]
+__all__ = [
+    "backbone_checks",
+    "head_checks",
+    "loss_checks",
+    "metric_checks",
+    "plugin_checks",
+    "source_checks",
+]

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from safetensors.numpy import save_file
 from torch import Tensor
 
 from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.errors import BadCheckpoint
-from picogen_core.testing.kit import NOT_INSTALLED, Check
+from picogen_core.testing.kit import NOT_INSTALLED, Check, Skipped
 from picogen_core.testing.modules import ModuleSubject, module_check
 
 BATCH = 16  # rows of the batch that a row alone is compared with
@@ -65,7 +64,7 @@ def compiled_check(check: Check) -> Check:
         if subject.entry.spec.compiled_step is None:
             return
         if find_spec("numba") is None:
-            pytest.skip("numba is not installed")
+            raise Skipped("numba is not installed")
         module_check(check)(subject)
 
     return run

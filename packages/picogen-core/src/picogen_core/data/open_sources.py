@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from picogen_core import BadInput, PicogenError
 from picogen_core.data.types import SourcePiece
+from picogen_core.errors import BadInput, PicogenError
 from picogen_core.registry import Entry, registry
 from picogen_core.score_file import files_below, kind_of, read_file
 from picogen_core.specs import SourceSpec
@@ -35,10 +35,7 @@ def _open(name: str, options: Options) -> Iterator[SourcePiece]:
         return
     if not path.exists():
         raise BadInput(f"source {name!r}: no such file or folder, and no NAME:WHICH of a source.")
-    suffixes = _suffixes(path)
-    claims = [
-        entry for entry in registry().all("source") if suffixes.intersection(entry.spec.suffixes)
-    ]
+    claims = _claims(_suffixes(path))
     if not claims and path.is_file() and (kind_found := kind_of(read_file(path))):
         claims = [registry().get("source", kind_found)]
     if not claims:
@@ -47,6 +44,19 @@ def _open(name: str, options: Options) -> Iterator[SourcePiece]:
         raise BadInput(f"source {name!r}: {what}. Known: {', '.join(known)}.")
     for entry in claims:
         yield from _read(entry, name, options)
+
+
+def _claims(suffixes: set[str]) -> list[Entry[SourceSpec]]:
+    """The sources that read these suffixes. PiCo-Gen's own come first, and what they read no other
+    plugin reads unless the user names it (`NAME:PATH`)."""
+    found, left = [], set(suffixes)
+    for entry in sorted(registry().all("source"), key=lambda entry: not entry.shipped):
+        mine = left.intersection(entry.spec.suffixes)
+        if mine:
+            found.append(entry)
+        if entry.shipped:
+            left -= mine
+    return found
 
 
 def _read(entry: Entry[SourceSpec], which: str, options: Options) -> Iterator[SourcePiece]:

@@ -1,0 +1,97 @@
+"""The kit without pytest: `picogen plugins check` runs it on an installed plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from picogen_core.registry import Entry
+from picogen_core.testing.kit import Check, Skipped
+
+Verdict = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check of one plugin. `what` is the property, `reason` why it failed or was skipped."""
+
+    check: str
+    what: str
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Checks, and what makes their subject."""
+
+    checks: Sequence[Check]
+    subject: Callable[[], Any]
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Each check in its order, with a subject of its own."""
+        for check in self.checks:
+            yield _run(check, self.subject)
+
+
+def plugin_suite(entry: Entry[Any]) -> Suite:
+    """The checks of the distribution that brings the entry, as `plugin_checks` has them."""
+    from picogen_core.testing.plugins import CHECKS, PluginSubject
+
+    return Suite(CHECKS, lambda: PluginSubject(entry.distribution))
+
+
+def kind_suite(
+    entry: Entry[Any],
+    options: Mapping[str, Any],
+    *,
+    d_model: int = 64,
+    which: str | None = None,
+    device: str = "cpu",
+) -> Suite:
+    """The checks of the entry's kind, as `backbone_checks` and its like have them.
+
+    d_model: width of backbones and heads.
+    which:   a collection or a path that a source has.
+
+    Raises:
+        ConfigError: options that do not fit, or a source without anything to read.
+    """
+    entry.options(options)
+    if entry.kind == "backbone":
+        from picogen_core.testing.backbones import CHECKS, BackboneSubject
+
+        return Suite(CHECKS, lambda: BackboneSubject(entry, options, d_model, device))
+    if entry.kind == "head":
+        from picogen_core.testing import heads
+
+        return Suite(heads.CHECKS, lambda: heads.HeadSubject(entry, options, d_model, device))
+    if entry.kind == "loss":
+        from picogen_core.testing import losses
+
+        return Suite(losses.CHECKS, lambda: losses.LossSubject(entry, options, device))
+    if entry.kind == "metric":
+        from picogen_core.testing import metrics
+        from picogen_core.testing.samples import sample_pieces
+
+        pieces = sample_pieces(12)
+        return Suite(metrics.CHECKS, lambda: metrics.MetricSubject(entry, options, pieces))
+    from picogen_core.testing import sources
+
+    subject = sources.subject_of(entry, options, which, "no-such-collection")
+    return Suite(sources.CHECKS, lambda: subject)
+
+
+def _run(check: Check, subject: Callable[[], Any]) -> Outcome:
+    what = " ".join((check.__doc__ or check.__name__).split())
+    try:
+        check(subject())
+    except Skipped as why:
+        return Outcome(check.__name__, what, "skipped", str(why))
+    except AssertionError as error:
+        return Outcome(check.__name__, what, "failed", " ".join(str(error).split()) or what)
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome(check.__name__, what, "failed", told)
+    return Outcome(check.__name__, what, "passed")
