@@ -21,8 +21,8 @@ from typing import Any
 import measure
 import torch
 from picogen_core.model.heads.forgetful import as_remembering
-from picogen_core.registry import registry
-from picogen_core.trees import tree_map
+from picogen_core.model.state_tree import tree_map
+from picogen_core.plugins.registry import registry
 from train_step import BASE, build_part, names, numbers
 
 STEPS = 10  # patch steps a timing

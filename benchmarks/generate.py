@@ -41,19 +41,19 @@ from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import reduction
-from picogen_core.generation.decode import Limits, draw_plain, write
+from picogen_core.generation.decoding.decode import Limits, draw_plain, write
+from picogen_core.generation.decoding.guessing import Guesser, NGrams
+from picogen_core.generation.decoding.piece import Piece, Start
+from picogen_core.generation.decoding.sampling import draw
+from picogen_core.generation.decoding.spelled import draw_spelled
+from picogen_core.generation.decoding.verified import draw_verified
 from picogen_core.generation.engines import Engine, Spelling, Verifying
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
-from picogen_core.generation.guessing import Guesser, NGrams
-from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.piece import Piece, Start
-from picogen_core.generation.sampling import draw
-from picogen_core.generation.spelled import draw_spelled
-from picogen_core.generation.verified import draw_verified
+from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Quiet
+from picogen_core.runtime.progress import Quiet
 
 GREEDY = SamplingOptions(temperature=0, mask=False)
 MUSIC = 24  # patches of the tune that is followed

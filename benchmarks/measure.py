@@ -61,7 +61,7 @@ def in_turns(
 
 def plain_heads() -> list[str]:
     """All installed heads but `teacher`, which is another head taken from a teacher."""
-    from picogen_core.registry import registry
+    from picogen_core.plugins.registry import registry
 
     return [entry.name for entry in registry().all("head") if entry.name != "teacher"]
 

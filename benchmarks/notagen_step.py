@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.data.batches import Batch, Sampling, collate, train_steps
 from picogen_core.data.crops import crop
-from picogen_core.data.store import Dataset, encode_piece, from_encoded
+from picogen_core.data.prepared.store import Dataset, encode_piece, from_encoded
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.objective import Objective

@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from measure import in_turns
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import split_tunes
+from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.patches import Patchilizer, strip_marks
+from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.errors import BadInput
 
 _BARLINES = ("|:", "::", ":|", "[|", "||", "|]", "|")

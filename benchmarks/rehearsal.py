@@ -121,8 +121,8 @@ def distil(folder: Path) -> Facts:
 def write(folder: Path) -> Facts:
     """Random weights close a piece at any patch and spell no bars, so pieces are begun again until
     as many patches are written as 16 bars have."""
-    from picogen_core.generation.decode import generate
-    from picogen_core.generation.options import SamplingOptions
+    from picogen_core.generation.decoding.decode import generate
+    from picogen_core.generation.request.options import SamplingOptions
     from picogen_core.model.checkpoint import load_model
 
     model = load_model(folder / NAME)

@@ -21,15 +21,15 @@ from pathlib import Path
 import torch
 from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.data.crops import fixed_crops
-from picogen_core.data.index import open_data
+from picogen_core.data.prepared.index import open_data
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Quiet
+from picogen_core.runtime.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import build_objective
 from picogen_core.training.optimizers import make_optimizer
-from picogen_core.training.teacher_cache import open_teaching
+from picogen_core.training.teacher.cache import open_teaching
 
 KD = {"logit-kd": {"weight": 1.0}}
 HIDDEN = {"hidden-mse": {"weight": 1.0}}

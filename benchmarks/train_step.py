@@ -26,7 +26,7 @@ from patches import tunes
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.model.student import GenericStudent
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 from picogen_core.training.optimizers import make_optimizer
 
 BASE = "llama"

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from picogen_cli.commands.train import distill_losses
-from picogen_core.data.index import open_data
+from picogen_core.data.prepared.index import open_data
 from picogen_core.model.checkpoint import load_model
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate

@@ -27,21 +27,21 @@ from typing import Any
 
 import torch
 from picogen_core.abc.grammar import Constraint, QuickConstraint
-from picogen_core.abc.keys import default_unit, meter_length, unit_length
-from picogen_core.abc.notes import read_tune
+from picogen_core.abc.interleaved.rests import complete_line, rest_symbols
 from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
-from picogen_core.abc.rests import complete_line, rest_symbols
-from picogen_core.data.store import read_dataset
+from picogen_core.abc.pitch.keys import default_unit, meter_length, unit_length
+from picogen_core.abc.reading.notes import read_tune
+from picogen_core.data.prepared.store import read_dataset
 from picogen_core.errors import PicogenError
-from picogen_core.generation.decode import Limits
-from picogen_core.generation.decode import write as write_pieces
+from picogen_core.generation.decoding.decode import Limits
+from picogen_core.generation.decoding.decode import write as write_pieces
+from picogen_core.generation.decoding.piece import Draft, Start
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
 from picogen_core.generation.engines.torch import TorchEngine
-from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.piece import Draft, Start
-from picogen_core.generation.prompt import place_prompt
+from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.model.checkpoint import load_model
-from picogen_core.progress import Quiet
+from picogen_core.runtime.progress import Quiet
 from picogen_core.score.helper import Converter
 from picogen_core.score.validity import count_bars, validity_faults
 from picogen_metrics.validity import align_bars

@@ -30,19 +30,19 @@ import torch
 from distillation import carve
 from picogen_cli.defaults import default_data
 from picogen_cli.settings import resolve
-from picogen_core.generation.decode import Limits, write
+from picogen_core.evaluation.references import open_reference
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
-from picogen_core.generation.job import PieceRequest
+from picogen_core.generation.request.job import PieceRequest
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.generation.session import Session
 from picogen_core.model.checkpoint import load_model
+from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Quiet
-from picogen_core.references import open_reference
-from picogen_core.registry import registry
-from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Quiet
 from picogen_core.training.loop import run_training
-from picogen_core.trees import named_leaves
 
 SECONDS, RATE_SECONDS = 420, 180
 PIECES, SAMPLINGS = 100, 3
@@ -230,7 +230,7 @@ class Writer:
     def milliseconds(self, seed: int) -> float:
         job = self.session.prepare(PieceRequest(seed=seed))
         begun, patches = time.process_time(), 0
-        from picogen_core.generation.piece import Start
+        from picogen_core.generation.decoding.piece import Start
 
         start = Start(1, job.prompt.text, seed, job.guides)
         for _ in write(self.engine, [start], job.request.sampling, Limits(64)):

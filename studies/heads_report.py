@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grammar import undo_format
-from picogen_core.abc.notes import read_tune
+from picogen_core.abc.reading.notes import read_tune
 from picogen_core.report.charts import lines, standalone
 from picogen_core.report.drawing import Series
 from picogen_metrics.validity import align_bars

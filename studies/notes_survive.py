@@ -27,15 +27,15 @@ from typing import Any
 
 from picogen_core import BadInput, PicogenError
 from picogen_core.abc.compare import Heard, are_same, differences
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import Note, read_notes, read_tune
-from picogen_core.abc.separate import separate
+from picogen_core.abc.interleaved.interleave import interleave
+from picogen_core.abc.interleaved.separate import separate
+from picogen_core.abc.reading.notes import Note, read_notes, read_tune
 from picogen_core.data.corpora import read_corpus
-from picogen_core.data.files.reader import FileReader, ReadFile
+from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.data.piece import to_interleaved
 from picogen_core.score.convert import convert_text
 from picogen_core.score.helper import Converter
-from picogen_core.xml_notes import read_xml_score
+from picogen_core.score.xml.notes import read_xml_score
 
 BOOKS = ("oneills", "ryans", "airds")
 SCORES = ("bach", "quartets", "beethoven", "monteverdi")

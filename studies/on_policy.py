@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 from picogen_cli.defaults import shipped_teacher
-from picogen_core.generation.options import SamplingOptions
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.run import GenerateRequest, write_scores
-from picogen_core.scoring import ScoreRequest, score_folder
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 

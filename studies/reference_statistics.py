@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import picogen_metrics
-from picogen_core.measuring import build_metric, make_plan, measure_all
-from picogen_core.pieces import open_scores
-from picogen_core.progress import Quiet
-from picogen_core.protocols import NAME, Row
-from picogen_core.registry import registry
+from picogen_core.evaluation.measuring import build_metric, make_plan, measure_all
+from picogen_core.plugins.protocols import NAME, Row
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Quiet
+from picogen_core.score.reading import open_scores
 
 CORPORA = {
     "oneills": "oneills1850",
@@ -41,7 +41,7 @@ SEED = 0
 
 
 def statistics(corpus: str, folder: Path) -> dict[str, object]:
-    """The reference file of one corpus, see `picogen_core.references`."""
+    """The reference file of one corpus, see `picogen_core.evaluation.references`."""
     plans = [make_plan(registry().get("metric", name), given) for name, given in OPTIONS.items()]
     found = measure_all(open_scores(folder), plans, None, 2, Quiet(), corpus)
     metrics = {}

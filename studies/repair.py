@@ -21,7 +21,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 
-from picogen_core.abc.notes import Note, read_notes
+from picogen_core.abc.reading.notes import Note, read_notes
 from picogen_core.abc.repair import repair
 from picogen_core.errors import PicogenError
 from picogen_core.score.helper import Converter

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.notes import split_tunes
+from picogen_core.abc.interleaved.interleave import interleave
+from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.errors import BadInput
-from picogen_core.xml_notes import unzip_mxl
+from picogen_core.score.xml.notes import unzip_mxl
 
 BOOKS = ("oneills1850", "ryansMammoth", "airdsAirs")
 SCORES = {

@@ -20,16 +20,16 @@ from typing import Any
 import torch
 from heads import Writer
 from picogen_core import Value
-from picogen_core.cache import cache_dir
-from picogen_core.data.index import open_data
+from picogen_core.data.prepared.index import open_data
+from picogen_core.evaluation.references import dataset_scores, open_reference
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder, score_pieces
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import find_checkpoint, load_model, save_checkpoint
 from picogen_core.model.config import MANIFEST
 from picogen_core.model.folder import digest
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Quiet
-from picogen_core.references import dataset_scores, open_reference
-from picogen_core.scoring import ScoreRequest, score_folder, score_pieces
+from picogen_core.runtime.cache import cache_dir
+from picogen_core.runtime.progress import Quiet
 from picogen_core.training.evaluate import evaluate
 
 TARGET = Path(__file__).parents[1] / "packages/picogen-backbones/src/picogen_backbones/weights"

@@ -65,3 +65,69 @@ def test_every_package_is_walked():
 )
 def test_the_walk_sees_every_way_to_import(source):
     assert any(name.startswith("picogen_metrics") for name in imported(source))
+
+
+FLOORS = (
+    {"errors"},
+    {"runtime"},
+    {"plugins"},
+    {"abc"},
+    {"score"},
+    {"data"},
+    {"model"},
+    {"compiled"},
+    {"evaluation"},
+    {"generation"},
+    {"training"},
+    {"comparison", "onnx"},
+    {"report"},
+    {"html"},
+    {"testing"},
+    {"plugin"},
+)
+"""The rooms of core, the lowest first. A room imports from lower floors alone."""
+CORE = PACKAGES / "picogen-core/src/picogen_core"
+
+
+def room(path: Path) -> str:
+    return path.relative_to(CORE).with_suffix("").parts[0]
+
+
+def typing_only(tree: ast.Module) -> set[ast.AST]:
+    """What stands under `if TYPE_CHECKING:`; it makes no arrow when the program runs."""
+    guarded = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    ]
+    return {below for node in guarded for below in ast.walk(node)}
+
+
+def arrows(path: Path) -> Iterator[str]:
+    """The rooms of core that a module imports from, within functions too."""
+    tree = ast.parse(path.read_text())
+    skipped = typing_only(tree)
+    for node in ast.walk(tree):
+        if node in skipped or not isinstance(node, ast.ImportFrom) or not node.module:
+            continue
+        root, *rooms = node.module.split(".")
+        if root == "picogen_core":
+            yield from rooms[:1] or [alias.name for alias in node.names]
+
+
+def test_rooms_import_from_lower_floors_alone() -> None:
+    floor = {name: level for level, names in enumerate(FLOORS) for name in names}
+    walked = 0
+    for path in sources("picogen_core"):
+        here = room(path)
+        if here == "__init__":
+            continue
+        for other in set(arrows(path)) - {here, "__version__"}:
+            walked += 1
+            assert floor[other] < floor[here], f"{path} imports {other}"
+    assert walked > 300
+
+
+def test_the_ground_floor_has_few_modules() -> None:
+    loose = {path.stem for path in CORE.glob("*.py")}
+    assert loose == {"__init__", "errors", "plugin"}

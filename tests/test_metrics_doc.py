@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from picogen_core.references import shipped_references
-from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.evaluation.references import shipped_references
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
 from picogen_core.testing.samples import sample_pieces
 
 DOC = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from picogen_core.abc.interleave import interleave
+from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.data.corpora import read_corpus
 
 SCRIPT = Path(__file__).parent.parent / "studies" / "notes_survive.py"

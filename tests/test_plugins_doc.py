@@ -16,8 +16,8 @@ from picogen_cli.main import main
 from picogen_core import LossBatch
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
-from picogen_core.discovery import HOOKS
-from picogen_core.registry import Registry, registry
+from picogen_core.plugins.discovery import HOOKS
+from picogen_core.plugins.registry import Registry, registry
 from picogen_core.testing import (
     backbone_checks,
     head_checks,

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 from picogen_cli.main import main
-from picogen_core.generation.job import PieceRequest
-from picogen_core.generation.jobs import read_jobs
-from picogen_core.generation.options import SamplingOptions
+from picogen_core.generation.request.job import PieceRequest
+from picogen_core.generation.request.jobs import read_jobs
+from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
-from picogen_core.registry import Registry
+from picogen_core.plugins.registry import Registry
 from picogen_core.testing import backbone_checks
 from picogen_core.testing.kit import resolve
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from picogen_core.abc.notes import read_notes
+from picogen_core.abc.reading.notes import read_notes
 from picogen_core.abc.repair import repair
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 from picogen_cli.new_plugin import Package
-from picogen_core.options import describe_options
-from picogen_core.registry import registry
+from picogen_core.plugins.options import describe_options
+from picogen_core.plugins.registry import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = tuple(ROOT / "docs" / name for name in ("plugins.md", "plugins.zh.md"))

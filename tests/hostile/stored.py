@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 from picogen_core import PicogenError
-from picogen_core.data.index import open_data
-from picogen_core.data.info import describe
+from picogen_core.comparison.runs import read_run
 from picogen_core.data.prepare import prepare
+from picogen_core.data.prepared.index import open_data
+from picogen_core.data.prepared.info import describe
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_config, load_model
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import find_checkpoint, read_arrays, read_config, read_manifest
 from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
-from picogen_core.runs import read_run
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 

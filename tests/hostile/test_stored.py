@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from picogen_core import BadInput
-from picogen_core.data.index import open_data
-from picogen_core.reading import parse_json, parse_toml
+from picogen_core.data.prepared.index import open_data
+from picogen_core.runtime.reading import parse_json, parse_toml
 
 from tests.hostile.mutants import mutant
 from tests.hostile.stored import READERS, attack, make_stored

@@ -7,7 +7,7 @@ import pytest
 import torch
 from picogen_backbones.plugin import picogen_backbones
 from picogen_core import BackboneSpec, ConfigError
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 from torch import nn
 from transformers import (
     GPT2Config,

@@ -150,13 +150,13 @@ def test_a_width_that_does_not_fit_says_what_to_try() -> None:
         rwkv_heads(500, RwkvOptions())
     assert str(fault.value) == (
         "d_model=500 is not a multiple of backbone.head_size=64 (backbone 'rwkv', "
-        "picogen-backbones 0.1.0). Try 512, or --set backbone.head_size=50."
+        "picogen-backbones 0.2.0). Try 512, or --set backbone.head_size=50."
     )
     with pytest.raises(ConfigError) as fault:
         mamba_heads(500, MambaOptions())
     assert str(fault.value) == (
         "backbone.expand · d_model = 1000 is not a multiple of backbone.head_size=64 (backbone "
-        "'mamba', picogen-backbones 0.1.0). Try 512, or --set backbone.head_size=50."
+        "'mamba', picogen-backbones 0.2.0). Try 512, or --set backbone.head_size=50."
     )
     with pytest.raises(ConfigError, match=r"heads=6 .*'gpt2'.* Try 66, or --set backbone.heads=4"):
         gpt2_heads(64, Gpt2Options(heads=6))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from picogen_backbones.plugin import picogen_backbones
 from picogen_core import ConfigError
-from picogen_core.trees import merge_states, select_rows
+from picogen_core.model.state_tree import merge_states, select_rows
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 

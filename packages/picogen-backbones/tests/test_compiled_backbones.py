@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 from picogen_core.testing.backbones import BackboneSubject
-from picogen_core.testing.compiled_backbones import (
+from picogen_core.testing.compiled.backbones import (
     COMPILED_CHECKS,
     compiled_loads_no_torch,
     compiled_rows_keep_their_bits,

@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 def awake(d_model: int, **options: Any) -> Mamba:
     torch.manual_seed(0)
-    module = Mamba(d_model, MambaOptions(**options)).eval()
+    module = Mamba(MambaOptions(**options), d_model).eval()
     for parameter in module.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return module
@@ -98,7 +98,7 @@ def test_bfloat16_keeps_the_sums_in_float32() -> None:
 def test_initialisation_is_mamba_ssms() -> None:
     torch.manual_seed(0)
     width, layers = 256, 4
-    module = Mamba(width, MambaOptions(layers=layers, head_size=8))
+    module = Mamba(MambaOptions(layers=layers, head_size=8), width)
     for block in module.model.layers:
         mixer: Any = block.mixer
         bounds = {
@@ -119,7 +119,7 @@ def test_initialisation_is_mamba_ssms() -> None:
 def test_work_is_linear_in_length() -> None:
     """Multiplications of a training step at width 512, on the meta device."""
     with torch.device("meta"):
-        module, lengths, work = Mamba(512, MambaOptions(layers=1)), (64, 512, 4096), []
+        module, lengths, work = Mamba(MambaOptions(layers=1), 512), (64, 512, 4096), []
         for patches in lengths:
             with FlopCounterMode(display=False) as counter:
                 module(torch.empty(1, patches, 512)).sum().backward()
@@ -176,7 +176,7 @@ for name in NAMES:
     except Kernel: taken.append(name)
     except Exception: pass
 assert taken == list(NAMES), taken
-module, x = Mamba(16, MambaOptions(layers=1, head_size=8)), torch.randn(2, 5, 16)
+module, x = Mamba(MambaOptions(layers=1, head_size=8), 16), torch.randn(2, 5, 16)
 module.train()(x).sum().backward()
 with torch.no_grad():
     state = module.eval().initial_state(2, 9, x.device, x.dtype)

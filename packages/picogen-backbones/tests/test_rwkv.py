@@ -30,7 +30,7 @@ def streams(patches: int, slowest: float = 0.0, fastest: float = 1.0) -> list[Te
 
 def awake(options: RwkvOptions, d_model: int) -> Rwkv:
     torch.manual_seed(0)
-    module = Rwkv(d_model, options).eval()
+    module = Rwkv(options, d_model).eval()
     for parameter in module.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     return module
@@ -78,7 +78,7 @@ def test_initialisation_is_the_official_one() -> None:
     width, size, layers = 128, 16, 3
     att = {
         name.removeprefix("blocks.1.att."): tensor
-        for name, tensor in Rwkv(width, RwkvOptions(layers=layers, head_size=size))
+        for name, tensor in Rwkv(RwkvOptions(layers=layers, head_size=size), width)
         .state_dict()
         .items()
     }
@@ -132,7 +132,7 @@ def test_the_recurrence_stays_in_float32(patches: int, monkeypatch: pytest.Monke
 
 
 def test_one_layer_works() -> None:
-    module = Rwkv(16, RwkvOptions(layers=1, head_size=8))
+    module = Rwkv(RwkvOptions(layers=1, head_size=8), 16)
     assert all(parameter.isfinite().all() for parameter in module.parameters())
     assert module(torch.randn(1, 3, 16)).isfinite().all()
 

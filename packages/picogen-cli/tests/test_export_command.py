@@ -63,7 +63,7 @@ def test_onnx_is_written_and_checked(checkpoint: Path, capsys: pytest.CaptureFix
     ("to", "output", "message"),
     [
         ("hff", "out", "no backbone can be written as 'hff'. Did you mean 'hf'? Formats: hf, "),
-        ("rwkv", "out", "backbone 'llama' (picogen-backbones 0.1.0) cannot be written as 'rwkv'"),
+        ("rwkv", "out", "backbone 'llama' (picogen-backbones 0.2.0) cannot be written as 'rwkv'"),
         ("hf", "ckpt", "not empty"),
     ],
 )

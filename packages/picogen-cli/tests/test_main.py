@@ -68,7 +68,7 @@ def test_python_m_picogen_cli_is_picogen():
         text=True,
         check=True,
     )
-    assert done.stdout == "picogen 0.1.0\n"
+    assert done.stdout == "picogen 0.2.0\n"
 
 
 FAULTS = [

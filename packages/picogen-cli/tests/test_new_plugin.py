@@ -10,7 +10,7 @@ import pytest
 from picogen_cli.main import main
 from picogen_cli.new_plugin import Package, plan_package, write_package
 from picogen_core import BadInput, ConfigError
-from picogen_core.specs import KINDS
+from picogen_core.plugins.specs import KINDS
 
 PACKAGES = [plan_package(kind, f"my-{kind}.2") for kind in KINDS]
 
@@ -123,7 +123,7 @@ def test_check_needs_no_pytest(written):
         (("check", "lss", "logit-kd"), "there is no kind 'lss'. Did you mean 'loss'?"),
         (("new", "lss", "mine"), "KIND lss: no such choice. Did you mean 'loss'?"),
         (("new", "loss", "Mine"), "'Mine' is no name for a plugin"),
-        (("new", "loss", "logit-kd"), "(picogen-core 0.1.0) is there already"),
+        (("new", "loss", "logit-kd"), "(picogen-core 0.2.0) is there already"),
     ],
 )
 def test_wrong_words_are_one_line(arguments, said, capsys, tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ import pytest
 import typer
 from picogen_cli.commands import plugins as command
 from picogen_core import BackboneSpec, MetricSpec, Options, UnknownName, hookimpl
-from picogen_core.discovery import Failure
-from picogen_core.registry import Registry
+from picogen_core.plugins.discovery import Failure
+from picogen_core.plugins.registry import Registry
 from pydantic import BaseModel, Field
 from typer.testing import CliRunner
 
@@ -177,7 +177,7 @@ def test_an_unknown_name_is_left_to_main(run):
 def test_it_loads_no_heavy_library():
     code = (
         "import sys, typer; from picogen_cli.commands.plugins import plugins;"
-        "from picogen_core.guard import HEAVY; app = typer.Typer(); app.command()(plugins);"
+        "from picogen_core.plugins.guard import HEAVY; app = typer.Typer(); app.command()(plugins);"
         "app(['backbone', 'rwkv', '--json'], standalone_mode=False);"
         "assert not HEAVY & set(sys.modules), HEAVY & set(sys.modules)"
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
-from picogen_core.discovery import Discovery
-from picogen_core.hookspecs import PROJECT
-from picogen_core.registry import registry
+from picogen_core.plugins.discovery import Discovery
+from picogen_core.plugins.hookspecs import PROJECT
+from picogen_core.plugins.registry import registry
 
 Install = Callable[..., Path]
 LETTERS = """

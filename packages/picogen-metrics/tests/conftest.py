@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from picogen_core.abc.notes import melody, read_notes, split_tunes
+from picogen_core.abc.reading.notes import melody, read_notes, split_tunes
 
 Melodies = list[list[int]]
 

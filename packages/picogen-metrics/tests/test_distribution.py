@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from picogen_core import Undefined, Value
-from picogen_core.pieces import Piece, piece_from_abc
-from picogen_core.protocols import CONDENSED
+from picogen_core.plugins.protocols import CONDENSED
+from picogen_core.score.reading import Piece, piece_from_abc
 from picogen_core.testing import metric_checks
 from picogen_core.testing.samples import sample_pieces
 from picogen_metrics import noise

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picogen_core import ConfigError, Undefined
-from picogen_core.pieces import Piece, piece_from_abc
-from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.score.reading import Piece, piece_from_abc
 from picogen_metrics.likelihood import LikelihoodMetric, LikelihoodOptions
 
 TUNE = "X:1\nM:4/4\nL:1/4\nK:{}\nGABc|dcBA|GBdB|G4|]\n"

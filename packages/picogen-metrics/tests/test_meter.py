@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from picogen_core.pieces import piece_from_abc
-from picogen_core.xml_notes import read_xml_notes
+from picogen_core.score.reading import piece_from_abc
+from picogen_core.score.xml.notes import read_xml_notes
 from picogen_metrics.meter import meter_agreement, meter_faults
 
 HEAD = "M:3/4\nL:1/4\nK:C\n"

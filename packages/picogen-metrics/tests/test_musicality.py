@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from picogen_core import Undefined
-from picogen_core.pieces import piece_from_abc
+from picogen_core.score.reading import piece_from_abc
 from picogen_core.testing import metric_checks
 from picogen_metrics.musicality import describe, dissonance_share, entropy, key_clarity
 from picogen_metrics.musicality_metric import MusicalityMetric, MusicalityOptions

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from picogen_core import Summary, Undefined
-from picogen_core.abc.notes import melody
-from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
+from picogen_core.abc.reading.notes import melody
+from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.testing import metric_checks
 from picogen_core.testing.samples import sample_pieces, spell
 from picogen_metrics.novelty import Index, Voice, fit

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import Feedback, LossBatch
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 from picogen_core.testing import loss_checks
 from picogen_core.testing.samples import sample_batch, sample_pieces
 from picogen_metrics.physics_controls import PhysicsControl, legacy

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import ConfigError, LossBatch, LossValue, NoteIndex
-from picogen_core.abc.notes import read_notes
+from picogen_core.abc.reading.notes import read_notes
 from picogen_core.testing import loss_checks
 from picogen_metrics.physics_loss import LETTERS, PhysicsAwareLoss, log_psd
 from picogen_metrics.physics_options import PhysicsOptions

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from picogen_core import Summary, Undefined
-from picogen_core.pieces import piece_from_abc
-from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.score.reading import piece_from_abc
 from picogen_core.testing import metric_checks, plugin_checks
 from picogen_core.testing.samples import spell
 from picogen_metrics import powerlaw

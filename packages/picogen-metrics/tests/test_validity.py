@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from picogen_core import Undefined
-from picogen_core.abc.notes import split_tunes
-from picogen_core.pieces import Piece, ScoreText, piece_from_abc, read_score
+from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.score.helper import Converter
+from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.testing import metric_checks
 from picogen_metrics.validity import align_bars, announced_bars, complete_voices
 from picogen_metrics.validity_metric import ValidityMetric, ValidityOptions

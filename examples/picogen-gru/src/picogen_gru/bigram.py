@@ -8,14 +8,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from picogen_gru.options import BigramOptions
+
 CODES = 128
 
 
 class Bigram(nn.Module):
     """A head; its state is what the hidden state says of the patch, [N, W]."""
 
-    def __init__(self, d_model: int, width: int) -> None:
+    def __init__(self, options: BigramOptions, d_model: int) -> None:
         super().__init__()
+        width = options.width
         self.hidden = nn.Linear(d_model, width)
         self.before = nn.Embedding(CODES + 1, width)  # one more: nothing before
         self.logits = nn.Linear(width, CODES)

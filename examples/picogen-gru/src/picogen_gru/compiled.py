@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from picogen_core.compiled.weights import Floats, Weights
 
+from picogen_gru.options import GruOptions
+
 
 class CompiledGru:
     """A `CompiledBackbone`; its states are [slots, L, D].
@@ -18,7 +20,7 @@ class CompiledGru:
         BadCheckpoint: a tensor is missing or has another shape.
     """
 
-    def __init__(self, d_model: int, layers: int, weights: Weights) -> None:
+    def __init__(self, options: GruOptions, d_model: int, weights: Weights) -> None:
         def norm(name: str) -> tuple[Floats, Floats]:
             return weights.take(f"{name}.weight", d_model), weights.take(f"{name}.bias", d_model)
 
@@ -28,7 +30,7 @@ class CompiledGru:
             return matrix, gru.take(f"bias_{kind}_l0", 3 * d_model)
 
         self.layers = [
-            (norm(f"norms.{i}"), linear(i, "ih"), linear(i, "hh")) for i in range(layers)
+            (norm(f"norms.{i}"), linear(i, "ih"), linear(i, "hh")) for i in range(options.layers)
         ]
         self.last_norm, self.d_model = norm("last_norm"), d_model
 

@@ -2,12 +2,14 @@
 
 from picogen_core import LossBatch, LossValue
 
+from picogen_gru.options import EntropyOptions
+
 
 class EntropyTarget:
     """The squared distance of the mean entropy, nat per character, from the target."""
 
-    def __init__(self, target: float) -> None:
-        self.target = target
+    def __init__(self, options: EntropyOptions) -> None:
+        self.target = options.target
 
     def __call__(self, batch: LossBatch) -> LossValue:
         log_p = batch.student_log_probabilities

@@ -8,15 +8,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from picogen_gru.options import GruOptions
+
 
 class Gru(nn.Module):
     """A backbone; its state is one hidden vector a layer, [B, L, D]."""
 
-    def __init__(self, d_model: int, layers: int, dropout: float) -> None:
+    def __init__(self, options: GruOptions, d_model: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(layers))
-        self.grus = nn.ModuleList(nn.GRU(d_model, d_model, batch_first=True) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(options.layers))
+        grus = (nn.GRU(d_model, d_model, batch_first=True) for _ in range(options.layers))
+        self.grus = nn.ModuleList(grus)
+        self.dropout = nn.Dropout(options.dropout)
         self.last_norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:

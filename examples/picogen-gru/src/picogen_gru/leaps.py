@@ -6,14 +6,16 @@ from itertools import pairwise
 import numpy as np
 from picogen_core import Piece, Row, Summary, Undefined, Value
 
+from picogen_gru.options import LeapsOptions
+
 RESAMPLES = 200
 
 
 class Leaps:
     """A mean over pieces, with a 95 % interval of a bootstrap over them."""
 
-    def __init__(self, largest: int) -> None:
-        self.largest = largest
+    def __init__(self, options: LeapsOptions) -> None:
+        self.largest = options.largest
 
     def measure(self, piece: Piece) -> Row:
         leaps = [

@@ -1,3 +1,3 @@
 """Sequence mixers for PiCo-Gen."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -23,7 +23,7 @@ class Gpt2(CachedDecoder):
         ConfigError: heads do not divide d_model, or a piece is longer than the position table.
     """
 
-    def __init__(self, d_model: int, options: Gpt2Options) -> None:
+    def __init__(self, options: Gpt2Options, d_model: int) -> None:
         heads = gpt2_heads(d_model, options)
         config = GPT2Config(
             vocab_size=1,

@@ -16,7 +16,7 @@ class Llama(RotaryDecoder):
         ConfigError: d_model, heads and kv_heads do not fit together.
     """
 
-    def __init__(self, d_model: int, options: LlamaOptions) -> None:
+    def __init__(self, options: LlamaOptions, d_model: int) -> None:
         heads, kv_heads, ffn = llama_sizes(d_model, options)
         config = LlamaConfig(
             vocab_size=1,

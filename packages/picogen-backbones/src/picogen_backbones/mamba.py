@@ -72,7 +72,7 @@ class Mamba(nn.Module):
         ConfigError: head_size does not divide expand · d_model.
     """
 
-    def __init__(self, d_model: int, options: MambaOptions) -> None:
+    def __init__(self, options: MambaOptions, d_model: int) -> None:
         super().__init__()
         heads = mamba_heads(d_model, options)
         inner = options.expand * d_model

@@ -17,7 +17,7 @@ class Qwen(RotaryDecoder):
         ConfigError: d_model, heads, kv_heads and head_size do not fit together.
     """
 
-    def __init__(self, d_model: int, options: QwenOptions) -> None:
+    def __init__(self, options: QwenOptions, d_model: int) -> None:
         sizes = qwen_sizes(d_model, options)
         config = Qwen3Config(
             vocab_size=1,

@@ -164,7 +164,7 @@ class ChannelMix(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, d_model: int, options: RwkvOptions, heads: int, layer: int) -> None:
+    def __init__(self, options: RwkvOptions, d_model: int, heads: int, layer: int) -> None:
         super().__init__()
         self.ln0 = nn.LayerNorm(d_model) if layer == 0 else None
         self.ln1, self.ln2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)

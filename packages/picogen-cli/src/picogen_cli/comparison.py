@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from picogen_core import Value
+from picogen_core.comparison.seeds import SEED, Group, over_seeds
 from picogen_core.report.table import with_interval
-from picogen_core.seeds import SEED, Group, over_seeds
 
 Format = Literal["md", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("md", "csv", "json")

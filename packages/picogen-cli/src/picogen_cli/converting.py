@@ -9,13 +9,13 @@ from typing import Any
 
 from picogen_core import ConfigError
 from picogen_core.errors import reason
-from picogen_core.files import write_atomic
 from picogen_core.generation.output import Score
-from picogen_core.processes import thread_pool
-from picogen_core.progress import Reporter
+from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.files import write_atomic
+from picogen_core.runtime.processes import thread_pool
+from picogen_core.runtime.progress import Reporter
 from picogen_core.score.convert import TARGETS, convert_text
 from picogen_core.score.helper import Converter
-from picogen_core.suggest import did_you_mean
 
 
 def convert_scores(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picogen_core import BadInput
-from picogen_core.cache import cache_dir
-from picogen_core.locks import in_turn
-from picogen_core.progress import Reporter
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.cache import cache_dir
+from picogen_core.runtime.locks import in_turn
+from picogen_core.runtime.progress import Reporter
 
 FORMAT = "v3"
 SHIPPED = "tunes"
@@ -67,7 +67,7 @@ def find_data(data: Path | None, reporter: Reporter) -> Path:
 
 def _is_whole(folder: Path) -> bool:
     """Whether the data is there, finished and undamaged."""
-    from picogen_core.data.store import INDEX, read_dataset
+    from picogen_core.data.prepared.store import INDEX, read_dataset
 
     if not (folder / INDEX).is_file():
         return False

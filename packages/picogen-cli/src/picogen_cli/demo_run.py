@@ -10,16 +10,16 @@ from typing import Any
 
 import typer
 from picogen_core import Value
-from picogen_core.cache import cache_dir
-from picogen_core.data.index import open_data
-from picogen_core.data.store import Dataset
+from picogen_core.data.prepared.index import open_data
+from picogen_core.data.prepared.store import Dataset
+from picogen_core.evaluation.references import dataset_scores, open_reference
+from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder, score_pieces
 from picogen_core.generation.run import GenerateRequest, write_scores
 from picogen_core.model.checkpoint import load_model
-from picogen_core.progress import Reporter
-from picogen_core.references import dataset_scores, open_reference
 from picogen_core.report.build import build_page
 from picogen_core.report.sections import PageRequest
-from picogen_core.scoring import ScoreReport, ScoreRequest, score_folder, score_pieces
+from picogen_core.runtime.cache import cache_dir
+from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import bigram_likelihood, evaluate
 from picogen_core.training.loop import run_training

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from picogen_core import PicogenError, __version__
 from picogen_core.errors import reason
-from picogen_core.training.interrupt import Signals, Stopped, catch_signals, nothing_swallowed
+from picogen_core.runtime.signals import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
 
 from picogen_cli.commands.compare import compare

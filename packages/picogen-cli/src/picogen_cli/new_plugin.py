@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picogen_core import BadInput, ConfigError
-from picogen_core.discovery import NAME
-from picogen_core.files import write_atomic
-from picogen_core.registry import registry
+from picogen_core.plugins.discovery import NAME
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.files import write_atomic
 
 TEMPLATES = Path(__file__).parent / "templates"
 TUNES = ("CDEF GABc|dcBA GFED|C2E2 G2c2|C8|]", "GABc dcBA|GFED C4|D2F2 A2d2|G8|]",

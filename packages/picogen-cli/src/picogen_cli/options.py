@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from picogen_core import ConfigError, Value
-from picogen_core.options import MAX_SEED
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.options import MAX_SEED
+from picogen_core.plugins.suggest import did_you_mean
 
 Choice = TypeVar("Choice", bound=str)
 

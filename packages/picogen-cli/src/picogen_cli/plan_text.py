@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from picogen_core.training.plan import Plan
-from picogen_core.training.teacher_cache import show_size
+from picogen_core.training.dry_run.plan import Plan
+from picogen_core.training.teacher.cache import show_size
 
 
 def plan_text(plan: Plan) -> str:

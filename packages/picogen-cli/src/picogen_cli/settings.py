@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core import BadInput, ConfigError
-from picogen_core.options import parse_options
-from picogen_core.reading import parse_toml, read_text
-from picogen_core.registry import registry
+from picogen_core.plugins.options import parse_options
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.reading import parse_toml, read_text
 from picogen_core.training.config import TrainConfig
 
 UNASKED = Path("picogen.toml")

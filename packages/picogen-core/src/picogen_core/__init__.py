@@ -15,9 +15,13 @@ from picogen_core.errors import (
     Undefined,
     UnknownName,
 )
-from picogen_core.hookspecs import hookimpl
-from picogen_core.options import Options
-from picogen_core.protocols import (
+from picogen_core.evaluation.summaries import HeatMap, Plot, Summary, Value
+from picogen_core.plugins.hookspecs import hookimpl
+from picogen_core.plugins.lazy import lazy, lazy_class
+from picogen_core.plugins.moved import find_moved_modules
+from picogen_core.plugins.options import Options
+from picogen_core.plugins.protocols import (
+    CONDENSED,
     Backbone,
     Feedback,
     Head,
@@ -29,7 +33,7 @@ from picogen_core.protocols import (
     Row,
     Source,
 )
-from picogen_core.specs import (
+from picogen_core.plugins.specs import (
     BackboneSpec,
     HeadSpec,
     LossSpec,
@@ -38,36 +42,37 @@ from picogen_core.specs import (
     ShippedWeights,
     SourceSpec,
 )
-from picogen_core.summaries import Summary, Value
 
 if TYPE_CHECKING:
     from picogen_core.data.open_sources import open_sources
     from picogen_core.data.prepare import Prepared, prepare
     from picogen_core.data.types import SourcePiece
+    from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder
     from picogen_core.generation import load
-    from picogen_core.pieces import Piece
-    from picogen_core.registry import build
-    from picogen_core.scoring import ScoreReport, ScoreRequest, score_folder
+    from picogen_core.plugins.registry import build
+    from picogen_core.score.reading import Piece
     from picogen_core.training.config import TrainConfig
     from picogen_core.training.loop import run_training
     from picogen_core.training.state import RunResult
 
-__version__ = "0.1.0"
+find_moved_modules()
+
+__version__ = "0.2.0"
 
 LAZY = {
-    "Piece": "pieces",
+    "Piece": "score.reading",
     "Prepared": "data.prepare",
     "RunResult": "training.state",
-    "ScoreReport": "scoring",
-    "ScoreRequest": "scoring",
+    "ScoreReport": "evaluation.scoring",
+    "ScoreRequest": "evaluation.scoring",
     "SourcePiece": "data.types",
     "TrainConfig": "training.config",
-    "build": "registry",
+    "build": "plugins.registry",
     "load": "generation",
     "open_sources": "data.open_sources",
     "prepare": "data.prepare",
     "run_training": "training.loop",
-    "score_folder": "scoring",
+    "score_folder": "evaluation.scoring",
 }
 """Names that are imported at their first use, and the module of each."""
 
@@ -80,6 +85,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "CONDENSED",
     "Backbone",
     "BackboneSpec",
     "BadCheckpoint",
@@ -88,6 +94,7 @@ __all__ = [
     "Feedback",
     "Head",
     "HeadSpec",
+    "HeatMap",
     "Loss",
     "LossBatch",
     "LossSpec",
@@ -98,6 +105,7 @@ __all__ = [
     "Options",
     "PicogenError",
     "Piece",
+    "Plot",
     "PluginError",
     "Prepared",
     "Row",
@@ -116,6 +124,8 @@ __all__ = [
     "Value",
     "build",
     "hookimpl",
+    "lazy",
+    "lazy_class",
     "load",
     "open_sources",
     "prepare",

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from picogen_core.hookspecs import hookimpl
-from picogen_core.specs import HeadSpec, LossSpec, SourceSpec
+from picogen_core.plugins.hookspecs import hookimpl
+from picogen_core.plugins.specs import HeadSpec, LossSpec, SourceSpec
 
 
 @hookimpl
 def picogen_heads() -> Iterable[HeadSpec]:
     """char-transformer, char-gru, parallel."""
-    from picogen_core.heads_plugin import head_specs
+    from picogen_core.model.heads.plugin import head_specs
 
     return head_specs()
 

@@ -15,7 +15,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from picogen_core.pieces import Piece
+from picogen_core.score.reading import Piece
 
 from picogen_metrics.musicality import DISSONANT
 from picogen_metrics.sounds import sounds, top_line

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined
-from picogen_core.pieces import Piece
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics.counterpoint import count

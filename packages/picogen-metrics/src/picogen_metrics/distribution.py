@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from picogen_core.pieces import Piece
+from picogen_core.score.reading import Piece
 
 from picogen_metrics.powerlaw import Floats
 from picogen_metrics.sounds import TICKS, sounds, top_line

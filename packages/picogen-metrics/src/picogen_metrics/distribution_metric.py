@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED
-from picogen_core.summaries import Plot
+from picogen_core.evaluation.summaries import Plot
+from picogen_core.plugins.protocols import CONDENSED
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics import noise

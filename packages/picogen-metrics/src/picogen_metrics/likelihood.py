@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined
 from picogen_core.errors import BadInput
-from picogen_core.pieces import Piece
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics.means import Column, ratio_value
@@ -50,10 +50,10 @@ class LikelihoodMetric:
 
     def measure(self, piece: Piece) -> Row:
         """Raises `Undefined` for MusicXML, and for what cannot be encoded or moved to the key."""
-        from picogen_core.abc.transpose import Transposer
+        from picogen_core.abc.pitch.transpose import Transposer
         from picogen_core.data.crops import crop
         from picogen_core.data.piece import to_interleaved
-        from picogen_core.data.store import encode_piece, from_encoded
+        from picogen_core.data.prepared.store import encode_piece, from_encoded
         from picogen_core.training.evaluate import evaluate
 
         if not piece.voices:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from picogen_core import Row, Value
-from picogen_core.protocols import NAME
+from picogen_core.plugins.protocols import NAME
 
 from picogen_metrics.powerlaw import Floats
 

@@ -18,7 +18,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from picogen_core.abc.voices import Bar
+from picogen_core.abc.reading.voices import Bar
 
 Bars = Mapping[str, Sequence[Bar]]
 _PLAIN = frozenset({"|", ".|", "[|]"})

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
-from picogen_core.pieces import Piece
+from picogen_core.score.reading import Piece
 
 from picogen_metrics.sounds import TICKS, Sound, bar_of, bar_starts, sounds
 

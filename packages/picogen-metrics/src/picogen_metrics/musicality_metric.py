@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined
-from picogen_core.pieces import Piece
-from picogen_core.summaries import HeatMap
+from picogen_core.evaluation.summaries import HeatMap
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics import musicality

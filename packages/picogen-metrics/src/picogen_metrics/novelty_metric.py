@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED, NAME
+from picogen_core.plugins.protocols import CONDENSED, NAME
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics.means import Column, content, mean_values
@@ -136,7 +136,7 @@ def _with_reference(value: Value, known: Value | None) -> Value:
         return value
     from dataclasses import replace
 
-    from picogen_core.significance import difference_p
+    from picogen_core.evaluation.significance import difference_p
 
     return replace(
         value,

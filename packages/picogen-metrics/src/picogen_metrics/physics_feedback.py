@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from picogen_core import ConfigError
-from picogen_core.abc.notes import melody, read_notes
+from picogen_core.abc.reading.notes import melody, read_notes
 
 from picogen_metrics.physics_options import PhysicsOptions
 from picogen_metrics.powerlaw import (

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.abc.notes import melody
-from picogen_core.pieces import Piece
-from picogen_core.protocols import CONDENSED
+from picogen_core.abc.reading.notes import melody
+from picogen_core.plugins.protocols import CONDENSED
+from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics import folder, noise, powerlaw

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from picogen_core import Value
-from picogen_core.summaries import Plot
+from picogen_core.evaluation.summaries import Plot
 
 from picogen_metrics import noise, powerlaw
 from picogen_metrics.powerlaw import Floats

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from picogen_core.abc.notes import read_tune
+from picogen_core.abc.interleaved.rests import VOICE_MARK
+from picogen_core.abc.reading.notes import read_tune
+from picogen_core.abc.reading.voices import Bar
 from picogen_core.abc.repair.align import complete_rests
 from picogen_core.abc.repair.draft import Draft, read_line
 from picogen_core.abc.repair.lines import (
@@ -18,16 +20,14 @@ from picogen_core.abc.repair.lines import (
     split_body,
     strip_training_marks,
 )
-from picogen_core.abc.rests import VOICE_MARK
-from picogen_core.abc.voices import Bar
 from picogen_core.errors import BadInput, PicogenError
-from picogen_core.pieces import Piece
 from picogen_core.score.convert import as_interleaved
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError
+from picogen_core.score.reading import Piece
 from picogen_core.score.schema import schema_faults
 from picogen_core.score.validity import count_bars, parse_parts
-from picogen_core.xml_notes import read_xml_notes
+from picogen_core.score.xml.notes import read_xml_notes
 
 _ENCODING = re.compile(r"""\A(\s*<\?xml[^>]*?)\s+encoding\s*=\s*(?:"[^"]*"|'[^']*')""")
 """What the declaration says of the file's bytes, which the text is none of."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from picogen_core.abc.notes import Note
-from picogen_core.abc.voices import Bar
-from picogen_core.pieces import Piece
+from picogen_core.abc.reading.notes import Note
+from picogen_core.abc.reading.voices import Bar
+from picogen_core.score.reading import Piece
 
 TICKS = 10_080
 """Of a quarter: 64ths, and triplets, quintuplets and septuplets of them, come out whole."""

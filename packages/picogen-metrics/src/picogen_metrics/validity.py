@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import accumulate, zip_longest
 
 from picogen_core.abc.patches import split_body
-from picogen_core.abc.voices import Bar
+from picogen_core.abc.reading.voices import Bar
 
 Bars = Mapping[str, Sequence[Bar]]
 _COUNTER = re.compile(r"^\[r:(\d{1,6})/(\d{1,6})\]", re.M)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.pieces import Piece, ScoreText, Unreadable, read_score
+from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
 from pydantic import Field
 
 from picogen_metrics.means import Column, mean_values, ratio_value

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from picogen_core.options import MAX_SEED
+from picogen_core.plugins.options import MAX_SEED
 
 from picogen_cli.options import Json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
-    from picogen_core.progress import Reporter
-    from picogen_core.runs import Run
-    from picogen_core.seeds import Group
+    from picogen_core.comparison.runs import Run
+    from picogen_core.comparison.seeds import Group
+    from picogen_core.runtime.progress import Reporter
 
     from picogen_cli.comparison import Comparison
 
@@ -78,10 +78,10 @@ def compare(
 ) -> None:
     """What differs between runs, in configuration and in what they are worth."""
     from picogen_core import ConfigError
-    from picogen_core.files import check_replaceable, write_atomic
+    from picogen_core.comparison.runs import read_runs
+    from picogen_core.comparison.seeds import Group, group_seeds
     from picogen_core.report.charts import CURVES_MARK
-    from picogen_core.runs import read_runs
-    from picogen_core.seeds import Group, group_seeds
+    from picogen_core.runtime.files import check_replaceable, write_atomic
 
     from picogen_cli.comparison import FORMATS, MARKS, pooled, to_text
 
@@ -109,7 +109,7 @@ def compare(
     with make_reporter() as reporter:
         found = _describe(opened, groups, data, reporter)
         if latency:
-            from picogen_core import trials
+            from picogen_core.comparison import trials
 
             measured, engines = trials.latency(opened, reporter)
             found.values["latency"] = list(measured)
@@ -134,8 +134,8 @@ def _describe(
 ) -> Comparison:
     """What the folders tell, and bits per character."""
     from picogen_core import Value
-    from picogen_core.runs import differences
-    from picogen_core.seeds import doubts
+    from picogen_core.comparison.runs import differences
+    from picogen_core.comparison.seeds import doubts
 
     from picogen_cli.comparison import Comparison
 
@@ -150,7 +150,7 @@ def _describe(
 
     add("parameters", "parameter", [run.parameters for run in runs], better=True)
     if data is not None:
-        from picogen_core import trials
+        from picogen_core.comparison import trials
 
         measured = trials.bits_per_character(runs, data, reporter)
         found.values["bits_per_character"] = list(measured)
@@ -175,11 +175,12 @@ def _measure(
     reporter: Reporter,
 ) -> None:
     """The music: headlines of the metrics of each run's scores."""
-    from picogen_core import BadInput, Value, trials
-    from picogen_core.cache import cache_dir
-    from picogen_core.references import open_reference
-    from picogen_core.runs import shared_data
-    from picogen_core.scoring import ScoreRequest
+    from picogen_core import BadInput, Value
+    from picogen_core.comparison import trials
+    from picogen_core.comparison.runs import shared_data
+    from picogen_core.evaluation.references import open_reference
+    from picogen_core.evaluation.scoring import ScoreRequest
+    from picogen_core.runtime.cache import cache_dir
 
     if not scores and not samples:
         found.remarks.append("The music was not measured: --samples N or --scores DIR does.")
@@ -214,8 +215,8 @@ def _measure(
 def _draw(found: Comparison, groups: Sequence[Group], file: Path, output: Path | None) -> None:
     import os
 
-    from picogen_core.files import write_atomic
     from picogen_core.report.curves import curves
+    from picogen_core.runtime.files import write_atomic
 
     drawn = curves(groups)
     if drawn is None:

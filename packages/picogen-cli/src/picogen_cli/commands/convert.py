@@ -16,7 +16,7 @@ from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
-    from picogen_core.progress import Reporter
+    from picogen_core.runtime.progress import Reporter
     from picogen_core.score.helper import Converter
 
 
@@ -42,7 +42,7 @@ def convert(
     ABC is repaired first. What was repaired, and each bar whose notes came out otherwise, is logged
     on stderr, file by file, and stands in --json.
     """
-    from picogen_core.files import output_folder
+    from picogen_core.runtime.files import output_folder
 
     from picogen_cli.converting import parse_targets
 
@@ -74,8 +74,8 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
         BadInput: a path is missing, a folder holds no score, or two would share a name.
     """
     from picogen_core import BadInput
-    from picogen_core.pieces import SUFFIXES
-    from picogen_core.score_file import files_below, is_score
+    from picogen_core.score.file import files_below, is_score
+    from picogen_core.score.reading import SUFFIXES
 
     scores: dict[str, Path] = {}
     for path in paths:
@@ -121,7 +121,7 @@ def _convert_all(
     """For each tune its input and outputs, or the `error` that kept it from being converted."""
 
     from picogen_core.errors import reason
-    from picogen_core.processes import thread_pool
+    from picogen_core.runtime.processes import thread_pool
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
@@ -187,7 +187,7 @@ def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
 
 def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
     """The scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
-    from picogen_core.score_file import read_file, read_scores
+    from picogen_core.score.file import read_file, read_scores
 
     found = read_scores(read_file(path, within))
     if len(found.scores) == 1:
@@ -204,7 +204,7 @@ def _convert_one(
 ) -> dict[str, Any]:  # fmt: skip
     from picogen_core import BadInput
     from picogen_core.errors import reason
-    from picogen_core.files import write_atomic
+    from picogen_core.runtime.files import write_atomic
     from picogen_core.score.convert import convert_musicxml, convert_text, read_musicxml
     from picogen_core.score.limits import ConversionError
     from picogen_core.score.validity import validity_faults

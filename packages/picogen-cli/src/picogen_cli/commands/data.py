@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from picogen_core.data.open_sources import open_sources
-from picogen_core.options import MAX_SEED
+from picogen_core.plugins.options import MAX_SEED
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -60,8 +60,8 @@ def data(
     from picogen_core.data.keys import check_keys
     from picogen_core.data.prepare import PARTS, prepare
     from picogen_core.data.tag_table import read_tags
-    from picogen_core.files import output_folder
-    from picogen_core.registry import registry
+    from picogen_core.plugins.registry import registry
+    from picogen_core.runtime.files import output_folder
 
     from picogen_cli.settings import read_sets
 
@@ -131,8 +131,8 @@ def _kind(reason: str) -> str:
 
 def _info(folders: list[str], as_json: bool) -> None:
     from picogen_core import ConfigError
-    from picogen_core.data.index import open_data
-    from picogen_core.data.info import describe
+    from picogen_core.data.prepared.index import open_data
+    from picogen_core.data.prepared.info import describe
 
     if len(folders) != 1:
         raise ConfigError("picogen data info takes one prepared folder or index.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from picogen_core.options import MAX_SEED
+from picogen_core.plugins.options import MAX_SEED
 
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -29,7 +29,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Write tunes with the shipped student, distil and train fresh ones, measure all."""
-    from picogen_core.files import output_folder
+    from picogen_core.runtime.files import output_folder
 
     from picogen_cli.demo_run import print_table, run_demo
 

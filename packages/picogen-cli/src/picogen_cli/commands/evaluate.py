@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from picogen_core.cache import cache_dir
-from picogen_core.options import MAX_SEED
+from picogen_core.plugins.options import MAX_SEED
+from picogen_core.runtime.cache import cache_dir
 
 from picogen_cli.options import Json, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
-    from picogen_core.progress import Reporter
+    from picogen_core.evaluation.scoring import ScoreReport
     from picogen_core.report.sections import PageRequest
-    from picogen_core.scoring import ScoreReport
+    from picogen_core.runtime.progress import Reporter
 
 
 def evaluate(
@@ -81,10 +81,10 @@ def evaluate(
 ) -> None:
     """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
     from picogen_core import ConfigError
-    from picogen_core.files import check_replaceable
+    from picogen_core.evaluation.scoring import ScoreRequest, score_folder
     from picogen_core.report.html import MADE_BY
     from picogen_core.report.sections import PageRequest
-    from picogen_core.scoring import ScoreRequest, score_folder
+    from picogen_core.runtime.files import check_replaceable
 
     from picogen_cli import score_table
     from picogen_cli.settings import read_sets
@@ -161,8 +161,8 @@ def _write_page(
     reporter: Reporter,
 ) -> str:
     """Write the page; a line about it."""
-    from picogen_core.files import write_atomic
     from picogen_core.report.build import build_page
+    from picogen_core.runtime.files import write_atomic
 
     page = build_page(report, request, baseline, reporter)
     write_atomic(file, page.html)
@@ -175,7 +175,7 @@ def _write_page(
 def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
     """Every metric whose needs are met; a model is run only if one is given. What judges whether
     the scores are sound comes first. A namesake of another metric runs only where it is named."""
-    from picogen_core.registry import registry
+    from picogen_core.plugins.registry import registry
 
     given = {"reference": reference, "checkpoint": checkpoint}
     entries = sorted(registry().all("metric"), key=lambda entry: not entry.spec.judges_faults)
@@ -185,7 +185,7 @@ def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
 
 def _open_once(reference: str | None) -> Any:
     """A reference opened anew: its scores can be gone through once."""
-    from picogen_core.references import open_reference
+    from picogen_core.evaluation.references import open_reference
 
     return None if reference is None else open_reference(reference)
 

@@ -52,9 +52,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the student as other programs read it, with a README that says how to open it."""
-    from picogen_core.exports import HTML, ONNX, check_format
-    from picogen_core.files import output_folder
-    from picogen_core.registry import registry
+    from picogen_core.model.export_formats import HTML, ONNX, check_format
+    from picogen_core.plugins.registry import registry
+    from picogen_core.runtime.files import output_folder
 
     if max_patches and to != ONNX:
         raise ConfigError(f"--max-patches is for --to {ONNX}. Leave it out.")
@@ -97,9 +97,9 @@ def _write_page(
     force: bool,
     as_json: bool,
 ) -> None:
-    from picogen_core.files import prepare_output_dir, write_atomic
     from picogen_core.html.page import FILE, build_page
     from picogen_core.html.student import read_student
+    from picogen_core.runtime.files import prepare_output_dir, write_atomic
 
     page = build_page([read_student(path) for path in checkpoints], weights)
     prepare_output_dir(output_dir, force)

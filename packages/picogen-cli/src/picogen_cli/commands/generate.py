@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from picogen_core import BadInput, ConfigError
-from picogen_core.options import MAX_SEED
+from picogen_core.plugins.options import MAX_SEED
 
 from picogen_cli.defaults import SHIPPED
 from picogen_cli.options import Device, Force, Json, one_of, print_json
@@ -18,7 +18,7 @@ from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
     from picogen_core.generation.output import Score
-    from picogen_core.progress import Reporter
+    from picogen_core.runtime.progress import Reporter
 
 
 def generate(
@@ -128,16 +128,16 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write scores: ABC with a JSON beside each, and on request MusicXML, SVG, MIDI."""
-    from picogen_core.files import output_folder
-    from picogen_core.generation.options import SamplingOptions
     from picogen_core.generation.ranking import RANKS, Ranking
-    from picogen_core.options import parse_options
+    from picogen_core.generation.request.options import SamplingOptions
+    from picogen_core.plugins.options import parse_options
+    from picogen_core.runtime.files import output_folder
 
     from picogen_cli.converting import parse_targets
 
     targets = parse_targets(to) if to else ()
     _check(num_samples, jobs, shard, stream, candidates, as_json)
-    from picogen_core.generation.jobs import read_shard
+    from picogen_core.generation.request.jobs import read_shard
     from picogen_core.generation.run import GenerateRequest, write_scores
     from picogen_core.generation.session import Candidates
 

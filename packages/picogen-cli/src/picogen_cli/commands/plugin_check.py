@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from picogen_core.specs import KINDS
+from picogen_core.plugins.specs import KINDS
 
 from picogen_cli.options import Json, print_json
 
@@ -34,7 +34,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check one plugin against its contract, a line for each check. Exit 1 if one fails."""
-    from picogen_core.registry import registry
+    from picogen_core.plugins.registry import registry
     from picogen_core.testing.run import kind_suite, plugin_suite
 
     entry = registry().get(kind, name)
@@ -74,7 +74,7 @@ def _options(sets: list[str]) -> dict[str, Any]:
 
 def _check_allowed(allowed: list[str], known: list[str]) -> None:
     from picogen_core import ConfigError
-    from picogen_core.suggest import did_you_mean
+    from picogen_core.plugins.suggest import did_you_mean
 
     for name in allowed:
         if name not in known:

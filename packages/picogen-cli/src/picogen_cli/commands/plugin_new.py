@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from picogen_core.specs import KINDS
+from picogen_core.plugins.specs import KINDS
 
 from picogen_cli.options import Json, one_of, print_json
 

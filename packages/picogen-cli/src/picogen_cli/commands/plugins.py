@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 from picogen_core.errors import PicogenError
-from picogen_core.options import OptionInfo, describe_options, option_faults
-from picogen_core.registry import Entry, Registry, registry
-from picogen_core.specs import KINDS
+from picogen_core.plugins.options import OptionInfo, describe_options, option_faults
+from picogen_core.plugins.registry import Entry, Registry, registry
+from picogen_core.plugins.specs import KINDS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text

@@ -234,7 +234,7 @@ def _run(
         updates["data"] = find_data(config.data, reporter)
         config = config.model_copy(update=updates)
         if dry_run:
-            from picogen_core.training.plan import plan_training
+            from picogen_core.training.dry_run.plan import plan_training
 
             from picogen_cli.plan_text import plan_text
 

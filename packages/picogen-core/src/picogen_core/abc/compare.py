@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 
-from picogen_core.abc.notes import Note
-from picogen_core.abc.voices import Bar
+from picogen_core.abc.reading.notes import Note
+from picogen_core.abc.reading.voices import Bar
 
 _MAX_PAIRS = 64 * 64
 

@@ -1,4 +1,4 @@
-"""`picogen_core.draws` compiled: for rows of logits, and for other kernels to call.
+"""`picogen_core.compiled.draw_code` compiled: for rows of logits, and for other kernels to call.
 
 N rows  V = 128 codes
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from picogen_core import draws
+from picogen_core.compiled import draw_code as draws
 from picogen_core.compiled.jit import kernel
 
 draw_code = kernel(draws.draw_code)

@@ -12,7 +12,7 @@ from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.transformer import Transformer
 from picogen_core.compiled.weights import Floats, Weights
-from picogen_core.protocols import BEGINNING
+from picogen_core.plugins.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 

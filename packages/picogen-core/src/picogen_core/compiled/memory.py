@@ -24,7 +24,7 @@ from picogen_core.compiled.maths import exp, fill_rows, layer_norm, sigmoid, sil
 from picogen_core.compiled.spelling import Rules, Walk, draw_each
 from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
-from picogen_core.protocols import BEGINNING
+from picogen_core.plugins.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.uint8]

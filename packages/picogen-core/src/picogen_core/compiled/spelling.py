@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from picogen_core.abc.grammar.nodes import EXIT, STEPS
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
+from picogen_core.compiled.draw_code import ENDED, GOES_ON, UNKNOWN
 from picogen_core.compiled.draws import draw_code, surprise_of
 from picogen_core.compiled.jit import kernel
 from picogen_core.compiled.weights import Floats
-from picogen_core.draws import ENDED, GOES_ON, UNKNOWN
-from picogen_core.protocols import CompiledHead
+from picogen_core.plugins.protocols import CompiledHead
 
 COUNTER_ROOM = 24  # characters of a line's counter with its voice's beginning
 _STEPS, _EXIT = STEPS, EXIT

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from picogen_core.abc.patches import PAD, PATCH_SIZE
 from picogen_core.data.crops import Crops, crop
-from picogen_core.data.store import Dataset, Encoded
+from picogen_core.data.prepared.store import Dataset, Encoded
 
 POOL = 64  # batches whose rows are sorted by length together
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.suggest import did_you_mean
 
 _OLD_BOOK = "old book in the public domain; transcribers named in the files, no licence stated"
 _MUSIC21 = (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE
-from picogen_core.data.store import Dataset, Encoded
+from picogen_core.data.prepared.store import Dataset, Encoded
 
 
 def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:

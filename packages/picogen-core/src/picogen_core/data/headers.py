@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from picogen_core.abc.patches import decode, split_body
-from picogen_core.data.store import Dataset
+from picogen_core.data.prepared.store import Dataset
 
 KINDS = ("L", "Q", "M", "K", "voices", "instruments")
 RARE = 500  # a value that fewer than one piece in so many has is hardly known

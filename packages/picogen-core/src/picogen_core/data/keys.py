@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from picogen_core.abc.notes import Note
-from picogen_core.abc.transpose import KEYS, Transposer
-from picogen_core.data.store import Encoded, encode_and_read
+from picogen_core.abc.pitch.transpose import KEYS, Transposer
+from picogen_core.abc.reading.notes import Note
+from picogen_core.data.prepared.store import Encoded, encode_and_read
 from picogen_core.errors import BadInput, ConfigError
 
 ORIGINAL, ALL = "original", "all"

@@ -8,9 +8,9 @@ from typing import Any
 
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput, PicogenError
-from picogen_core.registry import Entry, registry
-from picogen_core.score_file import files_below, kind_of, read_file
-from picogen_core.specs import SourceSpec
+from picogen_core.plugins.registry import Entry, registry
+from picogen_core.plugins.specs import SourceSpec
+from picogen_core.score.file import files_below, kind_of, read_file
 
 Options = Mapping[str, Mapping[str, Any]]
 """Options of sources by the source's name."""

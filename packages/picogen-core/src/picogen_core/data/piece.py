@@ -6,25 +6,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from picogen_core.abc.compare import Heard, are_same
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.mend import Mended, mend
-from picogen_core.abc.notes import melody, read_notes, read_tune
+from picogen_core.abc.interleaved.interleave import interleave
+from picogen_core.abc.interleaved.reduce import leave_out_rests
+from picogen_core.abc.interleaved.rests import complete_lines
 from picogen_core.abc.patches import (
     check_characters,
     drop_empty_lines,
     split_body,
     strip_marks,
 )
-from picogen_core.abc.reduce import leave_out_rests
-from picogen_core.abc.rests import complete_lines
-from picogen_core.abc.tune import is_interleaved, names_one_voice
-from picogen_core.data.files.reader import FileReader, ReadFile
+from picogen_core.abc.reading.mend import Mended, mend
+from picogen_core.abc.reading.notes import melody, read_notes, read_tune
+from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
+from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.data.keys import InKey, in_keys
-from picogen_core.data.store import encode_and_read
+from picogen_core.data.prepared.store import encode_and_read
 from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput, PassingFault, reason
-from picogen_core.pieces import MAX_LINE
+from picogen_core.score.reading import MAX_LINE
 
 MIN_NOTES = 8
 MAX_TUNE = 4_000_000

@@ -13,12 +13,12 @@ from picogen_core.data.clusters import cluster, shingles, split_clusters
 from picogen_core.data.keys import ORIGINAL, check_keys
 from picogen_core.data.parts import Part, Settings, cut_parts, make_parts, read_facts, read_part
 from picogen_core.data.piece import Task
-from picogen_core.data.store import Dataset, Encoded, read_dataset, write_shards
+from picogen_core.data.prepared.store import Dataset, Encoded, read_dataset, write_shards
 from picogen_core.data.tag_table import Tags
 from picogen_core.data.tags import Triple, tally
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
-from picogen_core.progress import Quiet, Reporter
+from picogen_core.runtime.progress import Quiet, Reporter
 
 PARTS = "parts"
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from picogen_core import score_file
-from picogen_core.abc.notes import split_tunes
+from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.data.corpora import CORPORA, read_corpus
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput, reason
-from picogen_core.options import Options
-from picogen_core.score_file import SUFFIXES, Kind
-from picogen_core.specs import SourceSpec
+from picogen_core.plugins.options import Options
+from picogen_core.plugins.specs import SourceSpec
+from picogen_core.score import file as score_file
+from picogen_core.score.file import SUFFIXES, Kind
 
 
 class FileOptions(Options):

@@ -14,8 +14,8 @@ from unidecode import unidecode
 from picogen_core.data.tags import LONGEST, Triple
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
-from picogen_core.reading import parse_json, read_text
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.reading import parse_json, read_text
 
 FOLDERS = "folders"
 COLUMNS = ("path", *Triple._fields)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from picogen_core.abc.patches import decode
-from picogen_core.data.store import Dataset
+from picogen_core.data.prepared.store import Dataset
 
 LONGEST = 80
 

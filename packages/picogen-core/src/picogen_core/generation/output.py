@@ -12,9 +12,9 @@ from typing import Any
 from picogen_core.abc.patches import split_body, strip_marks
 from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
-from picogen_core.files import written_aside
-from picogen_core.generation.piece import Draft
-from picogen_core.reading import read_json
+from picogen_core.generation.decoding.piece import Draft
+from picogen_core.runtime.files import written_aside
+from picogen_core.runtime.reading import read_json
 
 MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from picogen_core.errors import BadInput, ConfigError
+from picogen_core.evaluation.references import Reference, open_reference
+from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, ScoreRequest, score_pieces
 from picogen_core.generation.output import Score
-from picogen_core.pieces import ScoreText
-from picogen_core.references import Reference, open_reference
-from picogen_core.scoring import ScoredPiece, ScoreReport, ScoreRequest, score_pieces
+from picogen_core.score.reading import ScoreText
 
 Rank = Literal["powerlaw", "nll", "valid", "repetition"]
 RANKS: tuple[Rank, ...] = ("nll", "powerlaw", "repetition", "valid")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
-from picogen_core.data.files.reader import FileReader
+from picogen_core.score.files.reader import FileReader
 from picogen_core.errors import ConfigError
-from picogen_core.generation.decode import INTERRUPTED, Limits, write
+from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, write
+from picogen_core.generation.decoding.piece import Draft, Start
 from picogen_core.generation.engines import Engine, kernels
 from picogen_core.generation.engines.choose import (
     FEW,
@@ -21,22 +22,21 @@ from picogen_core.generation.engines.choose import (
     choose,
     open_engine,
 )
-from picogen_core.generation.headers import (
+from picogen_core.generation.output import Score, finish
+from picogen_core.generation.ranking import Ranking, best
+from picogen_core.generation.request.headers import (
     field_choices,
     header_doubts,
     requesting,
     trained_headers,
 )
-from picogen_core.generation.job import Job, PieceRequest, wanted_length
-from picogen_core.generation.options import SamplingOptions
-from picogen_core.generation.output import Score, finish
-from picogen_core.generation.piece import Draft, Start
-from picogen_core.generation.ranking import Ranking, best
-from picogen_core.generation.tags import doubts, trained_tags
+from picogen_core.generation.request.job import Job, PieceRequest, wanted_length
+from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.tags import doubts, trained_tags
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import digest
-from picogen_core.progress import Quiet, Reporter
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Quiet, Reporter
 
 Rolls = Literal["auto", "always", "never"]
 

@@ -12,14 +12,14 @@ from typing import Any, get_args
 
 from picogen_core.errors import BadInput, ConfigError, PicogenError
 from picogen_core.generation.engines.choose import Name
-from picogen_core.generation.job import PieceRequest
-from picogen_core.generation.options import SamplingOptions
 from picogen_core.generation.output import Score
 from picogen_core.generation.ranking import REFERENCE, Rank, Ranking
+from picogen_core.generation.request.job import PieceRequest
+from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.session import Candidates, Lines, Session
+from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.score.convert import convert_text
 from picogen_core.score.helper import Converter
-from picogen_core.suggest import did_you_mean
 
 
 @dataclass(frozen=True)

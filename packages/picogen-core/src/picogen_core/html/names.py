@@ -198,7 +198,7 @@ SHIMS = {
     "bisect.bisect_right": "$bisect",
     "_bisect.bisect_right": "$bisect",
     "picogen_core.abc.patches.encode_prompt": "$encode_prompt",
-    "picogen_core.abc.macros.Macros": "$NoMacros",
+    "picogen_core.abc.reading.macros.Macros": "$NoMacros",
 }
 """What `runtime.js` has in place of functions and classes of other modules."""
 CLASS_SHIMS = frozenset(["$Fraction", "$Counter", "$NoMacros"])

@@ -16,14 +16,14 @@ def translated() -> str:
     """The grammar, the prompts, the repairs and the reader of notes, from Python."""
     from picogen_core.abc.grammar.constraint import Constraint
     from picogen_core.abc.grammar.fields import FieldChoices
-    from picogen_core.abc.notes import read_tune
     from picogen_core.abc.patches import cut_prompt, split_body, strip_marks
+    from picogen_core.abc.reading.notes import read_tune
     from picogen_core.abc.repair import repair
     from picogen_core.errors import BadInput
-    from picogen_core.generation.headers import requested_fields, requesting
-    from picogen_core.generation.job import wanted_length
-    from picogen_core.generation.prompt import place_prompt
-    from picogen_core.generation.rollover import Rollover
+    from picogen_core.generation.decoding.rollover import Rollover
+    from picogen_core.generation.request.headers import requested_fields, requesting
+    from picogen_core.generation.request.job import wanted_length
+    from picogen_core.generation.request.prompt import place_prompt
     from picogen_core.html.translate import translate
 
     roots = (

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.errors import ConfigError
-from picogen_core.generation.headers import field_choices, trained_headers
+from picogen_core.generation.request.headers import field_choices, trained_headers
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
 from picogen_core.model.hub import local_path
-from picogen_core.registry import registry
-from picogen_core.specs import Script
+from picogen_core.plugins.registry import registry
+from picogen_core.plugins.specs import Script
 
 _NOT_USED = ("projector.",)
 

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
-from picogen_core.files import flush, mode
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import SMALL
 from picogen_core.model.folder import digest, find_checkpoint, read_config, read_shapes
@@ -23,7 +22,8 @@ from picogen_core.model.notagen import open_notagen, read_notagen
 from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
-from picogen_core.progress import Reporter
+from picogen_core.runtime.files import flush, mode
+from picogen_core.runtime.progress import Reporter
 
 __all__ = [
     "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_config",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from picogen_core.options import Options
+from picogen_core.plugins.options import Options
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
 

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from picogen_core.cache import cache_dir
-from picogen_core.files import write_atomic
-from picogen_core.progress import Quiet, Reporter
-from picogen_core.reading import open_file, read_bytes, read_json
+from picogen_core.runtime.cache import cache_dir
+from picogen_core.runtime.files import write_atomic
+from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.runtime.reading import open_file, read_bytes, read_json
 
 SMALL = 64 << 20  # bytes; smaller files are read anew each time
 _CHUNK = 8 << 20

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from picogen_core.abc.patches import BOS_PATCH, EOS, EOS_PATCH, PATCH_SIZE, VOCABULARY
-from picogen_core.exports import check_format
-from picogen_core.files import written_aside
+from picogen_core.model.export_formats import check_format
 from picogen_core.model.student import GenericStudent
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.files import written_aside
 
 EMBEDDING, README = "patch_embedding.safetensors", "README.md"
 

@@ -17,10 +17,10 @@ from picogen_core.errors import BadCheckpoint, reason
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
 from picogen_core.model.digests import file_digest
 from picogen_core.model.hub import local_path
-from picogen_core.options import parse_options
-from picogen_core.reading import open_file, parse_json, read_bytes, read_json
-from picogen_core.registry import registry
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.options import parse_options
+from picogen_core.plugins.registry import registry
+from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.reading import open_file, parse_json, read_bytes, read_json
 
 _MAX_CONFIG, _MAX_HEADER = 1 << 20, 100_000_000  # bytes; the latter is safetensors' own limit
 _WIDTHS = {

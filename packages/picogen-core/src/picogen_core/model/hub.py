@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from picogen_core.errors import BadCheckpoint
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 
 _NAME = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)/(?P<file>[^@]+?)(?:@(?P<revision>[^@]+))?")
 

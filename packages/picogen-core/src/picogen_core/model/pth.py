@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from picogen_core.errors import BadCheckpoint
-from picogen_core.reading import open_file
+from picogen_core.runtime.reading import open_file
 
 WANTED = "A NotaGen checkpoint is a .pth file with a 'model' in it."
 

@@ -20,8 +20,8 @@ from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.model.heads.teacher import TeacherHead
-from picogen_core.protocols import RememberingHead
-from picogen_core.registry import registry
+from picogen_core.plugins.protocols import RememberingHead
+from picogen_core.plugins.registry import registry
 
 PARTS = {"embedding": "patch_embedding", "backbone": "backbone", "head": "head"}
 """What can be frozen, and the module that it is."""

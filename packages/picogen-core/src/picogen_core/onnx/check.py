@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.errors import PluginError
+from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent
 from picogen_core.onnx.graphs import BACKBONE, BEGIN, CLOSE, KEPT, MEMORY, NEXT, STATE, STEP
-from picogen_core.trees import named_leaves
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import PluginError
+from picogen_core.model.state_tree import named_leaves, tree_map
 from picogen_core.model.student import GenericStudent, PatchEmbedding
-from picogen_core.protocols import RememberingHead
-from picogen_core.registry import registry
-from picogen_core.trees import named_leaves, tree_map
+from picogen_core.plugins.protocols import RememberingHead
+from picogen_core.plugins.registry import registry
 
 BACKBONE, BEGIN, STEP = "backbone.onnx", "head_begin.onnx", "head_step.onnx"
 CLOSE = "head_close.onnx"

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from picogen_core.exports import check_packages
-from picogen_core.files import written_aside
+from picogen_core.model.export_formats import check_packages
+from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent, components
 from picogen_core.onnx.check import check
 from picogen_core.onnx.graphs import CLOSE, MAX_PATCHES, MEMORY, STATE, plan_graphs
 from picogen_core.onnx.trace import OPSET, to_onnx
-from picogen_core.progress import Quiet, Reporter
-from picogen_core.trees import named_leaves
+from picogen_core.runtime.files import written_aside
+from picogen_core.runtime.progress import Quiet, Reporter
 
 WEIGHTS, FIRST, FACTS, README = "weights.bin", "initial_state.npz", "model.json", "README.md"
 INSIDE = 2**31 - 2**24  # a file of protobuf holds 2 GiB, the graph itself included

@@ -10,7 +10,7 @@ from lxml import etree
 
 from picogen_core import __version__
 from picogen_core.errors import ConfigError
-from picogen_core.progress import Quiet, Reporter
+from picogen_core.evaluation.scoring import ScoreReport
 from picogen_core.report.cards import Cards
 from picogen_core.report.charts import stylesheet
 from picogen_core.report.choice import Choice, choose, partner
@@ -25,8 +25,8 @@ from picogen_core.report.sections import (
     unreadable,
     values,
 )
+from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.score.helper import Converter
-from picogen_core.scoring import ScoreReport
 
 MAX_REFUSED = 25
 

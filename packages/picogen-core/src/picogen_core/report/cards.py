@@ -12,7 +12,7 @@ from typing import Any
 from lxml import etree
 
 from picogen_core.errors import PicogenError, Undefined
-from picogen_core.pieces import ScoreText
+from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, figures
 from picogen_core.report.charts import draw
 from picogen_core.report.choice import Choice
 from picogen_core.report.engraved import Engraved, engrave
@@ -20,7 +20,7 @@ from picogen_core.report.html import Child, data_block, download, foreign, tag
 from picogen_core.report.pages import Glyphs
 from picogen_core.report.table import short
 from picogen_core.score.helper import Converter
-from picogen_core.scoring import ScoredPiece, ScoreReport, figures
+from picogen_core.score.reading import ScoreText
 
 MAX_ABC = 20_000
 MAX_PLAIN = 256_000

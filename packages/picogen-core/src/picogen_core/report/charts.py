@@ -12,6 +12,7 @@ from importlib.resources import files
 
 from lxml import etree
 
+from picogen_core.evaluation.summaries import HeatMap, Plot
 from picogen_core.report.drawing import (
     BOTTOM,
     COLOURS,
@@ -34,7 +35,6 @@ from picogen_core.report.drawing import (
     svg_name,
     write,
 )
-from picogen_core.summaries import HeatMap, Plot
 
 _LEVELS = 12
 _FEW = 24

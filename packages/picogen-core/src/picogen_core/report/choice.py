@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from picogen_core.scoring import ScoredPiece, ScoreReport
+from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport
 
 
 @dataclass(frozen=True)

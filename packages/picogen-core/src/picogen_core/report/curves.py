@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from picogen_core.comparison.seeds import Group, mean_curve
 from picogen_core.report.charts import lines, standalone
 from picogen_core.report.drawing import Series
-from picogen_core.seeds import Group, mean_curve
 
 AXES = {
     "step": "steps",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from picogen_core.errors import PicogenError
-from picogen_core.pieces import ScoreText
 from picogen_core.report.pages import Glyphs, page_parts
 from picogen_core.score.convert import convert_text, read_musicxml
 from picogen_core.score.helper import Converter
 from picogen_core.score.midi import read_midi
+from picogen_core.score.reading import ScoreText
 
 MAX_PAGES = 8
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from picogen_core.scoring import ScoreReport
-from picogen_core.significance import LEVEL, difference_p, holm
-from picogen_core.summaries import Value
+from picogen_core.evaluation.scoring import ScoreReport
+from picogen_core.evaluation.significance import LEVEL, difference_p, holm
+from picogen_core.evaluation.summaries import Value
 
 
 def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:

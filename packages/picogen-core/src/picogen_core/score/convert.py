@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from picogen_core.abc.compare import Difference, Heard, differences
-from picogen_core.abc.interleave import interleave
-from picogen_core.abc.mend import mend, write_bars
-from picogen_core.abc.notes import read_tune
+from picogen_core.abc.interleaved.interleave import interleave
+from picogen_core.abc.reading.mend import mend, write_bars
+from picogen_core.abc.reading.notes import read_tune
+from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
 from picogen_core.abc.repair import MAX_TEXT, Repair, repair
 from picogen_core.abc.repair.align import pad_bars
 from picogen_core.abc.repair.lines import strip_training_marks
-from picogen_core.abc.tune import is_interleaved, names_one_voice
 from picogen_core.errors import BadInput
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError, refuse_long_rests
 from picogen_core.score.validity import parse_parts, unequal_measures, validity_faults
-from picogen_core.xml_file import parse_score
-from picogen_core.xml_notes import read_xml_score
+from picogen_core.score.xml.file import parse_score
+from picogen_core.score.xml.notes import read_xml_score
 
 MAX_TUNE_LINE = 16 * 1024
 TARGETS = ("musicxml", "abc", "svg", "midi", "png", "wav")

@@ -7,9 +7,9 @@ import queue
 from dataclasses import dataclass
 from typing import Literal
 
-from picogen_core.closing import Closing
 from picogen_core.errors import PassingFault
-from picogen_core.sandbox import Worker
+from picogen_core.runtime.closing import Closing
+from picogen_core.runtime.sandbox import Worker
 from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
 
 # midi+svg: the MIDI first, then the pages; midi+lights+svg: between them, as JSON, when each note

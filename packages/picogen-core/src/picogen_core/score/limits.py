@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from picogen_core.errors import PicogenError
-from picogen_core.sandbox import Limits
+from picogen_core.runtime.sandbox import Limits
 
 MAX_TEXT = 384 * 1024  # a repaired text has grown by the rests that it left out
 MAX_LINE = 8 * 1024

@@ -7,12 +7,12 @@ from fractions import Fraction
 
 from lxml import etree
 
-from picogen_core.abc.lexer import lex
-from picogen_core.abc.rests import cut_bars, split_line
+from picogen_core.abc.interleaved.rests import cut_bars, split_line
+from picogen_core.abc.reading.lexer import lex
 from picogen_core.errors import BadInput
 from picogen_core.score.limits import MAX_XML, ConversionError
 from picogen_core.score.schema import schema_faults
-from picogen_core.xml_times import number
+from picogen_core.score.xml.times import number
 
 
 def validity_faults(xml: bytes, abc: str | None = None) -> list[str]:

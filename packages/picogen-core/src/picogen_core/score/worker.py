@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from picogen_core.errors import PicogenError
-from picogen_core.sandbox import Reply, in_fork, serve
+from picogen_core.runtime.sandbox import Reply, in_fork, serve
 from picogen_core.score.limits import ConversionError, limits_for
 
 
@@ -30,7 +30,7 @@ class Libraries:
 
             load_abc2xml()
         elif op == "abc":
-            from picogen_core.data.files.xml import load_xml2abc
+            from picogen_core.score.files.xml import load_xml2abc
 
             load_xml2abc()
         elif op == "wav":
@@ -48,7 +48,7 @@ class Libraries:
             xml, warnings = abc_to_musicxml(text)
             return {"ok": [xml], "warnings": warnings}
         if op == "abc":
-            from picogen_core.data.files.xml import musicxml_to_abc
+            from picogen_core.score.files.xml import musicxml_to_abc
 
             made = musicxml_to_abc(text.encode(), sounding=False)
             return {"ok": [made.abc], "warnings": list(made.remarks())}

@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from picogen_core.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec, SourceSpec
+from picogen_core.plugins.specs import BackboneSpec, HeadSpec, LossSpec, MetricSpec, SourceSpec
 from picogen_core.testing.kit import DEVICES, parametrise, resolve
 
 if TYPE_CHECKING:
     import pytest
 
-    from picogen_core.pieces import Piece
+    from picogen_core.score.reading import Piece
 
 Reasons = Mapping[str, str]
 
@@ -41,7 +41,7 @@ def backbone_checks(
     Rows are up to 600 patches long: a backbone with a table of positions needs options for them.
     """
     from picogen_core.testing.backbones import CHECKS, BackboneSubject
-    from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
+    from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
 
     return parametrise(
         CHECKS,
@@ -65,7 +65,7 @@ def head_checks(
     A head whose guesses are independent expects `uses_earlier_characters` to fail. A head that
     remembers a limited number of characters should call the option for it `window`.
     """
-    from picogen_core.testing.compiled_heads import COMPILED_CHECKS
+    from picogen_core.testing.compiled.heads import COMPILED_CHECKS
     from picogen_core.testing.heads import CHECKS, HeadSubject
 
     return parametrise(

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from picogen_core.testing.compiled_backbones import COMPILED_CHECKS
+from picogen_core.model.state_tree import merge_states, select_rows
+from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
@@ -29,7 +30,6 @@ from picogen_core.testing.modules import (
     modes,
     module_check,
 )
-from picogen_core.trees import merge_states, select_rows
 
 LENGTHS = (150, 1, 64, 97)
 LONG = 600

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from picogen_core.errors import ConfigError
-from picogen_core.options import option_faults, parse_options
-from picogen_core.registry import Entry
+from picogen_core.plugins.options import option_faults, parse_options
+from picogen_core.plugins.registry import Entry
 
 
 class Configured(Protocol):

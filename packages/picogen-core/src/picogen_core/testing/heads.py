@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from picogen_core.specs import HeadSpec
-from picogen_core.testing.compiled_heads import COMPILED_CHECKS
+from picogen_core.model.state_tree import merge_states, select_rows
+from picogen_core.plugins.specs import HeadSpec
+from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
@@ -28,7 +29,6 @@ from picogen_core.testing.modules import (
     module_check,
 )
 from picogen_core.testing.remembering import REMEMBERING_CHECKS
-from picogen_core.trees import merge_states, select_rows
 
 N, P, V = 6, 16, 128
 PRINTABLE = (32, 127)  # the codes that text is made of

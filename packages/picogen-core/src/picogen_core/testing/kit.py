@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from picogen_core.registry import Entry, registry
-from picogen_core.specs import Spec
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.registry import Entry, registry
+from picogen_core.plugins.specs import Spec
+from picogen_core.plugins.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pytest

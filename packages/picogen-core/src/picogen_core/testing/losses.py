@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from picogen_core.protocols import LossBatch, LossValue
-from picogen_core.registry import Entry
+from picogen_core.plugins.protocols import LossBatch, LossValue
+from picogen_core.plugins.registry import Entry
 from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import assert_changed, assert_same, module_check

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from picogen_core.errors import PicogenError, Undefined
-from picogen_core.pieces import Piece
-from picogen_core.protocols import Row
-from picogen_core.registry import Entry
-from picogen_core.summaries import Summary, Value
+from picogen_core.evaluation.summaries import Summary, Value
+from picogen_core.plugins.protocols import Row
+from picogen_core.plugins.registry import Entry
+from picogen_core.score.reading import Piece
 from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.samples import EMPTY

@@ -13,10 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from picogen_core.registry import Entry
+from picogen_core.model.state_tree import tree_map
+from picogen_core.plugins.registry import Entry
 from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
-from picogen_core.trees import tree_map
 
 TOLERANCE = 1e-4
 """Largest difference that counts as rounding, in units of the rms value (or of 1, if larger)."""

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from picogen_core.discovery import Discovery
-from picogen_core.hookspecs import PROJECT
-from picogen_core.options import option_faults
-from picogen_core.registry import Registry
-from picogen_core.specs import KINDS
+from picogen_core.plugins.discovery import Discovery
+from picogen_core.plugins.hookspecs import PROJECT
+from picogen_core.plugins.options import option_faults
+from picogen_core.plugins.registry import Registry
+from picogen_core.plugins.specs import KINDS
 from picogen_core.testing.kit import Check
 
 # In a process of its own, where no other test has loaded anything heavy.
 IMPORT = """
 import sys
 from importlib.metadata import EntryPoint
-from picogen_core.discovery import Discovery
-from picogen_core.guard import HEAVY
+from picogen_core.plugins.discovery import Discovery
+from picogen_core.plugins.guard import HEAVY
 discovery = Discovery()
 discovery.add_entry_point(EntryPoint("plugin", {module!r}, "picogen"))
 reasons = [failure.reason for failure in discovery.failures]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE
+from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     ModuleSubject,
@@ -36,7 +37,6 @@ from picogen_core.testing.written_pieces import (
     narrowed,
     write,
 )
-from picogen_core.trees import merge_states, select_rows
 
 QUOTED, LETTERS, QUOTE_STEPS = 3, 8, 500
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from picogen_core.registry import Entry
+from picogen_core.plugins.registry import Entry
 from picogen_core.testing.kit import Check, Skipped
 
 Verdict = Literal["passed", "failed", "skipped"]

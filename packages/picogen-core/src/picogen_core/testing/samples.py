@@ -10,9 +10,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from picogen_core.abc.notes import Note, read_tune
-from picogen_core.pieces import Piece
-from picogen_core.protocols import LossBatch, NoteIndex
+from picogen_core.abc.reading.notes import Note, read_tune
+from picogen_core.plugins.protocols import LossBatch, NoteIndex
+from picogen_core.score.reading import Piece
 
 if TYPE_CHECKING:
     import torch

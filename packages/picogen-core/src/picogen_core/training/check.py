@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 from picogen_core.errors import ConfigError
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 from picogen_core.training.config import Part, TrainConfig
+from picogen_core.training.run.tracking import check_tracker
 from picogen_core.training.terms import read_term
-from picogen_core.training.tracking import check_tracker
 
 PARTS = get_args(Part)
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from picogen_core.errors import ConfigError
 from picogen_core.model.config import ModelConfig
-from picogen_core.options import MAX_COUNT, MAX_SEED, Options
+from picogen_core.plugins.options import MAX_COUNT, MAX_SEED, Options
 
 Schedule = Literal["constant", "linear", "cosine"]
 Part = Literal["embedding", "backbone", "head"]

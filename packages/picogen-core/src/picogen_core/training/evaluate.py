@@ -13,9 +13,9 @@ from torch import Tensor
 from picogen_core.abc.patches import EOS, PAD, VOCABULARY
 from picogen_core.data.batches import eval_batches
 from picogen_core.data.crops import crop
-from picogen_core.data.store import Dataset
+from picogen_core.data.prepared.store import Dataset
+from picogen_core.evaluation.summaries import Value
 from picogen_core.model.student import GenericStudent
-from picogen_core.summaries import Value
 
 RESAMPLES = 1000
 

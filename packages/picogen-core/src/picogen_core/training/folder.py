@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from picogen_core.errors import BadInput
-from picogen_core.files import clear_aside, write_atomic
-from picogen_core.locks import LOCK, only_writer
 from picogen_core.model.checkpoint import settle
-from picogen_core.toml import dump_toml
+from picogen_core.runtime.files import clear_aside, write_atomic
+from picogen_core.runtime.locks import LOCK, only_writer
+from picogen_core.runtime.toml import dump_toml
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.resume import last_checkpoint
 

@@ -14,8 +14,8 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import read_manifest
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import check_tensors
-from picogen_core.progress import Reporter
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.folder import Resume
 from picogen_core.training.resume import last_checkpoint

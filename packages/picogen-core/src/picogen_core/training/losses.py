@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from picogen_core.protocols import LossBatch, LossValue
+from picogen_core.plugins.protocols import Loss, LossBatch, LossValue
+from picogen_core.training.losses_plugin import HiddenMseOptions, LogitKdOptions
 
 
 def cross_entropy(batch: LossBatch) -> Float[Tensor, ""]:
@@ -58,3 +59,11 @@ def hidden_mse(batch: LossBatch) -> LossValue:
     """Mean over patches and channels of (projected student hidden − teacher hidden)²."""
     assert batch.teacher_hidden is not None
     return LossValue(F.mse_loss(batch.student_hidden.float(), batch.teacher_hidden.float()))
+
+
+def build_logit_kd(options: LogitKdOptions) -> Loss:
+    return LogitKd(options.divergence, options.temperature)
+
+
+def build_hidden_mse(options: HiddenMseOptions) -> Loss:
+    return hidden_mse

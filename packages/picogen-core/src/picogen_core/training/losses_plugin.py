@@ -1,13 +1,13 @@
-"""The distillation losses' names and options; torch arrives in the builders."""
+"""The distillation losses' names and options."""
 
 from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from picogen_core.options import Options
-from picogen_core.protocols import Loss
-from picogen_core.specs import LossSpec
+from picogen_core.plugins.lazy import lazy
+from picogen_core.plugins.options import Options
+from picogen_core.plugins.specs import LossSpec
 
 
 class LogitKdOptions(Options):
@@ -27,25 +27,13 @@ class HiddenMseOptions(Options):
     """Options of `hidden-mse`."""
 
 
-def _logit_kd(options: LogitKdOptions) -> Loss:
-    from picogen_core.training.losses import LogitKd
-
-    return LogitKd(options.divergence, options.temperature)
-
-
-def _hidden_mse(options: HiddenMseOptions) -> Loss:
-    from picogen_core.training.losses import hidden_mse
-
-    return hidden_mse
-
-
 def loss_specs() -> Iterator[LossSpec]:
     """The losses of the core."""
     yield LossSpec(
         name="logit-kd",
         summary="Divergence of the student's character distribution from the teacher's.",
         config=lambda: LogitKdOptions,
-        build=_logit_kd,
+        build=lazy("picogen_core.training.losses:build_logit_kd"),
         needs_teacher=True,
         needs_hidden=False,
         scores_samples=True,
@@ -54,7 +42,7 @@ def loss_specs() -> Iterator[LossSpec]:
         name="hidden-mse",
         summary="Mean square difference of projected patch hiddens and the teacher's.",
         config=lambda: HiddenMseOptions,
-        build=_hidden_mse,
+        build=lazy("picogen_core.training.losses:build_hidden_mse"),
         needs_teacher=True,
         needs_logits=False,
         scores_samples=True,

@@ -12,10 +12,10 @@ from torch import Tensor
 from picogen_core.data.batches import Batch
 from picogen_core.errors import ConfigError, PluginError
 from picogen_core.model.student import GenericStudent, Output
-from picogen_core.protocols import Feedback, Loss, LossBatch, LossValue, NoteIndex
-from picogen_core.registry import registry
+from picogen_core.plugins.protocols import Feedback, Loss, LossBatch, LossValue, NoteIndex
+from picogen_core.plugins.registry import registry
 from picogen_core.training.losses import cross_entropy
-from picogen_core.training.teaching import Teaching
+from picogen_core.training.teacher.teaching import Teaching
 from picogen_core.training.terms import Term, read_term
 
 

@@ -15,8 +15,8 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import MANIFEST
 from picogen_core.model.folder import read_shapes
 from picogen_core.model.student import GenericStudent
-from picogen_core.options import parse_options
-from picogen_core.reading import parse_toml, read_json, read_text
+from picogen_core.plugins.options import parse_options
+from picogen_core.runtime.reading import parse_toml, read_json, read_text
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import unpack_optimizer
 from picogen_core.training.state import STATE, Progress, read_progress

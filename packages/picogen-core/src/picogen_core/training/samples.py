@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.errors import BadInput
-from picogen_core.generation.decode import generate
-from picogen_core.generation.options import SamplingOptions
+from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.generation.decoding.decode import generate
 from picogen_core.generation.output import finish, write_score
-from picogen_core.generation.prompt import place_prompt
+from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Reporter
-from picogen_core.registry import registry
-from picogen_core.scoring import ScoreRequest, score_folder
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.state import Progress
 

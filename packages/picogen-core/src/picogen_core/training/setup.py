@@ -12,23 +12,23 @@ from torch.optim import Optimizer
 from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.headers import count_headers
-from picogen_core.data.index import open_data, shared_pieces
-from picogen_core.data.store import Dataset
+from picogen_core.data.prepared.index import open_data, shared_pieces
+from picogen_core.data.prepared.store import Dataset
 from picogen_core.data.tags import count_tags
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.model.checkpoint import digest, load_model
 from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
 from picogen_core.model.student import GenericStudent
-from picogen_core.progress import Reporter
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.contract import check_contract
+from picogen_core.training.dry_run.contract import check_contract
 from picogen_core.training.initial import initial_record, start_from
 from picogen_core.training.memory import compile_parts, recompute_layers
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
-from picogen_core.training.teacher_cache import open_teaching
-from picogen_core.training.teaching import SampleTeacher, Teaching
+from picogen_core.training.teacher.cache import open_teaching
+from picogen_core.training.teacher.teaching import SampleTeacher, Teaching
 
 FEEDBACK_PIECES = 512
 

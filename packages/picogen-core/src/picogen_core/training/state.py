@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from picogen_core.options import MAX_COUNT
-from picogen_core.summaries import Value
+from picogen_core.evaluation.summaries import Value
+from picogen_core.plugins.options import MAX_COUNT
 
 STATE = "training.safetensors"
 

@@ -10,8 +10,8 @@ import torch
 
 from picogen_core.data.batches import Batch
 from picogen_core.model.student import counted
-from picogen_core.training.feedback import Rewarded, add_feedback
-from picogen_core.training.on_policy import drawn
+from picogen_core.training.own_text.feedback import Rewarded, add_feedback
+from picogen_core.training.own_text.on_policy import drawn
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import Parts
 

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import Field
 
 from picogen_core.errors import ConfigError
-from picogen_core.options import Options, parse_options
-from picogen_core.registry import registry
-from picogen_core.suggest import did_you_mean
+from picogen_core.plugins.options import Options, parse_options
+from picogen_core.plugins.registry import registry
+from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.training.config import Schedule
 
 

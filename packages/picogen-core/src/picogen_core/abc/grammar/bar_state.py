@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
-from picogen_core.abc.keys import is_compound, meter_length, unit_length
-from picogen_core.abc.timing import read_tuplet
+from picogen_core.abc.pitch.keys import is_compound, meter_length, unit_length
+from picogen_core.abc.reading.timing import read_tuplet
 
 MAX_STEPS = 256  # 8 whole notes, where there is no meter
 

@@ -80,7 +80,7 @@ class FieldChoices:
         return tuple(lines)
 
     def clefs(self) -> tuple[str, ...]:
-        """Clefs of voices. A percussion staff has no key, so none comes where a key is requested."""
+        """Clefs of voices; a percussion staff has no key, so none where a key is requested."""
         return tuple(clef for clef in CLEFS if clef != "perc" or "K" not in self.requested)
 
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
-from picogen_core.abc.lexer import parse_length
-from picogen_core.abc.timing import Tuplet, read_tuplet
+from picogen_core.abc.reading.lexer import parse_length
+from picogen_core.abc.reading.timing import Tuplet, read_tuplet
 
 GRID = Fraction(1, 32)
 DIVISIONS = 315  # of a grid step, in the converter

@@ -10,7 +10,7 @@ from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.header import HeaderGrammar
 from picogen_core.abc.grammar.lengths import one_of
-from picogen_core.abc.keys import default_unit, unit_length
+from picogen_core.abc.pitch.keys import default_unit, unit_length
 
 MAX_TOTAL = 4  # digits of the first counter
 ANY_LENGTH, FULL_BAR = -1, -2

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from picogen_core.abc.lexer import TIMED
+from picogen_core.abc.reading.lexer import TIMED
 from picogen_core.abc.repair import header, lines
 from picogen_core.abc.repair.align import align_bars, complete_rests, drop_leading_barlines
 from picogen_core.abc.repair.draft import Draft, Log, read_line

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from picogen_core.abc.lexer import Token, format_length, lex
+from picogen_core.abc.interleaved.rests import complete_line, cut_bars, rest_symbols
 from picogen_core.abc.patches import split_body
+from picogen_core.abc.reading.lexer import Token, format_length, lex
+from picogen_core.abc.reading.timing import bar_length, event_lengths, split_overlays
 from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
 from picogen_core.abc.repair.slurs import close_slurs
-from picogen_core.abc.rests import complete_line, cut_bars, rest_symbols
-from picogen_core.abc.timing import bar_length, event_lengths, split_overlays
 
 Bar = tuple[list[Token], list[Token]]
 _NOTATED = sorted(

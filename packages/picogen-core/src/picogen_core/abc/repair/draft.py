@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from picogen_core.abc.lexer import Token, lex
-from picogen_core.abc.rests import split_line
+from picogen_core.abc.interleaved.rests import split_line
+from picogen_core.abc.reading.lexer import Token, lex
 
 Log = list[str]
 """A repair appends one detail for each thing it mends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from picogen_core.abc.header import normal_key, normal_meter, normal_unit
+from picogen_core.abc.reading.header import normal_key, normal_meter, normal_unit
 from picogen_core.abc.repair.draft import Draft, Log
 
 MAX_TEXT = 200

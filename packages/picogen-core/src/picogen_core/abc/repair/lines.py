@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from picogen_core.abc.interleaved.rests import VOICE_MARK, split_line
 from picogen_core.abc.repair.draft import Log
-from picogen_core.abc.rests import VOICE_MARK, split_line
 
 MAX_LINE = 4096
 MAX_VOICES = 64

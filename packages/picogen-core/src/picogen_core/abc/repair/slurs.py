@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from picogen_core.abc.lexer import SOUNDING
+from picogen_core.abc.reading.lexer import SOUNDING
 from picogen_core.abc.repair.draft import Draft, Log
 
 MAX_OPEN = 6  # MusicXML numbers the slurs that are open at once

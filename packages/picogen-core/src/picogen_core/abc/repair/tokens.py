@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from picogen_core.abc.interleave import merge_barlines
-from picogen_core.abc.lexer import SOUNDING, TIMED, Token, format_length, lex, parse_length
+from picogen_core.abc.interleaved.interleave import merge_barlines
+from picogen_core.abc.reading.lexer import SOUNDING, TIMED, Token, format_length, lex, parse_length
+from picogen_core.abc.reading.timing import read_tuplet, split_length
 from picogen_core.abc.repair.draft import Log
 from picogen_core.abc.repair.header import field_is_legal
-from picogen_core.abc.timing import read_tuplet, split_length
 
 MAX_LENGTH = 128
 _NO_MUSIC = frozenset({"bad", "comment", "continuation", "beam", "newline"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 
-from picogen_core.abc.lexer import TIMED, Token
+from picogen_core.abc.reading.lexer import TIMED, Token
+from picogen_core.abc.reading.timing import bar_length
 from picogen_core.abc.repair.draft import Draft, Log
-from picogen_core.abc.timing import bar_length
 
 
 def drop_late_units(draft: Draft, log: Log) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.generation.guessing import NGrams
+from picogen_core.generation.decoding.guessing import NGrams
 
 if TYPE_CHECKING:
     from picogen_core.abc.grammar.nodes import Table

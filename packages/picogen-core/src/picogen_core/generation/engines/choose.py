@@ -16,9 +16,9 @@ from picogen_core.generation.engines import Engine
 from picogen_core.model.config import CONFIG, WEIGHTS, ModelConfig
 from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
 from picogen_core.model.hub import local_path
-from picogen_core.progress import Reporter
-from picogen_core.protocols import VerifyingHead
-from picogen_core.registry import registry
+from picogen_core.plugins.protocols import VerifyingHead
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.progress import Reporter
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
@@ -86,7 +86,7 @@ def choose(
             reporter.message(f"Writing with torch: {obstacle}.")
         return Choice("torch", device)
     if engine == "auto" and device == "auto" and pieces > FEW:
-        from picogen_core.devices import pick_device
+        from picogen_core.runtime.devices import pick_device
 
         found = pick_device("auto").type
         if found != "cpu":
@@ -119,8 +119,8 @@ def open_engine(
         PicogenError: the checkpoint is damaged, or the backbone has fewer positions.
     """
     if choice.engine == "torch":
-        from picogen_core.devices import pick_device
         from picogen_core.generation.engines.torch import TorchEngine
+        from picogen_core.runtime.devices import pick_device
 
         return TorchEngine(checkpoint.model(pick_device(choice.device)), slots, places)
     from picogen_core.compiled.jit import when_compiling
@@ -166,9 +166,9 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
 
 def _warm_up(engine: Engine) -> None:
     """Run every kernel once, so that all compiling happens here."""
-    from picogen_core.generation.options import SamplingOptions
-    from picogen_core.generation.piece import ANYTHING
-    from picogen_core.generation.sampling import draw
+    from picogen_core.generation.decoding.piece import ANYTHING
+    from picogen_core.generation.decoding.sampling import draw
+    from picogen_core.generation.request.options import SamplingOptions
 
     first = np.zeros(1, np.int64)
     engine.read(0, np.zeros((1, len(ANYTHING)), np.uint8))

@@ -13,17 +13,17 @@ from picogen_core.abc.grammar.nodes import Table
 from picogen_core.compiled.embedding import PatchEmbedding
 from picogen_core.compiled.spelling import Rules, SpellingHead, Walk, make_walk
 from picogen_core.compiled.weights import Floats, Weights
+from picogen_core.generation.decoding.guessing import NGrams
 from picogen_core.generation.engines import Logits, Patches, Slots
-from picogen_core.generation.guessing import NGrams
 from picogen_core.model.config import ModelConfig
-from picogen_core.protocols import (
+from picogen_core.plugins.protocols import (
     BEGINNING,
     CompiledBackbone,
     CompiledHead,
     CompiledRememberingHead,
     VerifyingHead,
 )
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
 
 
 class PatchSide(Protocol):

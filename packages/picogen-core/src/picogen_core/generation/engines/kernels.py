@@ -17,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from picogen_core.cache import cache_dir
 from picogen_core.errors import PicogenError
 from picogen_core.model.config import ModelConfig
-from picogen_core.registry import registry
+from picogen_core.plugins.registry import registry
+from picogen_core.runtime.cache import cache_dir
 
 WAIT = "PICOGEN_COMPILE"
 """Environment variable: `wait` compiles before the first piece, not in the background."""
@@ -52,7 +52,7 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
 
 def compile_now(path: Path | str) -> None:
     """Compile by writing: a free piece, and one under the grammar."""
-    from picogen_core.generation.job import PieceRequest
+    from picogen_core.generation.request.job import PieceRequest
     from picogen_core.generation.session import Session
 
     session = Session(path, engine="numba", device="cpu")

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from picogen_core.generation.engines import Logits, Patches, Slots
+from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.model.student import GenericStudent
-from picogen_core.trees import merge_states, select_rows
 
 
 class Rows:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from picogen_core.model.by_length import by_length
-from picogen_core.protocols import Head, RememberingHead
-from picogen_core.registry import Entry
-from picogen_core.specs import HeadSpec
+from picogen_core.plugins.protocols import Head, RememberingHead
+from picogen_core.plugins.registry import Entry
+from picogen_core.plugins.specs import HeadSpec
 
 Memory = dict[str, Tensor]
 

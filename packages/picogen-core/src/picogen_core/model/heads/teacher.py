@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.forgetful import as_remembering
-from picogen_core.protocols import RememberingHead
-from picogen_core.registry import registry
+from picogen_core.plugins.protocols import RememberingHead
+from picogen_core.plugins.registry import registry
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent

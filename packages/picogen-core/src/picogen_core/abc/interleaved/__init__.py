@@ -1,0 +1,1 @@
+"""NotaGen's form: one line per bar, voices side by side."""

@@ -1,0 +1,1 @@
+"""Keys, intervals, transposition and spelling."""

@@ -1,0 +1,1 @@
+"""ABC as notes."""

@@ -1,0 +1,1 @@
+"""Prepared data on disk: packed arrays, index and digests."""

@@ -1,0 +1,302 @@
+"""Metrics over folders: measure each piece, summarise, against a reference if there is one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from picogen_core.errors import BadInput, ConfigError, PluginError, reason
+from picogen_core.evaluation.measuring import (
+    Measured,
+    Plan,
+    blaming,
+    build_metric,
+    make_plan,
+    measure_all,
+)
+from picogen_core.evaluation.references import Reference, open_reference, read_reference
+from picogen_core.evaluation.row_cache import RowCache
+from picogen_core.evaluation.significance import difference_p
+from picogen_core.evaluation.summaries import HeatMap, Plot, Summary, Value
+from picogen_core.plugins.protocols import CONDENSED, NAME, Row
+from picogen_core.plugins.registry import Entry, registry
+from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.score.reading import ScoreText, Unreadable, open_scores, read_score
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What to measure, and how.
+
+    metrics:    names.
+    options:    options by metric.
+    checkpoint: the model that metrics of likelihood ask.
+    jobs:       processes to measure in.
+    cache:      file that keeps rows between runs; None keeps none.
+    """
+
+    metrics: Sequence[str]
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int = 0
+    checkpoint: Path | None = None
+    jobs: int = 1
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class ScoredPiece:
+    """One piece: its rows and what summaries say of it, by metric; `undefined` says why not."""
+
+    score: ScoreText
+    rows: dict[str, Row]
+    facts: dict[str, Mapping[str, Any]]
+    undefined: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Metrics by name, the number of pieces read, and the files that were not, with reasons.
+
+    `scores` holds every piece that was read, in the order of names. `broken` says of a metric that
+    could not be used what it raised.
+    """
+
+    metrics: dict[str, Summary]
+    pieces: int
+    unreadable: dict[str, str]
+    seed: int
+    reference: str | None = None
+    reference_pieces: int = 0
+    reference_unreadable: dict[str, str] = field(default_factory=dict)
+    scores: tuple[ScoredPiece, ...] = ()
+    request: ScoreRequest | None = None
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: all but the texts and the rows, which `scores` has.
+
+        {"metrics": {name: {"values": {name: Value}, "unused": {reason: count}, "notes": [...],
+        "headline": name}}, "pieces", "unreadable": {name: reason}, "seed", "reference",
+        "reference_pieces", "reference_unreadable", "scores": [{"name", "path", "facts": {metric:
+        {...}}, "undefined": {metric: reason}}]}.
+        """
+        metrics = {
+            name: {key: part for key, part in asdict(summary).items() if key != "pieces"}
+            for name, summary in self.metrics.items()
+        }
+        scores = [
+            {
+                "name": piece.score.name,
+                "path": None if piece.score.path is None else str(piece.score.path),
+                "facts": piece.facts,
+                "undefined": piece.undefined,
+            }
+            for piece in self.scores
+        ]
+        left_out = ("metrics", "scores", "request")
+        rest = {name: part for name, part in vars(self).items() if name not in left_out}
+        return {"metrics": metrics, **rest, "scores": scores}
+
+
+def score_folder(
+    folder: Path,
+    request: ScoreRequest,
+    reference: str | Path | Reference | None = None,
+    reporter: Reporter | None = None,
+) -> ScoreReport:
+    """Measure a folder or file of scores; unreadable files are named and the rest is measured.
+
+    Raises:
+        BadInput: no piece could be read, there or in the reference.
+        ConfigError: a metric that needs a reference or a checkpoint, without one.
+    """
+    for name in request.metrics:
+        registry().get("metric", name)
+    known = reference
+    if known is not None and not isinstance(known, Reference):
+        known = open_reference(known)
+    return score_pieces(open_scores(folder), request, known, reporter, where=str(folder))
+
+
+def score_pieces(
+    pieces: Iterable[ScoreText | Unreadable],
+    request: ScoreRequest,
+    reference: Reference | None = None,
+    reporter: Reporter | None = None,
+    where: str = "the scores",
+) -> ScoreReport:
+    """The same for pieces from anywhere."""
+    reporter = reporter or Quiet()
+    entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
+    _check_needs(entries, request, reference)
+    broken: dict[str, str] = {}
+    plans = []
+    for entry in entries:
+        try:
+            plans.append(_plan(entry, request))
+        except PluginError as error:
+            broken[registry().label(entry)] = reason(error)
+    known = Measured()
+    with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
+        found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
+        if not found.readable:
+            raise BadInput(f"{where}: no piece could be read ({_why(found.unreadable)}).")
+        if reference is not None and not reference.shipped:
+            title = "Measuring the reference"
+            samples = {e.name: e.spec.reference_sample for e in entries if e.spec.reference_sample}
+            known = measure_all(
+                reference.scores, plans, cache, request.jobs, reporter, title, samples
+            )
+            if not known.readable:
+                raise BadInput(
+                    f"the reference has no piece that can be read ({_why(known.unreadable)})."
+                )
+    reporter.start("Comparing", len(plans), "metrics")
+    summaries = {}
+    for number, plan in enumerate(plans, 1):
+        try:
+            summaries[plan.name] = _summarise(plan, found, known, reference, request.seed)
+        except PluginError as error:
+            broken[plan.name] = reason(error)
+        reporter.advance(number)
+    reporter.finish()
+    if not summaries:
+        raise PluginError("; ".join(broken.values()))
+    return ScoreReport(
+        metrics=summaries,
+        pieces=len(found.readable),
+        unreadable=found.unreadable,
+        seed=request.seed,
+        reference=None if reference is None else reference.name,
+        reference_pieces=0 if reference is None else reference.pieces or len(known.readable),
+        reference_unreadable=known.unreadable,
+        scores=_scored(found, summaries),
+        request=request,
+        broken=broken,
+    )
+
+
+def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Plot | HeatMap]:
+    """What the metric draws of one piece, for a report; {} if it draws nothing."""
+    plan = _plan(registry().get("metric", metric), request)
+    draw = getattr(build_metric(plan), "figures", None)
+    read = read_score(piece.score)
+    if draw is None or isinstance(read, Unreadable):
+        return {}
+    with blaming(plan.address):
+        drawn: Mapping[str, Plot | HeatMap] = dict(draw(read))
+    return drawn
+
+
+def _check_needs(
+    entries: Sequence[Entry[Any]], request: ScoreRequest, reference: Reference | None
+) -> None:
+    for entry in entries:
+        if "reference" in entry.spec.needs and reference is None:
+            raise ConfigError(
+                f"metric {entry.name!r} compares with real music. Add --reference DIR."
+            )
+        if "checkpoint" in entry.spec.needs and request.checkpoint is None:
+            raise ConfigError(f"metric {entry.name!r} asks a model. Add --checkpoint RUN.")
+
+
+def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:
+    options = dict(request.options.get(registry().label(entry), {}))
+    dependency = ""
+    if "checkpoint" in entry.spec.needs and request.checkpoint is not None:
+        from picogen_core.model.checkpoint import digest
+
+        dependency = digest(request.checkpoint)
+        options["checkpoint"] = str(request.checkpoint)
+    return make_plan(entry, options, dependency)
+
+
+def _summarise(
+    plan: Plan, found: Measured, known: Measured, reference: Reference | None, seed: int
+) -> Summary:
+    """The summary, with the values of the reference beside its own and what could not be used."""
+    metric = build_metric(plan)
+    rows = [*_named(found, plan.name), *found.faults[plan.name]]
+    against: list[Row] | None = None
+    beside: Mapping[str, Value] = {}
+    with blaming(plan.address):
+        if reference is not None and reference.shipped:
+            beside = _shipped_values(reference, plan.name)
+            condensed = reference.shipped.get(plan.name, {}).get("condensed")
+            if condensed is not None:
+                against = [{CONDENSED: condensed}]
+        elif reference is not None:
+            against = _named(known, plan.name)
+            if "reference" not in registry().get("metric", plan.address).spec.needs:
+                beside = metric.summarise(against, None, np.random.default_rng(seed)).values
+        summary = metric.summarise(rows, against, np.random.default_rng(seed))
+        if not isinstance(summary, Summary):
+            raise TypeError(f"summarise() returned a {type(summary).__name__}, not a Summary")
+        if reference is None and summary.usual is not None:
+            usual = read_reference(
+                registry().get("metric", plan.address).spec.references[summary.usual]
+            )
+            beside = _shipped_values(usual, plan.name)
+            note = f"reference: {summary.usual} (shipped), since no --reference is given"
+            summary = replace(summary, notes=[*summary.notes, note])
+    unused = Counter(found.undefined[plan.name].values())
+    for why, times in Counter(known.undefined.get(plan.name, {}).values()).items():
+        unused[f"of the reference: {why}"] += times
+    unused.update(summary.unused)
+    unused.update(found.unjudged[plan.name])
+    values = {
+        name: value if value.detail else _beside(value, beside.get(name))
+        for name, value in summary.values.items()
+    }
+    return replace(summary, values=values, unused=dict(unused))
+
+
+def _shipped_values(reference: Reference, metric: str) -> dict[str, Value]:
+    """The values of a shipped reference by name."""
+    values = reference.shipped.get(metric, {}).get("values", {})
+    return {
+        name: Value(value, "", reference.pieces, low, high)
+        for name, (value, low, high) in values.items()
+    }
+
+
+def _beside(value: Value, known: Value | None) -> Value:
+    if known is None:
+        return value
+    p = value.p if value.p is not None else difference_p(value, known)
+    return replace(
+        value, reference=known.value, reference_low=known.low, reference_high=known.high, p=p
+    )
+
+
+def _named(found: Measured, metric: str) -> list[Row]:
+    return [{**row, NAME: found.scores[i].name} for i, row in sorted(found.rows[metric].items())]
+
+
+def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPiece, ...]:
+    facts: dict[int, dict[str, Mapping[str, Any]]] = {}
+    for name, summary in summaries.items():
+        numbers = sorted(found.rows[name])
+        for i, said in zip(numbers, summary.pieces[: len(numbers)], strict=False):
+            facts.setdefault(i, {})[name] = said
+    return tuple(
+        ScoredPiece(
+            score=found.scores[i],
+            rows={name: rows[i] for name, rows in found.rows.items() if i in rows},
+            facts=facts.get(i, {}),
+            undefined={name: why[i] for name, why in found.undefined.items() if i in why},
+        )
+        for i in found.readable
+    )
+
+
+def _why(unreadable: Mapping[str, str]) -> str:
+    return (
+        "; ".join(f"{name}: {reason}" for name, reason in list(unreadable.items())[:3]) or "empty"
+    )

@@ -1,0 +1,1 @@
+"""How a piece is written: patch by patch, character by character."""

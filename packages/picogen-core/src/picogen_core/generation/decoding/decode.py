@@ -1,0 +1,225 @@
+"""The one loop that writes pieces, whatever engine computes.
+
+N slots being written  P = 16 characters a patch  V = 128 codes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+
+from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.errors import ConfigError
+from picogen_core.generation.decoding.guessing import Guesser
+from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Draft, Piece, Start
+from picogen_core.generation.decoding.rollover import Rollover
+from picogen_core.generation.decoding.sampling import draw, surprise
+from picogen_core.generation.decoding.spelled import draw_spelled
+from picogen_core.generation.decoding.verified import draw_verified
+from picogen_core.generation.engines import Engine, Spelling, Verifying
+from picogen_core.generation.request.options import SamplingOptions
+
+if TYPE_CHECKING:
+    from picogen_core.model.student import GenericStudent
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a piece may go: `max_patches` in all, prompt included. Whenever `context` patches
+    have been read, the piece rolls over; None lets the engine read on."""
+
+    max_patches: int
+    context: int | None = None
+
+
+class Written(NamedTuple):
+    """A patch was written: its text, and the whole draft if it was the piece's last."""
+
+    number: int
+    text: str
+    draft: Draft | None = None
+
+
+@dataclass(slots=True)
+class _Slot:
+    piece: Piece
+    rollover: Rollover | None
+    read: int  # patches that the engine has in its state
+
+
+def write(
+    engine: Engine, starts: Iterable[Start], sampling: SamplingOptions, limits: Limits, *,
+    likelihood: bool = False, stop: Callable[[], bool] = bool,
+) -> Iterator[Written]:  # fmt: skip
+    """Write every piece, as many at a time as the engine has slots; a slot that is free is filled
+    with the next one. Yields each patch as it is written; drafts come as they are finished.
+
+    Piece k draws from a stream of uniforms made of (seed, k) alone. A piece is complete when the
+    model closed it. Otherwise `stopped` says why: its length, output that is not finite, or that
+    `stop`, asked between patches, said so: then all pieces in the slots come as they stand, and
+    none is begun. With `likelihood` drafts have their `nll`.
+
+    Raises:
+        ConfigError: a prompt leaves no room for a patch.
+    """
+    waiting = iter(starts)
+    slots: dict[int, _Slot] = {}
+    verifying, spelling = _kinds(engine)
+    while True:
+        if stop():
+            yield from _break_off(slots)
+            return
+        _fill(engine, waiting, slots, limits, sampling.mask)
+        if not slots:
+            return
+        numbers = sorted(slots)
+        pieces = [slots[n].piece for n in numbers]
+        if verifying and verifying.guesses >= len(pieces):
+            draw_verified(verifying, numbers, pieces, sampling, likelihood)
+        elif spelling:
+            draw_spelled(spelling, numbers, pieces, sampling, likelihood)
+        else:
+            draw_plain(engine, numbers, pieces, sampling, likelihood)
+        for number in numbers:
+            piece = slots[number].piece
+            most = piece.max_patches or limits.max_patches
+            if not piece.over and len(piece.rows) >= most:
+                piece.stopped = f"it reached {most} patches"
+        going = [n for n in numbers if not slots[n].piece.over]
+        _read_on(engine, slots, going, limits)
+        for number in numbers:
+            piece = slots[number].piece
+            draft = piece.draft() if piece.over else None
+            if draft:
+                del slots[number]
+            yield Written(piece.number, piece.last_text(), draft)
+
+
+def _kinds(engine: Engine) -> tuple[Verifying | None, Spelling | None]:
+    """The engine as what it is besides; found out once per class."""
+    kind = type(engine)
+    if kind not in _KINDS:
+        _KINDS[kind] = isinstance(engine, Verifying), isinstance(engine, Spelling)
+    verifies, spells = _KINDS[kind]
+    return cast(Verifying, engine) if verifies else None, cast(Spelling, engine) if spells else None
+
+
+_KINDS: dict[type, tuple[bool, bool]] = {}
+
+
+def _break_off(slots: dict[int, _Slot]) -> Iterator[Written]:
+    for slot in slots.values():
+        slot.piece.stopped = INTERRUPTED
+        yield Written(slot.piece.number, "", slot.piece.draft())
+
+
+def _fill(
+    engine: Engine, waiting: Iterator[Start], slots: dict[int, _Slot], limits: Limits, masked: bool
+) -> None:
+    """Begin the next pieces in free slots; prompts that are the same are read once."""
+    read: dict[bytes, int] = {}
+    for number in range(engine.slots):
+        if number in slots:
+            continue
+        start = next(waiting, None)
+        if start is None:
+            return
+        guesser = Guesser(engine.grams) if isinstance(engine, Verifying) else None
+        piece = Piece(start, masked, guesser)
+        count = len(piece.rows)
+        most = start.max_patches or limits.max_patches
+        if count >= most:
+            raise ConfigError(
+                f"the prompt fills {count} patches of --max-length {most}. Ask for more."
+            )
+        rollover = Rollover(limits.context) if limits.context else None
+        kept = rollover.keep(piece.rows) if rollover and count >= rollover.context else piece.rows
+        if not kept:
+            raise ConfigError(
+                f"the prompt's header fills {count} patches; the model reads {limits.context}."
+            )
+        key = b"".join(kept)
+        if key in read:
+            engine.copy(read[key], number)
+        else:
+            engine.read(number, _array(kept))
+            read[key] = number
+        slots[number] = _Slot(piece, rollover, len(kept))
+
+
+def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits) -> None:
+    """Let the engine read what was just written; who is at the end of the context rolls over."""
+    stepping = []
+    rolling: dict[int, list[bytes]] = {}
+    for number in going:
+        slot = slots[number]
+        if slot.rollover is None or slot.read < slot.rollover.context:
+            stepping.append(number)
+        elif kept := slot.rollover.keep(slot.piece.rows):
+            rolling[number] = kept
+        else:
+            slot.piece.stopped = f"it filled {limits.context} patches without a line of music"
+    if stepping:
+        rows = _array([slots[n].piece.rows[-1] for n in stepping])
+        engine.advance(np.array(stepping, np.int64), rows)
+    for number in stepping:
+        slots[number].read += 1
+    for number, kept in rolling.items():
+        engine.read(number, _array(kept))
+        slots[number].read = len(kept)
+
+
+def draw_plain(
+    engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
+    likelihood: bool,
+) -> None:  # fmt: skip
+    """One patch for every piece: characters until each has ended its patch."""
+    uniforms = np.stack([piece.uniforms() for piece in pieces])
+    rows = np.arange(len(pieces))
+    numbers = np.array(slots, np.int64)
+    codec = CODEC if sampling.mask else ANYTHING
+    logits = engine.begin(numbers)
+    for place in range(PATCH_SIZE):
+        allowed = np.repeat(codec[place : place + 1], len(rows), 0)
+        for i, row in enumerate(rows):
+            pieces[row].limit(allowed[i])
+        codes = draw(logits, allowed, uniforms[rows, place], sampling)
+        if likelihood:
+            for row, nats in zip(rows, surprise(logits, codes).tolist(), strict=True):
+                pieces[row].nll = (pieces[row].nll or 0.0) + nats
+        going = []
+        for i, row in enumerate(rows):
+            if not pieces[row].put(int(codes[i])):
+                going.append(i)
+        if not going:
+            return
+        if len(going) < len(rows):
+            rows, codes = rows[going], codes[going]
+        logits = engine.step(numbers[rows], codes)
+
+
+def _array(rows: list[bytes]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, PATCH_SIZE)
+
+
+def generate(
+    model: GenericStudent, prompt: str, *, seed: int, numbers: Sequence[int], max_patches: int,
+    sampling: SamplingOptions,
+) -> list[Draft]:  # fmt: skip
+    """Continue `prompt` once for each number, all in one batch of the torch engine.
+
+    Raises:
+        ConfigError: the prompt fills `max_patches`, or the backbone has fewer positions.
+    """
+    from picogen_core.generation.engines.torch import TorchEngine
+
+    engine = TorchEngine(model, len(numbers), max_patches)
+    starts = [Start(number, prompt, seed) for number in numbers]
+    written = write(engine, starts, sampling, Limits(max_patches))
+    drafts = {done.number: done.draft for done in written if done.draft}
+    return [drafts[number] for number in numbers]

@@ -1,0 +1,45 @@
+"""Which formats a student can be written as. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from picogen_core.errors import ConfigError, UnknownName
+from picogen_core.plugins.registry import Entry
+from picogen_core.plugins.specs import BackboneSpec
+from picogen_core.plugins.suggest import did_you_mean
+
+ONNX = "onnx"
+"""Any backbone and head: their calls are traced, so that a plugin need not bring anything."""
+
+HTML = "html"
+"""A page that composes, of parts that have a script."""
+
+
+def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
+    """Whether any of `backbones` can be written as `to`.
+
+    Raises:
+        UnknownName: none brings an `export` of that name.
+        ConfigError: the packages that write ONNX are missing.
+    """
+    if to == ONNX:
+        check_packages()
+    if to in (ONNX, HTML):
+        return
+    known = sorted({ONNX, HTML, *(name for entry in backbones for name in entry.spec.export)})
+    if to in known:
+        return
+    who = f"{backbones[0].where} cannot" if len(backbones) == 1 else "no backbone can"
+    listed = ", ".join(known)
+    raise UnknownName(f"{who} be written as {to!r}.{did_you_mean(to, known)} Formats: {listed}.")
+
+
+def check_packages() -> None:
+    """Raises `ConfigError` if onnx or onnxscript is missing."""
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f'writing ONNX needs {" and ".join(missing)}: pip install "picogen-core[onnx]"'
+        )

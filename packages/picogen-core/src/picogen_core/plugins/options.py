@@ -1,0 +1,132 @@
+"""The one base of all options: frozen, closed and described."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from picogen_core.errors import BadInput, ConfigError
+from picogen_core.plugins.suggest import did_you_mean
+
+MAX_SEED = (1 << 63) - 1
+"""torch takes no larger one."""
+_SHOWN = 80  # characters of a value in a message
+MAX_COUNT = 1 << 53
+"""Of steps or characters: floating-point numbers count no further."""
+
+
+class Options(BaseModel):
+    """Subclass it with one described field an option:
+
+    >>> from pydantic import Field
+    >>> class GruOptions(Options):
+    ...     layers: int = Field(2, ge=1, description="Stacked GRU layers.")
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
+
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+
+
+def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
+    """Build `cls` from `values`; `where` (`backbone 'rwkv'`) heads the message if they don't fit.
+
+    Raises:
+        ConfigError: one line with the option, the fault and, for an unknown name, the nearest.
+    """
+    try:
+        return cls.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_first_fault(cls, error)}") from None
+
+
+def check_fields(cls: type[BaseModel], values: Mapping[str, Any], where: str) -> None:
+    """Raises `BadInput`, one line headed by `where`, if a file's fields are not those of `cls`."""
+    try:
+        cls.model_validate(values)
+    except ValidationError as error:
+        raise BadInput(f"{where}: {_first_fault(cls, error)}") from None
+
+
+@dataclass(frozen=True)
+class OptionInfo:
+    """An option as people read it: `type` with its bounds (`int, >= 1`), `default` as JSON data."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    description: str
+
+
+def describe_options(cls: type[BaseModel]) -> list[OptionInfo]:
+    """One record an option, in the order of the class."""
+    return [_describe(name, info) for name, info in cls.model_fields.items()]
+
+
+def option_faults(cls: type[BaseModel]) -> list[str]:
+    """What keeps `cls` from being frozen, closed and described; empty if it is all three."""
+    faults = []
+    if not cls.model_config.get("frozen"):
+        faults.append("is not frozen")
+    if cls.model_config.get("extra") != "forbid":
+        faults.append("does not forbid unknown options")
+    bare = [name for name, info in cls.model_fields.items() if not info.description]
+    return faults + [f"does not describe option {name!r}" for name in bare]
+
+
+def _describe(name: str, info: FieldInfo) -> OptionInfo:
+    bounds = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    limits = [
+        f"{sign} {getattr(limit, key)}"
+        for limit in info.metadata
+        for key, sign in bounds.items()
+        if hasattr(limit, key)
+    ]
+    default = info.get_default(call_default_factory=True, validated_data={})
+    shown = None if info.is_required() else to_jsonable_python(default)
+    type_name = ", ".join([_type_name(info.annotation), *limits])
+    return OptionInfo(name, type_name, info.is_required(), shown, info.description or "")
+
+
+def _type_name(annotation: Any) -> str:
+    """`int`, `Path | None`, `'a' | 'b'` for a literal."""
+    if get_origin(annotation) is Literal:
+        return " | ".join(repr(choice) for choice in get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(_type_name(part) for part in get_args(annotation))
+    if annotation is NoneType:
+        return "None"
+    plain_class = isinstance(annotation, type) and get_origin(annotation) is None
+    return annotation.__name__ if plain_class else str(annotation).replace("typing.", "")
+
+
+def _first_fault(cls: type[BaseModel], error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = sorted(field.alias or name for name, field in cls.model_fields.items())
+        listed = f" Options: {', '.join(known)}." if known else " It has no options."
+        return f"there is no option {name!r}.{did_you_mean(name, known)}{listed}"
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    if not name:
+        return message.removeprefix("value error, ")
+    if fault["type"] == "missing":
+        return f"it has no {name!r}."
+    return f"{name}={_shown(fault['input'])}: {message}."
+
+
+def _shown(value: Any) -> str:
+    """As people read it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep; an integer of too many digits
+        return "…"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,1 @@
+"""Files, locks, processes, limits and signals: nothing here knows music."""

@@ -1,0 +1,1 @@
+"""Checks of compiled steps against torch."""

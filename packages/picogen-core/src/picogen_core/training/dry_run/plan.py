@@ -1,0 +1,182 @@
+"""What a run would cost, from its real parts and a few real steps; nothing of it is kept."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+
+from picogen_core.data.batches import Sampling
+from picogen_core.errors import BadInput
+from picogen_core.runtime.devices import pick_device
+from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.training.budget import Budget, make_budget
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.dry_run.rehearsal import (
+    Rehearsal,
+    evaluation_seconds,
+    rehearse,
+    weight_bytes,
+)
+from picogen_core.training.folder import Resume, claim
+from picogen_core.training.initial import adopt
+from picogen_core.training.processes import check_device
+from picogen_core.training.run.tracking import check_tracker
+from picogen_core.training.setup import Parts, build_parts
+from picogen_core.training.state import Progress
+from picogen_core.training.teacher.cache import cache_sizes, parse_size, show_size
+from picogen_core.training.teacher.teaching import LiveTeacher
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """`cache_bytes` is None where no cache would be kept: too large, or crops are drawn anew."""
+
+    path: str
+    parameters: int
+    cache_bytes: int | None
+    cache_limit: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """parameters:       by part; a `projector` is used in training alone.
+    trained:          parameters that training changes.
+    step_seconds:     with a teacher, when its cache is filled; `first_epoch_step_seconds` before.
+    steps:            until the first limit of the run is reached, as far as can be foreseen.
+    seconds:          of all steps and evaluations.
+    model_bytes:      weights, gradients and the optimizer's moments.
+    peak_bytes:       of the process, or of the CUDA device, in the step of the longest crops.
+    checkpoint_bytes: most that best/ and last/ take, while the next last/ is written too.
+    """
+
+    run_dir: Path
+    device: str
+    processes: int
+    parameters: dict[str, int]
+    trained: int
+    pieces: int
+    crops: int
+    held_out: int
+    steps: int
+    steps_per_epoch: int
+    step_seconds: float
+    first_epoch_step_seconds: float
+    evaluation_seconds: float
+    characters_per_second: float
+    seconds: float
+    model_bytes: int
+    peak_bytes: int | None
+    checkpoint_bytes: int
+    disk_free: int
+    teacher: TeacherPlan | None
+
+
+def plan_training(
+    config: TrainConfig,
+    *,
+    resume: Resume = "never",
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Plan:
+    """All checks that `run_training` makes, and its cost; no run folder and no cache is made.
+
+    Of several processes one is measured.
+
+    Raises:
+        PicogenError: what the run would raise before its first step or in it; no room on disk.
+    """
+    check_tracker(config.track)
+    config = adopt(config, resume, reporter)
+    going_on = claim(config.run_dir, resume, force)
+    device = pick_device(config.device)
+    check_device(device, config.nproc)
+    parts = build_parts(config.model_copy(update={"cache_limit": "0"}), device, Quiet(), going_on)
+    weights, trained = weight_bytes(parts)
+    checkpoints = weights + 2 * (weights + 2 * trained)
+    disk_free = _check_disk(config, checkpoints)
+    teacher = _plan_teacher(config, parts)
+    sampling = Sampling(
+        config.batch_size, config.micro_batches, config.max_patches, config.seed, 0, config.nproc
+    )
+    crops = len(parts.train if parts.crops is None else parts.crops)
+    per_epoch = sampling.steps(crops)
+    kept = teacher is not None and teacher.cache_bytes is not None
+    found = rehearse(config, parts, sampling, device, reporter or Quiet(), kept)
+    steps, training = _length(make_budget(config, per_epoch), found, per_epoch, config.nproc)
+    evaluation = evaluation_seconds(config, parts)
+    evaluations = math.ceil(steps / per_epoch / config.eval_every) + 1
+    return Plan(
+        run_dir=config.run_dir,
+        device=str(device),
+        processes=config.nproc,
+        parameters={
+            name: count
+            for name, part in parts.model.named_children()
+            if (count := sum(p.numel() for p in part.parameters()))
+        },
+        trained=sum(p.numel() for p in parts.model.parameters() if p.requires_grad),
+        pieces=len(parts.train),
+        crops=crops,
+        held_out=len(parts.held_out),
+        steps=steps,
+        steps_per_epoch=per_epoch,
+        step_seconds=found.warm,
+        first_epoch_step_seconds=found.cold,
+        evaluation_seconds=evaluation,
+        characters_per_second=found.characters * config.nproc / found.warm,
+        seconds=training + evaluation * evaluations,
+        model_bytes=found.model_bytes,
+        peak_bytes=found.peak_bytes,
+        checkpoint_bytes=checkpoints,
+        disk_free=disk_free,
+        teacher=teacher,
+    )
+
+
+def _length(budget: Budget, found: Rehearsal, per_epoch: int, processes: int) -> tuple[int, float]:
+    """Steps until the first limit is reached, and their seconds."""
+
+    def progress(step: int) -> Progress:
+        cold = min(step, per_epoch)
+        seconds = found.cold * cold + found.warm * (step - cold)
+        characters = int(found.characters * processes * step)
+        return Progress(
+            step=step, seconds=seconds, cpu_seconds=seconds * processes, characters=characters
+        )
+
+    last = 1
+    while budget.fraction(progress(last)) < 1:
+        last *= 2
+    steps = bisect_left(range(last), 1.0, key=lambda step: budget.fraction(progress(step)))
+    return steps, progress(steps).seconds
+
+
+def _plan_teacher(config: TrainConfig, parts: Parts) -> TeacherPlan | None:
+    if not isinstance(parts.teaching, LiveTeacher):
+        return None
+    size, limit = None, parse_size(config.cache_limit)
+    if parts.crops is not None:
+        sizes = cache_sizes(parts.train, parts.crops, parts.teaching.format)
+        size = sum(int(each.sum()) for each in sizes.values())
+    return TeacherPlan(
+        path=str(config.teacher_ckpt),
+        parameters=parts.teaching.model.parameter_count(),
+        cache_bytes=size if size is not None and size <= limit else None,
+        cache_limit=limit,
+    )
+
+
+def _check_disk(config: TrainConfig, needed: int) -> int:
+    """Free bytes where the run would lie. Raises `BadInput` if they are too few."""
+    folder = config.run_dir.absolute()
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise BadInput(
+            f"{place} has {show_size(free)} free; the checkpoints of {config.exp_name} take up to "
+            f"{show_size(needed)}. Choose another --output-dir."
+        )
+    return free

@@ -1,0 +1,1 @@
+"""Training on what the student writes itself."""

@@ -1,0 +1,95 @@
+"""What the processes of a run have to tell each other; a process alone has nothing to say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from picogen_core.errors import ConfigError
+from picogen_core.runtime.devices import pick_device
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+PATIENCE = timedelta(hours=6)
+"""Process 0 may save, generate and measure while the others wait for it."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the run; `rank` 0 alone prints, logs and saves."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+    accelerator: Accelerator | None = None
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.accelerator:
+            self.accelerator.wait_for_everyone()
+
+    def leave(self) -> None:
+        """This process has nothing more to tell."""
+        if self.accelerator:
+            self.accelerator.end_training()
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Each of the numbers, added up over all processes."""
+        if self.accelerator is None:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        added: list[float] = self.accelerator.reduce(tensor, "sum").tolist()
+        return added
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up gradients in one message. A parameter without one in any process gets none.
+
+        Gradients are added here, once a step, and not by hooks of DistributedDataParallel during
+        the backward pass: so a process may have fewer micro-batches than another, or none, and a
+        loss may leave any parameter out.
+        """
+        if self.accelerator is None:
+            return
+        chosen = [p for p in parameters if p.requires_grad]
+        found = [float(p.grad is not None) for p in chosen]
+        parts = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in chosen]
+        flat = torch.cat([*parts, torch.tensor(found, device=self.device)])
+        *added, holders = self.accelerator.reduce(flat, "sum").split(
+            [*(p.numel() for p in chosen), len(chosen)]
+        )
+        for parameter, gradient, holding in zip(chosen, added, holders.tolist(), strict=True):
+            parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if holding else None
+
+
+def check_device(device: torch.device, count: int) -> None:
+    """Raises `ConfigError` where so many processes cannot train."""
+    if count > 1 and device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
+    present = torch.cuda.device_count()
+    if device.type == "cuda" and count > present:
+        raise ConfigError(f"nproc={count}: this machine has {present} CUDA devices, one for each.")
+
+
+def join(device_name: str) -> Processes:
+    """Meet the other processes that torchrun has started: gloo on the CPU, nccl on CUDA."""
+    from accelerate import Accelerator, InitProcessGroupKwargs
+
+    device = pick_device(device_name)
+    check_device(device, int(os.environ["LOCAL_WORLD_SIZE"]))
+    accelerator = Accelerator(
+        cpu=device.type == "cpu", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
+    )
+    return Processes(
+        accelerator.device, accelerator.process_index, accelerator.num_processes, accelerator
+    )

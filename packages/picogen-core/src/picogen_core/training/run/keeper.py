@@ -1,0 +1,99 @@
+"""What a run leaves on disk while it goes: rows of metrics.jsonl, best/ and last/."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from picogen_core import __version__
+from picogen_core.model.checkpoint import save_checkpoint
+from picogen_core.model.student import components
+from picogen_core.runtime.signals import Signals, Stopped
+from picogen_core.training.config import TrainConfig
+from picogen_core.training.optimizers import pack_optimizer
+from picogen_core.training.run.log import MetricsLog
+from picogen_core.training.schedule import SaveClock
+from picogen_core.training.setup import Parts
+from picogen_core.training.state import STATE, Progress
+
+
+class Keeper:
+    """Of process 0; in the others, without a `log`, nothing is written."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        parts: Parts,
+        progress: Progress,
+        signals: Signals,
+        log: MetricsLog | None,
+    ) -> None:
+        self.config, self.parts, self.progress, self.signals = config, parts, progress, signals
+        self.log = log
+        self.clock = SaveClock(config.save_every, config.save_minutes)
+        self.saved_step = progress.step
+
+    def tell(self, values: Mapping[str, Any]) -> None:
+        """A row to metrics.jsonl: of a step or of an evaluation."""
+        if self.log is None:
+            return
+        progress = self.progress
+        row = {
+            "step": progress.step,
+            "seconds": round(progress.seconds, 3),
+            "cpu_seconds": round(progress.cpu_seconds, 3),
+            "waited": round(progress.waited, 3),
+            "characters": progress.characters,
+            **values,
+        }
+        self.log(row)
+
+    def save_if_due(self) -> None:
+        """last/, from time to time."""
+        if self.clock.due(self.progress.step):
+            self.save("last")
+
+    def save(self, name: str) -> None:
+        """best/, or last/ with the state that the run goes on from."""
+        if self.log is None:
+            return
+        begun = time.monotonic()
+        with self.signals.held():
+            self.progress.log_bytes = self.log.flush()
+            model = self.parts.model
+            manifest = {
+                "picogen": __version__,
+                "progress": asdict(self.progress),
+                "components": components(model.config),
+                "parameters": model.parameter_count(),
+                "seed": self.config.seed,
+                **self.parts.origin,
+            }
+            extra = {STATE: pack_optimizer(self.parts.optimizer)} if name == "last" else None
+            save_checkpoint(self.config.run_dir / name, model, manifest, extra)
+            if name == "last":
+                self.saved_step = self.progress.step
+                self.clock.saved(time.monotonic() - begun)
+
+    def stopped(self, stop: Stopped) -> str:
+        """Save, unless a step was cut in two; what there is to say."""
+        if not stop.whole:
+            return f"Stopped at once. {self.kept} {self.way_on}"
+        if self.saved_step != self.progress.step:
+            self.save("last")
+        steps = self.progress.step
+        return f"Stopped after {steps} steps; all of them are saved. {self.way_on}"
+
+    @property
+    def kept(self) -> str:
+        """What of the run is on disk."""
+        if not self.saved_step:
+            return "Nothing was saved yet."
+        last = self.config.run_dir / "last"
+        return f"The checkpoint of step {self.saved_step} in {last} is whole."
+
+    @property
+    def way_on(self) -> str:
+        return f"Go on with: {self.config.resume_command}"

@@ -1,0 +1,18 @@
+"""The loss `physics` in the form that its options request."""
+
+from __future__ import annotations
+
+from picogen_core import Feedback, Loss
+
+from picogen_metrics.physics_controls import PhysicsControl
+from picogen_metrics.physics_feedback import PhysicsFeedback
+from picogen_metrics.physics_loss import PhysicsAwareLoss
+from picogen_metrics.physics_options import PhysicsOptions
+
+
+def physics(options: PhysicsOptions) -> Loss | Feedback:
+    if options.mode == "feedback":
+        return PhysicsFeedback(options)
+    if options.mode in ("expected", "straight-through", "legacy"):
+        return PhysicsControl(options)
+    return PhysicsAwareLoss(options)
