@@ -31,9 +31,9 @@ from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.interleaved.separate import separate
 from picogen_core.abc.reading.notes import Note, read_notes, read_tune
 from picogen_core.data.corpora import read_corpus
-from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.data.piece import to_interleaved
 from picogen_core.score.convert import convert_text
+from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.score.helper import Converter
 from picogen_core.score.xml.notes import read_xml_score
 

@@ -51,8 +51,6 @@ def picogen_losses() -> Iterator[LossSpec]:
         summary="Squared distance of the mean entropy from a target.",
         config=lambda: EntropyOptions,
         build=lazy("picogen_gru.entropy:EntropyTarget"),
-        needs_hidden=False,
-        needs_logits=False,
         unit="nat²",
     )
 

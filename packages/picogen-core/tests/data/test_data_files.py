@@ -11,9 +11,9 @@ from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.interleaved.separate import separate
 from picogen_core.abc.reading.notes import read_notes
 from picogen_core.data.corpora import CORPORA, corpus_files, read_corpus
+from picogen_core.errors import PassingFault
 from picogen_core.score.files.midi import nearest
 from picogen_core.score.files.reader import FileReader
-from picogen_core.errors import PassingFault
 from picogen_core.score.xml.notes import read_xml_notes, unzip_mxl
 
 KERN = """**kern\t**kern

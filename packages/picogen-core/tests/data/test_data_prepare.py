@@ -14,13 +14,13 @@ from picogen_core import ConfigError
 from picogen_core.abc.patches import decode, strip_marks
 from picogen_core.abc.pitch.transpose import KEYS
 from picogen_core.data.corpora import corpus_files, read_corpus
-from picogen_core.score.files.reader import FileReader
 from picogen_core.data.parts import Settings, cut_parts, make_parts
 from picogen_core.data.piece import Task
 from picogen_core.data.prepare import prepare
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.info import describe
 from picogen_core.data.types import SourcePiece
+from picogen_core.score.files.reader import FileReader
 
 FILES = ("digests.json", "index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy",
          "patch_offsets.npy", "report.json")  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from picogen_core.score.files.kern import kern_to_abc
 from picogen_core.errors import BadInput
+from picogen_core.score.files.kern import kern_to_abc
 
 from ..score_notes import heard
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from picogen_core.score.files.midi import midi_to_abc, on_grid
 from picogen_core.errors import BadInput
+from picogen_core.score.files.midi import midi_to_abc, on_grid
 
 from ..score_notes import heard
 

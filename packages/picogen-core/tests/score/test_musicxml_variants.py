@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 from picogen_core.abc.reading.notes import read_notes
-from picogen_core.score.files.xml import musicxml_to_abc
 from picogen_core.errors import BadInput
 from picogen_core.score.convert import read_musicxml
+from picogen_core.score.files.xml import musicxml_to_abc
 from picogen_core.score.validity import validity_faults
 from picogen_core.score.xml.notes import read_xml_notes
 

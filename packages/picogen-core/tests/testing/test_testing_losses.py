@@ -39,6 +39,7 @@ def spec(loss, needs_teacher=False):
         summary="A.",
         config=lambda: NoOptions,
         build=lambda config: loss,
+        reads={"teacher_logits", "teacher_hidden"},
         needs_teacher=needs_teacher,
     )
 

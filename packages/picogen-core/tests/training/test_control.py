@@ -7,7 +7,6 @@ import pytest
 import torch
 from picogen_core import BadInput, ConfigError
 from picogen_core.abc.patches import encode, strip_marks
-from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.piece import Start
 from picogen_core.generation.decoding.sampling import surprise
@@ -20,6 +19,7 @@ from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.generation.request.tags import doubts, trained_tags
 from picogen_core.generation.session import Candidates, Session
 from picogen_core.runtime.progress import Quiet
+from picogen_core.score.files.reader import FileReader, ReadFile
 
 torch.set_num_threads(1)
 

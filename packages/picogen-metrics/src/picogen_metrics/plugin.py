@@ -88,7 +88,7 @@ def picogen_losses() -> Iterator[LossSpec]:
         summary="Pulls the spectrum and the intervals of predicted melody to the teacher's.",
         config=lazy_class("picogen_metrics.physics_options:PhysicsOptions"),
         build=lazy("picogen_metrics.physics_build:physics"),
-        needs_hidden=False,
+        reads={"teacher_logits"},
         scores_samples=True,
         unit="1",
     )

@@ -21,6 +21,8 @@ FACTS = {
     "better",
     "needs",
     "needs_teacher",
+    "reads",
+    "scores_samples",
     "suffixes",
     "export",
     "compiled_step",

@@ -38,7 +38,5 @@ def picogen_losses() -> Iterator[LossSpec]:
         summary="Squared distance of the mean entropy from a target.",
         config=lambda: MyOptions,
         build=build,
-        needs_hidden=False,
-        needs_logits=False,
         unit="nat²",
     )

@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.patches import Patches
-from picogen_core.score.files.reader import FileReader
 from picogen_core.data.piece import Made, Rejected, Task, make
 from picogen_core.data.prepared.store import Notes
 from picogen_core.errors import BadInput
 from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.processes import process_pool
 from picogen_core.score.file import read_file
+from picogen_core.score.files.reader import FileReader
 
 FORMAT = "3"
 _WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight

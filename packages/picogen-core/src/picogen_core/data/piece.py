@@ -18,12 +18,12 @@ from picogen_core.abc.patches import (
 from picogen_core.abc.reading.mend import Mended, mend
 from picogen_core.abc.reading.notes import melody, read_notes, read_tune
 from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
-from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.data.keys import InKey, in_keys
 from picogen_core.data.prepared.store import encode_and_read
 from picogen_core.data.tags import has_tags, tags_of
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput, PassingFault, reason
+from picogen_core.score.files.reader import FileReader, ReadFile
 from picogen_core.score.reading import MAX_LINE
 
 MIN_NOTES = 8

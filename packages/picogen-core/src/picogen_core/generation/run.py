@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from picogen_core.score.files.reader import FileReader
 from picogen_core.errors import ConfigError, PicogenError
 from picogen_core.generation.engines.choose import Name
 from picogen_core.generation.output import Score, read_record, write_score
@@ -16,6 +15,7 @@ from picogen_core.generation.session import Candidates, Lines, Rolls, Session
 from picogen_core.generation.share import Progress
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.signals import Stopped, catch_signals
+from picogen_core.score.files.reader import FileReader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
-from picogen_core.score.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, write
 from picogen_core.generation.decoding.piece import Draft, Start
@@ -37,6 +36,7 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import digest
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.score.files.reader import FileReader
 
 Rolls = Literal["auto", "always", "never"]
 

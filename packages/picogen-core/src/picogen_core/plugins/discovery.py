@@ -22,7 +22,14 @@ import pluggy
 from picogen_core.plugins import hookspecs
 from picogen_core.plugins.guard import HeavyImport, ImportGuard, refusal
 from picogen_core.plugins.hookspecs import PROJECT
-from picogen_core.plugins.specs import KINDS, BackboneSpec, HeadSpec, Spec
+from picogen_core.plugins.specs import (
+    KINDS,
+    TEACHER_OUTPUTS,
+    BackboneSpec,
+    HeadSpec,
+    LossSpec,
+    Spec,
+)
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.signals import Stopped
 
@@ -198,6 +205,9 @@ def _check_spec(spec: Any, kind: str) -> None:
             raise _Fault(f"{what} is {_a(step)}, not a function")
     if isinstance(spec, BackboneSpec):
         _check_export(spec)
+    if isinstance(spec, LossSpec) and not set(spec.reads) <= TEACHER_OUTPUTS:
+        known = ", ".join(sorted(TEACHER_OUTPUTS))
+        raise _Fault(f"reads of loss {spec.name!r} is {spec.reads!r}; it may hold {known}")
 
 
 def _check_export(spec: BackboneSpec) -> None:

@@ -4,10 +4,11 @@
 asked for, so that torch and its like are imported inside `build`, never at the top of the module.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from picogen_core.plugins.options import Options
 from picogen_core.plugins.protocols import (
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from picogen_core.compiled.weights import Weights
 
 Better = Literal["higher", "lower", "closer"]
+TeacherOutput = Literal["teacher_logits", "teacher_hidden"]
+TEACHER_OUTPUTS: frozenset[str] = frozenset(get_args(TeacherOutput))
 
 
 Export = Callable[[Any, Any, Path], str]
@@ -112,27 +115,42 @@ class HeadSpec:
 class LossSpec:
     """A training loss. `build(config)` returns a `Loss`; it is added times its weight.
 
-    `needs_teacher` says that the loss reads `teacher_logits` or `teacher_hidden` of the batch, so
-    that a run without a teacher refuses it before the first step. `needs_hidden=False` says that it
-    never reads `teacher_hidden` (which then may be None) nor `student_hidden` at the teacher's
-    width; a run of such losses alone keeps no hidden states of the teacher and has no projector.
-    `needs_logits=False` says that it never reads `teacher_logits` (which then may be None); where
-    all losses say so, the teacher's head, most of its work, is not asked.
+    reads:          what it reads of the teacher where there is one. The rest may be None in the
+                    batch, and a run that keeps none of it has no projector, or never runs the
+                    teacher's head, which is most of its work. `student_hidden` is at the teacher's
+                    width if any loss reads `teacher_hidden`.
+    needs_teacher:  a run without a teacher refuses this loss before the first step.
+    scores_samples: it may be computed on text that the student wrote, `LossBatch.sampled`, as in
+                    on-policy distillation. A loss that takes characters for music may not. `build`
+                    may return a `Feedback` instead, which rewards such text.
+    unit:           of its value.
 
-    `scores_samples` says that it may be asked of text that the student wrote, `LossBatch.sampled`,
-    as in on-policy distillation; one that takes characters for music may not. `build` may return a
-    `Feedback` instead, which rewards such text.
+    `needs_hidden` and `needs_logits` are 0.1's words for `reads`, accepted with a warning.
     """
 
     name: str
     summary: str
     config: Callable[[], type[Options]]
     build: Callable[[Any], Loss | Feedback]
+    reads: Collection[TeacherOutput] = frozenset()
     needs_teacher: bool = False
-    needs_hidden: bool = True
-    needs_logits: bool = True
     scores_samples: bool = False
     unit: str = "nat/character"
+    needs_hidden: InitVar[bool | None] = None
+    needs_logits: InitVar[bool | None] = None
+
+    def __post_init__(self, needs_hidden: bool | None, needs_logits: bool | None) -> None:
+        old = needs_hidden is not None or needs_logits is not None
+        if old or (self.needs_teacher and not self.reads):
+            flags = {"teacher_hidden": needs_hidden, "teacher_logits": needs_logits}
+            reads = {name for name, needed in flags.items() if needed is not False}
+            warnings.warn(
+                f"loss {self.name!r}: needs_hidden and needs_logits are reads={reads or '{}'} "
+                "since 0.2; 0.3 will not know them",
+                FutureWarning,
+                stacklevel=3,
+            )
+            object.__setattr__(self, "reads", frozenset(reads))
 
 
 @dataclass(frozen=True, kw_only=True)

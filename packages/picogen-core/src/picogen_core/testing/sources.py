@@ -10,12 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from picogen_core.score.files.reader import FileReader
 from picogen_core.data.keys import ORIGINAL
 from picogen_core.data.piece import Made, Task, make
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import ConfigError, PicogenError
 from picogen_core.plugins.registry import Entry
+from picogen_core.score.files.reader import FileReader
 from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
 

@@ -34,8 +34,8 @@ def loss_specs() -> Iterator[LossSpec]:
         summary="Divergence of the student's character distribution from the teacher's.",
         config=lambda: LogitKdOptions,
         build=lazy("picogen_core.training.losses:build_logit_kd"),
+        reads={"teacher_logits"},
         needs_teacher=True,
-        needs_hidden=False,
         scores_samples=True,
     )
     yield LossSpec(
@@ -43,8 +43,8 @@ def loss_specs() -> Iterator[LossSpec]:
         summary="Mean square difference of projected patch hiddens and the teacher's.",
         config=lambda: HiddenMseOptions,
         build=lazy("picogen_core.training.losses:build_hidden_mse"),
+        reads={"teacher_hidden"},
         needs_teacher=True,
-        needs_logits=False,
         scores_samples=True,
         unit="square of the teacher's hidden unit",
     )

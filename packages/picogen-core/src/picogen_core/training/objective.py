@@ -106,8 +106,8 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
         if entry.spec.scores_samples:
             scoring.add(name)
         asks = has_teacher and bool(term.weight)
-        wants_hidden |= asks and entry.spec.needs_hidden
-        wants_logits |= asks and entry.spec.needs_logits
+        wants_hidden |= asks and "teacher_hidden" in entry.spec.reads
+        wants_logits |= asks and "teacher_logits" in entry.spec.reads
     return Objective(terms, wants_hidden, wants_logits, frozenset(scoring), feedback)
 
 

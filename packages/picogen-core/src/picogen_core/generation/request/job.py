@@ -12,7 +12,6 @@ from picogen_core.abc.grammar import QuickConstraint, least_patches
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import MAX_TOTAL
 from picogen_core.abc.patches import encode_prompt, split_body
-from picogen_core.score.files.reader import FileReader
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.piece import Guide
@@ -20,6 +19,7 @@ from picogen_core.generation.request.headers import requested_fields
 from picogen_core.generation.request.opening import read_opening, read_prompt
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.request.prompt import PlacedPrompt, place_prompt
+from picogen_core.score.files.reader import FileReader
 
 FAIR = 16  # patches a bar that a piece of so many bars may take on the average
 CLOSING = 4  # patches beyond the least that a piece of so many bars has to have left

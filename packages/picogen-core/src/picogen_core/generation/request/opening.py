@@ -6,12 +6,12 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from picogen_core.abc.patches import split_body
-from picogen_core.score.files.reader import FileReader
 from picogen_core.data.piece import check_size, to_interleaved
 from picogen_core.errors import BadInput, ConfigError, reason
 from picogen_core.generation.request.prompt import TAGS_END, PlacedPrompt, count_bars, place_prompt
 from picogen_core.runtime.reading import Refused, read_text
 from picogen_core.score import file as score_file
+from picogen_core.score.files.reader import FileReader
 from picogen_core.score.reading import SUFFIXES
 
 MAX_PROMPT = 1 << 20

@@ -18,6 +18,7 @@ from picogen_core.abc.compare import Heard, crossing_ties
 from picogen_core.abc.pitch.keys import meter_length
 from picogen_core.abc.reading.mend import mend
 from picogen_core.abc.reading.voices import Bar
+from picogen_core.errors import BadInput
 from picogen_core.score.files.as_abc import AsAbc
 from picogen_core.score.files.kern_tokens import (
     barline_of,
@@ -29,7 +30,6 @@ from picogen_core.score.files.kern_tokens import (
     note_of,
 )
 from picogen_core.score.files.kern_writer import KernBar, Sound, Staff, Writer
-from picogen_core.errors import BadInput
 
 _KEY_LINE = re.compile(r"\*k\[([a-g#\-n]*)\]")
 _METER = re.compile(r"\*M(\d+(?:\+\d+)*/\d+)")

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from picogen_core.score.files.limits import limits_of
 from picogen_core.errors import BadInput
 from picogen_core.runtime.sandbox import Reply, in_fork, serve
 from picogen_core.score import file as score_file
+from picogen_core.score.files.limits import limits_of
 
 
 def read_file(path: Path) -> Reply:

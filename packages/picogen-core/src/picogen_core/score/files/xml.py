@@ -16,9 +16,9 @@ from picogen_core.abc.compare import Difference, Heard, crossing_ties
 from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.reading.mend import Mended, mend
 from picogen_core.abc.reading.plain import write_plain
+from picogen_core.errors import BadInput
 from picogen_core.score.files.as_abc import AsAbc
 from picogen_core.score.files.straighten import straighten
-from picogen_core.errors import BadInput
 from picogen_core.score.xml.file import parse_score
 from picogen_core.score.xml.notes import XmlScore, read_parts
 
