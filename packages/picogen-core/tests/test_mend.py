@@ -50,7 +50,16 @@ def test_differences_name_bar_voice_and_kind() -> None:
         assert [str(d) for d in differences(listen(GOOD), listen(GOOD.replace(*changed)))] == [said]
 
 
-def test_bars_that_move_are_the_same() -> None:
+def test_a_bar_of_another_length_is_named_where_it_moves_notes() -> None:
+    book = "X:1\nL:1/8\nM:4/4\nK:G\nGABc dc|F4 G2|A4 B4|]\n"
+    moved = differences(listen(book), listen(book.replace("F4 G2", "F4 G2 z2")))
+    assert [str(d) for d in moved] == [
+        "bar 2, voice 1: lasts 4 quarters, not 3, which moves what follows"
+    ]
+    assert differences(listen(book), listen(book.replace("A4 B4", "A4 B4 z2"))) == []
+
+
+def test_a_bar_that_is_filled_up_beside_a_longer_one_is_the_same() -> None:
     short = GOOD.replace("F4 G4", "F4 G2").replace("GABc dcBA", "GABc dc")
     assert differences(listen(short), listen(short.replace("GABc dc|", "GABc dcz2|"))) == []
 

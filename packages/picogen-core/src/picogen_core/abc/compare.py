@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from picogen_core.abc.notes import Note
 from picogen_core.abc.voices import Bar
@@ -144,11 +144,26 @@ def differences(source: Heard, made: Heard) -> list[Difference]:
         return []
     found = []
     for name, other in pair_voices(source, made):
-        bars, _ = differing_bars(source, made, name, other)
+        bars, same_bars = differing_bars(source, made, name, other)
+        if other and same_bars:
+            found += _other_lengths(source, made, name, other)
         for i in bars:
             wanted = _in_bar(source.notes[name], source.bars[name], i)
             came = _in_bar(made.notes[other], made.bars[other], i) if other else []
             found.append(Difference(i + 1, name, _what(wanted, came)))
+    return found
+
+
+def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> list[Difference]:
+    """Bars of one voice that last longer or shorter than in the source and move notes."""
+    last = max(note.onset for note in source.notes[name])
+    pairs = pairwise(zip(source.bars[name], made.bars[other], strict=False))
+    found = []
+    for i, ((bar, came), (after, came_after)) in enumerate(pairs, 1):
+        wanted, lasts = after.start - bar.start, came_after.start - came.start
+        if wanted != lasts and after.start <= last:
+            what = f"lasts {lasts} quarters, not {wanted}, which moves what follows"
+            found.append(Difference(i, name, what))
     return found
 
 
