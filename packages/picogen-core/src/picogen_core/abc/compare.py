@@ -103,19 +103,26 @@ def _voices(heard: Heard) -> Counter[tuple[Sound, ...]]:
 
 
 def pair_voices(source: Heard, made: Heard) -> list[tuple[str, str | None]]:
-    """Each voice of the source and the one of `made` that has most of its notes; of more voices
-    than any score has, the one in its place."""
+    """Each voice of the source and the one of `made` that it shares most notes with, the closest
+    pair first and by place on ties; of more voices than any score has, the one in its place."""
     if len(source.notes) * len(made.notes) > _MAX_PAIRS:
         return list(zip_longest(source.notes, made.notes))[: len(source.notes)]
-    left = {name: Counter(sounds(notes)) for name, notes in made.notes.items()}
-    pairs: list[tuple[str, str | None]] = []
-    for name, notes in source.notes.items():
-        wanted = Counter(sounds(notes))
-        best = max(left, key=lambda other: (wanted & left[other]).total(), default=None)
-        if best is not None:
-            del left[best]
-        pairs.append((name, best))
-    return pairs
+    wanted, came = (
+        [(name, Counter(sounds(notes))) for name, notes in heard.notes.items()]
+        for heard in (source, made)
+    )
+    shared = sorted(
+        (-(notes & others).total(), abs(i - k), name, other)
+        for i, (name, notes) in enumerate(wanted)
+        for k, (other, others) in enumerate(came)
+    )
+    pairs: dict[str, str | None] = dict.fromkeys(source.notes)
+    free = set(made.notes)
+    for _, _, name, other in shared:
+        if pairs[name] is None and other in free:
+            pairs[name] = other
+            free.remove(other)
+    return list(pairs.items())
 
 
 def differing_bars(
