@@ -149,3 +149,20 @@ def test_music_behind_an_empty_line_is_music_and_prose_is_not() -> None:
         "X:1\nL:1/4\nK:C\n\nCDEF GA\n\nAbout the next one.\n\nX:2\nL:1/4\nK:C\nC|\n"
     )
     assert list(map(heard, tunes)) == ["0:60:1 1:62:1 2:64:1 3:65:1 4:67:1 5:69:1", "0:60:1"]
+
+
+def test_a_bar_that_is_filled_up_is_named_by_every_conversion(converter: Converter) -> None:
+    tune = HEAD + "V:1\nCDEF|GABc|cBAG|\nV:2\nC4|G,2B,|C4|\n"
+    said = "bar 2, voice 2: lasts 4 quarters, not 3, which moves what follows"
+    assert heard(tune).endswith("7:60:4 8:72:1 9:71:1 10:69:1 11:67:1")
+    assert list(map(str, to_interleaved(tune).left)) == [said]
+    assert said in convert_text(tune, ["musicxml"], converter).differences
+
+
+def test_lengths_that_no_note_has_are_named(converter: Converter) -> None:
+    tune = HEAD + "C2 z4304/375 D2|F2 z32/125 G2|c4|\n"
+    done = convert_text(tune, ["musicxml"], converter)
+    assert [bar.partition(":")[0] for bar in done.differences] == [
+        "bar 1, voice 1",
+        "bar 2, voice 1",
+    ]

@@ -152,25 +152,24 @@ def differences(source: Heard, made: Heard) -> list[Difference]:
     found = []
     for name, other in pair_voices(source, made):
         bars, same_bars = differing_bars(source, made, name, other)
-        if other and same_bars:
-            found += _other_lengths(source, made, name, other)
+        said = _other_lengths(source, made, name, other) if other and same_bars else {}
         for i in bars:
             wanted = _in_bar(source.notes[name], source.bars[name], i)
             came = _in_bar(made.notes[other], made.bars[other], i) if other else []
-            found.append(Difference(i + 1, name, _what(wanted, came)))
+            said[i] = _what(wanted, came)
+        found += [Difference(i + 1, name, what) for i, what in sorted(said.items())]
     return found
 
 
-def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> list[Difference]:
-    """Bars of one voice that last longer or shorter than in the source and move notes."""
+def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> dict[int, str]:
+    """Bars of a voice, from 0, that last longer or shorter than in the source and move notes."""
     last = max(note.onset for note in source.notes[name])
     pairs = pairwise(zip(source.bars[name], made.bars[other], strict=False))
-    found = []
-    for i, ((bar, came), (after, came_after)) in enumerate(pairs, 1):
+    found = {}
+    for i, ((bar, came), (after, came_after)) in enumerate(pairs):
         wanted, lasts = after.start - bar.start, came_after.start - came.start
         if wanted != lasts and after.start <= last:
-            what = f"lasts {lasts} quarters, not {wanted}, which moves what follows"
-            found.append(Difference(i, name, what))
+            found[i] = f"lasts {lasts} quarters, not {wanted}, which moves what follows"
     return found
 
 
