@@ -17,7 +17,7 @@ from picogen_core.errors import BadInput
 from picogen_core.score_file import MAX_BYTES
 from picogen_core.xml_barlines import read_barlines
 from picogen_core.xml_file import parse_score, unzip_mxl
-from picogen_core.xml_times import is_rounded, number, snapped
+from picogen_core.xml_times import is_rounded, named_duration, number, snapped
 
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 
@@ -207,10 +207,12 @@ class _Part:
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
+        self.drift = Fraction(0)  # what rounded durations before this note are short of in all
         self.voice = "1"  # of the last note, for a <forward> that names none
         self.chord = 0
         for i, measure in enumerate(part.iterfind("measure")):
             self.number, self.time, end = i, Fraction(0), Fraction(0)
+            self.drift = Fraction(0)
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
@@ -218,6 +220,8 @@ class _Part:
             self.meters.append(self.meter)
 
     def _read(self, element: Any) -> None:
+        if element.tag in ("backup", "forward"):
+            self.drift = Fraction(0)
         if element.tag == "note":
             self._read_note(element)
         elif element.tag == "backup":
@@ -256,9 +260,14 @@ class _Part:
         if element.find("grace") is not None or not duration:
             self._place(element, self.time, Fraction(0), None)
             return
+        named = named_duration(element) if self.is_rounded else None
+        if named is None or abs(named - duration) * self.divisions >= 1:
+            named = None
         if element.find("chord") is None:
-            self.onset, self.chord = self.time, 0
+            self.onset, self.chord = self.time + self.drift, 0
             self.time += duration
+            self.drift = Fraction(0) if named is None else self.drift + named - duration
+        duration = duration if named is None else named
         self.voice = (element.findtext("voice") or "1").strip()
         if element.find("cue") is not None:
             self._place(element, self.onset, duration, None)
