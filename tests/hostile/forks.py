@@ -10,6 +10,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+from picogen_core.processes import end_with
+
 from tests.hostile.arena import MARK, Outcome, kill, wait_for_end
 
 
@@ -20,11 +22,13 @@ def forked(call: Callable[[], object], seconds: float) -> Outcome:
     An exception that leaves the call is printed with its traceback and ends with code 99.
     """
     begun, mark, timed_out = time.monotonic(), f"{os.getpid()}-{time.monotonic_ns()}", False
+    parent = os.getpid()
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
             os.setsid()
             os.environ[MARK] = mark
+            end_with(parent)
             _call(call, said.fileno())
         pause = 0.001
         while True:

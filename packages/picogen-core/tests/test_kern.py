@@ -132,4 +132,4 @@ def test_numbers_that_no_note_has_are_refused(rows: str, reason: str) -> None:
 
 def test_the_longest_and_shortest_lengths_are_read() -> None:
     made = kern_to_abc("**kern\n*M4/1\n=1\n00g\n=2\n2%9a\n=3\n4...b\n32b\n==\n*-\n")
-    assert made.abc.splitlines()[-3:] == ["[V:1]G32|", "[V:1]A18-|", "x"]
+    assert made.abc.splitlines()[-3:] == ["[V:1]G32|", "[V:1]A32-A4|", "[V:1]B3-B3/4 B/4|]"]
