@@ -114,9 +114,7 @@ def picogen(
     return Outcome(code, texts[0], texts[1], spent, peak[0], timed_out, orphans)
 
 
-def together(
-    arguments: Sequence[object], cwd: Path, count: int, seconds: float
-) -> list[Outcome]:
+def together(arguments: Sequence[object], cwd: Path, count: int, seconds: float) -> list[Outcome]:
     """What `count` processes of the same command did that were started at once."""
     mark, begun = f"{os.getpid()}-{time.monotonic_ns()}", time.monotonic()
     peak, over = [0], threading.Event()

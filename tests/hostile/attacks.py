@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from tests.hostile.arena import Outcome, contents, picogen, together
 from tests.hostile.bombs import write_bombs, write_texts
 from tests.hostile.forks import forked
@@ -271,5 +270,3 @@ ATTACKS: dict[str, tuple[Callable[[Arena], None], int]] = {
     "three at once": (rivals, 2),
 }
 """Each attack, and how often it is to come in a whole series."""
-
-

@@ -1,4 +1,5 @@
 """Files that ask for far more than they bring, made by chance: kinds of them, in any size."""
+# ruff: noqa: E501  (a bomb a line)
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import random
 import stat
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from tests.hostile.mutants import BAR, KERN, XML, midi
@@ -36,7 +38,9 @@ def _entities(rng: random.Random, many: int) -> str:
         f'<!ENTITY e{i} "{f"&e{i - 1};" * wide if i else "x" * 50}">' for i in range(12)
     )
     inside = rng.choice(("&e11;", "&e3;" * min(many, 5000)))
-    return f"<!DOCTYPE a [{lines}]>" + XML.split("?>", 1)[1].replace("<part-name>", f"<part-name>{inside}")
+    return f"<!DOCTYPE a [{lines}]>" + XML.split("?>", 1)[1].replace(
+        "<part-name>", f"<part-name>{inside}"
+    )
 
 
 def _outside(rng: random.Random, many: int) -> str:
@@ -94,7 +98,7 @@ def _container(where: str) -> bytes:
 
 def _macros(rng: random.Random, many: int) -> str:
     letters = "HIJKLMNOPQRSTUVW"
-    lines = "".join(f"m: {a} = {b * 9}\n" for a, b in zip(letters, letters[1:], strict=False))
+    lines = "".join(f"m: {a} = {b * 9}\n" for a, b in pairwise(letters))
     return f"X:1\n{lines}m: W = WW\nU: T = !{'a' * min(many, 9000)}!\nL:1/8\nM:4/4\nK:C\nH T C|\n"
 
 
@@ -235,7 +239,9 @@ TEXT_BOMBS: dict[str, tuple[str, Maker]] = {
 PLACES = ("sparse", "zero", "loop", "out", "pipe", "folder", "socket", "dangling")
 
 
-def write_bombs(folder: Path, count: int, rng: random.Random) -> list[str]:
+def write_bombs(
+    folder: Path, count: int, rng: random.Random, sizes: Sequence[int] = SIZES
+) -> list[str]:
     """So many bombs of scores, as many of each kind as may be; their names."""
     kinds = [*SCORE_BOMBS, *PLACES]
     rng.shuffle(kinds)
@@ -247,7 +253,7 @@ def write_bombs(folder: Path, count: int, rng: random.Random) -> list[str]:
         else:
             suffix, make = SCORE_BOMBS[kind]
             names.append(f"bomb-{number:04d}-{kind}{suffix}")
-            _write(folder / names[-1], make(rng, rng.choice(SIZES)))
+            _write(folder / names[-1], make(rng, rng.choice(sizes)))
     return names
 
 
@@ -270,7 +276,9 @@ def _write(path: Path, made: str | bytes) -> None:
 
 def _place(folder: Path, kind: str, number: int, rng: random.Random) -> str:
     """What stands in a folder and is no file of its size."""
-    path = folder / f"bomb-{number:04d}-{kind}{rng.choice(('.abc', '.xml', '.mxl', '.krn', '.mid'))}"
+    path = (
+        folder / f"bomb-{number:04d}-{kind}{rng.choice(('.abc', '.xml', '.mxl', '.krn', '.mid'))}"
+    )
     if kind == "sparse":
         with path.open("wb") as file:
             file.truncate(rng.choice((1 << 25, 8 << 30, 1 << 40)))

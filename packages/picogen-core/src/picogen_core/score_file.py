@@ -36,8 +36,8 @@ _TEXT_MARKS = (
 
 @dataclass(frozen=True)
 class Scores:
-    """A file's scores: the tunes of an ABC book, the bytes of a MusicXML file, or what kern and MIDI
-    are as ABC. `remarks` are what should be known of them."""
+    """A file's scores: the tunes of an ABC book, the bytes of a MusicXML file, or what kern and
+    MIDI are as ABC. `remarks` are what should be known of them."""
 
     kind: Kind
     scores: tuple[str | bytes, ...]
