@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,9 @@ def scores(arena: Arena) -> None:
             done = picogen([*command, *places, "--json"], arena.room, SECONDS)
         (folder / "grows.abc").unlink()
         more = [] if contents(folder) == before else ["lost: files were changed"]
-        arena.tally.add(name, len(inputs), done, *more, *undone(name, done, out))
+        faults = arena.tally.add(name, len(inputs), done, *more, *undone(name, done, out))
+        told = f"  {name}: {done.seconds:.0f} s, {done.peak / 1e6:.0f} MB"
+        print("\n  ".join([told, *faults]), file=sys.stderr, flush=True)
         shutil.rmtree(out, ignore_errors=True)
 
 
@@ -147,7 +150,7 @@ def texts(arena: Arena) -> None:
         done = in_process(arena, line)
         more = [] if contents(folder) == before else ["lost: files were changed"]
         for fault in arena.tally.add("named files", 1, done, *more):
-            print(f"  {fault}: {' '.join(line)[-200:]}", flush=True)
+            print(f"  {fault}: {' '.join(line)[-200:]}", file=sys.stderr, flush=True)
 
 
 def lines(arena: Arena) -> None:
@@ -169,7 +172,7 @@ def lines(arena: Arena) -> None:
         after = contents(folder)
         more = [f"lost: {name}" for name, data in before.items() if after.get(name) != data]
         for fault in arena.tally.add("command lines", 1, done, *more):
-            print(f"  {fault}: {[word[:60] for word in line]}", flush=True)
+            print(f"  {fault}: {[word[:60] for word in line]}", file=sys.stderr, flush=True)
 
 
 def in_process(arena: Arena, line: Sequence[str]) -> Outcome:
@@ -196,7 +199,7 @@ def stored(arena: Arena) -> None:
     for _ in range(STORED):
         kind, done = attack(arena.stored, arena.room / "copy", arena.rng)
         for fault in arena.tally.add(kind, 1, done):
-            print(f"  {fault}\n{done.err[-1500:]}", flush=True)
+            print(f"  {fault}\n{done.err[-1500:]}", file=sys.stderr, flush=True)
 
 
 def writers(arena: Arena) -> dict[str, list[object]]:
@@ -240,7 +243,7 @@ def signals(arena: Arena) -> None:
         left = [path.name for path in arena.room.rglob(".writing.*") if "cache" not in path.parts]
         more += [f"leak: {path}" for path in left]
         for fault in arena.tally.add("signals", 1, done, *more):
-            print(f"  {fault}: {name} {signal.Signals(number).name}", flush=True)
+            print(f"  {fault}: {name} {signal.Signals(number).name}", file=sys.stderr, flush=True)
         for place in ("out", "runs"):
             shutil.rmtree(arena.room / place, ignore_errors=True)
 
@@ -257,7 +260,7 @@ def rivals(arena: Arena) -> None:
             more.append(f"undone: {name}: {[done.err[-200:] for done in ended]}")
         for done in ended:
             for fault in arena.tally.add("three at once", 1, done, *more):
-                print(f"  {fault}: {name}", flush=True)
+                print(f"  {fault}: {name}", file=sys.stderr, flush=True)
             more = []
 
 
