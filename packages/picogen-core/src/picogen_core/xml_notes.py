@@ -24,6 +24,8 @@ __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
+MAX_MEASURE = 20_000
+"""Quarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ class _Part:
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
+            if end > MAX_MEASURE:
+                raise BadInput(f"measure {i + 1} is out of all proportion")
             self.lengths.append(self._snapped(end))
             self.meters.append(self.meter)
 
