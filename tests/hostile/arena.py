@@ -18,6 +18,8 @@ MARK = "PICOGEN_HOSTILE"
 
 EXPECTED = (0, 1, 2, 130, 143)
 PEAK = 2 << 30
+SECRET = "root:x:0:0"
+"""What stands in the file that no input may lead to."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,17 @@ class Outcome:
         if self.timed_out:
             found.append("hang")
         elif self.code not in EXPECTED:
-            found.append(f"exit code {self.code}")
+            found.append(f"crash: exit code {self.code}")
         if "Traceback (most recent call last)" in self.err + self.out:
-            found.append("traceback: " + (self.err.strip().splitlines() or [""])[-1][:200])
+            found.append("crash: traceback: " + (self.err.strip().splitlines() or [""])[-1][:200])
         if "picogen: unexpected" in self.err:
-            found.append(next(line for line in self.err.splitlines() if "unexpected" in line)[:300])
+            told = next(line for line in self.err.splitlines() if "unexpected" in line)
+            found.append(f"crash: {told[:300]}")
         if self.peak > PEAK:
-            found.append(f"{self.peak / 1e9:.1f} GB")
+            found.append(f"memory: {self.peak / 1e9:.1f} GB")
         if self.orphans:
-            found.append(f"orphans {self.orphans}")
-        if "root:x:0:0" in self.out + self.err:
+            found.append(f"orphans: {self.orphans}")
+        if SECRET in self.out + self.err:
             found.append("leak")
         return found
 
@@ -94,12 +97,12 @@ def picogen(
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             timed_out = True
-            _kill(processes(mark))
+            kill(processes(mark))
             process.wait()
         over.set()
         watch.join()
         orphans = tuple(wait_for_end(mark))
-        _kill(orphans)
+        kill(orphans)
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -109,6 +112,38 @@ def picogen(
     code = 143 if code == 129 else code
     spent = time.monotonic() - begun
     return Outcome(code, texts[0], texts[1], spent, peak[0], timed_out, orphans)
+
+
+def together(arguments: Sequence[object], cwd: Path, count: int, seconds: float) -> list[Outcome]:
+    """What `count` processes of the same command did that were started at once."""
+    mark, begun = f"{os.getpid()}-{time.monotonic_ns()}", time.monotonic()
+    peak, over = [0], threading.Event()
+    watch = threading.Thread(target=_watch, args=[mark, peak, over])
+    with tempfile.TemporaryDirectory(dir=cwd, prefix="told-") as told:
+        files = [(Path(told) / f"out-{k}", Path(told) / f"err-{k}") for k in range(count)]
+        running = []
+        for out, err in files:
+            with out.open("wb") as stdout, err.open("wb") as stderr:
+                running.append(start(arguments, cwd, mark, stdout, stderr))
+        watch.start()
+        late = []
+        for process in running:
+            try:
+                process.wait(max(0, begun + seconds - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                late.append(process)
+        kill(processes(mark) if late else [])
+        codes = [process.wait() for process in running]
+        over.set()
+        watch.join()
+        orphans = tuple(wait_for_end(mark))
+        kill(orphans)
+        spent = time.monotonic() - begun
+        return [
+            Outcome(code, out.read_text(errors="replace"), err.read_text(errors="replace"), spent,
+                    peak[0] // count, process in late, orphans)
+            for code, process, (out, err) in zip(codes, running, files, strict=True)
+        ]  # fmt: skip
 
 
 def processes(mark: str) -> list[int]:
@@ -134,7 +169,7 @@ def wait_for_end(mark: str, seconds: float = 5) -> list[int]:
     return left
 
 
-def _kill(pids: Iterable[int]) -> None:
+def kill(pids: Iterable[int]) -> None:
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)

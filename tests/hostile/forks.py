@@ -10,31 +10,44 @@ import time
 import traceback
 from collections.abc import Callable
 
+from picogen_core.runtime.processes import end_with
 
-def forked(call: Callable[[], object], seconds: float) -> tuple[int, str, float]:
-    """(exit code, everything printed, seconds); code -9 for what took longer than `seconds`.
+from tests.hostile.arena import MARK, Outcome, kill, wait_for_end
+
+
+def forked(call: Callable[[], object], seconds: float) -> Outcome:
+    """What the call did; it is killed after so many seconds. The peak is of the one process, of it
+    and those that it waited for, that had most.
 
     An exception that leaves the call is printed with its traceback and ends with code 99.
     """
-    begun = time.monotonic()
+    begun, mark, timed_out = time.monotonic(), f"{os.getpid()}-{time.monotonic_ns()}", False
+    parent = os.getpid()
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
             os.setsid()
+            os.environ[MARK] = mark
+            end_with(parent)
             _call(call, said.fileno())
-        end = begun + seconds
+        pause = 0.001
         while True:
-            done, status = os.waitpid(child, os.WNOHANG)
+            done, status, usage = os.wait4(child, os.WNOHANG)
             if done:
                 break
-            if time.monotonic() > end:
+            if time.monotonic() - begun > seconds:
+                timed_out = True
                 os.killpg(child, signal.SIGKILL)
-                _, status = os.waitpid(child, 0)
+                _, status, usage = os.wait4(child, 0)
                 break
-            time.sleep(0.005)
+            pause = min(pause * 1.2, 0.1)
+            time.sleep(pause)
+        orphans = tuple(wait_for_end(mark))
+        kill(orphans)
         said.seek(0)
         text = said.read().decode(errors="replace")
-    return os.waitstatus_to_exitcode(status), text, time.monotonic() - begun
+    code, spent = os.waitstatus_to_exitcode(status), time.monotonic() - begun
+    return Outcome(code, "", text, spent, usage.ru_maxrss << 10, timed_out, orphans)
 
 
 def _call(call: Callable[[], object], handle: int) -> None:

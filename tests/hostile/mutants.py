@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import struct
 import zipfile
@@ -20,14 +19,14 @@ _NOTE = (
     "<note><pitch><step>{}</step><octave>4</octave></pitch><duration>2</duration>"
     "<voice>1</voice><type>quarter</type></note>"
 )
-_BAR = "".join(_NOTE.format(step) for step in "CDEF")
+BAR = "".join(_NOTE.format(step) for step in "CDEF")
 XML = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<score-partwise version="4.0"><part-list>'
     '<score-part id="P1"><part-name>a</part-name></score-part></part-list><part id="P1">'
     '<measure number="1"><attributes><divisions>2</divisions><key><fifths>0</fifths></key>'
     "<time><beats>4</beats><beat-type>4</beat-type></time><clef><sign>G</sign><line>2</line>"
-    f'</clef></attributes>{_BAR}</measure><measure number="2">{_BAR}</measure>'
-    f'<measure number="3">{_BAR}</measure></part></score-partwise>'
+    f'</clef></attributes>{BAR}</measure><measure number="2">{BAR}</measure>'
+    f'<measure number="3">{BAR}</measure></part></score-partwise>'
 )
 
 
@@ -134,68 +133,3 @@ def write_mutants(folder: Path, count: int, rng: random.Random) -> None:
 def number_of(name: str) -> int:
     """The place of a score among those of its kind, so that no two share a stem."""
     return list(SCORES).index(name)
-
-
-def write_bombs(folder: Path, rng: random.Random, size: int | None = None) -> None:
-    """Files that ask for far more than they bring."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in bombs(rng, size or rng.choice(SIZES)).items():
-        (folder / name).write_bytes(data)
-    with (folder / "bomb-sparse.abc").open("wb") as file:
-        file.truncate(8 << 30)
-    (folder / "bomb-zero.abc").symlink_to("/dev/zero")
-    (folder / "bomb-loop.abc").symlink_to("bomb-loop.abc")
-    os.mkfifo(folder / "bomb-pipe.abc")
-
-
-SIZES = (2_000, 20_000, 200_000)
-
-
-def bombs(rng: random.Random, many: int) -> dict[str, bytes]:
-    """By name; `many` things are in each."""
-    entities = "".join(
-        f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "x" * 50}">' for i in range(10)
-    )
-    head = "X:1\nL:1/8\nM:4/4\nK:C\n"
-    voiced = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]"
-    deep = XML.replace("</measure>", "<direction>" * many + "</direction>" * many + "</measure>", 1)
-    texts = {
-        "bomb-lol.xml": f"<!DOCTYPE a [{entities}]><score-partwise>&e9;</score-partwise>",
-        "bomb-deep.xml": deep,
-        "bomb-notes.musicxml": XML.replace("</measure>", _BAR * (many // 20) + "</measure>", 1),
-        "bomb-parts.musicxml": XML.replace("</part>", "</part>" + '<part id="P2"/>' * many, 1),
-        "bomb-time.musicxml": XML.replace("<beats>4", f"<beats>{'9' * min(many, 9)}"),
-        "bomb-divisions.musicxml": XML.replace("<divisions>2", f"<divisions>{'9' * 300}"),
-        "bomb-chord.abc": head + "[" + "C" * many + "]|\n",
-        "bomb-chord2.abc": voiced + "[" + "C" * many + "]|\n",
-        "bomb-brackets.abc": head + "(" * many + "C" + ")" * many + "|\n",
-        "bomb-grace.abc": voiced + "{" * many + "C" + "}" * many + "|\n",
-        "bomb-rest.abc": head + f"Z{'9' * rng.randint(2, 30)}|\n",
-        "bomb-length.abc": head + f"C{'9' * rng.randint(2, 3000)}|\n",
-        "bomb-slash.abc": head + "C" + "/" * many + "|\n",
-        "bomb-tuplet.abc": voiced + "(99:98:97" * (many // 100) + "C|\n",
-        "bomb-voices.abc": head + "".join(f"[V:{i}]C8|" for i in range(many // 20)) + "\n",
-        "bomb-bars.abc": head + "C|" * many + "\n",
-        "bomb-lines.abc": head + "C|\n" * many,
-        "bomb-overlay.abc": head + "&".join(["C8"] * (many // 20)) + "|\n",
-        "bomb-repeat.abc": head + "|:" * (many // 10) + "C8" + ":|" * (many // 10) + "\n",
-        "bomb-fields.abc": head + "K:G\n" * many + "C|\n",
-        "bomb-words.abc": head + "C|\nw:" + "la-" * many + "\n",
-        "bomb-meter.abc": "X:1\nM:" + "+".join(["1"] * many) + "/4\nL:1/8\nK:C\nC|\n",
-        "bomb-unit.abc": f"X:1\nL:1/{'9' * 300}\nK:C\nC|\n",
-        "bomb-spines.krn": "**kern\n" + "*^\n*^\t*^\n" * 2 + "4c\n" * many + "*-\n",
-        "bomb-wide.krn": "\t".join(["**kern"] * (many // 20)) + "\n",
-        "bomb-dots.krn": KERN.replace("4g", "4" + "." * many + "g"),
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.xml", bytes(200 << 20))
-    huge = bytearray(midi())
-    huge[18:22] = struct.pack(">I", 0xFFFFFFFF)
-    late = midi().replace(b"\x83\x60", b"\xff\xff\xff\x7f")
-    return {name: text.encode() for name, text in texts.items()} | {
-        "bomb-zip.mxl": packed.getvalue(),
-        "bomb-track.mid": bytes(huge),
-        "bomb-late.mid": late,
-        "bomb-tracks.mid": midi()[:10] + struct.pack(">H", 65535) + midi()[12:],
-    }

@@ -22,6 +22,8 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 
+from tests.hostile.arena import Outcome
+from tests.hostile.forks import forked
 from tests.hostile.mutants import mutant
 
 _VALUES = (
@@ -74,38 +76,46 @@ def damage(file: Path, rng: random.Random) -> None:
         file.write_bytes(mutant(data, rng))
 
 
-READERS: dict[str, list[Callable[[Path], object]]] = {
-    "data": [lambda f: describe(open_data(f / "data"))],
-    "runs/run/last": [
-        lambda f: load_model(f / "runs" / "run" / "last"),
-        lambda f: load_config(f / "runs" / "run" / "last"),
-        lambda f: read_arrays(find_checkpoint(f / "runs" / "run" / "last")),
-        lambda f: read_config(f / "runs" / "run" / "last"),
-        lambda f: read_manifest(f / "runs" / "run" / "last"),
-        lambda f: run_training(settings(f).model_copy(update={"max_steps": 3}), resume="auto"),
-    ],
-    "runs/run": [
-        lambda f: read_run(f / "runs" / "run", "run"),
-        lambda f: run_training(settings(f).model_copy(update={"max_steps": 3}), resume="auto"),
-    ],
-    "": [lambda f: read_notagen(f / "small.pth")],
+READERS: dict[str, tuple[str, list[Callable[[Path], object]]]] = {
+    "data": ("prepared data", [lambda f: describe(open_data(f / "data"))]),
+    "runs/run/last": (
+        "checkpoints",
+        [
+            lambda f: load_model(f / "runs" / "run" / "last"),
+            lambda f: load_config(f / "runs" / "run" / "last"),
+            lambda f: read_arrays(find_checkpoint(f / "runs" / "run" / "last")),
+            lambda f: read_config(f / "runs" / "run" / "last"),
+            lambda f: read_manifest(f / "runs" / "run" / "last"),
+            lambda f: run_training(settings(f).model_copy(update={"max_steps": 3}), resume="auto"),
+        ],
+    ),
+    "runs/run": (
+        "run folders",
+        [
+            lambda f: read_run(f / "runs" / "run", "run"),
+            lambda f: run_training(settings(f).model_copy(update={"max_steps": 3}), resume="auto"),
+        ],
+    ),
+    "": ("NotaGen .pth", [lambda f: read_notagen(f / "small.pth")]),
 }
-"""What reads the files of each folder below the stored one."""
+"""What reads the files of each folder below the stored one, and what these are."""
 
 
-def attack(stored: Path, room: Path, rng: random.Random) -> str | None:
-    """Damage one file in a copy and let all readers have it; a fault as text, or None."""
+def attack(stored: Path, room: Path, rng: random.Random) -> tuple[str, Outcome]:
+    """Damage one file in a copy and let all readers have it, in a fork: what kind of file it was,
+    and what they did."""
     shutil.rmtree(room, ignore_errors=True)
     shutil.copytree(stored, room)
     place = rng.choice(list(READERS))
-    files = [file for file in sorted((room / place).iterdir()) if file.is_file()]
-    file = rng.choice(files)
+    kind, readers = READERS[place]
+    file = rng.choice([file for file in sorted((room / place).iterdir()) if file.is_file()])
     damage(file, rng)
-    for reader in READERS[place]:
-        try:
-            reader(room)
-        except PicogenError:
-            continue
-        except Exception as error:
-            return f"{place}/{file.name}: {error!r}"
-    return None
+
+    def read() -> None:
+        for reader in readers:
+            try:
+                reader(room)
+            except PicogenError:
+                continue
+
+    return kind, forked(read, 300)

@@ -14,7 +14,8 @@ from picogen_core.generation.request.opening import read_opening
 from picogen_core.score.reading import Piece, Unreadable, read_pieces
 
 from tests.hostile.arena import contents, picogen
-from tests.hostile.mutants import SCORES, mutant, write_bombs, write_mutants
+from tests.hostile.bombs import PLACES, SCORE_BOMBS, write_bombs
+from tests.hostile.mutants import SCORES, mutant, write_mutants
 
 bounded = settings(
     max_examples=120,
@@ -54,11 +55,11 @@ def test_a_mutant_of_abc_is_prepared_and_gone_on_from_or_refused(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty mutants, some thirty bombs, and a good score of each kind."""
+    """Thirty mutants, a small bomb of each kind, and a good score of each."""
     rng = random.Random(4)
     place = tmp_path_factory.mktemp("hostile") / "scores"
     write_mutants(place, 30, rng)
-    write_bombs(place, rng, 2_000)
+    write_bombs(place, len(SCORE_BOMBS) + len(PLACES), rng, (300,))
     return place
 
 
@@ -81,7 +82,22 @@ def test_the_good_scores_of_a_hostile_folder_are_measured(folder: Path, tmp_path
     told = json.loads(done.out)
     measured = {score["name"] for score in told["scores"] if not score["undefined"]}
     assert len([name for name in measured if name.startswith("good-")]) == len(SCORES)
-    assert told["unreadable"]["bomb-pipe.abc"] == "not a regular file"
+    pipe = next(file.name for file in folder.iterdir() if file.is_fifo())
+    assert told["unreadable"][pipe] == "not a regular file"
+    assert contents(folder) == before
+
+
+def test_the_good_scores_of_a_hostile_folder_are_gone_on_from(folder: Path, tmp_path: Path) -> None:
+    before = contents(folder)
+    names = sorted(file.name for file in folder.iterdir() if not file.is_dir())
+    rows = [{"id": name, "continue": str(folder / name), "keep_bars": 1} for name in names]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["generate", "--jobs", "list.jsonl", "--engine", "torch", "--max-length", "40"]
+    done = picogen([*command, "--json"], tmp_path)
+    assert done.faults() == [] and done.code == 1
+    told = json.loads(done.out)
+    assert len([name for name in told["written"] if name.startswith("good-")]) == len(SCORES)
+    assert not [name for name in told["failed"] if name.startswith("good-")]
     assert contents(folder) == before
 
 

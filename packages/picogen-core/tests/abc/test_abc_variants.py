@@ -16,6 +16,7 @@ from picogen_core.score.xml.notes import read_xml_notes
 from ..score_notes import heard, told
 
 HEAD = "X:1\nM:4/4\nL:1/4\nK:C\n"
+TWO_TRANSPOSED = "0:60:1 0:60:1 1:62:1 1:62:1 2:63:1 2:64:1 3:65:1 3:65:1 4:60:1 4:60:1 5:62:1 5:62:1 6:63:1 6:64:1 7:65:1 7:65:1"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,9 @@ def converter() -> Iterator[Converter]:
         (HEAD + "V:1 transpose=-2\nDEFG|\nV:2\nCDEF|\n", "0:60:1 0:60:1 1:62:1 1:62:1 2:63:1 2:64:1 3:65:1 3:65:1"),
         ("X:1\nL:1/4\nK:D transpose=7\nDEFG|\n", "0:69:1 1:71:1 2:73:1 3:74:1"),
         (HEAD + "V:1 clef=treble-8 transpose=12\nCDEF|\n", "0:60:1 1:62:1 2:64:1 3:65:1"),
+        (HEAD + "V:1 transpose=-2\nV:2\n[V:1]DEFG|\n[V:2]CDEF|\n[V:1 transpose=-9]ABcd|\n[V:2]CDEF|\n", TWO_TRANSPOSED),
+        (HEAD + "V:1 transpose=-2\nV:2\n[V:1]DEFG|\n[V:2]CDEF|\n[V:1][V:1 transpose=-9]ABcd|\n[V:2]CDEF|\n", TWO_TRANSPOSED),
+        ("X:1\nL:1/4\nK:C\nCDEF|\nK:C transpose=12\nCDEF|\n", "0:60:1 1:62:1 2:64:1 3:65:1 4:72:1 5:74:1 6:76:1 7:77:1"),
         # 11: rhythm
         (HEAD + "A>>>B A<<<B|\n", "0:69:15/8 15/8:71:1/8 2:69:1/8 17/8:71:15/8"),
         (HEAD + "A>B>C A|\n", "0:69:3/2 3/2:71:3/4 9/4:60:1/2 11/4:69:1"),
@@ -66,8 +70,12 @@ def converter() -> Iterator[Converter]:
         (HEAD + "(1:2:1A B (3:2:2c2d|\n", "0:69:2 2:71:1 3:72:4/3 13/3:74:2/3"),
         (HEAD + "A/32A/32A/16A/8 A3/4 A2 A|\n", "0:69:1/32 1/32:69:1/32 1/16:69:1/16 1/8:69:1/8 1/4:69:3/4 1:69:2 3:69:1"),
         (HEAD + "C/3D/3E/3 F G A|\n", "0:60:1/3 1/3:62:1/3 2/3:64:1/3 1:65:1 2:67:1 3:69:1"),
+        ("X:1\nM:9/8\nL:1/8\nK:C\n(2CD (4EFGA C3|\n", "0:60:3/4 3/4:62:3/4 3/2:64:3/8 15/8:65:3/8 9/4:67:3/8 21/8:69:3/8 3:60:3/2"),
+        (HEAD + "(3CDE-E2|(3E-EF G2|\n", "0:60:2/3 2/3:62:2/3 4/3:64:8/3 4:64:4/3 16/3:65:2/3 6:67:2"),
+        ("X:1\nM:3+2/8\nL:1/8\nK:G\nF|GAB cF|G3 F2|]\n", "0:66:1/2 1/2:67:1/2 1:69:1/2 3/2:71:1/2 2:72:1/2 5/2:66:1/2 3:67:3/2 9/2:66:1"),
         # macros, and how far an accidental holds
         (HEAD + "m:~n2 = n/o/m/n/\n~c2 ~B,2|\n", "0:72:1/2 1/2:74:1/2 1:71:1/2 3/2:72:1/2 2:59:1/2 5/2:60:1/2 3:57:1/2 7/2:59:1/2"),
+        ("X:1\nL:1/4\nm:~n3 = o/n/m/ n3/\nK:C\n~c3 c|\n", "0:74:1/2 1/2:72:1/2 1:71:1/2 3/2:72:3/2 3:72:1"),
         ("X:1\nM:4/4\nL:1/4\nI:propagate-accidentals pitch\nK:C\n^FfF2|F4|\n", "0:66:1 1:78:1 2:66:2 4:65:4"),
         ("X:1\nM:4/4\nL:1/4\nI:propagate-accidentals octave\nK:C\n^FfF2|F4|\n", "0:66:1 1:77:1 2:66:2 4:65:4"),
         (HEAD + "^/C _/D E2|\n", "0:60+50:1 1:62-50:1 2:64:2"),
@@ -141,3 +149,20 @@ def test_music_behind_an_empty_line_is_music_and_prose_is_not() -> None:
         "X:1\nL:1/4\nK:C\n\nCDEF GA\n\nAbout the next one.\n\nX:2\nL:1/4\nK:C\nC|\n"
     )
     assert list(map(heard, tunes)) == ["0:60:1 1:62:1 2:64:1 3:65:1 4:67:1 5:69:1", "0:60:1"]
+
+
+def test_a_bar_that_is_filled_up_is_named_by_every_conversion(converter: Converter) -> None:
+    tune = HEAD + "V:1\nCDEF|GABc|cBAG|\nV:2\nC4|G,2B,|C4|\n"
+    said = "bar 2, voice 2: lasts 4 quarters, not 3, which moves what follows"
+    assert heard(tune).endswith("7:60:4 8:72:1 9:71:1 10:69:1 11:67:1")
+    assert list(map(str, to_interleaved(tune).left)) == [said]
+    assert said in convert_text(tune, ["musicxml"], converter).differences
+
+
+def test_lengths_that_no_note_has_are_named(converter: Converter) -> None:
+    tune = HEAD + "C2 z4304/375 D2|F2 z32/125 G2|c4|\n"
+    done = convert_text(tune, ["musicxml"], converter)
+    assert [bar.partition(":")[0] for bar in done.differences] == [
+        "bar 1, voice 1",
+        "bar 2, voice 1",
+    ]

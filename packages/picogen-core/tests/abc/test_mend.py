@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from picogen_core.abc.compare import Heard, are_same, differences
+from picogen_core.abc.compare import Heard, are_same, differences, pair_voices
 from picogen_core.abc.pitch.spell import Event, Place, layers_of, spell_bar, spell_by_key
 from picogen_core.abc.reading.mend import mend
 from picogen_core.abc.reading.notes import Note, read_tune
@@ -50,9 +50,25 @@ def test_differences_name_bar_voice_and_kind() -> None:
         assert [str(d) for d in differences(listen(GOOD), listen(GOOD.replace(*changed)))] == [said]
 
 
-def test_bars_that_move_are_the_same() -> None:
+def test_a_bar_of_another_length_is_named_where_it_moves_notes() -> None:
+    book = "X:1\nL:1/8\nM:4/4\nK:G\nGABc dc|F4 G2|A4 B4|]\n"
+    moved = differences(listen(book), listen(book.replace("F4 G2", "F4 G2 z2")))
+    assert [str(d) for d in moved] == [
+        "bar 2, voice 1: lasts 4 quarters, not 3, which moves what follows"
+    ]
+    assert differences(listen(book), listen(book.replace("A4 B4", "A4 B4 z2"))) == []
+
+
+def test_a_bar_that_is_filled_up_beside_a_longer_one_is_the_same() -> None:
     short = GOOD.replace("F4 G4", "F4 G2").replace("GABc dcBA", "GABc dc")
     assert differences(listen(short), listen(short.replace("GABc dc|", "GABc dcz2|"))) == []
+
+
+def test_the_closest_voices_are_paired_first() -> None:
+    head = "X:1\nL:1/4\nK:C\nV:1\nV:2\n"
+    source = listen(head + "[V:1]CD_EF|CD_EF|\n[V:2]CDEF|CDEF|\n")
+    made = listen(head + "[V:1]CD_EF|GABc|\n[V:2]CDEF|CDEF|\n")
+    assert pair_voices(source, made) == [("1", "1"), ("2", "2")]
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,24 @@ def test_the_highest_staff_comes_first_and_names_stay() -> None:
 def test_what_is_no_music_has_a_reason(text: str, reason: str) -> None:
     with pytest.raises(BadInput, match=reason):
         kern_to_abc(text)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("99999%4g", "'99999%4' is no length of a note"),
+        ("4%77777g", "'4%77777' is no length of a note"),
+        ("0000000g", "'0000000' is no length of a note"),
+        ("4.........g", "'4.........' is no length of a note"),
+        ("997g\n991g\n983g\n977g", "its lengths add up to times that cannot be written"),
+        (" ".join(["4g"] * 300_001), "it has more than 300,000 notes"),
+    ],
+)
+def test_numbers_that_no_note_has_are_refused(rows: str, reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        kern_to_abc(f"**kern\n{rows}\n*-\n")
+
+
+def test_the_longest_and_shortest_lengths_are_read() -> None:
+    made = kern_to_abc("**kern\n*M4/1\n=1\n00g\n=2\n2%9a\n=3\n4...b\n32b\n==\n*-\n")
+    assert made.abc.splitlines()[-3:] == ["[V:1]G32|", "[V:1]A32-A4|", "[V:1]B3-B3/4 B/4|]"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from picogen_core import PluginError
+from picogen_core.evaluation import measuring
 from picogen_core.evaluation.measuring import MANY
 from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder
 from picogen_core.score import reading as pieces_module
@@ -30,6 +31,8 @@ class Counting:
             return {"notes": b"1"}
         if "list" in piece.name:
             return [1]
+        while "forever" in piece.name:
+            sum(range(9))
         if "killed" in piece.name:
             os.kill(os.getpid(), signal.SIGKILL)
         if "undefined" in piece.name:
@@ -83,6 +86,15 @@ def test_a_metric_that_raises_costs_it_one_piece_and_names_itself(tmp_path: Path
     assert reasons[0].startswith(f"{WHERE} raised TypeError(")
     assert reasons[1].startswith(f"{WHERE} raised ZeroDivisionError(")
     assert reasons[2:] == [f"{WHERE} returned a list, not a row.", "too short"]
+
+
+def test_a_metric_that_hangs_costs_it_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "SECONDS", 0.2)
+    found = _measure(_write(tmp_path, "a", "b", "forever"), "counting")
+    assert found.metrics["counting"].values["notes"].n == 2
+    assert found.metrics["counting"].unused == {"it needs more than 0.2 s of CPU time": 1}
 
 
 def test_a_summary_that_fails_costs_that_metric(tmp_path: Path) -> None:

@@ -119,6 +119,34 @@ def test_nothing_is_written_if_a_line_cannot_be(small_student: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+def test_a_score_to_go_on_from_that_cannot_be_used_costs_its_line(
+    small_student: Path, tmp_path: Path
+):
+    (tmp_path / "good.abc").write_text("X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n")
+    (tmp_path / "bad.abc").write_text("no music")
+    rows = [
+        {"id": "a", "continue": "bad.abc"},
+        {"id": "b", "continue": "good.abc", "keep_bars": 1},
+        {"id": "c", "continue": "good.abc", "keep_bars": 9},
+        {"id": "d", "continue": "good.abc", "max_length": 2},
+        {"id": "e", "continue": "none.abc"},
+    ]
+    path = jobs_file(tmp_path, *rows)
+    request = GenerateRequest(weights_path=small_student, jobs=path, bars=4)
+    scores = write_scores(request, tmp_path / "out")
+    assert [bool(score.abc) for score in scores] == [False, True, False, False, False]
+    for score, (line, why) in zip(
+        [scores[k] for k in (0, 2, 3, 4)],
+        [(1, "no ABC"), (3, "has 2 bars"), (4, "--max-length is 2"), (5, "no such file")],
+        strict=True,
+    ):
+        assert f"line {line}: " in str(score.reason) and why in str(score.reason)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["b.abc", "b.json"]
+    path = jobs_file(tmp_path, rows[0], rows[4])
+    with pytest.raises(BadInput, match=r"line 2: .*no such file"):
+        write_scores(replace(request, jobs=path), tmp_path / "none")
+
+
 def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path, tmp_path: Path):
     heard: list[str] = []
 

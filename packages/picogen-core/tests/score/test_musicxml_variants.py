@@ -114,6 +114,18 @@ def test_the_notes_are_those_of_the_format(xml: bytes, right: str) -> None:
     assert (heard(written.abc), written.left) == (right, ())
 
 
+def test_rounded_septuplets_are_no_reason_to_refuse_a_score() -> None:
+    septuplet = "<type>32nd</type>" + TUPLET.format(7, 4)
+    runs = note("C4", 16, TUPLET.format(5, 4)) * 15 + note("D4", 17, septuplet) * 7
+    rest = "<forward><duration>1</duration></forward>" + note("E4", 240) + note("F4", 120)
+    xml = score(
+        [runs + rest + BACK.format(720) + note("C3", 720, voice=5)], begin=START.format(240, "")
+    )
+    made = musicxml_to_abc(xml)
+    assert (heard(made.abc), made.left) == (told(read_xml_notes(xml)[1]), ())
+    assert heard(made.abc).endswith("10/7:62:1/14 3/2:64:1 5/2:65:1/2")
+
+
 def test_a_score_by_measures_is_read() -> None:
     xml = (
         '<score-timewise><part-list><score-part id="A"><part-name/></score-part>'

@@ -9,7 +9,15 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from picogen_core.abc.reading.notes import Note, melody
 from picogen_core.errors import BadInput
-from picogen_core.score.reading import Piece, Unreadable, piece_from_abc, read_pieces
+from picogen_core.score.reading import (
+    Piece,
+    ScoreText,
+    Unreadable,
+    open_scores,
+    piece_from_abc,
+    read_pieces,
+    read_score,
+)
 from picogen_core.score.xml.notes import MAX_BYTES, read_xml_notes, unzip_mxl
 
 # One music, spelt twice: a key signature, an accidental through the bar and over a tie, a chord, a
@@ -156,6 +164,8 @@ def test_xml_that_is_no_score_says_why() -> None:
     assert "not well-formed" in fault(b"")
     assert "<duration> is 'x'" in fault(score("<note><rest/><duration>x</duration></note>"))
     assert "out of all proportion" in fault(score("<note><rest/><duration>1e99</duration></note>"))
+    long = score(*["<forward><duration>999999</duration></forward>"] * 30)
+    assert fault(long) == "measure 1 is out of all proportion"
     assert "no step or no octave" in fault(score(note("H4", 1)))
     changes = [f"<attributes><divisions>{n}</divisions></attributes>" for n in range(2, 90)]
     assert "<divisions>" in fault(score(*changes))
@@ -167,6 +177,15 @@ def test_entities_are_not_expanded(tmp_path: Path) -> None:
     doctype = f'<!DOCTYPE score-partwise [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'
     body = score(note("C4", 1)).replace("<octave>4<", "<octave>&e;<")
     assert "<octave> is ''" in fault(body.replace("<score-partwise", doctype + "<score-partwise"))
+
+
+def test_a_packed_score_stays_packed_until_it_is_read(tmp_path: Path) -> None:
+    text = score(note("C4", 1)).replace("<score-partwise", " " * 4_000_000 + "<score-partwise")
+    (tmp_path / "a.mxl").write_bytes(zipped(text.encode()))
+    [found] = open_scores(tmp_path)
+    assert isinstance(found, ScoreText) and len(found.data) < 100_000
+    piece = read_score(found)
+    assert isinstance(piece, Piece) and piece.text == text
 
 
 def test_a_zip_bomb_is_not_unpacked() -> None:

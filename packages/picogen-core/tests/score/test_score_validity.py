@@ -92,3 +92,8 @@ def test_nothing_of_the_wheel_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_duration_that_no_score_has_is_a_fault(xml):
+    longer = xml.replace(b"<duration>", b"<duration>" + b"9" * 5000, 1)
+    assert "measure 1 is out of all proportion" in validity_faults(longer)

@@ -239,11 +239,15 @@ def _report(
             }
         )
     else:
-        for name, reason in failed.items():
-            typer.echo(f"{name}: nothing could be made of it ({reason})", err=True)
+        for score in scores:
+            if not score.abc:
+                told = f"nothing could be made of it ({score.reason})"
+                typer.echo(f"{score.name}: {told if score.record else score.reason}", err=True)
         typer.echo(f"{len(written)} of {len(scores)} pieces in {folder}.", err=stream)
         for name, outcome in converted.items():
             if "error" in outcome:
                 typer.echo(f"{name}: not converted ({outcome['error']})", err=True)
     if scores and not written:  # a shard may be empty
         raise BadInput("no piece could be written; the JSON files hold what the model said.")
+    if any(not score.abc and not score.record for score in scores):
+        raise typer.Exit(1)

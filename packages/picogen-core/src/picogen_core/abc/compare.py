@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from picogen_core.abc.reading.notes import Note
 from picogen_core.abc.reading.voices import Bar
@@ -103,19 +103,26 @@ def _voices(heard: Heard) -> Counter[tuple[Sound, ...]]:
 
 
 def pair_voices(source: Heard, made: Heard) -> list[tuple[str, str | None]]:
-    """Each voice of the source and the one of `made` that has most of its notes; of more voices
-    than any score has, the one in its place."""
+    """Each voice of the source and the one of `made` that it shares most notes with, the closest
+    pair first and by place on ties; of more voices than any score has, the one in its place."""
     if len(source.notes) * len(made.notes) > _MAX_PAIRS:
         return list(zip_longest(source.notes, made.notes))[: len(source.notes)]
-    left = {name: Counter(sounds(notes)) for name, notes in made.notes.items()}
-    pairs: list[tuple[str, str | None]] = []
-    for name, notes in source.notes.items():
-        wanted = Counter(sounds(notes))
-        best = max(left, key=lambda other: (wanted & left[other]).total(), default=None)
-        if best is not None:
-            del left[best]
-        pairs.append((name, best))
-    return pairs
+    wanted, came = (
+        [(name, Counter(sounds(notes))) for name, notes in heard.notes.items()]
+        for heard in (source, made)
+    )
+    shared = sorted(
+        (-(notes & others).total(), abs(i - k), name, other)
+        for i, (name, notes) in enumerate(wanted)
+        for k, (other, others) in enumerate(came)
+    )
+    pairs: dict[str, str | None] = dict.fromkeys(source.notes)
+    free = set(made.notes)
+    for _, _, name, other in shared:
+        if pairs[name] is None and other in free:
+            pairs[name] = other
+            free.remove(other)
+    return list(pairs.items())
 
 
 def differing_bars(
@@ -144,11 +151,25 @@ def differences(source: Heard, made: Heard) -> list[Difference]:
         return []
     found = []
     for name, other in pair_voices(source, made):
-        bars, _ = differing_bars(source, made, name, other)
+        bars, same_bars = differing_bars(source, made, name, other)
+        said = _other_lengths(source, made, name, other) if other and same_bars else {}
         for i in bars:
             wanted = _in_bar(source.notes[name], source.bars[name], i)
             came = _in_bar(made.notes[other], made.bars[other], i) if other else []
-            found.append(Difference(i + 1, name, _what(wanted, came)))
+            said[i] = _what(wanted, came)
+        found += [Difference(i + 1, name, what) for i, what in sorted(said.items())]
+    return found
+
+
+def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> dict[int, str]:
+    """Bars of a voice, from 0, that last longer or shorter than in the source and move notes."""
+    last = max(note.onset for note in source.notes[name])
+    pairs = pairwise(zip(source.bars[name], made.bars[other], strict=False))
+    found = {}
+    for i, ((bar, came), (after, came_after)) in enumerate(pairs):
+        wanted, lasts = after.start - bar.start, came_after.start - came.start
+        if wanted != lasts and after.start <= last:
+            found[i] = f"lasts {lasts} quarters, not {wanted}, which moves what follows"
     return found
 
 

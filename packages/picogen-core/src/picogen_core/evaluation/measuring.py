@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from picogen_core.errors import (
 from picogen_core.evaluation.row_cache import RowCache
 from picogen_core.plugins.protocols import NAME, Metric, Row
 from picogen_core.plugins.registry import Entry, registry
+from picogen_core.runtime.cpu_limit import cpu_limit
 from picogen_core.runtime.processes import process_pool
 from picogen_core.runtime.progress import Reporter
 from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
@@ -35,6 +36,8 @@ from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
 MANY = 64
 """So many scores are worth the second that starting processes takes."""
 _CHUNK = 16
+SECONDS = 300.0
+"""CPU time that one score may take to read, and then each metric of it."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 Outcome = Mapping[str, Any]
@@ -198,7 +201,8 @@ def _measure_chunk(task: Task) -> list[dict[str, Outcome]]:
 
 
 def _measure_score(score: ScoreText, plans: Sequence[Plan]) -> dict[str, Outcome]:
-    piece = read_score(score)
+    with cpu_limit(SECONDS):
+        piece = read_score(score)
     if isinstance(piece, Unreadable):
         kind = "failed" if piece.passing else "unreadable"
         return {plan.name: {kind: piece.reason} for plan in plans}
@@ -208,7 +212,7 @@ def _measure_score(score: ScoreText, plans: Sequence[Plan]) -> dict[str, Outcome
 def _measure(plan: Plan, piece: Piece) -> Outcome:
     """The one place where a metric meets a piece."""
     try:
-        with blaming(plan.address):
+        with blaming(plan.address), _limit(plan):
             row = build_metric(plan).measure(piece)
             json.dumps(row)
         if not isinstance(row, Mapping):
@@ -221,6 +225,12 @@ def _measure(plan: Plan, piece: Piece) -> Outcome:
         raise
     except PicogenError as error:
         return {"failed": reason(error)}
+
+
+def _limit(plan: Plan) -> AbstractContextManager[None]:
+    """Of a metric's time for one piece; a model may take as long as it takes."""
+    needs = registry().get("metric", plan.address).spec.needs
+    return nullcontext() if "checkpoint" in needs else cpu_limit(SECONDS)
 
 
 def build_metric(plan: Plan) -> Metric:

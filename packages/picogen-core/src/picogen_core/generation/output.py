@@ -21,8 +21,8 @@ MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
 
 @dataclass(frozen=True)
 class Score:
-    """A written piece. `abc` is "" if nothing could be made of the draft; `reason` says why. One
-    that is not `new` lay in the folder before."""
+    """A written piece. `abc` is "" if nothing could be made of the draft, and the record is empty
+    if there was none; `reason` says why. One that is not `new` lay in the folder before."""
 
     name: str
     abc: str

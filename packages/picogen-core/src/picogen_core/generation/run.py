@@ -48,7 +48,8 @@ def write_scores(
     tell: Callable[[str], None] | None = None,
 ) -> list[Score]:  # fmt: skip
     """Write the pieces into `folder`, each as soon as it is finished; returned as they were asked
-    for. Pieces of a list that lie there finished, with the same settings, stay as they are.
+    for. Pieces of a list that lie there finished, with the same settings, stay as they are. A score
+    that a line of the list goes on from and that cannot be used costs this line alone.
 
     `tell` is given the text, whole lines without counters, as it comes; of one piece.
 
@@ -66,18 +67,19 @@ def write_scores(
         rollover=request.rollover, reporter=reporter,
     )  # fmt: skip
     _check_backbone(request, session.config.backbone)
-    jobs = _prepare(session, asked, request)
+    jobs, refused = _prepare(session, asked, request)
     if request.candidates.count > 1:
         request.candidates.ranking.check()
     scores: dict[str, Score] = {}
     if request.jobs:
         scores = _finished(folder, jobs, asked, request.again)
         if scores:
-            reporter.message(f"{len(scores)} of {len(jobs)} pieces lie finished in {folder}.")
+            reporter.message(f"{len(scores)} of {len(asked)} pieces lie finished in {folder}.")
     waiting = [job for job in jobs if job.name not in scores]
     if waiting:
         _write(session, waiting, request, folder, scores, reporter, tell)
-    return [scores[job.name] for job in jobs]
+    scores |= refused
+    return [scores[one.name] for one in asked]
 
 
 def _write(
@@ -126,21 +128,32 @@ def _asked(request: GenerateRequest) -> list[Asked]:
     return [Asked(f"{k:04d}", request, "") for k in range(1, request.count + 1)]
 
 
-def _prepare(session: Session, asked: Sequence[Asked], request: GenerateRequest) -> list[Job]:
+def _prepare(
+    session: Session, asked: Sequence[Asked], request: GenerateRequest
+) -> tuple[list[Job], dict[str, Score]]:
+    """The pieces, and, of a list, those whose score to go on from cannot be used.
+
+    Raises:
+        PicogenError: any other fault, or no line of the list can be used.
+    """
     if not request.jobs:
         first = session.prepare(request, 1, asked[0].name, request.candidates)
-        return [first, *(first.numbered(number) for number in range(2, len(asked) + 1))]
+        return [first, *(first.numbered(number) for number in range(2, len(asked) + 1))], {}
     jobs: list[Job] = []
+    refused: dict[str, Score] = {}
     session.reporter.start("Reading the list", float(len(asked)), "pieces")
     with FileReader() as reader:
-        for one in asked:
+        for count, one in enumerate(asked, 1):
             try:
                 jobs.append(session.prepare(one.request, 1, one.name, request.candidates, reader))
             except PicogenError as error:
-                raise at_line(one, error) from None
-            session.reporter.advance(len(jobs))
+                told = at_line(one, error)
+                if one.request.continued is None or (count == len(asked) and not jobs):
+                    raise told from None
+                refused[one.name] = Score(one.name, "", {}, str(told))
+            session.reporter.advance(count)
     session.reporter.finish()
-    return jobs
+    return jobs, refused
 
 
 def _finished(
@@ -152,7 +165,9 @@ def _finished(
         ConfigError: a piece lies there with other settings, and may not be written again.
     """
     found: dict[str, Score] = {}
-    for job, one in zip(jobs, asked, strict=True):
+    lines = {one.name: one for one in asked}
+    for job in jobs:
+        one = lines[job.name]
         record = read_record(folder, job.name)
         if not record or record.get("interrupted"):
             continue

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
 from picogen_core.errors import ConfigError
-from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, write
+from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, check_room, write
 from picogen_core.generation.decoding.piece import Draft, Start
 from picogen_core.generation.engines import Engine, kernels
 from picogen_core.generation.engines.choose import (
@@ -119,6 +119,7 @@ class Session:
                 self.reporter.message(doubt)
         length = wanted_length(request, prompt, self.config.max_patches)
         limits, _ = lengths(self.config, length, self._rollover)
+        check_room([row.tobytes() for row in encode_prompt(prompt.text).patches], limits)
         settings: dict[str, Any] = {
             "seed": request.seed,
             "sampling": request.sampling.model_dump(),

@@ -36,7 +36,7 @@ _TEXT_MARKS = (
 
 @dataclass(frozen=True)
 class Scores:
-    """A file's scores: the tunes of an ABC book, the bytes of one MusicXML score, or what kern and
+    """A file's scores: the tunes of an ABC book, the bytes of a MusicXML file, or what kern and
     MIDI are as ABC. `remarks` are what should be known of them."""
 
     kind: Kind
@@ -109,11 +109,10 @@ def read_scores(data: bytes) -> Scores:
     """
     kind = kind_of(data)
     if kind == "musicxml":
-        from picogen_core.score.xml.file import parse_score, unzip_mxl
+        from picogen_core.score.xml.file import parse_score
 
-        xml = unzip_mxl(data) if data[:2] == b"PK" else data
-        parse_score(xml)
-        return Scores(kind, (xml,))
+        parse_score(data)
+        return Scores(kind, (data,))  # still compressed: a folder of .mxl may be in memory at once
     if kind == "kern":
         from picogen_core.score.files.kern import kern_to_abc
 

@@ -15,6 +15,7 @@ from picogen_core.abc.reading.voices import Bar
 from picogen_core.errors import BadInput, PassingFault, reason
 from picogen_core.runtime.reading import read_json
 from picogen_core.score import file as score_file
+from picogen_core.score.xml.file import unzip_mxl
 from picogen_core.score.xml.notes import read_xml_notes
 
 SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix in suffixes)
@@ -119,7 +120,8 @@ def read_score(score: ScoreText) -> Piece | Unreadable:
                 raise BadInput(f"a line has {longest:,} characters; at most {MAX_LINE:,}")
             piece = piece_from_abc(score.name, score.data, score.record)
         else:
-            text, voices, bars = read_xml_notes(score.data)
+            packed = score.data[:2] == b"PK"
+            text, voices, bars = read_xml_notes(unzip_mxl(score.data) if packed else score.data)
             piece = Piece(score.name, text, voices, bars, score.record)
         _check_texture(piece.voices)
     except Exception as error:

@@ -12,6 +12,7 @@ from picogen_core.abc.reading.lexer import lex
 from picogen_core.errors import BadInput
 from picogen_core.score.limits import MAX_XML, ConversionError
 from picogen_core.score.schema import schema_faults
+from picogen_core.score.xml.notes import MAX_MEASURE
 from picogen_core.score.xml.times import number
 
 
@@ -110,6 +111,8 @@ def _measure_ends(part: etree._Element) -> list[set[Fraction]]:
                 continue
             length = (number(element, "duration") or Fraction(0)) / divisions
             now += -length if element.tag == "backup" else length
+            if now > MAX_MEASURE:
+                raise BadInput(f"measure {len(measures) + 1} is out of all proportion")
             if element.tag == "note" and element.find("grace") is None:
                 ends[element.findtext("voice") or "1"] = now
         measures.append(set(ends.values()))

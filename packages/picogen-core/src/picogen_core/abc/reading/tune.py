@@ -80,7 +80,7 @@ def is_interleaved(text: str) -> bool:
     is the layout of the standard: each voice goes on where its last line ended (ABC 2.1, 7).
     """
     lines = [line for line in text.splitlines() if line.startswith(("[V:", "[r:"))]
-    return any(_COUNTER.match(line) or len(_VOICE.findall(line)) > 1 for line in lines)
+    return any(_COUNTER.match(line) or len(set(_VOICE.findall(line))) > 1 for line in lines)
 
 
 def names_one_voice(text: str) -> bool:

@@ -131,18 +131,9 @@ def _fill(
             return
         guesser = Guesser(engine.grams) if isinstance(engine, Verifying) else None
         piece = Piece(start, masked, guesser)
-        count = len(piece.rows)
-        most = start.max_patches or limits.max_patches
-        if count >= most:
-            raise ConfigError(
-                f"the prompt fills {count} patches of --max-length {most}. Ask for more."
-            )
         rollover = Rollover(limits.context) if limits.context else None
-        kept = rollover.keep(piece.rows) if rollover and count >= rollover.context else piece.rows
-        if not kept:
-            raise ConfigError(
-                f"the prompt's header fills {count} patches; the model reads {limits.context}."
-            )
+        own = Limits(start.max_patches or limits.max_patches, limits.context)
+        kept = check_room(piece.rows, own)
         key = b"".join(kept)
         if key in read:
             engine.copy(read[key], number)
@@ -150,6 +141,27 @@ def _fill(
             engine.read(number, _array(kept))
             read[key] = number
         slots[number] = _Slot(piece, rollover, len(kept))
+
+
+def check_room(rows: list[bytes], limits: Limits) -> list[bytes]:
+    """The patches of a prompt that the model reads.
+
+    Raises:
+        ConfigError: they leave no room for one more.
+    """
+    if len(rows) >= limits.max_patches:
+        raise ConfigError(
+            f"the prompt fills {len(rows)} patches of --max-length {limits.max_patches}. Ask for "
+            "more."
+        )
+    if not limits.context or len(rows) < limits.context:
+        return rows
+    kept = Rollover(limits.context).keep(rows)
+    if not kept:
+        raise ConfigError(
+            f"the prompt's header fills {len(rows)} patches; the model reads {limits.context}."
+        )
+    return kept
 
 
 def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits) -> None:

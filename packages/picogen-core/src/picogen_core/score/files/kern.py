@@ -46,7 +46,8 @@ _CLEFS = {
     "C2": "alto2",
     "X": "treble",  # of percussion or of none; its notes have the pitches of the file
 }
-_MAX_ROWS, _MAX_SPINES = 400_000, 256
+_MAX_ROWS, _MAX_SPINES, _MAX_NOTES = 400_000, 256, 300_000
+_FINEST = 1 << 20  # parts of a quarter
 
 
 @dataclass
@@ -81,6 +82,7 @@ class _Reader:
         self.opens = False  # a repeat begins with the first bar
         self.titles: dict[str, str] = {}
         self.tempo = ""
+        self.count = 0
 
     def read(self, text: str) -> None:
         lines = re.split(r"\r\n|\n|\r", text)
@@ -231,12 +233,17 @@ class _Reader:
         if sounding:
             self.now = max(self._next(), *(spine.due for spine, _, _ in sounding))
             self.begun = True
+        if self.now.denominator > _FINEST:
+            raise BadInput("its lengths add up to times that cannot be written")
         for spine, place, token in sounding:
             self._token(spine, place, token)
 
     def _token(self, spine: _Spine, place: int, token: str) -> None:
         staff = self.staves[spine.root]
         parts = token.split() or [token]
+        self.count += len(parts)
+        if self.count > _MAX_NOTES:
+            raise BadInput(f"it has more than {_MAX_NOTES:,} notes")
         duration = next(filter(None, map(duration_of, parts)), None)
         if duration is None:
             return

@@ -7,12 +7,14 @@ from fractions import Fraction
 
 from picogen_core.abc.reading.notes import Note
 from picogen_core.abc.reading.voices import SEMITONES
+from picogen_core.errors import BadInput
 
 # A stem, a beam, a tie or an articulation may stand between the letters and the accidental, and
 # among the letters.
 _OTHER = r"[^\sa-gA-G#\-n]*"
 _PITCH = re.compile(rf"(([a-gA-G])(?:{_OTHER}\2)*)(?:{_OTHER}(#{{1,3}}|-{{1,3}}|n))?")
 _LENGTH = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
+_MAX_DIGITS, _MAX_DOTS = 4, 8
 _SHARPS = "fcgdaeb"
 _NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 _KEYS = dict(zip(range(-7, 8), _NAMES, strict=True))
@@ -36,11 +38,13 @@ def key_of(signs: str) -> str:
 
 
 def duration_of(token: str) -> Fraction | None:
-    """Quarters of a note token."""
+    """Quarters of a note token. Raises `BadInput` for a length that no note has."""
     found = _LENGTH.search(token)
     if found is None:
         return None
     over, under, dots = found.groups()
+    if max(len(over), len(under or "")) > _MAX_DIGITS or len(dots) > _MAX_DOTS:
+        raise BadInput(f"{found.group()[:20]!r} is no length of a note")
     if set(over) == {"0"}:
         length = Fraction(4 * 2 ** len(over)) / int(under or 1)
     else:

@@ -68,7 +68,8 @@ def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
         made = _as_plain(score, source, str(error))
     else:
         if made.left:
-            made = min(made, _as_plain(score, source, ""), key=lambda m: len(m.left))
+            with contextlib.suppress(BadInput):  # what no text can write stays named by its bars
+                made = min(made, _as_plain(score, source, ""), key=lambda m: len(m.left))
     crossing = tuple(crossing_ties(source))
     return AsAbc("X:1\n" + credit + made.text, made.mended, made.left, crossing)
 

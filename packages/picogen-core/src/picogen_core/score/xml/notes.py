@@ -17,13 +17,15 @@ from picogen_core.errors import BadInput
 from picogen_core.score.file import MAX_BYTES
 from picogen_core.score.xml.barlines import read_barlines
 from picogen_core.score.xml.file import parse_score, unzip_mxl
-from picogen_core.score.xml.times import is_rounded, number, snapped
+from picogen_core.score.xml.times import is_rounded, named_duration, number, snapped
 
 __all__ = ["MAX_BYTES", "read_xml_notes", "read_xml_score", "unzip_mxl"]
 
 # Onsets add up fractions; a hostile file could make their denominators grow without end.
 _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
+MAX_MEASURE = 20_000
+"""Quarters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +209,23 @@ class _Part:
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
+        self.drift = Fraction(0)  # what rounded durations before this note are short of in all
         self.voice = "1"  # of the last note, for a <forward> that names none
         self.chord = 0
         for i, measure in enumerate(part.iterfind("measure")):
             self.number, self.time, end = i, Fraction(0), Fraction(0)
+            self.drift = Fraction(0)
             for element in measure:
                 self._read(element)
                 end = max(end, self.time)
+            if end > MAX_MEASURE:
+                raise BadInput(f"measure {i + 1} is out of all proportion")
             self.lengths.append(self._snapped(end))
             self.meters.append(self.meter)
 
     def _read(self, element: Any) -> None:
+        if element.tag in ("backup", "forward"):
+            self.drift = Fraction(0)
         if element.tag == "note":
             self._read_note(element)
         elif element.tag == "backup":
@@ -256,9 +264,14 @@ class _Part:
         if element.find("grace") is not None or not duration:
             self._place(element, self.time, Fraction(0), None)
             return
+        named = named_duration(element) if self.is_rounded else None
+        if named is None or abs(named - duration) * self.divisions >= 1:
+            named = None
         if element.find("chord") is None:
-            self.onset, self.chord = self.time, 0
+            self.onset, self.chord = self.time + self.drift, 0
             self.time += duration
+            self.drift = Fraction(0) if named is None else self.drift + named - duration
+        duration = duration if named is None else named
         self.voice = (element.findtext("voice") or "1").strip()
         if element.find("cue") is not None:
             self._place(element, self.onset, duration, None)

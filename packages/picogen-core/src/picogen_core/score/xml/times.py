@@ -14,6 +14,11 @@ _DOTTED = (1, 3, 7, 15)
 _SIMPLE = (
     1, 2, 4, 8, 16, 3, 6, 12, 24, 48, 5, 10, 20, 40, 7, 14, 28, 9, 18, 36, 11, 22, 13, 26, 32, 64,
 )  # fmt: skip
+_TYPES = {
+    "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
+    "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
+    "64th": Fraction(1, 16), "128th": Fraction(1, 32), "256th": Fraction(1, 64),
+}  # fmt: skip
 _NEAR = Fraction(1, 512)
 _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
@@ -33,6 +38,20 @@ def number(element: Any, child: str) -> Fraction | None:
         return Fraction(text.strip())
     except (ValueError, OverflowError):
         raise BadInput(f"<{child}> is {text[:20]!r}, not a number") from None
+
+
+def named_duration(element: Any) -> Fraction | None:
+    """Quarters that the type, dots and tuplet of a note stand for; None if they name no length."""
+    parts = _TYPES.get((element.findtext("type") or "").strip())
+    if parts is None:
+        return None
+    dots = min(len(element.findall("dot")), 4)
+    quarters = parts * (2 - Fraction(1, 2**dots))
+    tuplet = element.find("time-modification")
+    if tuplet is None:
+        return quarters
+    actual, normal = number(tuplet, "actual-notes"), number(tuplet, "normal-notes")
+    return quarters * normal / actual if actual and normal else None
 
 
 @lru_cache(maxsize=4096)
