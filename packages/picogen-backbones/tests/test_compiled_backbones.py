@@ -8,7 +8,7 @@ import pytest
 import torch
 from picogen_core.plugins.registry import registry
 from picogen_core.testing.backbones import BackboneSubject
-from picogen_core.testing.compiled.kit.backbones import (
+from picogen_core.testing.compiled.backbones import (
     COMPILED_CHECKS,
     compiled_loads_no_torch,
     compiled_rows_keep_their_bits,

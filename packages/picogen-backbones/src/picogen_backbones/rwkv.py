@@ -164,7 +164,7 @@ class ChannelMix(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, options: RwkvOptions, d_model: int, heads: int, layer: int) -> None:
+    def __init__(self, d_model: int, options: RwkvOptions, heads: int, layer: int) -> None:
         super().__init__()
         self.ln0 = nn.LayerNorm(d_model) if layer == 0 else None
         self.ln1, self.ln2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
@@ -199,7 +199,7 @@ class Rwkv(nn.Module):
         ConfigError: d_model is not a multiple of head_size.
     """
 
-    def __init__(self, d_model: int, options: RwkvOptions) -> None:
+    def __init__(self, options: RwkvOptions, d_model: int) -> None:
         super().__init__()
         heads = rwkv_heads(d_model, options)
         self.state_shape = options.layers, heads, options.head_size

@@ -9,7 +9,7 @@ from picogen_core.compiled.jit import when_compiling
 from picogen_core.compiled.linear import Linear
 from picogen_core.compiled.weights import Packer, Weights, padded
 from picogen_core.plugins.registry import registry
-from picogen_core.testing.compiled.kit.heads import COMPILED_CHECKS, compiled_loads_no_torch
+from picogen_core.testing.compiled.heads import COMPILED_CHECKS, compiled_loads_no_torch
 from picogen_core.testing.heads import HeadSubject
 
 torch.set_num_threads(1)

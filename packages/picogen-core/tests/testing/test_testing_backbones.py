@@ -7,7 +7,7 @@ import torch
 from picogen_core import BackboneSpec, Options
 from picogen_core.testing import backbone_checks
 from picogen_core.testing.backbones import CHECKS, BackboneSubject
-from picogen_core.testing.compiled.kit.backbones import COMPILED_CHECKS
+from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
 from picogen_core.testing.kit import resolve
 from pydantic import BaseModel, Field
 from torch import nn

@@ -5,8 +5,8 @@ import pytest
 import torch
 from picogen_core import HeadSpec, Options
 from picogen_core.plugins.protocols import BEGINNING
-from picogen_core.testing.compiled.kit.heads import COMPILED_CHECKS
-from picogen_core.testing.compiled.kit.remembering import COMPILED_REMEMBERING_CHECKS
+from picogen_core.testing.compiled.heads import COMPILED_CHECKS
+from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.heads import HeadSubject
 from picogen_core.testing.kit import resolve
 from torch import nn

@@ -8,7 +8,7 @@ import torch
 from picogen_core.compiled.memory import COUNT, INDEX, PLACE, WINDOW, CharMemory
 from picogen_core.model.heads.options import char_memory_sizes
 from picogen_core.plugins.registry import registry
-from picogen_core.testing.compiled.kit.remembering import COMPILED_REMEMBERING_CHECKS
+from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.heads import HeadSubject
 
 torch.set_num_threads(1)

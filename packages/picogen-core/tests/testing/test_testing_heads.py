@@ -4,7 +4,7 @@ import pytest
 import torch
 from picogen_core import HeadSpec, Options
 from picogen_core.testing import head_checks
-from picogen_core.testing.compiled.kit.heads import COMPILED_CHECKS
+from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.heads import CHECKS, HeadSubject
 from picogen_core.testing.kit import resolve
 from picogen_core.testing.remembering import REMEMBERING_CHECKS

@@ -101,7 +101,7 @@ def unequal_measures(parts: Sequence[etree._Element], complete: bool = True) -> 
 def _measure_ends(part: etree._Element) -> list[set[Fraction]]:
     """For each measure, where its voices end, in quarters from its start."""
     divisions = Fraction(1)
-    measures = []
+    measures: list[set[Fraction]] = []
     for measure in part.findall("measure"):
         now = Fraction(0)
         ends: dict[str, Fraction] = {}

@@ -41,7 +41,7 @@ def backbone_checks(
     Rows are up to 600 patches long: a backbone with a table of positions needs options for them.
     """
     from picogen_core.testing.backbones import CHECKS, BackboneSubject
-    from picogen_core.testing.compiled.kit.backbones import COMPILED_CHECKS
+    from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
 
     return parametrise(
         CHECKS,
@@ -65,7 +65,7 @@ def head_checks(
     A head whose guesses are independent expects `uses_earlier_characters` to fail. A head that
     remembers a limited number of characters should call the option for it `window`.
     """
-    from picogen_core.testing.compiled.kit.heads import COMPILED_CHECKS
+    from picogen_core.testing.compiled.heads import COMPILED_CHECKS
     from picogen_core.testing.heads import CHECKS, HeadSubject
 
     return parametrise(

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from picogen_core.model.state_tree import merge_states, select_rows
-from picogen_core.testing.compiled.kit.backbones import COMPILED_CHECKS
+from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.plugins.specs import HeadSpec
-from picogen_core.testing.compiled.kit.heads import COMPILED_CHECKS
+from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import (
     MODULE_CHECKS,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from picogen_core.compiled.weights import Floats
-from picogen_core.testing.compiled.kit.kit import (
+from picogen_core.testing.compiled.kit import (
     BATCH,
     LOUD,
     arrays_of,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from picogen_core.abc.patches import PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats
 from picogen_core.plugins.protocols import BEGINNING, VerifyingHead
-from picogen_core.testing.compiled.kit.kit import (
+from picogen_core.testing.compiled.kit import (
     BATCH,
     LOUD,
     arrays_of,
@@ -30,7 +30,7 @@ from picogen_core.testing.compiled.kit.kit import (
     tensor_of,
     widths,
 )
-from picogen_core.testing.compiled.kit.remembering import COMPILED_REMEMBERING_CHECKS
+from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.kit import Check
 from picogen_core.testing.modules import ModuleSubject, assert_same
 

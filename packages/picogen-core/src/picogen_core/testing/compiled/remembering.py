@@ -14,7 +14,7 @@ import numpy as np
 from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.weights import Floats
 from picogen_core.plugins.protocols import BEGINNING, CompiledRememberingHead, VerifyingHead
-from picogen_core.testing.compiled.kit.kit import (
+from picogen_core.testing.compiled.kit import (
     arrays_of,
     assert_bits,
     assert_rows,
