@@ -29,7 +29,7 @@ from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_model
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
-from picogen_core.training.resume import last_checkpoint
+from picogen_core.training.run.resume import last_checkpoint
 
 PIECES, EPOCHS, BATCH = 400, 4, 4
 PATIENCE = 120.0

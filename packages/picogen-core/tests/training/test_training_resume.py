@@ -20,9 +20,9 @@ from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
-from picogen_core.training.resume import last_checkpoint
+from picogen_core.training.run.keeper import SaveClock
 from picogen_core.training.run.log import MetricsLog
-from picogen_core.training.schedule import SaveClock
+from picogen_core.training.run.resume import last_checkpoint
 
 STEPS = 30  # three epochs of ten
 

@@ -10,11 +10,11 @@ import torch
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
 from picogen_core.model.checkpoint import load_model
 from picogen_core.runtime.progress import Quiet
-from picogen_core.training import samples
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
+from picogen_core.training.run import samples
 from picogen_core.training.run.manifest import git_state
-from picogen_core.training.samples import Sampler
+from picogen_core.training.run.samples import Sampler
 from picogen_core.training.setup import build_parts
 from picogen_core.training.state import Progress
 

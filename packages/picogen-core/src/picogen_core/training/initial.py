@@ -17,8 +17,8 @@ from picogen_core.model.weights import check_tensors
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.folder import Resume
-from picogen_core.training.resume import last_checkpoint
+from picogen_core.training.run.folder import Resume
+from picogen_core.training.run.resume import last_checkpoint
 
 PROJECTOR = "projector."
 

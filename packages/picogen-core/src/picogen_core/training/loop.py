@@ -19,19 +19,19 @@ from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
-from picogen_core.training.folder import Resume, claim, held, prepare
 from picogen_core.training.initial import adopt
+from picogen_core.training.optimizers import learning_rate
 from picogen_core.training.own_text.feedback import rewarded_pieces
 from picogen_core.training.own_text.on_policy import on_policy_batches
 from picogen_core.training.processes import Processes
-from picogen_core.training.resume import check_origin, restore
+from picogen_core.training.run.folder import Resume, claim, held, prepare
 from picogen_core.training.run.keeper import Keeper
 from picogen_core.training.run.log import MetricsLog
 from picogen_core.training.run.manifest import write_manifest
 from picogen_core.training.run.progress_line import ProgressLine
+from picogen_core.training.run.resume import check_origin, restore
+from picogen_core.training.run.samples import Sampler
 from picogen_core.training.run.tracking import Following, check_tracker
-from picogen_core.training.samples import Sampler
-from picogen_core.training.schedule import learning_rate
 from picogen_core.training.setup import Parts, build_parts
 from picogen_core.training.state import Progress, RunResult
 from picogen_core.training.step import accumulate_gradients, count_characters

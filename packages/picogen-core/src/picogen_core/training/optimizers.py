@@ -1,7 +1,8 @@
-"""The optimizers by name, and their state as tensors."""
+"""The optimizers by name, their learning rate over a run, and their state as tensors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,14 @@ def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) 
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     return OPTIMIZERS[name]([group for group in groups if group["params"]], lr)
+
+
+def learning_rate(peak: float, warmup: float, fraction: float) -> float:
+    """Linear warm-up over a share `warmup` of the run, then a cosine down to a twentieth."""
+    if fraction < warmup:
+        return peak * max(fraction / warmup, 1e-2)
+    done = (fraction - warmup) / (1 - warmup)
+    return peak * (0.05 + 0.95 * (1 + math.cos(math.pi * done)) / 2)
 
 
 def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:

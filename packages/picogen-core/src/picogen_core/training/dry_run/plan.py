@@ -20,9 +20,9 @@ from picogen_core.training.dry_run.rehearsal import (
     rehearse,
     weight_bytes,
 )
-from picogen_core.training.folder import Resume, claim
 from picogen_core.training.initial import adopt
 from picogen_core.training.processes import check_device
+from picogen_core.training.run.folder import Resume, claim
 from picogen_core.training.run.tracking import check_tracker
 from picogen_core.training.setup import Parts, build_parts
 from picogen_core.training.state import Progress

@@ -23,8 +23,8 @@ from picogen_core.errors import PicogenError
 from picogen_core.runtime.progress import Reporter
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.folder import Resume
 from picogen_core.training.processes.worker import REQUEST, RESULT, Request
+from picogen_core.training.run.folder import Resume
 from picogen_core.training.state import RunResult
 
 POLL_SECONDS = 0.1

@@ -24,7 +24,7 @@ from picogen_core.errors import PicogenError
 from picogen_core.runtime.progress import Quiet
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.folder import Resume
+from picogen_core.training.run.folder import Resume
 from picogen_core.training.state import RunResult
 
 REQUEST, RESULT = "request.json", TypeAdapter(RunResult)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,9 +15,32 @@ from picogen_core.runtime.signals import Signals, Stopped
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import pack_optimizer
 from picogen_core.training.run.log import MetricsLog
-from picogen_core.training.schedule import SaveClock
 from picogen_core.training.setup import Parts
 from picogen_core.training.state import STATE, Progress
+
+SAVING_SHARE = 0.01
+"""Left to itself a run spends at most so much of its time on checkpoints between evaluations."""
+
+
+class SaveClock:
+    """Every `every` steps if that is given, else as often as costs `SAVING_SHARE` of the time; at
+    least every `minutes`. Without `every` the first is after the first step, so that a disk without
+    room is noticed at once.
+    """
+
+    def __init__(self, every: int | None, minutes: float) -> None:
+        self.every, self.seconds = every, 60 * minutes
+        self._saved_at = time.monotonic() if every else -math.inf
+        self._cost = 0.0
+
+    def due(self, step: int) -> bool:
+        passed = time.monotonic() - self._saved_at
+        soon = step % self.every == 0 if self.every else passed >= self._cost / SAVING_SHARE
+        return soon or passed >= self.seconds
+
+    def saved(self, seconds: float) -> None:
+        """A checkpoint has just been written and took so long."""
+        self._saved_at, self._cost = time.monotonic(), seconds
 
 
 class Keeper:

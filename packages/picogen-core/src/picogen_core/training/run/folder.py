@@ -14,7 +14,7 @@ from picogen_core.runtime.files import clear_aside, write_atomic
 from picogen_core.runtime.locks import LOCK, only_writer
 from picogen_core.runtime.toml import dump_toml
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.resume import last_checkpoint
+from picogen_core.training.run.resume import last_checkpoint
 
 Resume = Literal["never", "auto", "always"]
 
