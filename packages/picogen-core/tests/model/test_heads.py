@@ -10,11 +10,8 @@ import pytest
 import torch
 from picogen_core import ConfigError
 from picogen_core.model.heads.char_transformer import CharTransformer
-from picogen_core.model.heads.options import (
-    CharTransformerOptions,
-    char_transformer_sizes,
-    head_specs,
-)
+from picogen_core.model.heads.options import CharTransformerOptions, char_transformer_sizes
+from picogen_core.model.heads.plugin import head_specs
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.testing import head_checks
 from torch import Tensor, nn
@@ -187,7 +184,7 @@ def test_sizes() -> None:
         char_transformer_sizes(100, CharTransformerOptions(heads=3))
     assert str(fault.value) == (
         "head.width=100 is not a multiple of head.heads=3 (head 'char-transformer', picogen-core "
-        "0.1.0). Try --set head.width=102, or --set head.heads=2."
+        "0.2.0). Try --set head.width=102, or --set head.heads=2."
     )
 
 

@@ -7,8 +7,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from lxml import etree
 from picogen_core.errors import BadInput
 from picogen_core.score.file import decode, kind_of, read_scores
+from picogen_core.score.xml.file import parse_score
 
 SCORES = Path(__file__).parents[1] / "data" / "scores"
 TUNE = "X:1\nT:É\nK:C\nCDEF|\n"
@@ -51,7 +53,9 @@ def test_the_content_decides(data: bytes, kind: str | None) -> None:
 
 @pytest.mark.parametrize("container", [True, False])
 def test_a_zip_is_opened_with_or_without_its_list(container: bool) -> None:
-    assert read_scores(zipped(XML, container)).scores == (XML,)
+    (score,) = read_scores(zipped(XML, container)).scores
+    assert isinstance(score, bytes)
+    assert etree.tostring(parse_score(score)) == etree.tostring(parse_score(XML))
 
 
 def test_utf16_musicxml_and_books_of_many_line_ends() -> None:

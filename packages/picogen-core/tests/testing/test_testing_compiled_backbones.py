@@ -9,7 +9,7 @@ from picogen_core.errors import BadCheckpoint
 from picogen_core.plugins.registry import Registry, registry
 from picogen_core.testing.backbones import BackboneSubject
 from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
-from picogen_core.testing.kit import resolve
+from picogen_core.testing.kit import Skipped, resolve
 from torch import nn
 
 torch.set_num_threads(1)
@@ -367,7 +367,7 @@ def test_torch_is_not_loaded(install, found, monkeypatch, tmp_path):
 
 def test_without_numba_nothing_is_run(monkeypatch):
     monkeypatch.setattr("picogen_core.testing.compiled.kit.find_spec", lambda name: None)
-    with pytest.raises(pytest.skip.Exception, match="numba is not installed"):
+    with pytest.raises(Skipped, match="numba is not installed"):
         run("compiled_equals_torch", ReadsBackwards)
 
 

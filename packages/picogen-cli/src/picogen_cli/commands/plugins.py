@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, fields
 from typing import Annotated, Any
 
@@ -78,7 +78,7 @@ def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
     """Its origin, and all that its spec says in plain words."""
     facts = {field.name: getattr(entry.spec, field.name) for field in fields(KINDS[entry.kind])}
     facts = {
-        key: sorted(value) if isinstance(value, Mapping) else value
+        key: sorted(value) if isinstance(value, Mapping | Set) else value
         for key, value in facts.items()
         if not callable(value)
     }

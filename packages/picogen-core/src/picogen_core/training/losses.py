@@ -5,6 +5,7 @@ N valid target patches  P = 16 characters a patch  V = 128 codes  M valid charac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from picogen_core.plugins.protocols import Loss, LossBatch, LossValue
+from picogen_core.plugins.protocols import LossBatch, LossValue
 from picogen_core.training.losses_plugin import HiddenMseOptions, LogitKdOptions
 
 
@@ -61,9 +62,9 @@ def hidden_mse(batch: LossBatch) -> LossValue:
     return LossValue(F.mse_loss(batch.student_hidden.float(), batch.teacher_hidden.float()))
 
 
-def build_logit_kd(options: LogitKdOptions) -> Loss:
+def build_logit_kd(options: LogitKdOptions) -> LogitKd:
     return LogitKd(options.divergence, options.temperature)
 
 
-def build_hidden_mse(options: HiddenMseOptions) -> Loss:
+def build_hidden_mse(options: HiddenMseOptions) -> Callable[[LossBatch], LossValue]:
     return hidden_mse
