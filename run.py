@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Set up and run PiCo-Gen with nothing but Python: `python3 run.py demo`, `python3 run.py test`.
 
-The first call makes `.venv` and installs the workspace into it with one pip call; later calls skip
-that as long as what is installed has not changed. Anything else is passed on to `picogen`.
+The first call makes `.venv` and installs the workspace into it, with uv if it is there, else with
+pip. `test` also installs what the tests need. Later calls skip that as long as what is installed
+has not changed. Anything else is passed on to `picogen`.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -16,7 +18,7 @@ ROOT = Path(__file__).resolve().parent
 ENV = ROOT / ".venv"
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "installed.sha256"
-PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli")
+PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli[all]")
 GROUP = "dev"  # of [dependency-groups] in pyproject.toml
 
 
@@ -31,25 +33,36 @@ def requirements(group: str = GROUP) -> list[str]:
     return found
 
 
-def fingerprint() -> str:
-    """Of all that decides what is installed."""
-    parts = [sys.version, str(ROOT), *requirements(), (ROOT / "constraints.txt").read_text()]
-    parts += [(ROOT / "packages" / name / "pyproject.toml").read_text() for name in PACKAGES]
+def fingerprint(wanted: list[str]) -> str:
+    """Return a digest of all that decides what is installed."""
+    parts = [sys.version, str(ROOT), *wanted, (ROOT / "constraints.txt").read_text()]
+    folders = [name.partition("[")[0] for name in PACKAGES]
+    parts += [(ROOT / "packages" / name / "pyproject.toml").read_text() for name in folders]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def set_up() -> None:
-    """One virtual environment, one pip call."""
-    if STAMP.is_file() and STAMP.read_text() == fingerprint():
+def installer() -> list[str]:
+    """Return the command that installs. uv takes a CPU build of torch where there is no GPU."""
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--quiet", "--python", str(PYTHON), "--torch-backend=auto"]
+    return [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def set_up(tests: bool) -> None:
+    """Make one virtual environment with one call of the installer; with `tests` their tools too."""
+    developing = requirements()
+    stamp = STAMP.read_text() if STAMP.is_file() else ""
+    wanted = developing if tests or stamp.startswith("tests ") else []
+    done = f"{'tests' if wanted else 'plain'} {fingerprint(wanted)}"
+    if stamp == done:
         return
     print("Setting up .venv; this takes a few minutes once.", file=sys.stderr, flush=True)
     venv.create(ENV, with_pip=True, clear=ENV.exists() and not PYTHON.exists())
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["-c", str(ROOT / "constraints.txt"), *requirements()]
+    command = [*installer(), "-c", str(ROOT / "constraints.txt"), *wanted]
     for name in PACKAGES:
         command += ["-e", str(ROOT / "packages" / name)]
     subprocess.run(command, check=True)
-    STAMP.write_text(fingerprint())
+    STAMP.write_text(done)
 
 
 def main() -> int:
@@ -58,9 +71,9 @@ def main() -> int:
         return 2
     arguments = sys.argv[1:] or ["--help"]
     try:
-        set_up()
+        set_up(tests=arguments[0] == "test")
     except subprocess.CalledProcessError as error:
-        print(f"pip failed (exit {error.returncode}); its messages are above.", file=sys.stderr)
+        print(f"The installer failed (exit {error.returncode}); its messages are above.", file=sys.stderr)
         return 2
     if arguments[0] == "test":
         environment = {"OMP_NUM_THREADS": "1", **os.environ}

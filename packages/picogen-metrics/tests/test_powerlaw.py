@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from picogen_metrics import powerlaw
 from picogen_metrics.folder import grid_beta, sum_folder
+from picogen_metrics.powerlaw import _root, interval_js
+from scipy.optimize import brentq
+from scipy.spatial.distance import jensenshannon
 
 N = 4096
 Tunes = Callable[[str], list[list[int]]]
@@ -145,3 +148,20 @@ def test_resamples_read_beta_off_a_grid_that_is_fine_enough(first_200: Tunes) ->
             np.array(x) for x, times in zip(series, row, strict=True) for _ in range(int(times))
         ]
         assert beta == pytest.approx(fit(*drawn), abs=1e-3)
+
+
+def test_roots_and_divergences_are_those_of_scipy():
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        c, power = np.sort(random.normal(size=30)), random.exponential(size=30)
+        c -= c.mean()
+
+        def score(beta, c=c, power=power):
+            weights = power * np.exp(beta * c)
+            return float(weights @ c / weights.sum())
+
+        if score(-2.0) < 0 < score(4.0):
+            assert _root(score, -2.0, 4.0) == pytest.approx(brentq(score, -2.0, 4.0), abs=2e-10)
+        counts, others = random.poisson(2, (2, 25)) + np.eye(2, 25)
+        expected = 1000 * jensenshannon(counts, others, base=2) ** 2
+        assert interval_js(counts, others) == pytest.approx(expected, rel=1e-9)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from picogen_core import PicogenError, __version__
-from picogen_core.errors import reason
+from picogen_core.errors import missing_package, reason
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
 
@@ -128,6 +128,8 @@ def _told(error: BaseException) -> str:
     """A fault that a user can mend as it is, any other with a way to see where it was met."""
     if isinstance(error, PicogenError):
         return str(error)
+    if missing := missing_package(error):
+        return f"{missing}."
     if isinstance(error, OSError):  # such as a full disk under stdout
         where = error.filename or "the output"
         return f"{where}: {error.strerror or error}. --debug shows where that was met."

@@ -34,11 +34,29 @@ class Undefined(Exception):
     """A metric has no value for this piece; the message says why, and the piece is counted."""
 
 
+EXTRAS = {
+    "accelerate": "train", "huggingface_hub": "train", "jaxtyping": "train", "torch": "train",
+    "transformers": "train", "music21": "read",
+}  # fmt: skip
+"""Packages that arrive with an extra of picogen-cli."""
+
+
+def missing_package(error: BaseException | None) -> str | None:
+    """Return the pip command for a package of `EXTRAS` that an import did not find; else None."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    package = (name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return None
+    return f'{package} is not installed: pip install "picogen-cli[{EXTRAS[package]}]"'
+
+
 def reason(error: BaseException) -> str:
     """One line of at most 300 characters: the message, and the class of an unexpected error."""
     text = " ".join(str(error).split())
     if isinstance(error, PicogenError | Undefined):
         return text[:300]
+    if missing := missing_package(error):
+        return missing
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, MemoryError):

@@ -10,12 +10,10 @@ has the beta of the tunes it was made from. `rep` is what separates the two.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.spatial.distance import jensenshannon
 
 Floats = NDArray[np.float64]
 Spectrum = tuple[Floats, Floats]
@@ -96,7 +94,15 @@ def whittle(spectra: Sequence[Spectrum]) -> tuple[float, float] | None:
     low, high = BETA_RANGE
     if score(low) >= 0 or score(high) <= 0:
         return (low if score(low) >= 0 else high), float(error)
-    return float(brentq(score, low, high, xtol=1e-10)), float(error)
+    return _root(score, low, high), float(error)
+
+
+def _root(score: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising score crosses zero between `low` and `high`, by halving, within 1e-10."""
+    while high - low > 1e-10:
+        middle = (low + high) / 2
+        low, high = (middle, high) if score(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def psd_profile(spectrum: Spectrum) -> Floats:
@@ -124,7 +130,15 @@ def interval_counts(x: ArrayLike) -> Floats:
 
 def interval_js(counts: Floats, reference: Floats) -> float:
     """Jensen–Shannon divergence of two histograms in millibit."""
-    return 1000 * float(jensenshannon(counts, reference, base=2)) ** 2
+    p, q = counts / counts.sum(), reference / reference.sum()
+    middle = (p + q) / 2
+    return 500 * sum(_relative_entropy(each, middle) for each in (p, q))
+
+
+def _relative_entropy(p: Floats, q: Floats) -> float:
+    """Kullback–Leibler divergence of two distributions in bits."""
+    there = p > 0
+    return float(np.sum(p[there] * np.log2(p[there] / q[there])))
 
 
 def interval_lambda(mean_leap: float) -> float | None:

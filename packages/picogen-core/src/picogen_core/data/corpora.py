@@ -82,9 +82,11 @@ def corpus_files(which: str) -> tuple[Corpus, list[tuple[str, Path]]]:
         BadInput: there is no such corpus, or music21 was installed without it.
     """
     spec = importlib.util.find_spec("music21")
-    roots = (
-        [Path(path) / "corpus" for path in (spec.submodule_search_locations or [])] if spec else []
-    )
+    if spec is None:
+        raise BadInput(
+            f'music21:{which}: music21 is not installed: pip install "picogen-cli[read]"'
+        )
+    roots = [Path(path) / "corpus" for path in (spec.submodule_search_locations or [])]
     corpus = CORPORA.get(which)
     if corpus is None and which.isidentifier() and any((root / which).is_dir() for root in roots):
         corpus = Corpus((which,), f"music21's corpus/{which}")

@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from pydantic import BaseModel
 
-from picogen_core.errors import ConfigError, PicogenError, PluginError, UnknownName
+from picogen_core.errors import ConfigError, PicogenError, PluginError, UnknownName, missing_package
 from picogen_core.plugins.discovery import Discovery, Failure, Plugin, discover, kind_of
 from picogen_core.plugins.options import parse_options
 from picogen_core.plugins.specs import (
@@ -69,7 +69,9 @@ class Entry(Generic[S_co]):
         try:
             cls = self.spec.config()
         except ImportError as error:
-            raise PluginError(f"{self.where} lacks a module: {error}.") from error
+            raise PluginError(
+                f"{self.where} lacks a module: {missing_package(error) or error}."
+            ) from error
         except Exception as error:
             raise PluginError(f"{self.where}: config() raised {error!r}.") from error
         if not (isinstance(cls, type) and issubclass(cls, BaseModel)):
@@ -91,7 +93,9 @@ class Entry(Generic[S_co]):
         try:
             return self.spec.build(options, *arguments)
         except ImportError as error:
-            raise PluginError(f"{self.where} lacks a module: {error}.") from error
+            raise PluginError(
+                f"{self.where} lacks a module: {missing_package(error) or error}."
+            ) from error
         except ConfigError as error:
             if f"{self.kind} {self.name!r}" in str(error):
                 raise

@@ -85,7 +85,7 @@ def choose(
         if device in ("auto", "cpu"):
             reporter.message(f"Writing with torch: {obstacle}.")
         return Choice("torch", device)
-    if engine == "auto" and device == "auto" and pieces > FEW:
+    if engine == "auto" and device == "auto" and pieces > FEW and importlib.util.find_spec("torch"):
         from picogen_core.runtime.devices import pick_device
 
         found = pick_device("auto").type

@@ -29,8 +29,10 @@ PATCHES = 24  # of the piece that runs every kernel once
 
 
 def ready(config: ModelConfig) -> bool:
-    """Whether an earlier run has compiled all that this model needs, or nobody should care."""
-    return os.environ.get(WAIT) == "wait" or _marker(config).is_file()
+    """Whether to use the kernels now: they are on disk, or the first piece has to wait for them,
+    as without torch."""
+    waits = os.environ.get(WAIT) == "wait" or find_spec("torch") is None
+    return waits or _marker(config).is_file()
 
 
 def compile_behind(path: Path | str, config: ModelConfig) -> None:
