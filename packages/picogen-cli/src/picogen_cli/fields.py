@@ -67,7 +67,7 @@ def _parameter(
     option: Any = typer.Option(
         flag,
         *([short] if short else []),
-        help=(field.description or "") + _default(field.default),
+        help=_help(field),
         rich_help_panel=panel,
         envvar=f"{prefix}_{word}".upper(),
         **(_bounds(field) if kind in (int, float) else {}),
@@ -96,8 +96,12 @@ def _bounds(field: FieldInfo) -> dict[str, Any]:
     return found
 
 
-def _default(value: Any) -> str:
-    """` [40]`; nothing for a default that the description explains."""
-    if value is None or value is False or value == "":
-        return ""
-    return f" [{'on' if value is True else value}]"
+def _help(field: FieldInfo) -> str:
+    """Return the description with its default, as `Pieces of a micro-batch [4].`
+
+    A default that the description explains, behind "left out", is not shown.
+    """
+    text, value = field.description or "", field.default
+    if value in (None, False, "") or "left out" in text:
+        return text
+    return f"{text.removesuffix('.')} [{'on' if value is True else value}]."

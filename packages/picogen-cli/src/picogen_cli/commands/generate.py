@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from picogen_core.generation.output import Score
     from picogen_core.runtime.progress import Reporter
 
-EXAMPLES = """\
-picogen generate --bars 16 --meter 6/8 --key G --to musicxml,svg -o out/jigs
-picogen generate --continue air.mid --keep-bars 8 --bars 32 -n 3 -o out/air"""
-
 _ENGINE = ("engine", "device", "batch_size", "rollover")
 _MANY = ("num_samples", "seed", "listed", "shard", "force")
 _MODEL = ("weights_path", "backbone")
