@@ -43,7 +43,7 @@ from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import reduction
 from picogen_core.generation.decoding.decode import Limits, draw_plain, write
 from picogen_core.generation.decoding.guessing import Guesser, NGrams
-from picogen_core.generation.decoding.piece import Piece, Start
+from picogen_core.generation.decoding.piece import Piece
 from picogen_core.generation.decoding.sampling import draw
 from picogen_core.generation.decoding.spelled import draw_spelled
 from picogen_core.generation.decoding.verified import draw_verified
@@ -197,7 +197,7 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
         def real_music(engine: Engine, guesses: bool) -> Callable[[], None]:
             guesser = guessing(engine, rows) if guesses else None
             follow = Follow(characters(tune))
-            piece = Piece(Start(0, guides=lambda: [follow]), guesser=guesser)
+            piece = Piece(0, guides=lambda: [follow]).begin(guesser=guesser)
 
             def written() -> None:
                 for row in tune:
@@ -226,7 +226,7 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 add(f"{name}, alone, real music", real_music(engine, False), len(tune))
                 if isinstance(engine, Verifying):
                     engine = after_prefix(name, one)
-                    piece = Piece(Start(0), False, guessing(engine, rows))
+                    piece = Piece(0).begin(False, guessing(engine, rows))
 
                     def guessed(e: Verifying = engine, p: Piece = piece) -> None:
                         draw_verified(e, [1], [p], GREEDY, False)
@@ -305,7 +305,7 @@ class NoEnd:
 def bench_long(patches: int, path: Path | None) -> None:
     with student(path) as checkpoint:
         engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, 256, Quiet())
-        start = Start(1, "K:C\n", 0, guides=lambda: [NoEnd()])
+        start = Piece(1, "K:C\n", 0, guides=lambda: [NoEnd()])
         begun, characters = time.process_time(), 0
         pieces = write(engine, [start], SamplingOptions(), Limits(patches + 2))
         for number, written in enumerate(pieces, 1):
@@ -331,7 +331,7 @@ class WholePieces:
         """CPU seconds per patch of one piece: as it is written, and of the model alone."""
         self._count += 1
         guides = [QuickConstraint(300)]
-        piece = Piece(Start(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides))
+        piece = Piece(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides).begin()
         begun = len(piece.rows)
         self._engine.read(0, self._rows)
         self._engine.read(1, self._rows)
@@ -380,7 +380,7 @@ def bench_equal(pieces: int, path: Path | None) -> None:
         found: dict[str, dict[int, np.ndarray]] = {}
         for name, batch in (("numba", 16), ("numba", 1), ("torch", 16), ("torch", 1)):
             engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 64, Quiet())
-            starts = [Start(k, "K:C\n", 0, guides=lambda: [NoEnd()]) for k in range(pieces)]
+            starts = [Piece(k, "K:C\n", 0, guides=lambda: [NoEnd()]) for k in range(pieces)]
             written = write(engine, starts, SamplingOptions(), Limits(48))
             found[f"{name}, {batch} at once"] = {
                 one.number: one.draft.codes for one in written if one.draft is not None

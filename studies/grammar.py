@@ -35,7 +35,7 @@ from picogen_core.data.prepared.store import read_dataset
 from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.decode import write as write_pieces
-from picogen_core.generation.decoding.piece import Draft, Start
+from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
 from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.request.options import SamplingOptions
@@ -115,7 +115,7 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
         length = args.max_length or model.config.max_patches
         guides = partial(_guides, length, way)
         prompt = place_prompt(args.prompt).text
-        starts = [Start(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
+        starts = [Piece(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
         begun = time.process_time()
         written = write_pieces(TorchEngine(model, BATCH, length), starts, SAMPLING, Limits(length))
         drafts = [done.draft for done in written if done.draft]
@@ -147,7 +147,7 @@ def cost(args: argparse.Namespace) -> dict[str, Any]:
         for name, way in ways.items():
             guides = tuple if way is None else partial(_guides, length, way)
             begun = time.process_time()
-            start = Start(k, prompt, args.seed, guides)
+            start = Piece(k, prompt, args.seed, guides)
             patches = sum(1 for _ in write_pieces(engine, [start], SAMPLING, Limits(length)))
             if k:  # the first warms up
                 times[name].append(1000 * (time.process_time() - begun) / patches)

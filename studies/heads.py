@@ -34,8 +34,8 @@ from picogen_core.evaluation.references import open_reference
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
-from picogen_core.generation.request.job import PieceRequest
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest, PieceRequest
+from picogen_core.generation.run import write_scores
 from picogen_core.generation.session import Session
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.state_tree import named_leaves
@@ -139,7 +139,9 @@ class Study:
         found = []
         for seed in range(SAMPLINGS):
             scores = folder / f"scores-{seed}"
-            request = GenerateRequest(weights_path=folder / "best", count=pieces, seed=seed)
+            request = GenerateRequest(
+                weights_path=folder / "best", num_samples=pieces, seed=seed, device="cpu"
+            )
             write_scores(request, scores)
             found.append(values_of(scores, data, self.out / "metrics.sqlite", seed))
         return found
@@ -230,9 +232,9 @@ class Writer:
     def milliseconds(self, seed: int) -> float:
         job = self.session.prepare(PieceRequest(seed=seed))
         begun, patches = time.process_time(), 0
-        from picogen_core.generation.decoding.piece import Start
+        from picogen_core.generation.decoding.piece import Piece
 
-        start = Start(1, job.prompt.text, seed, job.guides)
+        start = Piece(1, job.prompt.text, seed, job.guides)
         for _ in write(self.engine, [start], job.request.sampling, Limits(64)):
             patches += 1
         return 1000 * (time.process_time() - begun) / patches

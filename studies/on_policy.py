@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from picogen_cli.defaults import shipped_teacher
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
-from picogen_core.generation.request.options import SamplingOptions
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest, SamplingOptions
+from picogen_core.generation.run import write_scores
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 
@@ -58,7 +58,12 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     result = run_training(config, force=True)
     manifest = json.loads((result.run_dir / "last" / "manifest.json").read_text())
     request = GenerateRequest(
-        weights_path=result.run_dir, count=PIECES, sampling=SAMPLING, batch_size=PIECES, seed=seed
+        weights_path=result.run_dir,
+        num_samples=PIECES,
+        **SAMPLING.model_dump(),
+        batch_size=PIECES,
+        seed=seed,
+        device="cpu",
     )
     scores = write_scores(request, folder / "scores")
     measured = score_folder(

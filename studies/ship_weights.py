@@ -23,7 +23,8 @@ from picogen_core import Value
 from picogen_core.data.prepared.index import open_data
 from picogen_core.evaluation.references import dataset_scores, open_reference
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder, score_pieces
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest
+from picogen_core.generation.run import write_scores
 from picogen_core.model.checkpoint import find_checkpoint, load_model, save_checkpoint
 from picogen_core.model.config import MANIFEST
 from picogen_core.model.folder import digest
@@ -146,7 +147,11 @@ def rows(target: Path, data: Path, pieces: int) -> str:
     """The table of measures."""
     request = ScoreRequest(METRICS, cache=cache_dir() / "metrics.sqlite")
     with tempfile.TemporaryDirectory() as folder:
-        write_scores(GenerateRequest(weights_path=target, count=pieces), Path(folder), Quiet())
+        write_scores(
+            GenerateRequest(weights_path=target, num_samples=pieces, device="cpu"),
+            Path(folder),
+            Quiet(),
+        )
         written = score_folder(Path(folder), request, open_reference(data))
     real = score_pieces(
         dataset_scores(open_data(data).split("eval")), request, open_reference(data)

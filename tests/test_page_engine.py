@@ -11,8 +11,7 @@ import pytest
 import torch
 from picogen_core.abc.grammar.nodes import NODES, Table
 from picogen_core.abc.patches import encode
-from picogen_core.generation.request.job import PieceRequest
-from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.options import PieceRequest, SamplingOptions
 from picogen_core.generation.session import Session
 from picogen_core.html.scripts import engine, read_script
 from picogen_core.html.student import read_student

@@ -4,16 +4,14 @@ import re
 import shlex
 import sys
 import types
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from picogen_cli.main import main
-from picogen_core.generation.request.job import PieceRequest
 from picogen_core.generation.request.jobs import read_jobs
-from picogen_core.generation.request.options import SamplingOptions
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest, PieceRequest
+from picogen_core.generation.run import write_scores
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
@@ -73,14 +71,15 @@ def test_the_backbone_in_20_lines_steps_in_torch_under_a_compiled_head(tmp_path,
     config = ModelConfig(d_model=64, max_patches=32, backbone=SPEC.name, head="char-gru")
     save_checkpoint(tmp_path / "mine", GenericStudent(config), {})
     request = GenerateRequest(
-        weights_path=tmp_path / "mine", count=2, sampling=SamplingOptions(), max_length=20,
-        batch_size=2, seed=4, prompt="K:C\nCDEF GABc|",
+        weights_path=tmp_path / "mine", num_samples=2, max_length=20,
+        batch_size=2, seed=4, prompt="K:C\nCDEF GABc|", device="cpu",
     )  # fmt: skip
     written = {}
     for engine in ("numba", "torch"):
         (tmp_path / engine).mkdir()
         records = [
-            s.record for s in write_scores(replace(request, engine=engine), tmp_path / engine)
+            s.record
+            for s in write_scores(request.model_copy(update={"engine": engine}), tmp_path / engine)
         ]
         assert [record["engine"] for record in records] == [engine] * 2
         written[engine] = [record["raw"] for record in records]

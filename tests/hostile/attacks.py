@@ -56,7 +56,7 @@ def scores(arena: Arena) -> None:
         "convert": ["convert", folder, "--to", kinds, *rng.choice(([], ["--check"]))],
         "data": ["data", folder, "--jobs", rng.choice("12")],
         "eval": ["eval", folder, "--jobs", rng.choice("12"), "--no-cache"],
-        "--continue": ["generate", "--jobs", listed, "--max-length", 64],
+        "--continue": ["generate", "--list", listed, "--max-length", 64],
     }
     for name, command in commands.items():
         out = arena.room / name.strip("-")
@@ -116,7 +116,7 @@ def undone(name: str, done: Outcome, out: Path) -> list[str]:
 
 
 USES: tuple[Callable[[str], list[str]], ...] = (
-    lambda path: ["generate", "--jobs", path],
+    lambda path: ["generate", "--list", path],
     lambda path: ["generate", "--prompt-file", path],
     lambda path: ["generate", "--continue", path],
     lambda path: ["generate", "--weights-path", path],
@@ -221,7 +221,7 @@ def writers(arena: Arena) -> dict[str, list[object]]:
         "convert": ["convert", folder, *into, "--to", "musicxml"],
         "eval --report": ["eval", folder, "--report", arena.room / "page.html"],
         "generate": ["generate", "--max-length", 24, *into],
-        "generate --jobs": ["generate", "--jobs", listed, "--max-length", 24, *into],
+        "generate --list": ["generate", "--list", listed, "--max-length", 24, *into],
         "train": ["train", "--data", arena.stored / "data", *tiny, "--max-steps", 20,
                   "--output-dir", runs],
         "train --resume": ["train", "--data", arena.stored / "data", *tiny, "--max-steps", 20,

@@ -138,14 +138,15 @@ def test_a_full_disk_under_the_report(checkpoint: Path, tmp_path: Path):
     ("arguments", "message"),
     [
         (["--temperature", "inf"], "'--temperature': Input should be less than or equal to 1000"),
-        (["--top-p", "nan"], "sampling: top_p=nan: input should be a finite number."),
+        (["--top-p", "nan"], "generate: top_p=nan: input should be a finite number."),
         (["--max-length", "1"], "greater than or equal to 2. See: "),
         (["--stream", "--num-samples", "2"], "--stream prints one piece"),
-        (["--shard", "1/2"], "--shard is a part of the list that --jobs names"),
-        (["--jobs", "j.jsonl", "--num-samples", "2"], "--jobs lists the pieces"),
-        (["--rank", "nul"], "--rank nul: no such choice. Did you mean 'nll'?"),
+        (["--shard", "1/2"], "--shard is a part of the list of --list"),
+        (["--list", "j.jsonl", "--num-samples", "2"], "--list names the pieces"),
+        (["--rank", "nul"], "'--rank': no choice 'nul'. Did you mean 'nll'? Known: nll, pow"),
         (["--bars", "9", "--max-length", "12"], "--bars 9 takes"),
-        (["--jobs", "none.jsonl"], "jobs none.jsonl: cannot be read"),
+        (["--list", "none.jsonl"], "list none.jsonl: cannot be read"),
+        (["--jobs", "2"], "--jobs counts processes, and generate has one"),
     ],
 )
 def test_what_does_not_go_together(
@@ -161,7 +162,7 @@ def test_a_list_goes_on_where_it_ended(checkpoint: Path, tmp_path: Path, capsys)
     (tmp_path / "air.abc").write_text("X:1\nT:Air\nM:4/4\nL:1/8\nK:C\nCDEF GABc|c4 c4|C8|]\n")
     rows = [{"id": "one", "continue": "air.abc", "keep_bars": 2, "bars": 4}, {"id": "two"}]
     jobs.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    given = ["--weights-path", checkpoint, "--jobs", jobs, "--bars", 3, "--output-dir", out]
+    given = ["--weights-path", checkpoint, "--list", jobs, "--bars", 3, "--output-dir", out]
     assert run(*given, "--json", "--shard", "3/3") == 0  # of two pieces: none
     assert json.loads(capsys.readouterr().out)["written"] == []
     assert run(*given, "--json", "--shard", "1/2") == 0

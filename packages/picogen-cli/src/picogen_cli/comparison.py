@@ -14,14 +14,15 @@ from picogen_core import Value
 from picogen_core.comparison.seeds import SEED, Group, over_seeds
 from picogen_core.report.table import with_interval
 
+from picogen_cli.options import JSON_VERSION
+
 Format = Literal["md", "csv", "json"]
-FORMATS: tuple[Format, ...] = ("md", "csv", "json")
 MARKS: dict[Format, bytes] = {
     "md": b" | unit | n | better |",
     "csv": b"run,name,value,low,high,unit,n,better",
     "json": b'{\n "runs": [',
 }
-"""What a comparison begins with, by which an older one is known."""
+"""The beginning of a comparison, by which an older one is recognised."""
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Comparison:
 
 
 def pooled(found: Comparison, groups: Sequence[Group]) -> Comparison:
-    """The same with one column per group: runs of several seeds as their mean."""
+    """Return the comparison with one column per group: runs of several seeds as their mean."""
     settings = {
         name: [group.one_of_each(values) for group in groups]
         for name, values in found.settings.items()
@@ -50,7 +51,7 @@ def pooled(found: Comparison, groups: Sequence[Group]) -> Comparison:
 
 
 def to_text(found: Comparison, form: Format) -> str:
-    """The whole comparison; remarks are in Markdown and JSON."""
+    """Return the whole comparison; remarks are in Markdown and JSON."""
     return {"md": _markdown, "csv": _csv, "json": _json}[form](found)
 
 
@@ -99,7 +100,8 @@ def _json(found: Comparison) -> str:
                for value in values]
         for name, values in found.values.items()
     }  # fmt: skip
-    return json.dumps(data, indent=1, default=str) + "\n"
+    # The version comes last: a comparison is recognised by its first line.
+    return json.dumps({**data, "version": JSON_VERSION}, indent=1, default=str) + "\n"
 
 
 def _number(value: Value) -> str:
@@ -116,5 +118,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text of others as Markdown shows it: no sign of it means anything."""
+    """Return foreign text as Markdown shows it literally."""
     return re.sub(r"([\\`*{}\[\]<>|~#&]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))

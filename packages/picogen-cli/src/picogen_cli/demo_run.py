@@ -14,7 +14,8 @@ from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.evaluation.references import dataset_scores, open_reference
 from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder, score_pieces
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest
+from picogen_core.generation.run import write_scores
 from picogen_core.model.checkpoint import load_model
 from picogen_core.report.build import build_page
 from picogen_core.report.sections import PageRequest
@@ -111,7 +112,7 @@ def run_demo(
 
 
 def _write(weights: Path, folder: Path, count: int, seed: int, reporter: Reporter) -> list[Any]:
-    request = GenerateRequest(weights_path=weights, count=count, seed=seed)
+    request = GenerateRequest(weights_path=weights, num_samples=count, seed=seed, device="cpu")
     return [score for score in write_scores(request, folder, reporter) if score.abc]
 
 

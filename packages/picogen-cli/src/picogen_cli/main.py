@@ -1,20 +1,23 @@
-"""The command `picogen`: its commands, and one line with exit code 2 for what a user can mend."""
+"""The command `picogen`: its commands, and one line with exit code 2 for faults of a user."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from picogen_core import PicogenError, __version__
 from picogen_core.errors import missing_package, reason
+from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
 
 from picogen_cli.commands.compare import compare
 from picogen_cli.commands.convert import convert
-from picogen_cli.commands.data import data
+from picogen_cli.commands.data import data, info
 from picogen_cli.commands.demo import demo
 from picogen_cli.commands.evaluate import evaluate
 from picogen_cli.commands.export import export
@@ -23,47 +26,68 @@ from picogen_cli.commands.plugin_check import check
 from picogen_cli.commands.plugin_new import new
 from picogen_cli.commands.plugins import plugins, show
 from picogen_cli.commands.train import RESUME, distill, train
+from picogen_cli.help import ENVIRONMENT, EXAMPLES, Command, Group
 
 GOES_ON = {
     "data": "The same command goes on with --resume.",
     "train": "The same command goes on with --resume auto.",
     "distill": "The same command goes on with --resume auto.",
-    "generate": "What is finished is whole; with --jobs the same command goes on.",
-    "eval": "The same command goes on: what was measured is kept.",
-    "convert": "What is written is whole; the same command with --force writes all of it.",
+    "generate": "Finished pieces are whole; with --list the same command goes on.",
+    "eval": "The same command goes on: measurements are kept.",
+    "convert": "Written files are whole; the same command with --force writes all of them.",
     "compare": "The same command goes on: samples and measurements are kept.",
-    "export": "Nothing half written is left; begin again with --force.",
+    "export": "No file is half written; begin again with --force.",
     "demo": "Begin again in another folder.",
 }
-"""What to do after a signal."""
+"""The line after a signal."""
 
-PLUGINS = ("list", "show", "check", "new")
-"""What `picogen plugins` does; `list` where nothing else is named."""
+SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PICOGEN"}
 
 app = typer.Typer(
     name="picogen",
+    cls=Group,
     help="Distil NotaGen into small students, write scores with them, and measure the music.",
-    add_completion=False,
+    epilog=ENVIRONMENT,
+    context_settings=SETTINGS,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(data)
-app.command()(train)
-app.command()(distill)
-app.command()(generate)
-app.command("eval")(evaluate)
-app.command()(convert)
-app.command()(compare)
-app.command()(export)
+
+
+def _add(to: typer.Typer, name: str, command: Callable[..., None], address: str = "") -> None:
+    """Add a command; its address is how people call it, such as `plugins check`."""
+    address = address or name
+    settings = {"auto_envvar_prefix": f"PICOGEN_{address}".upper().replace(" ", "_")}
+    example = EXAMPLES[address]
+    to.command(name, cls=Command, epilog=example, context_settings=settings)(command)
+
+
+_add(app, "data", data)
+_add(app, "data info", info)  # one word of two, so that both have options of their own
+COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "distill": distill,
+    "generate": generate,
+    "eval": evaluate,
+    "convert": convert,
+    "compare": compare,
+    "export": export,
+    "demo": demo,
+}
+for _name, _command in COMMANDS.items():
+    _add(app, _name, _command)
 _plugins = typer.Typer(
-    help="List the installed plugins, show or check one, or begin one of your own."
+    cls=Group, help="List the installed plugins, show or check one, or begin one of your own."
 )
-_plugins.command("list")(plugins)
-_plugins.command()(show)
-_plugins.command()(check)
-_plugins.command()(new)
+ON_PLUGINS: dict[str, Callable[..., None]] = {
+    "list": plugins,
+    "show": show,
+    "check": check,
+    "new": new,
+}
+for _name, _command in ON_PLUGINS.items():
+    _add(_plugins, _name, _command, f"plugins {_name}")
 app.add_typer(_plugins, name="plugins")
-app.command()(demo)
 
 
 def _version(wanted: bool) -> None:
@@ -84,21 +108,21 @@ def _common(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 a check failed, 2 the user can mend it."""
-    # Threads that spin while they wait cost 4 × the time on a machine that others use too.
+    # Waiting threads that spin cost 4 × the time on a machine that others use too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = _spelt_out(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    debug = "--debug" in arguments  # before the command or after it
+    debug = "--debug" in arguments or os.environ.get("PICOGEN_DEBUG", "0") not in ("", "0")
     with catch_signals() as signals, nothing_swallowed(signals):
         code = _run([word for word in arguments if word != "--debug"], debug, signals)
     if code in (130, 143):
-        said = "interrupted" if code == 130 else "terminated"
+        end = "interrupted" if code == 130 else "terminated"
         command = next((word for word in arguments if word in GOES_ON), "")
-        typer.echo(f"picogen: {said}. {GOES_ON.get(command, '')}".rstrip(), err=True)
+        typer.echo(f"picogen: {end}. {GOES_ON.get(command, '')}".rstrip(), err=True)
     sys.exit(code)
 
 
 def _run(arguments: list[str], debug: bool, signals: Signals) -> int:
-    """One command; its exit code."""
+    """Run one command. Return its exit code."""
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -110,7 +134,7 @@ def _run(arguments: list[str], debug: bool, signals: Signals) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException as error:
-        if signals.raised:  # some libraries make other errors of what a signal raises
+        if signals.raised:  # some libraries replace the exception that a signal raises
             return 128 + signals.raised[0]
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()
@@ -121,31 +145,41 @@ def _run(arguments: list[str], debug: bool, signals: Signals) -> int:
             return 130
         if debug:
             raise
-        return _fault(_told(error))
+        return _fault(_line(error))
 
 
-def _told(error: BaseException) -> str:
-    """A fault that a user can mend as it is, any other with a way to see where it was met."""
+def _line(error: BaseException) -> str:
+    """Return the message of a fault. One that no user can mend says how to see its place."""
     if isinstance(error, PicogenError):
         return str(error)
     if missing := missing_package(error):
         return f"{missing}."
     if isinstance(error, OSError):  # such as a full disk under stdout
         where = error.filename or "the output"
-        return f"{where}: {error.strerror or error}. --debug shows where that was met."
-    return f"unexpected {reason(error)}. --debug shows where that was met."
+        return f"{where}: {error.strerror or error}. --debug shows where."
+    return f"unexpected {reason(error)}. --debug shows where."
 
 
 def _spelt_out(arguments: list[str]) -> list[str]:
-    """`train --resume` is `train --resume auto`: typer has no option with a value to leave out.
-    `plugins [KIND [NAME]]` is `plugins list …`."""
+    """Return the command line in full.
+
+    `train --resume` is `train --resume auto`, since typer has no option with an optional value.
+    `plugins [KIND [NAME]]` is `plugins list …`. `data info` is one command, except where
+    --output-dir makes `info` a source.
+    """
     command = next((word for word in arguments if not word.startswith("-")), "")
     found = list(arguments)
+    if command == "data":
+        place = found.index("data") + 1
+        written = any(word.partition("=")[0] in ("--output-dir", "-o") for word in found)
+        if found[place : place + 1] == ["info"] and not written:
+            found[place - 1 : place + 1] = ["data info"]
+        return found
     if command == "plugins":
         place = found.index("plugins") + 1
         words = [word for word in found[place:] if not word.startswith("-")]
-        asked_for_help = not words and "--help" in found[place:]
-        if not asked_for_help and words[:1] not in [[one] for one in PLUGINS]:
+        wants_help = not words and {"--help", "-h"} & set(found[place:])
+        if not wants_help and words[:1] not in [[one] for one in ON_PLUGINS]:
             found.insert(place, "list")
         return found
     if command not in ("train", "distill"):
@@ -162,8 +196,12 @@ def _fault(message: str) -> int:
 
 
 def _usage(error: TyperException) -> str:
-    """What typer says of a wrong command line, and where its help is."""
-    text = getattr(error, "format_message", lambda: str(error))()
+    """Return typer's message about a wrong command line, and where its help is."""
+    text = getattr(error, "format_message", lambda: str(error))().replace("Value error, ", "")
+    if found := re.search(r"'([^']*)' is not one of (.+)", text):
+        choices = re.findall(r"'([^']*)'", found[2])
+        hint = did_you_mean(found[1], choices)
+        text = f"{text[: found.start()]}no choice {found[1]!r}.{hint} Known: {', '.join(choices)}"
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "picogen"
     return f"{text.rstrip('.')}. See: {path} --help"

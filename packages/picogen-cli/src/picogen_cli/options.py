@@ -1,9 +1,10 @@
-"""Options that several commands share, and the two ways to print a result."""
+"""Options that several commands share, and the printing of results."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +14,8 @@ from picogen_core.plugins.options import MAX_SEED
 from picogen_core.plugins.suggest import did_you_mean
 
 Choice = TypeVar("Choice", bound=str)
+JSON_VERSION = 1
+"""Of what --json prints. It changes when a key goes or changes its meaning."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, all else on stderr.")]
 Force = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
@@ -22,7 +25,7 @@ Seed = Annotated[
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Config = Annotated[
     Path | None,
-    typer.Option(help="TOML file of settings; picogen.toml beside you is read unasked."),
+    typer.Option(help="TOML file of settings; picogen.toml in this folder is always read."),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -31,7 +34,7 @@ Sets = Annotated[
 
 
 def one_of(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
-    """The value as one of the choices. Raises `ConfigError` if it is none."""
+    """Return the value as one of the choices. Raises `ConfigError` if it is none."""
     for choice in choices:
         if value == choice:
             return choice
@@ -40,7 +43,7 @@ def one_of(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
 
 
 def show(value: Value) -> str:
-    """`1.354 [1.324, 1.377]`."""
+    """Return `1.354 [1.324, 1.377]`."""
     if math.isnan(value.value):
         return "undefined"
     interval = (
@@ -49,9 +52,15 @@ def show(value: Value) -> str:
     return f"{value.value:.3f}{interval}"
 
 
-def print_json(data: Any) -> None:
-    """Data alone on stdout; what is not a number is null."""
-    typer.echo(json.dumps(_plain(data), indent=1))
+def comma_list(values: Sequence[str] | None) -> list[str]:
+    """Return the values of a repeatable option that also takes several with commas between."""
+    parts = (part.strip() for value in values or () for part in value.split(","))
+    return [part for part in parts if part]
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """Print data alone on stdout, with the version of its format; NaN and infinity are null."""
+    typer.echo(json.dumps(_plain({"version": JSON_VERSION, **data}), indent=1))
 
 
 def _plain(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A score report as a table or CSV, and which of its values miss a limit."""
+"""A score report as a table, Markdown or CSV, and the values that miss a limit."""
 
 from __future__ import annotations
 
@@ -47,8 +47,29 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
         console.print(what_marks_mean(tests), highlight=False)
 
 
+def to_markdown(report: ScoreReport, baseline: ScoreReport | None) -> str:
+    """Return the table in Markdown; `*` marks what differs beyond noise."""
+    beside = {} if baseline is None else dict(rows(baseline))
+    marks = differing(report, beside)
+    heads = ["metric", "value [95 %]", "reference", "baseline", "unit", "n", "better"]
+    lines = [heads, ["---"] * len(heads)]
+    for name, value in rows(report):
+        known = "" if value.reference is None else short(value.reference)
+        other = short(beside[name].value) if name in beside else ""
+        known += " \\*" if name in marks["reference"] else ""
+        other += " \\*" if name in marks["baseline"] else ""
+        lines.append(
+            [name, with_interval(value), known, other, value.unit, str(value.n), value.better or ""]
+        )
+    if baseline is None:
+        lines = [[*cells[:3], *cells[4:]] for cells in lines]
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    tests = sum(marks["tests"].values())
+    return table + (f"\n\\{what_marks_mean(tests)}\n" if tests else "")
+
+
 def to_csv(report: ScoreReport, baseline: ScoreReport | None) -> str:
-    """Every value, details too, one a row."""
+    """Return every value, details included, one per row."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -66,7 +87,7 @@ def to_csv(report: ScoreReport, baseline: ScoreReport | None) -> str:
 
 
 def read_limits(items: Sequence[str]) -> dict[str, float]:
-    """`valid=90` by name. Raises `ConfigError` for what is not NAME=NUMBER."""
+    """Return limits such as `valid=90` by name. Raises `ConfigError` for another form."""
     limits = {}
     for item in items:
         name, separator, number = item.partition("=")
@@ -80,7 +101,7 @@ def read_limits(items: Sequence[str]) -> dict[str, float]:
 
 
 def failures(report: ScoreReport, limits: Mapping[str, float]) -> list[str]:
-    """A line for each value that is worse than its limit or could not be measured.
+    """Return a line for each value that is worse than its limit or could not be measured.
 
     Raises:
         ConfigError: no metric of that name, or one without a direction.

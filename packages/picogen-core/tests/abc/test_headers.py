@@ -15,7 +15,7 @@ from picogen_core.generation.request.headers import (
     requesting,
     trained_headers,
 )
-from picogen_core.generation.request.job import PieceRequest
+from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.request.prompt import place_prompt
 
 from .grammar_pieces import behind, characters, draw_blindly

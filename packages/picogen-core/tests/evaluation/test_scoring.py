@@ -227,7 +227,7 @@ def test_real_music_stands_beside_without_a_reference(folder: Path) -> None:
 def test_needs_are_told_before_anything_is_measured(folder: Path) -> None:
     with pytest.raises(ConfigError, match="Add --reference"):
         score(folder, "novelty")
-    with pytest.raises(ConfigError, match="Add --checkpoint"):
+    with pytest.raises(ConfigError, match="Add --weights-path"):
         score(folder, "likelihood")
     with pytest.raises(ConfigError, match="there is no option 'bootstraps'"):
         score_folder(folder, ScoreRequest(["powerlaw"], {"powerlaw": {"bootstraps": 1}}))

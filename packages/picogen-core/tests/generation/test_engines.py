@@ -12,7 +12,7 @@ from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.nodes import Nodes
 from picogen_core.compiled.jit import kernel
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.piece import Piece, Start
+from picogen_core.generation.decoding.piece import Piece
 from picogen_core.generation.engines import Engine, Spelling
 from picogen_core.generation.engines.choose import (
     Checkpoint,
@@ -22,8 +22,8 @@ from picogen_core.generation.engines.choose import (
 )
 from picogen_core.generation.engines.compiled import CompiledEngine
 from picogen_core.generation.engines.torch import TorchPatches
-from picogen_core.generation.request.options import SamplingOptions
-from picogen_core.generation.run import GenerateRequest, write_scores
+from picogen_core.generation.request.options import GenerateRequest, SamplingOptions
+from picogen_core.generation.run import write_scores
 from picogen_core.generation.session import lengths
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
@@ -69,7 +69,7 @@ def open_one(folder: Path, engine: str, slots: int) -> Engine:
 
 
 def texts(engine: Engine, count: int, context: int | None = None) -> dict[int, str]:
-    starts = [Start(k, PROMPTS[k % 3], seed=5) for k in range(count)]
+    starts = [Piece(k, PROMPTS[k % 3], seed=5) for k in range(count)]
     sampling = SamplingOptions(top_k=0, top_p=0)
     written = write(engine, starts, sampling, Limits(30, context))
     return {one.number: one.draft.text for one in written if one.draft}
@@ -93,9 +93,9 @@ GUIDES = [{}, {"grammar": True}, {"bars": 3}]
 def guided(engine: Engine, how: dict, nodes: Nodes) -> list[tuple[str, float]]:
     """Pieces under an automaton: text, and nats of the model."""
 
-    def start(k: int) -> Start:
+    def start(k: int) -> Piece:
         guides = [QuickConstraint(30, nodes=nodes, **how)]
-        return Start(k, PROMPTS[k % 3] if "bars" not in how else "", seed=5, guides=lambda: guides)
+        return Piece(k, PROMPTS[k % 3] if "bars" not in how else "", seed=5, guides=lambda: guides)
 
     sampling = SamplingOptions(top_k=30, top_p=0.95, temperature=1.2)
     written = write(engine, map(start, range(6)), sampling, Limits(30), likelihood=True)
@@ -239,14 +239,14 @@ def test_how_far_a_piece_may_go():
 
 def test_requests_write_the_same_files_with_either_engine(folder: Path, tmp_path: Path):
     request = GenerateRequest(
-        weights_path=folder, count=3, sampling=SamplingOptions(), prompt="K:C\nCDEF GABc|",
-        max_length=80, batch_size=2, seed=4,
+        weights_path=folder, num_samples=3, prompt="K:C\nCDEF GABc|", max_length=80,
+        batch_size=2, seed=4, device="cpu",
     )  # fmt: skip
     scores = {}
     for engine in ("numba", "torch"):
         out = tmp_path / engine
         out.mkdir()
-        scores[engine] = write_scores(replace(request, engine=engine), out)
+        scores[engine] = write_scores(request.model_copy(update={"engine": engine}), out)
         assert [score.record["engine"] for score in scores[engine]] == [engine] * 3
         assert [score.record["number"] for score in scores[engine]] == [1, 2, 3]
         assert len(list(out.glob("*.json"))) == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from picogen_core.generation.engines import kernels
-from picogen_core.generation.request.job import PieceRequest
+from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.session import Session
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig

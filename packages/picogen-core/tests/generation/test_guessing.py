@@ -13,7 +13,7 @@ from picogen_core.abc.patches import BOS, EOS, encode
 from picogen_core.generation.decoding import guessing
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.guessing import Guesser, NGrams
-from picogen_core.generation.decoding.piece import Draft, Start
+from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines import Verifying
 from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
 from picogen_core.generation.request.options import SamplingOptions
@@ -108,7 +108,7 @@ def open_one(path: Path, slots: int, cached: int, monkeypatch: pytest.MonkeyPatc
     return engine
 
 
-def pieces(engine: Any, starts: Sequence[Start], **options: Any) -> dict[int, Draft]:
+def pieces(engine: Any, starts: Sequence[Piece], **options: Any) -> dict[int, Draft]:
     sampling = SamplingOptions(top_k=0, top_p=0, **options)
     written = write(engine, starts, sampling, Limits(40), likelihood=True)
     return {one.number: one.draft for one in written if one.draft}
@@ -132,7 +132,7 @@ def same(some: dict[int, Draft], others: dict[int, Draft]) -> bool:
     "options", [{}, {"temperature": 0}, {"mask": False}, {"temperature": 0.3, "min_p": 0.01}]
 )
 def test_pieces_are_the_same_with_guesses(folder: Path, options, monkeypatch):
-    starts = [Start(k, ("K:C\n", TUNE, "")[k % 3], seed=5) for k in range(6)]
+    starts = [Piece(k, ("K:C\n", TUNE, "")[k % 3], seed=5) for k in range(6)]
     plain = pieces(open_one(folder, 9, 1 << 30, monkeypatch), starts, **options)
     assert len(plain) == 6
     for slots in (1, 3, 9):  # seven, two and one guess a piece
@@ -141,7 +141,7 @@ def test_pieces_are_the_same_with_guesses(folder: Path, options, monkeypatch):
 
 
 def test_a_backbone_in_torch_keeps_its_states(folder: Path, monkeypatch):
-    starts = [Start(k, TUNE[: 30 + k], seed=5) for k in range(4)]
+    starts = [Piece(k, TUNE[: 30 + k], seed=5) for k in range(4)]
     expected = pieces(open_one(folder, 3, 0, monkeypatch), starts)
     entry = registry().get("backbone", "rwkv")
     plain = replace(entry, spec=replace(entry.spec, compiled_step=None))
@@ -159,7 +159,7 @@ def test_a_backbone_in_torch_keeps_its_states(folder: Path, monkeypatch):
 
 def test_and_under_a_grammar_that_forces_characters(folder: Path, monkeypatch):
     starts = [
-        Start(k, guides=lambda: [Constraint(40, grammar=True, bars=4)], seed=5) for k in range(4)
+        Piece(k, guides=lambda: [Constraint(40, grammar=True, bars=4)], seed=5) for k in range(4)
     ]
     plain = pieces(open_one(folder, 1, 1 << 30, monkeypatch), starts)
     assert all(draft.complete for draft in plain.values())
@@ -196,7 +196,7 @@ def test_music_takes_half_as_many_calls(folder: Path, monkeypatch):
         return verify(slots, chars)
 
     engine.verify = counted
-    (draft,) = pieces(engine, [Start(1, guides=lambda: [Follow(TUNE)])]).values()
+    (draft,) = pieces(engine, [Piece(1, guides=lambda: [Follow(TUNE)])]).values()
     assert draft.complete
     assert draft.characters > 2 * len(calls)
     assert max(calls) <= 1 + engine.guesses
@@ -208,7 +208,7 @@ def test_weights_that_are_no_numbers_stop_it_at_the_same_place(folder: Path, mon
         engine = open_one(folder, 1, cached, monkeypatch)
         engine._head._embed[ord("c")] = np.nan
         guides = lambda: [Follow("K:C\nV:1 treble\n[V:1]ABc def|\n")]  # noqa: E731
-        (draft,) = pieces(engine, [Start(1, guides=guides)]).values()
+        (draft,) = pieces(engine, [Piece(1, guides=guides)]).values()
         found.append(draft)
     assert "not finite at patch 3, character 15" in found[0].stopped
     assert found[0].stopped == found[1].stopped

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import picogen_core.generation
@@ -14,12 +13,9 @@ import pytest
 import torch
 from picogen_core import BadInput, ConfigError
 from picogen_core.abc.patches import strip_marks
-from picogen_core.generation.ranking import Ranking
-from picogen_core.generation.request.job import PieceRequest
-from picogen_core.generation.request.jobs import read_jobs, read_shard
-from picogen_core.generation.request.options import SamplingOptions
-from picogen_core.generation.run import GenerateRequest, write_scores
-from picogen_core.generation.session import Candidates
+from picogen_core.generation.request.jobs import PieceRow, read_jobs, read_shard
+from picogen_core.generation.request.options import GenerateRequest, PieceRequest
+from picogen_core.generation.run import write_scores
 from picogen_core.generation.student import Music
 from picogen_core.runtime.progress import Quiet
 from picogen_core.runtime.signals import Stopped
@@ -56,7 +52,7 @@ def test_lists_that_are_wrong(tmp_path: Path, row, message: str):
 
 def test_ids_as_people_give_them(tmp_path: Path):
     path = jobs_file(tmp_path, {"id": "tune-1"}, {"id": "tune-2"}, {"id": 3}, {"id": "茉莉花"})
-    names = [one.name for one in read_jobs(path, PieceRequest())]
+    names = [row.id for row in read_jobs(path, PieceRequest()).values()]
     assert names == ["tune-1", "tune-2", "3", "茉莉花"]
 
 
@@ -65,13 +61,12 @@ def test_what_a_line_says_and_leaves_out(tmp_path: Path):
         tmp_path, {"id": "a", "bars": 3, "temperature": 0.5}, "",
         {"id": "b", "continue": "x.abc", "keep_bars": 2},
     )  # fmt: skip
-    given = PieceRequest(prompt="K:G", seed=4, sampling=SamplingOptions(top_k=7))
-    first, second = read_jobs(path, given)
-    assert first.request == replace(
-        given, bars=3, sampling=SamplingOptions(top_k=7, temperature=0.5)
-    )
-    assert second.request == replace(given, prompt="", continued=tmp_path / "x.abc", keep_bars=2)
-    assert second.where.endswith("line 3")
+    given = {"prompt": "K:G", "seed": 4, "top_k": 7}
+    (_, first), (where, second) = read_jobs(path, PieceRequest(**given)).items()
+    assert first == PieceRow(id="a", **given, bars=3, temperature=0.5)
+    continued = {"prompt": "", "continued": tmp_path / "x.abc", "keep_bars": 2}
+    assert second == PieceRow(id="b", **given | continued)
+    assert where == f"list {path}, line 3"
     assert read_shard("2/4") == (2, 4)
     for text in ("0/2", "3/2", "2", "a/b"):
         with pytest.raises(ConfigError, match="--shard"):
@@ -82,10 +77,10 @@ def test_lists_in_shards_are_resumed_by_id(small_student: Path, tmp_path: Path):
     rows = [{"id": name, "bars": 2, "seed": k} for k, name in enumerate("abc")]
     rows[2]["temperature"] = 0.5
     path, out = jobs_file(tmp_path, *rows), tmp_path / "out"
-    request = GenerateRequest(weights_path=small_student, jobs=path, prompt="K:C\n", shard=(1, 2))
+    request = GenerateRequest(weights_path=small_student, listed=path, prompt="K:C\n", shard="1/2")
     assert [score.name for score in write_scores(request, out)] == ["a", "c"]
     before = (out / "a.json").read_bytes()
-    scores = write_scores(replace(request, shard=(1, 1)), out)
+    scores = write_scores(request.model_copy(update={"shard": "1/1"}), out)
     assert [(score.name, score.new) for score in scores] == [
         ("a", False),
         ("b", True),
@@ -93,7 +88,7 @@ def test_lists_in_shards_are_resumed_by_id(small_student: Path, tmp_path: Path):
     ]
     assert (out / "a.json").read_bytes() == before
     alone = write_scores(
-        GenerateRequest(weights_path=small_student, count=1, prompt="K:C\n", bars=2, seed=1),
+        GenerateRequest(weights_path=small_student, num_samples=1, prompt="K:C\n", bars=2, seed=1),
         tmp_path / "o",
     )
     assert scores[1].record["raw"] == alone[0].record["raw"]
@@ -104,18 +99,21 @@ def test_lists_in_shards_are_resumed_by_id(small_student: Path, tmp_path: Path):
         json.dumps(json.loads((out / "b.json").read_text()) | {"interrupted": True})
     )
     (out / "c.abc").unlink()
-    scores = write_scores(replace(request, shard=(1, 1)), out)
+    scores = write_scores(request.model_copy(update={"shard": "1/1"}), out)
     assert [score.new for score in scores] == [False, True, True]
     jobs_file(tmp_path, {**rows[0], "seed": 9}, *rows[1:])
     with pytest.raises(ConfigError, match=r"line 1: a lies in .* with other settings"):
         write_scores(request, out)
-    assert [s.new for s in write_scores(replace(request, again=True), out)] == [True, False]
+    assert [s.new for s in write_scores(request.model_copy(update={"force": True}), out)] == [
+        True,
+        False,
+    ]
 
 
 def test_nothing_is_written_if_a_line_cannot_be(small_student: Path, tmp_path: Path):
     path = jobs_file(tmp_path, {"id": "a", "bars": 2}, {"id": "b", "prompt": "K:H"})
     with pytest.raises(BadInput, match="line 2: the prompt's K:H cannot be read"):
-        write_scores(GenerateRequest(weights_path=small_student, jobs=path), tmp_path / "out")
+        write_scores(GenerateRequest(weights_path=small_student, listed=path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -132,7 +130,7 @@ def test_a_score_to_go_on_from_that_cannot_be_used_costs_its_line(
         {"id": "e", "continue": "none.abc"},
     ]
     path = jobs_file(tmp_path, *rows)
-    request = GenerateRequest(weights_path=small_student, jobs=path, bars=4)
+    request = GenerateRequest(weights_path=small_student, listed=path, bars=4)
     scores = write_scores(request, tmp_path / "out")
     assert [bool(score.abc) for score in scores] == [False, True, False, False, False]
     for score, (line, why) in zip(
@@ -144,7 +142,7 @@ def test_a_score_to_go_on_from_that_cannot_be_used_costs_its_line(
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["b.abc", "b.json"]
     path = jobs_file(tmp_path, rows[0], rows[4])
     with pytest.raises(BadInput, match=r"line 2: .*no such file"):
-        write_scores(replace(request, jobs=path), tmp_path / "none")
+        write_scores(request.model_copy(update={"listed": path}), tmp_path / "none")
 
 
 def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path, tmp_path: Path):
@@ -156,10 +154,10 @@ def test_a_signal_leaves_what_is_finished_and_what_was_begun(small_student: Path
             os.kill(os.getpid(), signal.SIGINT)
 
     request = GenerateRequest(
-        weights_path=small_student, count=3, prompt="K:C\n", bars=9, batch_size=1
+        weights_path=small_student, num_samples=3, prompt="K:C\n", bars=9, batch_size=1
     )
     with pytest.raises(Stopped) as stopped:
-        write_scores(request, tmp_path, tell=tell)
+        write_scores(request, tmp_path, on_text=tell)
     assert stopped.value.exit_code == 130
     record = json.loads((tmp_path / "0001.json").read_text())
     assert record["stopped"] == "interrupted" and record["interrupted"] and not record["complete"]
@@ -188,8 +186,8 @@ class Heard(Quiet):
 def test_progress_is_that_of_the_bars(small_student: Path, tmp_path: Path):
     heard = Heard()
     request = GenerateRequest(
-        weights_path=small_student, count=2, prompt="K:C\nV:1 treble\n", bars=10,
-        candidates=Candidates(2), batch_size=2,
+        weights_path=small_student, num_samples=2, prompt="K:C\nV:1 treble\n", bars=10,
+        candidates=2, batch_size=2,
     )  # fmt: skip
     write_scores(request, tmp_path, heard)
     assert heard.totals == [2.0] and heard.done == sorted(heard.done)
@@ -200,7 +198,7 @@ def test_progress_is_that_of_the_bars(small_student: Path, tmp_path: Path):
 def test_a_reference_that_is_none_is_refused_before_writing(small_student: Path, tmp_path: Path):
     heard = Heard()
     request = GenerateRequest(
-        weights_path=small_student, candidates=Candidates(2, Ranking("powerlaw", "nope"))
+        weights_path=small_student, candidates=2, rank="powerlaw", reference="nope"
     )
     with pytest.raises(BadInput, match="nope: there is no such"):
         write_scores(request, tmp_path, heard)
@@ -218,8 +216,8 @@ def test_interrupted_candidates_are_not_measured(small_student: Path, tmp_path: 
 
     heard = Impatient()
     request = GenerateRequest(
-        weights_path=small_student, count=3, prompt="K:C\n", bars=30, batch_size=2,
-        candidates=Candidates(2, Ranking("valid")),
+        weights_path=small_student, num_samples=3, prompt="K:C\n", bars=30, batch_size=2,
+        candidates=2, rank="valid",
     )  # fmt: skip
     with pytest.raises(Stopped):
         write_scores(request, tmp_path, heard)

@@ -8,16 +8,17 @@ import torch
 from picogen_core import BadInput, ConfigError
 from picogen_core.abc.patches import encode, strip_marks
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.piece import Start
+from picogen_core.generation.decoding.piece import Piece
 from picogen_core.generation.decoding.sampling import surprise
 from picogen_core.generation.output import Score
 from picogen_core.generation.ranking import Ranking, best
-from picogen_core.generation.request.job import PieceRequest
+from picogen_core.generation.request.job import place_request
 from picogen_core.generation.request.opening import read_opening
-from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.options import PieceRequest, SamplingOptions
 from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.generation.request.tags import doubts, trained_tags
-from picogen_core.generation.session import Candidates, Session
+from picogen_core.generation.session import Session
+from picogen_core.plugins.options import parse_options
 from picogen_core.runtime.progress import Quiet
 from picogen_core.score.files.reader import FileReader, ReadFile
 
@@ -33,9 +34,9 @@ def session(small_student: Path) -> Session:
 
 
 def pieces(session: Session, request: PieceRequest, count: int, **how) -> list[Score]:
-    first = session.prepare(request, candidates=how.get("candidates"))
+    first = session.prepare(request)
     jobs = [first.numbered(k) for k in range(1, count + 1)]
-    return [event.score for event in session.write(jobs, **how) if event.score]
+    return [one.score for one in session.write(jobs, **how) if one.score]
 
 
 def counters(score: Score) -> list[str]:
@@ -67,11 +68,11 @@ def test_bars_have_room_or_are_refused(session: Session):
     assert counters(pieces(session, PieceRequest(prompt="K:C\nC8|D4", bars=2), 1)[0])[1:] == [
         "[r:1/0]"
     ]
-    with pytest.raises(ConfigError, match="--bars takes the grammar"):
+    with pytest.raises(ConfigError, match="--bars needs the grammar"):
         session.prepare(PieceRequest(bars=2, grammar=False))
     assert session.prepare(PieceRequest(bars=10_000)).limits.max_patches > 100_000
-    with pytest.raises(ConfigError, match=r"bars=10001: counters have room for 10,000"):
-        PieceRequest(bars=10_001)
+    with pytest.raises(ConfigError, match=r"bars=10001: input should be less than or equal to 10"):
+        parse_options(PieceRequest, {"bars": 10_001}, "generate")
 
 
 def test_a_plan_overrules_the_counters_of_a_prompt():
@@ -104,14 +105,14 @@ def test_going_on_from_a_score(session: Session, tmp_path: Path):
     ("request_", "message"),
     [
         (PieceRequest(continued=Path("none.abc")), "none.abc: there is no such file"),
-        (PieceRequest(keep_bars=3), "--keep-bars is of the score that --continue names"),
+        (PieceRequest(keep_bars=3), "--keep-bars counts bars of the score of --continue"),
         (PieceRequest(prompt="K:C", prompt_file=Path("a")), "are two prompts"),
         (PieceRequest(prompt_file=Path("none.txt")), "none.txt: cannot be read"),
     ],
 )
 def test_beginnings_that_cannot_be(request_: PieceRequest, message: str):
     with pytest.raises((BadInput, ConfigError), match=message):
-        request_.placed()
+        place_request(request_)
 
 
 def test_scores_that_cannot_be_gone_on_from(tmp_path: Path, monkeypatch):
@@ -187,7 +188,8 @@ def test_the_best_of_several(session: Session):
     request = PieceRequest(prompt="K:C\n", bars=4, seed=1)
     plain = sorted(pieces(session, request, 2), key=lambda s: s.name)
     for batch in (1, 6):
-        kept = pieces(session, request, 2, candidates=Candidates(3), batch_size=batch)
+        best_of = request.model_copy(update={"candidates": 3})
+        kept = pieces(session, best_of, 2, batch_size=batch)
         for score, alone in zip(sorted(kept, key=lambda s: s.name), plain, strict=True):
             told = score.record["candidates"]
             values = [one["value"] for one in told["all"]]
@@ -202,13 +204,12 @@ def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session:
     """The loop's sum is the model's own, teacher-forced."""
     from picogen_core.model.checkpoint import load_model
 
-    candidates = Candidates(2)
-    score = pieces(session, PieceRequest(seed=2), 1, candidates=candidates)[0]
+    score = pieces(session, PieceRequest(seed=2, candidates=2), 1)[0]
     patches = torch.from_numpy(encode(strip_marks(score.record["raw"])).astype(np.int64))
     draft = next(
         one.draft
         for one in write(
-            session._idle[0].engine, [Start(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
+            session._idle[0].engine, [Piece(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
             likelihood=True,
         ) if one.draft
     )  # fmt: skip

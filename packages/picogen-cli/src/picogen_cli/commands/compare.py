@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from picogen_core.plugins.options import MAX_SEED
 
-from picogen_cli.options import Json
+from picogen_cli.options import Json, comma_list
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from picogen_cli.comparison import Comparison
 
 METRICS = ("powerlaw", "validity", "novelty")
+MEASURED = "Measurements"
 
 
 def compare(
@@ -27,33 +28,48 @@ def compare(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Measure bits per character on its held-out pieces; left out, as each run logged."
+            help="Measure bits per character on its held-out pieces; left out, as each run logged.",
+            rich_help_panel=MEASURED,
         ),
     ] = None,
     samples: Annotated[
         int,
         typer.Option(
-            min=0, max=100_000, help="Let each run write so many pieces, and measure them."
+            min=0,
+            max=100_000,
+            help="Let each run generate so many pieces, and measure them.",
+            rich_help_panel=MEASURED,
         ),
     ] = 0,
     scores: Annotated[
         list[Path] | None,
-        typer.Option(help="Scores of a run that exist already; once for each run, in order."),
+        typer.Option(
+            help="Existing scores of a run; once per run, in order.", rich_help_panel=MEASURED
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Metric of the scores; repeatable. Left out: powerlaw, validity, novelty."
+            help="Metrics of the scores, comma-separated or repeated; left out, powerlaw, "
+            "validity and novelty.",
+            rich_help_panel=MEASURED,
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Real music, as in picogen eval; left out, the data that all runs were trained on."
+            help="Real music, as in picogen eval; left out, the data that all runs were trained "
+            "on.",
+            rich_help_panel=MEASURED,
         ),
     ] = None,
     latency: Annotated[
-        bool, typer.Option("--latency/--no-latency", help="Measure how fast one piece is written.")
+        bool,
+        typer.Option(
+            "--latency/--no-latency",
+            help="Measure how fast one piece is generated.",
+            rich_help_panel=MEASURED,
+        ),
     ] = True,
     curves: Annotated[
         Path | None, typer.Option(help="Also write the curves of loss into this SVG file.")
@@ -62,12 +78,15 @@ def compare(
         bool,
         typer.Option(
             "--together/--apart",
-            help="Take runs that differ in nothing but their seed as one, with an interval over "
-            "seeds.",
+            help="Pool runs that differ only in their seed, with an interval over seeds.",
         ),
     ] = True,
-    form: Annotated[str, typer.Option("--format", help="md, csv or json.")] = "md",
-    output: Annotated[Path | None, typer.Option(help="Write into this file.")] = None,
+    form: Annotated[
+        Literal["md", "csv", "json"], typer.Option("--format", help="md, csv or json.")
+    ] = "md",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write into this file.")
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Seed of samples and bootstrap.")
     ] = 0,
@@ -76,19 +95,16 @@ def compare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """What differs between runs, in configuration and in what they are worth."""
+    """Compare runs: their settings, likelihood, speed and music."""
     from picogen_core import ConfigError
     from picogen_core.comparison.runs import read_runs
     from picogen_core.comparison.seeds import Group, group_seeds
     from picogen_core.report.charts import CURVES_MARK
     from picogen_core.runtime.files import check_replaceable, write_atomic
 
-    from picogen_cli.comparison import FORMATS, MARKS, pooled, to_text
+    from picogen_cli.comparison import MARKS, pooled, to_text
 
-    shape = "json" if as_json else form
-    known = next((one for one in FORMATS if one == shape), None)
-    if known is None:
-        raise ConfigError(f"--format {form}: no such format. Known: {', '.join(FORMATS)}.")
+    known: Literal["md", "csv", "json"] = "json" if as_json else form
     if scores and samples:
         raise ConfigError("--scores and --samples exclude each other. Leave one out.")
     if scores and len(scores) != len(runs):
@@ -115,7 +131,9 @@ def compare(
             found.values["latency"] = list(measured)
             kinds = " and ".join(dict.fromkeys(engines))
             found.remarks.append(f"latency: one piece with {kinds} on this machine’s CPU, median.")
-        _measure(found, opened, scores, samples, metric or METRICS, reference, seed, reporter)
+        _measure(
+            found, opened, scores, samples, comma_list(metric) or METRICS, reference, seed, reporter
+        )
         if curves is not None:
             _draw(found, groups, curves, output)
     text = to_text(pooled(found, groups), known)
@@ -132,7 +150,7 @@ def compare(
 def _describe(
     runs: Sequence[Run], groups: Sequence[Group], data: Path | None, reporter: Reporter
 ) -> Comparison:
-    """What the folders tell, and bits per character."""
+    """Return the facts of the run folders, and bits per character."""
     from picogen_core import Value
     from picogen_core.comparison.runs import differences
     from picogen_core.comparison.seeds import doubts
@@ -174,7 +192,7 @@ def _measure(
     seed: int,
     reporter: Reporter,
 ) -> None:
-    """The music: headlines of the metrics of each run's scores."""
+    """Add the headlines of the metrics of each run's scores."""
     from picogen_core import BadInput, Value
     from picogen_core.comparison import trials
     from picogen_core.comparison.runs import shared_data
@@ -192,9 +210,9 @@ def _measure(
             "--reference names one."
         )
     if against is not None:
-        open_reference(against)  # a fault of it is no run's
-    asked = trials.measurable(metrics, against is not None)
-    request = ScoreRequest(asked, seed=seed, cache=cache_dir() / "metrics.sqlite")
+        open_reference(against)  # its faults are not those of a run
+    names = trials.measurable(metrics, against is not None)
+    request = ScoreRequest(names, seed=seed, cache=cache_dir() / "metrics.sqlite")
     table: list[Mapping[str, Value]] = []
     for number, run in enumerate(runs):
         folder = scores[number] if scores else trials.write_samples(run, samples, seed, reporter)

@@ -27,7 +27,7 @@ def convert(
             metavar="FILE|DIR…", help="ABC, MusicXML, **kern or MIDI, or folders of them."
         ),
     ],
-    output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the files go.")],
     to: Annotated[
         str, typer.Option(help="Comma-separated: musicxml,abc,svg,midi,png,wav.")
     ] = "musicxml,svg,midi",
@@ -39,8 +39,8 @@ def convert(
 ) -> None:
     """Write MusicXML, ABC, SVG (NAME.svg, NAME-2.svg, …), MIDI, PNG or WAV of each score.
 
-    ABC is repaired first. What was repaired, and each bar whose notes came out otherwise, is logged
-    on stderr, file by file, and stands in --json.
+    ABC is repaired first. Repairs, and bars whose notes differ, are logged per file on stderr and
+    listed by --json.
     """
     from picogen_core.runtime.files import output_folder
 
@@ -53,8 +53,8 @@ def convert(
         outcomes = _convert_all(scores, folders, targets, output_dir, check, reporter)
         failed = [outcome for outcome in outcomes if "error" in outcome]
         for outcome in outcomes:
-            for told in [outcome["error"]] if "error" in outcome else _remarks(outcome):
-                reporter.message(f"{outcome['input']}: {told}")
+            for remark in [outcome["error"]] if "error" in outcome else _remarks(outcome):
+                reporter.message(f"{outcome['input']}: {remark}")
     counts = {"converted": len(outcomes) - len(failed), "failed": len(failed)}
     if as_json:
         print_json({"output_dir": output_dir, **counts, "files": outcomes})
@@ -65,10 +65,10 @@ def convert(
 
 
 def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
-    """The name of each output, relative to the output folder, and the file it is made of.
+    """Return the file of each output, by the output's name relative to the output folder.
 
-    In a folder only one of the files that share a name is taken: ABC before MusicXML before kern
-    before MIDI.
+    Of files in a folder that share a name only one counts: ABC before MusicXML before kern before
+    MIDI.
 
     Raises:
         BadInput: a path is missing, a folder holds no score, or two would share a name.
@@ -103,13 +103,13 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _remarks(outcome: dict[str, Any]) -> list[str]:
-    """What was mended, and the bars whose notes differ."""
+    """Return the repairs, and the bars whose notes differ."""
     mended = _mended(outcome["repairs"])
     return [*([mended] if mended else []), *outcome["remarks"], *outcome["differences"]]
 
 
 def _mended(repairs: Sequence[dict[str, Any]]) -> str:
-    """`mended: complete rests (5), balance slurs (1)`; "" for a text that needed nothing."""
+    """Return `mended: complete rests (5), balance slurs (1)`; "" without repairs."""
     steps = [f"{step['name']} ({step['count']})" for step in repairs]
     return f"mended: {', '.join(steps)}" if steps else ""
 
@@ -118,7 +118,7 @@ def _convert_all(
     scores: dict[str, Path], folders: Sequence[Path], targets: Sequence[str], output_dir: Path,
     check: bool, reporter: Reporter,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """For each tune its input and outputs, or the `error` that kept it from being converted."""
+    """Return for each tune its input and outputs, or the `error` that prevented them."""
 
     from picogen_core.errors import reason
     from picogen_core.runtime.processes import thread_pool
@@ -151,7 +151,7 @@ class _Tune(NamedTuple):
 
     name:  of its outputs.
     score: ABC, or MusicXML as bytes.
-    exact: ABC that was made of kern or MIDI, so there is nothing to repair in it.
+    exact: made from kern or MIDI, so it needs no repair.
     """
 
     name: str
@@ -162,9 +162,9 @@ class _Tune(NamedTuple):
 
 
 def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
-    """The tunes under names that no other has, on file systems without capital letters either.
+    """Return the tunes under unique names, also on file systems that ignore case.
 
-    Where pages are drawn, `x-2` is the second page of `x`, so no other tune is called that.
+    Where pages are drawn, `x-2` is the second page of `x`, so no other tune has that name.
     """
     wanted = Counter(tune.name.casefold() for tune in tunes)
     taken: set[str] = set()
@@ -179,14 +179,14 @@ def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
             free = name.casefold() not in taken and name.casefold() not in wanted
         taken.add(name.casefold())
         if name != tune.name:
-            told = f"written as {name}: {tune.name} is the name of another score or of a page"
-            tune = tune._replace(name=name, remarks=(*tune.remarks, told))
+            remark = f"written as {name}: {tune.name} is the name of another score or of a page"
+            tune = tune._replace(name=name, remarks=(*tune.remarks, remark))
         named.append(tune)
     return named
 
 
 def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
-    """The scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
+    """Return the scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
     from picogen_core.score.file import read_file, read_scores
 
     found = read_scores(read_file(path, within))
@@ -222,7 +222,7 @@ def _convert_one(
             if Path(os.path.realpath(output)) in inputs:
                 raise BadInput(f"{output} would be written over itself. Choose another folder.")
             write_atomic(output, data)
-    except Exception as error:  # whatever a reader or a converter raises costs this tune alone
+    except Exception as error:  # a fault of a reader or converter costs this tune alone
         return {"input": str(tune.path), "name": tune.name, "error": reason(error)}
     return {
         "input": str(tune.path),

@@ -1,4 +1,4 @@
-"""`picogen data`: music to patches."""
+"""`picogen data`: music to patches. `picogen data info`: the contents of prepared data."""
 
 from __future__ import annotations
 
@@ -13,49 +13,71 @@ from picogen_core.plugins.options import MAX_SEED
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
 
+PIECES = "Pieces and their split"
+
 
 def data(
     sources: Annotated[
         list[str],
         typer.Argument(
             help="ABC, MusicXML, **kern or MIDI files, folders of them, or music21:oneills|ryans|"
-            "airds|bach|quartets|beethoven|monteverdi|…; or: info DIR."
+            "airds|bach|quartets|beethoven|monteverdi|…"
         ),
     ],
-    output_dir: Annotated[Path | None, typer.Option(help="Where the data goes.")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="Where the data goes.")
+    ] = None,
     keys: Annotated[
         str,
-        typer.Option(help="original, all (NotaGen's 15), or how many: the original and others."),
+        typer.Option(
+            help="original, all (NotaGen's 15), or a number: the original and others.",
+            rich_help_panel=PIECES,
+        ),
     ] = "original",
     tags: Annotated[
         str | None,
         typer.Option(
             help="NotaGen's %Period, %Composer and %Instrumentation: a CSV or JSONL with the "
             "columns path (a file or a folder), period, composer, instrumentation; or: folders "
-            "(Period/Composer/Instrumentation/…)."
+            "(Period/Composer/Instrumentation/…).",
+            rich_help_panel=PIECES,
         ),
     ] = None,
     eval_ratio: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of pieces held out, by cluster.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=0.9,
+            help="Share of pieces held out, by cluster [0.1].",
+            show_default=False,
+            rich_help_panel=PIECES,
+        ),
     ] = 0.1,
     seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split and of drawn keys.")
+        int,
+        typer.Option(
+            min=0,
+            max=MAX_SEED,
+            help="Seed of the split and of drawn keys.",
+            rich_help_panel=PIECES,
+        ),
     ] = 0,
     jobs: Annotated[int, typer.Option(min=1, max=1024, help="Processes that work at once.")] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a preparation that was interrupted.")
+        bool, typer.Option("--resume", help="Continue an interrupted preparation.")
     ] = False,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An option of a source, such as abc.licence=CC0. Repeatable."),
+        typer.Option(
+            "--set",
+            help="An option of a source, such as abc.licence=CC0. Repeatable.",
+            rich_help_panel=PIECES,
+        ),
     ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Prepare music for training, or report what a prepared folder holds (data info DIR)."""
-    if sources[0] == "info" and output_dir is None:
-        _info(sources[1:], as_json)
-        return
+    """Prepare music for training. `picogen data info FOLDER` describes prepared data."""
     from picogen_core import BadInput, ConfigError
     from picogen_core.data.keys import check_keys
     from picogen_core.data.prepare import PARTS, prepare
@@ -66,7 +88,7 @@ def data(
     from picogen_cli.settings import read_sets
 
     if output_dir is None:
-        raise ConfigError("where should the data go? Add --output-dir DIR.")
+        raise ConfigError("the data needs a folder. Add --output-dir DIR.")
     check_keys(keys)
     names = [entry.spec.name for entry in registry().all("source")]
     options = read_sets(sets or [], names, "source")
@@ -86,22 +108,27 @@ def data(
     if as_json:
         print_json(report)
     else:
-        _tell(report, output_dir)
+        _print(report, output_dir, eval_ratio)
 
 
-def _tell(report: dict[str, Any], folder: Path) -> None:
+def _print(report: dict[str, Any], folder: Path, eval_ratio: float) -> None:
     rows = f", {report['rows']} with their keys" if report["rows"] > report["pieces"] else ""
     typer.echo(
         f"{report['pieces']} pieces{rows} in {report['clusters']} clusters ({report['splits']}), "
         f"{report['notes']} notes, {report['patches']} patches, in {folder}."
     )
+    if not report["splits"].get("eval"):
+        typer.echo(
+            f"held out: no piece (--eval-ratio {eval_ratio:g}), so training has nothing to measure "
+            "itself by. Give more pieces, raise --eval-ratio, or train with --eval-data FOLDER."
+        )
     if midi := report.get("midi"):
         typer.echo(
             f"MIDI is an approximation: of {midi['notes']} notes in {midi['files']} files "
             f"{midi['moved']} moved to the grid of 1/32 and its triplets, and {midi['lost']} were "
             "lost on others of their pitch."
         )
-    _tell_tags(report, folder)
+    _print_tags(report, folder)
     for reason, count in report["keys_left_out"].items():
         typer.echo(f"keys left out: {count} × {reason}")
     reasons = Counter(_kind(entry["reason"]) for entry in report["rejected"])
@@ -109,7 +136,7 @@ def _tell(report: dict[str, Any], folder: Path) -> None:
         typer.echo(f"left out: {count} × {reason} (each one in {folder / 'report.json'})")
 
 
-def _tell_tags(report: dict[str, Any], folder: Path) -> None:
+def _print_tags(report: dict[str, Any], folder: Path) -> None:
     for line in _tag_lines(report["tags"]):
         typer.echo(f"tags: {line}")
     each = f"(each one in {folder / 'report.json'})"
@@ -129,14 +156,15 @@ def _kind(reason: str) -> str:
     return "a copy of another tune" if reason.startswith("a copy of") else reason
 
 
-def _info(folders: list[str], as_json: bool) -> None:
-    from picogen_core import ConfigError
+def info(
+    folder: Annotated[Path, typer.Argument(help="A prepared folder, or its index.")],
+    as_json: Json = False,
+) -> None:
+    """Describe prepared data: pieces, splits, keys, lengths, tags."""
     from picogen_core.data.prepared.index import open_data
     from picogen_core.data.prepared.info import describe
 
-    if len(folders) != 1:
-        raise ConfigError("picogen data info takes one prepared folder or index.")
-    facts = describe(open_data(Path(folders[0])))
+    facts = describe(open_data(folder))
     if as_json:
         print_json(facts)
         return

@@ -15,7 +15,10 @@ from picogen_cli.reporter import make_reporter
 
 def demo(
     output_dir: Annotated[
-        Path | None, typer.Option(help="A new folder; left out, picogen-demo/ and the time.")
+        Path | None,
+        typer.Option(
+            "--output-dir", "-o", help="A new folder; left out, picogen-demo/ and the time."
+        ),
     ] = None,
     train_seconds: Annotated[
         float, typer.Option(min=1, max=1e9, help="Training time of each of the two fresh students.")

@@ -1,16 +1,16 @@
-"""`picogen eval`: a folder of scores in numbers."""
+"""`picogen eval`: measurements of a folder of scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from picogen_core.plugins.options import MAX_SEED
 from picogen_core.runtime.cache import cache_dir
 
-from picogen_cli.options import Json, print_json
+from picogen_cli.options import Json, comma_list, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from picogen_core.report.sections import PageRequest
     from picogen_core.runtime.progress import Reporter
 
+OUTPUT = "Results"
+
 
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Folder or file of ABC or MusicXML.")],
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Name of a metric; repeatable. Left out: all that can be measured."),
+        typer.Option(
+            help="Metrics, comma-separated or repeated; left out, all that can be measured."
+        ),
     ] = None,
     reference: Annotated[
         str | None,
@@ -33,10 +37,16 @@ def evaluate(
         ),
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option(help="A folder to show beside it, such as an older model's.")
+        Path | None,
+        typer.Option(help="Scores to compare with, such as an older model's, in a folder."),
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A run or checkpoint, for the metric likelihood.")
+        Path | None,
+        typer.Option(
+            "--weights-path",
+            "--checkpoint",
+            help="Run, checkpoint folder or shipped weights, for the metric likelihood.",
+        ),
     ] = None,
     sets: Annotated[
         list[str] | None,
@@ -46,40 +56,64 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="NAME=NUMBER: exit 1 if the value is worse. valid=90 fails below 90; where lower "
-            "is better, repairs=3 fails above 3. Repeatable."
+            "is better, repairs=3 fails above 3. Repeatable.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the bootstrap.")] = 0,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Processes to measure in; left out: one a core."),
+        typer.Option(min=1, max=1024, help="Processes; left out, one per core."),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Measure unchanged files again.")
     ] = False,
     report_file: Annotated[
         Path | None,
-        typer.Option("--report", help="Also write an HTML page: table, plots, scores that play."),
+        typer.Option(
+            "--report",
+            help="Also write an HTML page: table, plots, scores that play.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     report_pieces: Annotated[
         int,
         typer.Option(
-            min=0, max=1000, help="So many best, median and worst pieces each on the page."
+            min=0,
+            max=1000,
+            help="So many best, median and worst pieces each on the page.",
+            rich_help_panel=OUTPUT,
         ),
     ] = 2,
     report_size: Annotated[
         float,
         typer.Option(
-            min=0.1, max=1000, help="MB that the page may have; it shows fewer pieces then."
+            min=0.1,
+            max=1000,
+            help="Largest size of the page in MB; it shows fewer pieces to stay within.",
+            rich_help_panel=OUTPUT,
         ),
     ] = 20.0,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
+    form: Annotated[
+        Literal["md", "csv", "json"] | None,
+        typer.Option(
+            "--format",
+            help="Print md, csv or json; left out, a table for the terminal.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", hidden=True)] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Let --report replace a file that is no such page.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Let --report replace a file that is no such page.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure what a folder of scores is worth. No model is loaded, except by --checkpoint."""
+    """Measure a folder of scores. Only --weights-path loads a model."""
     from picogen_core import ConfigError
     from picogen_core.evaluation.scoring import ScoreRequest, score_folder
     from picogen_core.report.html import MADE_BY
@@ -89,11 +123,12 @@ def evaluate(
     from picogen_cli import score_table
     from picogen_cli.settings import read_sets
 
+    form = "json" if as_json else "csv" if as_csv else form
     if report_file is not None:
         if report_file.is_dir():
             raise ConfigError(f"--report {report_file} is a folder. Name a file, as report.html.")
         check_replaceable(report_file, force, MADE_BY.encode())
-    names = metric or _all_metrics(reference is not None, checkpoint is not None)
+    names = comma_list(metric) or _all_metrics(reference is not None, checkpoint is not None)
     request = ScoreRequest(
         metrics=names,
         options=read_sets(sets or [], names),
@@ -114,7 +149,7 @@ def evaluate(
                 "--metric": names,
                 "--reference": reference,
                 "--baseline": baseline,
-                "--checkpoint": checkpoint,
+                "--weights-path": checkpoint,
                 "--set": sets,
                 "--seed": seed,
                 "--report": report_file,
@@ -126,11 +161,13 @@ def evaluate(
             )
             reporter.message(_write_page(report_file, report, beside, page, reporter))
     failed = score_table.failures(report, limits)
-    if as_json:
+    if form == "json":
         data = report.as_json() | {"failed": failed}
         print_json(data if beside is None else data | {"baseline": beside.as_json()})
-    elif as_csv:
+    elif form == "csv":
         typer.echo(score_table.to_csv(report, beside), nl=False)
+    elif form == "md":
+        typer.echo(score_table.to_markdown(report, beside), nl=False)
     else:
         score_table.show(report, beside)
     for line in [*_remarks(report), *([] if beside is None else _remarks(beside, "baseline "))]:
@@ -143,7 +180,7 @@ def evaluate(
 
 
 def _command(folder: Path, given: Mapping[str, Any]) -> str:
-    """The command with every choice that was made, spelt out."""
+    """Return the command with all its choices."""
     import shlex
 
     words = ["picogen", "eval", str(folder)]
@@ -160,21 +197,23 @@ def _write_page(
     request: PageRequest,
     reporter: Reporter,
 ) -> str:
-    """Write the page; a line about it."""
+    """Write the page. Return a line about it."""
     from picogen_core.report.build import build_page
     from picogen_core.runtime.files import write_atomic
 
     page = build_page(report, request, baseline, reporter)
     write_atomic(file, page.html)
-    told = f"{file}: {page.cards} pieces, {len(page.html) / 1e6:.2f} MB."
+    line = f"{file}: {page.cards} pieces, {len(page.html) / 1e6:.2f} MB."
     if page.left_out:
-        told += f" {len(page.left_out)} more did not fit into {request.limit / 1e6:g} MB."
-    return told
+        line += f" {len(page.left_out)} more did not fit into {request.limit / 1e6:g} MB."
+    return line
 
 
 def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
-    """Every metric whose needs are met; a model is run only if one is given. What judges whether
-    the scores are sound comes first. A namesake of another metric runs only where it is named."""
+    """Return every metric whose needs are met, metrics of faults first.
+
+    A namesake of another metric runs only on request.
+    """
     from picogen_core.plugins.registry import registry
 
     given = {"reference": reference, "checkpoint": checkpoint}
@@ -184,7 +223,7 @@ def _all_metrics(reference: bool, checkpoint: bool) -> list[str]:
 
 
 def _open_once(reference: str | None) -> Any:
-    """A reference opened anew: its scores can be gone through once."""
+    """Open a reference, whose scores can be read once."""
     from picogen_core.evaluation.references import open_reference
 
     return None if reference is None else open_reference(reference)
@@ -197,7 +236,7 @@ def _cores() -> int:
 
 
 def _remarks(report: ScoreReport, of: str = "") -> list[str]:
-    """What could not be used and why, one line each."""
+    """Return a line for everything that could not be used, with the reason."""
     lines = []
     for name, summary in report.metrics.items():
         first: dict[str, str] = {}

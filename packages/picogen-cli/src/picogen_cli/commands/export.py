@@ -26,14 +26,14 @@ def export(
             "hf, rwkv or mamba-ssm; which of these depends on the backbone."
         ),
     ],
-    output_dir: Annotated[Path, typer.Option(help="Where the files go.")],
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the files go.")],
     max_patches: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=1_048_576,
-            help="With --to onnx: the room of the first state in patches, prompt included; left "
-            "out, as many as the model was trained on.",
+            help="With --to onnx: capacity of the first state in patches, prompt included; left "
+            "out, the length in training.",
         ),
     ] = None,
     second: Annotated[
@@ -44,14 +44,12 @@ def export(
     ] = None,
     weights: Annotated[
         Literal["float", "int8"],
-        typer.Option(
-            help="With --to html: float, with as many bits as the page has room for, or int8."
-        ),
+        typer.Option(help="With --to html: float, with as many bits as fit the page, or int8."),
     ] = "float",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write the student as other programs read it, with a README that says how to open it."""
+    """Write the student in a format of other programs, with a README on how to open it."""
     from picogen_core.model.export_formats import HTML, ONNX, check_format
     from picogen_core.plugins.registry import registry
     from picogen_core.runtime.files import output_folder
@@ -108,12 +106,12 @@ def _write_page(
     if as_json:
         print_json({"to": "html", "output_dir": output_dir, "files": [FILE], **facts})
         return
-    told = "; ".join(f"{one['name']}, {_precision(one['bits'])}" for one in facts["students"])
-    typer.echo(f"{output_dir / FILE}: {facts['bytes'] / 1e6:.2f} MB ({told}).")
+    students = "; ".join(f"{one['name']}, {_precision(one['bits'])}" for one in facts["students"])
+    typer.echo(f"{output_dir / FILE}: {facts['bytes'] / 1e6:.2f} MB ({students}).")
 
 
 def _precision(bits: int) -> str:
-    """How exact the page's weights are."""
+    """Return the precision of the page's weights in words."""
     if bits == 8:
         return "weights of 8 bits"
     return "exact" if bits == 23 else f"weights rounded to {bits} of 23 bits of the mantissa"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from picogen_core.plugins.specs import KINDS
 
-from picogen_cli.options import Json, print_json
+from picogen_cli.options import Json, comma_list, print_json
 
 MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
@@ -29,22 +29,23 @@ def check(
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="A check that it fails by design. Repeatable."),
+        typer.Option(help="Checks that it fails by design, comma-separated or repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check one plugin against its contract, a line for each check. Exit 1 if one fails."""
+    """Check one plugin against its contract, one line per check. Exit 1 if one fails."""
     from picogen_core.plugins.registry import registry
     from picogen_core.testing.run import kind_suite, plugin_suite
 
     entry = registry().get(kind, name)
     suite = kind_suite(entry, _options(sets or []), d_model=width, which=which)
     suites = (plugin_suite(entry), suite)
-    _check_allowed(allow or [], [c.__name__ for one in suites for c in one.checks])
+    allowed = comma_list(allow)
+    _check_allowed(allowed, [c.__name__ for one in suites for c in one.checks])
     rows: list[dict[str, Any]] = []
     for one in suites:
         for outcome in one.outcomes():
-            row = asdict(outcome) | {"allowed": outcome.check in (allow or [])}
+            row = asdict(outcome) | {"allowed": outcome.check in allowed}
             rows.append(row)
             if not as_json:
                 typer.echo(_line(row))
@@ -54,8 +55,8 @@ def check(
         print_json({**about, "version": entry.version, "checks": rows, "failed": failed})
     else:
         counts = Counter(row["verdict"] for row in rows)
-        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in MARKS if counts[verdict])
-        typer.echo(f"{entry.where}: {told}.")
+        verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in MARKS if counts[verdict])
+        typer.echo(f"{entry.where}: {verdicts}.")
     if failed:
         raise typer.Exit(1)
 

@@ -15,7 +15,8 @@ def new(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
     name: Annotated[str, typer.Argument(help="Its name: small letters, digits and -.")],
     output_dir: Annotated[
-        Path | None, typer.Option(help="The folder to write; left out, picogen-NAME.")
+        Path | None,
+        typer.Option("--output-dir", "-o", help="The folder to write; left out, picogen-NAME."),
     ] = None,
     as_json: Json = False,
 ) -> None:

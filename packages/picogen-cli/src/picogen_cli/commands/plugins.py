@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from picogen_cli.options import Json, print_json
+
 FACTS = {
     "unit",
     "better",
@@ -38,7 +40,7 @@ def plugins(
     check: Annotated[
         bool, typer.Option("--check", help="Read all options too; exit 1 if anything is wrong.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the installed plugins, or show the options of one."""
     known = registry()
@@ -54,7 +56,7 @@ def plugins(
     if check:
         shown["faults"] = faults
     if as_json:
-        typer.echo(json.dumps(shown, indent=2))
+        print_json(shown)
     elif "options" in shown:
         _print_one(shown, brought)
     else:
@@ -68,14 +70,14 @@ def plugins(
 def show(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
     name: Annotated[str, typer.Argument(help="Its name, or NAME@DISTRIBUTION.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show one plugin: its options, where it comes from, the weights it brings."""
     plugins(kind, name, False, as_json)
 
 
 def _about(known: Registry, entry: Entry[Any]) -> dict[str, Any]:
-    """Its origin, and all that its spec says in plain words."""
+    """Return its origin, and every plain value of its spec."""
     facts = {field.name: getattr(entry.spec, field.name) for field in fields(KINDS[entry.kind])}
     facts = {
         key: sorted(value) if isinstance(value, Mapping | Set) else value
@@ -111,7 +113,7 @@ def _weights(known: Registry, entries: list[Entry[Any]]) -> list[dict[str, str]]
 
 
 def _faults(known: Registry, entries: list[Entry[Any]]) -> list[str]:
-    """Plugins that failed, names claimed twice, and options that break the house's rules."""
+    """Return plugins that failed, names claimed twice, and options that are not closed."""
     faults = [*(str(failure) for failure in known.failures), *known.clashes()]
     for entry in entries:
         try:

@@ -52,7 +52,7 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
     generate` takes: median of `ROUNDS` pieces of up to `PATCHES` patches, the runs taking turns,
     after one to warm up. And the engines."""
     from picogen_core.generation.decoding.decode import Limits, write
-    from picogen_core.generation.decoding.piece import Start
+    from picogen_core.generation.decoding.piece import Piece
     from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
     from picogen_core.generation.request.options import SamplingOptions
     from picogen_core.generation.request.prompt import place_prompt
@@ -71,7 +71,7 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
     reporter.start("Latency", float((ROUNDS + 1) * len(runs)), "pieces")
     for turn in range(ROUNDS + 1):
         for number, engine in enumerate(engines):
-            start = Start(1, prompt, seed=turn)
+            start = Piece(1, prompt, seed=turn)
             begun = time.perf_counter()
             patches = len(list(write(engine, [start], sampling, Limits(most[number]))))
             spent = time.perf_counter() - begun
@@ -85,8 +85,8 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
 
 def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
     """A folder of so many pieces of the run, kept in the cache, so that they are written once."""
-    from picogen_core.generation.request.options import SamplingOptions
-    from picogen_core.generation.run import GenerateRequest, write_scores
+    from picogen_core.generation.request.options import GenerateRequest
+    from picogen_core.generation.run import write_scores
     from picogen_core.model.folder import digest
 
     folder = cache_dir() / "samples" / f"{digest(run.checkpoint)[:16]}-{count}-{seed}"
@@ -96,10 +96,7 @@ def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
         if folder.is_dir():
             return folder
         request = GenerateRequest(
-            weights_path=run.checkpoint,
-            count=count,
-            sampling=SamplingOptions.model_validate({}),
-            seed=seed,
+            weights_path=run.checkpoint, num_samples=count, seed=seed, device="cpu"
         )
         write_scores(request, aside, reporter)
         aside.rename(folder)

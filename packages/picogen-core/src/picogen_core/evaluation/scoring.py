@@ -203,7 +203,7 @@ def _check_needs(
                 f"metric {entry.name!r} compares with real music. Add --reference DIR."
             )
         if "checkpoint" in entry.spec.needs and request.checkpoint is None:
-            raise ConfigError(f"metric {entry.name!r} asks a model. Add --checkpoint RUN.")
+            raise ConfigError(f"metric {entry.name!r} needs a model. Add --weights-path RUN.")
 
 
 def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:

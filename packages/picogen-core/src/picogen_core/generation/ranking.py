@@ -1,20 +1,19 @@
-"""Which of several candidates is kept."""
+"""Rankings: which of several candidates is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.evaluation.references import Reference, open_reference
 from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, ScoreRequest, score_pieces
 from picogen_core.generation.output import Score
+from picogen_core.generation.request.options import REFERENCE, Rank
 from picogen_core.score.reading import ScoreText
 
-Rank = Literal["powerlaw", "nll", "valid", "repetition"]
-RANKS: tuple[Rank, ...] = ("nll", "powerlaw", "repetition", "valid")
-REFERENCE = "oneills"
+RANKS: tuple[Rank, ...] = get_args(Rank)
 _METRICS = {"powerlaw": "powerlaw", "repetition": "powerlaw", "valid": "validity"}
 
 
@@ -22,10 +21,9 @@ _METRICS = {"powerlaw": "powerlaw", "repetition": "powerlaw", "valid": "validity
 class Ranking:
     """How candidates are ordered.
 
-    nll:        nats a character of the model itself, at temperature 1 and without restrictions.
-    powerlaw:   how odd its spectrum, repetition and leaps are together: root mean square of
-                standard deviations from the mean of the reference.
-    repetition: how far its self-repetition is from the reference's.
+    nll:        nats per character of the model itself, at temperature 1 and without restrictions.
+    powerlaw:   root mean square z-score of spectrum, repetition and leaps against the reference.
+    repetition: distance of its self-repetition from the reference's.
     valid:      0 for a draft that converts, fits the schema and has equal bars, else 1.
     """
 
@@ -37,14 +35,14 @@ class Ranking:
             raise ConfigError(f"rank {self.rank!r}: no such ranking. Known: {', '.join(RANKS)}.")
 
     def check(self) -> None:
-        """Before hours of writing. Raises `PicogenError` if there is no such reference."""
+        """Raise `PicogenError` if there is no such reference, before hours of generation."""
         if self.rank in ("powerlaw", "repetition"):
             self._open()
 
     def values(self, scores: Sequence[Score]) -> list[float | None]:
-        """For each candidate its value, lower is better; None for one that cannot be judged."""
+        """Return a value per candidate, lower is better; None for one that cannot be judged."""
         if self.rank == "nll":
-            return [nats_a_character(score) for score in scores]
+            return [nats_per_character(score) for score in scores]
         texts = [
             ScoreText(str(i), score.abc, record=score.record)
             for i, score in enumerate(scores) if score.abc
@@ -74,15 +72,17 @@ class Ranking:
         return abs(float(own) - target.reference)
 
 
-def nats_a_character(score: Score) -> float | None:
-    """Of what the model wrote; None if it was not asked."""
+def nats_per_character(score: Score) -> float | None:
+    """Return the nats per character of a draft; None if they were not measured."""
     found = score.record.get("nll")
     return found["nats"] / found["characters"] if found else None
 
 
 def best(ranking: Ranking, scores: Sequence[Score]) -> Score:
-    """The candidate to keep, with what was said of all of them in its record. One that the model
-    closed goes before one that it did not; of equal ones the model's favourite goes first."""
+    """Return the candidate to keep, with the values of all candidates in its record.
+
+    A complete candidate goes before an incomplete one. Of equal ones the likeliest goes first.
+    """
     values = ranking.values(scores)
     order = sorted(range(len(scores)), key=lambda i: _key(scores[i], values[i]))
     kept = scores[order[0]]
@@ -93,7 +93,7 @@ def best(ranking: Ranking, scores: Sequence[Score]) -> Score:
         "all": [
             {
                 "value": values[i],
-                "nats_per_character": nats_a_character(score),
+                "nats_per_character": nats_per_character(score),
                 "complete": score.record["complete"],
                 "bars_written": score.record.get("bars_written"),
                 "error": score.reason,
@@ -105,7 +105,7 @@ def best(ranking: Ranking, scores: Sequence[Score]) -> Score:
 
 
 def _key(score: Score, value: float | None) -> tuple[bool, bool, bool, float, float]:
-    likely = nats_a_character(score)
+    likely = nats_per_character(score)
     return (
         not score.abc,
         not score.record["complete"],

@@ -1,23 +1,20 @@
-"""A checkpoint that pieces are asked of, one after the other or many at once."""
+"""A loaded checkpoint that generates pieces, one at a time or in batches."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 from picogen_core.abc.patches import decode, encode_prompt, strip_marks
-from picogen_core.errors import ConfigError
-from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, check_room, write
-from picogen_core.generation.decoding.piece import Draft, Start
+from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, Written, check_room, write
+from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines import Engine, kernels
 from picogen_core.generation.engines.choose import (
     FEW,
     Checkpoint,
     Choice,
-    Name,
     choose,
     open_engine,
 )
@@ -29,8 +26,14 @@ from picogen_core.generation.request.headers import (
     requesting,
     trained_headers,
 )
-from picogen_core.generation.request.job import Job, PieceRequest, wanted_length
-from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.job import Job, header_fields, place_request, wanted_length
+from picogen_core.generation.request.options import (
+    BEGINNING,
+    EngineName,
+    PieceRequest,
+    Rollovers,
+    SamplingOptions,
+)
 from picogen_core.generation.request.tags import doubts, trained_tags
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.folder import digest
@@ -38,35 +41,10 @@ from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.score.files.reader import FileReader
 
-Rolls = Literal["auto", "always", "never"]
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """So many drafts of each piece, of which the ranking's best is kept."""
-
-    count: int = 1
-    ranking: Ranking = field(default_factory=Ranking)
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ConfigError(f"candidates={self.count}: give 1 or more.")
-
-
-@dataclass(frozen=True)
-class Event:
-    """A piece, or one of its candidates, has more text, or is `over`; then there may be a score."""
-
-    job: Job
-    text: str
-    candidate: int = 0
-    over: bool = False
-    score: Score | None = None
-
 
 @dataclass(frozen=True)
 class _Opened:
-    """An engine, and how many patches a slot of it holds. `stopgap`: until kernels are ready."""
+    """An engine whose slots hold `places` patches. A `stopgap` serves until kernels are ready."""
 
     choice: Choice
     engine: Engine
@@ -75,84 +53,86 @@ class _Opened:
 
 
 class Session:
-    """The checkpoint, and the engine, which opens when something is to be written.
+    """A checkpoint and its engine, which opens with the first piece.
 
     Raises:
-        PicogenError: the checkpoint is none, or is damaged.
+        PicogenError: there is no checkpoint, or it is damaged.
     """
 
     def __init__(
-        self, path: Path | str, *, engine: Name = "auto", device: str = "auto",
-        rollover: Rolls = "auto", reporter: Reporter | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        path: Path | str,
+        *,
+        engine: EngineName = "auto",
+        device: str = "auto",
+        rollover: Rollovers = "auto",
+        reporter: Reporter | None = None,
+    ) -> None:
         self.path, self.reporter = path, reporter or Quiet()
         self.checkpoint = Checkpoint(path, self.reporter)
         self.config = self.checkpoint.config
         self.sha256 = digest(path)
-        self._ask = engine, device
-        self._rollover: Rolls = rollover
+        self._requested = engine, device
+        self._rollover: Rollovers = rollover
         self._tags = trained_tags(self.checkpoint.folder)
         self._headers = trained_headers(self.checkpoint.folder)
         self._choices = field_choices(self._headers)
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._idle: list[_Opened] = []
 
     def prepare(
-        self, request: PieceRequest, number: int = 1, name: str = "",
-        candidates: Candidates | None = None, reader: FileReader | None = None,
-    ) -> Job:  # fmt: skip
-        """A piece made ready. Doubts about its tags and header, and remarks on its score, are
-        told, each once.
+        self,
+        request: PieceRequest,
+        number: int = 1,
+        name: str = "",
+        reader: FileReader | None = None,
+    ) -> Job:
+        """Return the piece as a job. Doubts about its tags and header, and remarks on its score,
+        are reported, each once.
 
         Raises:
-            PicogenError: the prompt cannot be read, or does not fit what is asked for.
+            PicogenError: the prompt cannot be read, or does not fit the other options.
         """
-        prompt = request.placed(reader)
-        fields = request.fields()
+        prompt = place_request(request, reader)
+        fields = header_fields(request)
         for doubt in (
             *prompt.remarks,
             *doubts(prompt.text, self._tags),
             *header_doubts(prompt.text, fields, self._headers),
         ):
-            if doubt not in self._told:
-                self._told.add(doubt)
+            if doubt not in self._reported:
+                self._reported.add(doubt)
                 self.reporter.message(doubt)
         length = wanted_length(request, prompt, self.config.max_patches)
         limits, _ = lengths(self.config, length, self._rollover)
         check_room([row.tobytes() for row in encode_prompt(prompt.text).patches], limits)
-        settings: dict[str, Any] = {
-            "seed": request.seed,
-            "sampling": request.sampling.model_dump(),
-            "bars": request.bars,
-            "grammar": bool(request.grammar or request.bars is not None),
-            "max_length": limits.max_patches,
-            "rollover": limits.context,
-            "begins": prompt.text,
-            "model": self.sha256,
-        }
-        if fields:
-            settings["fields"] = fields
-        if candidates and candidates.count > 1:
-            ranking = candidates.ranking
-            settings["best_of"] = [candidates.count, ranking.rank, ranking.reference]
-        choices = requesting(self._choices, tuple(fields.items()))
-        return Job(name or f"{number:04d}", number, request, prompt, limits, settings, choices)
+        resolved = {"grammar": request.steered, "max_length": limits.max_patches}
+        return Job(
+            name or f"{number:04d}",
+            number,
+            request.model_copy(update=resolved),
+            prompt,
+            limits,
+            self.sha256,
+            requesting(self._choices, tuple(fields.items())),
+        )
 
     def write(
-        self, jobs: Sequence[Job], batch_size: int = 32, candidates: Candidates | None = None,
-        stop: Callable[[], bool] = bool,
-    ) -> Iterator[Event]:  # fmt: skip
-        """Every piece, many at once. When `stop` says so between two patches, the pieces that
-        were begun come as they stand, told to be interrupted, and no more.
+        self, jobs: Sequence[Job], batch_size: int = 32, stop: Callable[[], bool] = bool
+    ) -> Iterator[Written]:
+        """Yield each patch of every piece, many pieces at once, and its score at its end.
+
+        `stop` is called between two patches. Once it is true, the pieces that were begun end as
+        they are, marked as interrupted, and no other begins.
 
         Raises:
             ConfigError: a prompt leaves no room for a patch.
         """
-        candidates = candidates or Candidates()
         if not jobs:
             return
-        slots = min(batch_size, len(jobs) * candidates.count)
-        opened = self._engine(jobs, slots, len(jobs) * candidates.count)
+        drafts = sum(job.request.candidates for job in jobs)
+        slots = min(batch_size, drafts)
+        opened = self._engine(jobs, slots, drafts)
         facts = {
             "engine": opened.choice.engine,
             "batch": slots,
@@ -160,19 +140,20 @@ class Session:
         }
         begun = time.monotonic()
         try:
-            for sampling, group in _by_sampling(jobs):
-                for event in _write_group(opened.engine, sampling, group, candidates, stop):
-                    if event.score:
+            for places in _groups(jobs):
+                for one in _write_group(opened.engine, jobs, places, stop):
+                    if one.score:
                         passed = {"seconds": round(time.monotonic() - begun, 3)}
-                        event.score.record.update(facts | passed)
-                    yield event
+                        one.score.record.update(facts | passed)
+                    yield one
                 if stop():
                     return
         finally:
             self._idle.append(opened)
 
     def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> _Opened:
-        """An engine that nobody writes with: another thread may, or a stream not yet at its end."""
+        """Return an idle engine; engines in use by another thread or an unfinished stream are
+        skipped."""
         places = max(
             lengths(self.config, job.limits.max_patches, self._rollover)[1] for job in jobs
         )
@@ -181,12 +162,12 @@ class Session:
             fits = opened.engine.slots >= slots and opened.places >= places
             if fits and not (opened.stopgap and kernels.ready(self.config)):
                 return opened
-        choice = choose(self.config, *self._ask, pieces, self.reporter)
-        stopgap = self._ask[0] == "auto" and choice.engine == "numba" and pieces <= FEW
+        choice = choose(self.config, *self._requested, pieces, self.reporter)
+        stopgap = self._requested[0] == "auto" and choice.engine == "numba" and pieces <= FEW
         if stopgap := stopgap and not kernels.ready(self.config):
             self.reporter.message(
-                "The decoder is compiled for this machine in the background; torch writes until "
-                "then, more slowly. Only the first time."
+                "The decoder is being compiled for this machine in the background, only this "
+                "once. Until then torch generates, more slowly."
             )
             kernels.compile_behind(self.checkpoint.path, self.config)
             choice = Choice("torch", "cpu")
@@ -194,8 +175,8 @@ class Session:
         return _Opened(choice, engine, places, stopgap)
 
 
-def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[Limits, int]:
-    """How far a piece may go, and how many patches a slot has to hold for that."""
+def lengths(config: ModelConfig, max_length: int | None, rolls: Rollovers) -> tuple[Limits, int]:
+    """Return the limits of a piece, and how many patches a slot has to hold for them."""
     context = config.max_patches
     most = max_length or context
     recurrent = registry().get("backbone", config.backbone).spec.recurrent
@@ -207,79 +188,77 @@ def lengths(config: ModelConfig, max_length: int | None, rolls: Rolls) -> tuple[
 
 
 class Lines:
-    """Whole lines, without counters, of text that comes in pieces, from the prompt on."""
+    """Joins the patches of a piece into whole lines without counters, from the prompt on."""
 
     def __init__(self, job: Job) -> None:
         self._open = decode(encode_prompt(job.prompt.text).patches)
 
     def push(self, text: str) -> str:
-        """The lines that are whole with this text; "" if none is."""
+        """Return the lines that this text completes; "" if there is none."""
         lines, newline, self._open = (self._open + text).rpartition("\n")
         return strip_marks(lines + newline)
 
     def rest(self) -> str:
-        """What stands in a line that is not whole."""
+        """Return the text of the unfinished line."""
         return strip_marks(self._open)
 
 
-def _by_sampling(jobs: Sequence[Job]) -> list[tuple[SamplingOptions, list[Job]]]:
-    groups: dict[str, tuple[SamplingOptions, list[Job]]] = {}
-    for job in jobs:
-        sampling = job.request.sampling
-        groups.setdefault(sampling.model_dump_json(), (sampling, []))[1].append(job)
+def _groups(jobs: Sequence[Job]) -> list[list[int]]:
+    """Return the places of jobs that share their sampling, with candidates and without."""
+    groups: dict[tuple[SamplingOptions, bool], list[int]] = {}
+    for place, job in enumerate(jobs):
+        key = job.request.sampling, job.request.candidates > 1
+        groups.setdefault(key, []).append(place)
     return list(groups.values())
 
 
 def _write_group(
-    engine: Engine, sampling: SamplingOptions, jobs: Sequence[Job], candidates: Candidates,
-    stop: Callable[[], bool],
-) -> Iterator[Event]:  # fmt: skip
-    count = candidates.count
-    starts = (
-        Start(i * count + c, job.prompt.text, job.request.seed, job.guides,
-              (job.number, c) if c else (job.number,), job.limits.max_patches)
-        for i, job in enumerate(jobs) for c in range(count)
-    )  # fmt: skip
-    contexts = [job.limits.context for job in jobs if job.limits.context]
-    limits = Limits(max(job.limits.max_patches for job in jobs), max(contexts, default=None))
-    drafts: dict[int, dict[int, Draft]] = {}
-    written = write(engine, starts, sampling, limits, likelihood=count > 1, stop=stop)
-    for one in written:
-        i, c = divmod(one.number, count)
+    engine: Engine, jobs: Sequence[Job], places: Sequence[int], stop: Callable[[], bool]
+) -> Iterator[Written]:
+    request = jobs[places[0]].request
+    drafts = [(place, c) for place in places for c in range(jobs[place].request.candidates)]
+    pieces = (_piece(number, jobs[place], c) for number, (place, c) in enumerate(drafts))
+    contexts = [context for place in places if (context := jobs[place].limits.context)]
+    limits = Limits(
+        max(jobs[place].limits.max_patches for place in places), max(contexts, default=None)
+    )
+    finished: dict[int, dict[int, Draft]] = {}
+    several = request.candidates > 1
+    for one in write(engine, pieces, request.sampling, limits, likelihood=several, stop=stop):
+        place, c = drafts[one.number]
         score = None
         if one.draft:
-            found = drafts.setdefault(i, {})
+            found = finished.setdefault(place, {})
             found[c] = one.draft
-            if len(found) == count:
-                score = _score(jobs[i], drafts.pop(i), candidates)
-        yield Event(jobs[i], one.text, c, one.draft is not None, score)
-    for i, found in drafts.items():
-        yield Event(jobs[i], "", score=_score(jobs[i], found, candidates))
+            if len(found) == jobs[place].request.candidates:
+                score = _score(jobs[place], finished.pop(place))
+        yield one._replace(number=place, candidate=c, score=score)
+    for place, found in finished.items():
+        yield Written(place, "", score=_score(jobs[place], found))
 
 
-def _score(job: Job, drafts: dict[int, Draft], candidates: Candidates) -> Score:
-    """The piece, or the best of its candidates, with all that its JSON tells of the request."""
-    request, settings = job.request, dict(job.settings)
+def _piece(number: int, job: Job, candidate: int) -> Piece:
+    stream = (job.number, candidate) if candidate else (job.number,)
+    request, limits = job.request, job.limits
+    return Piece(number, job.prompt.text, request.seed, job.guides, stream, limits.max_patches)
+
+
+def _score(job: Job, drafts: dict[int, Draft]) -> Score:
+    """Return the piece, or the best of its candidates, with the request in its record."""
+    request, settings = job.request, job.settings
     settings["bars_asked"] = settings.pop("bars")
-    settings.pop("model")
-    settings.pop("best_of", None)
-    told = {
-        "prompt": request.prompt,
-        "prompt_file": request.prompt_file and str(request.prompt_file),
-        "continue": request.continued and str(request.continued),
-        "keep_bars": request.keep_bars,
-        "settings_sha256": job.digest,
-        "interrupted": any(draft.stopped == INTERRUPTED for draft in drafts.values())
-        or len(drafts) < candidates.count,
-    }
+    settings |= request.model_dump(mode="json", include={*BEGINNING}, by_alias=True)
+    settings["settings_sha256"] = job.digest
+    interrupted = any(draft.stopped == INTERRUPTED for draft in drafts.values())
+    settings["interrupted"] = interrupted or len(drafts) < request.candidates
     scores = []
     for _, draft in sorted(drafts.items()):
         own = {"seconds_of_piece": round(draft.seconds, 3)}
         numbered = replace(draft, number=job.number)
         title = None if job.name == f"{job.number:04d}" else job.name
-        scores.append(finish(numbered, job.prompt.titles, settings | told | own, title))
-    if candidates.count == 1:
+        scores.append(finish(numbered, job.prompt.titles, settings | own, title))
+    if request.candidates == 1:
         return scores[0]
-    # Whoever interrupts does not wait for the candidates to be measured.
-    ranking = Ranking("nll") if told["interrupted"] else candidates.ranking
-    return best(ranking, scores)
+    # After an interruption nobody waits for candidates to be measured.
+    rank = "nll" if settings["interrupted"] else request.rank
+    return best(Ranking(rank, request.reference), scores)

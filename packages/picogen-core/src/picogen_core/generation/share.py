@@ -1,43 +1,46 @@
-"""How far pieces are: the counter of a bar, `[r:i/n]`, tells how many are to follow."""
+"""Progress of pieces: the counter `[r:i/n]` of a bar says how many bars are to follow."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
-from picogen_core.generation.session import Event
+from picogen_core.generation.decoding.decode import Written
+from picogen_core.generation.request.job import Job
 
 _COUNTER = re.compile(r"\[r:(\d+)/(\d+)")
 
 
 class Progress:
-    """Of pieces that are written side by side, each with so many candidates."""
+    """The share of a batch that is done. Each candidate is a part of its piece."""
 
-    def __init__(self, candidates: int) -> None:
-        self._candidates = candidates
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._jobs = jobs
         self._began = time.monotonic()
         self._patches = 0
-        self._written: dict[tuple[str, int], int] = {}
-        self._shares: dict[tuple[str, int], float] = {}
+        self._written: dict[tuple[int, int], int] = {}
+        self._shares: dict[tuple[int, int], float] = {}
         self._done = 0.0
 
-    def add(self, event: Event) -> float:
-        """How many pieces are written, parts of them included."""
-        key = event.job.name, event.candidate
-        if event.text:
+    def add(self, one: Written) -> float:
+        """Return how many pieces are done, parts of them included."""
+        key = one.number, one.candidate
+        job = self._jobs[one.number]
+        if one.text:
             self._patches += 1
             self._written[key] = self._written.get(key, 0) + 1
         before = self._shares.get(key, 0.0)
-        counted = _COUNTER.match(event.text)
+        counted = _COUNTER.match(one.text)
         bars = int(counted[1]) / (int(counted[1]) + int(counted[2]) + 1) if counted else 0.0
-        length = self._written.get(key, 0) / event.job.limits.max_patches
-        share = 1.0 if event.over else max(before, bars, length)
+        length = self._written.get(key, 0) / job.limits.max_patches
+        share = 1.0 if one.draft else max(before, bars, length)
         self._shares[key] = share
-        self._done += (share - before) / self._candidates
+        self._done += (share - before) / job.request.candidates
         return self._done
 
-    def told(self, finished: int, total: int) -> dict[str, str]:
-        """The figures beside it."""
+    def figures(self, finished: int, total: int) -> dict[str, str]:
+        """Return the figures beside the bar."""
         rate = self._patches / max(time.monotonic() - self._began, 1e-9)
         return {
             "pieces": f"{finished} of {total}",

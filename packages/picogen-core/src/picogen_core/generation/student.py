@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterator
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
 from picogen_core.errors import BadInput, ConfigError, PicogenError
-from picogen_core.generation.engines.choose import Name
-from picogen_core.generation.output import Score
-from picogen_core.generation.ranking import REFERENCE, Rank, Ranking
-from picogen_core.generation.request.job import PieceRequest
-from picogen_core.generation.request.options import SamplingOptions
-from picogen_core.generation.session import Candidates, Lines, Session
+from picogen_core.generation.request.options import EngineName, PieceRequest
+from picogen_core.generation.session import Lines, Session
+from picogen_core.plugins.options import parse_options
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.score.convert import convert_text
 from picogen_core.score.helper import Converter
@@ -24,8 +23,10 @@ from picogen_core.score.helper import Converter
 
 @dataclass(frozen=True)
 class Music:
-    """A piece that was written. `abc` is a tune that every program reads, `record` what the JSON
-    beside a file says: seed, settings, checkpoint, timings, repairs. A notebook shows its score.
+    """A generated piece. A notebook shows its score.
+
+    abc:    a tune that every program reads.
+    record: the JSON beside a file: seed, settings, checkpoint, timings, repairs.
     """
 
     abc: str
@@ -37,15 +38,15 @@ class Music:
         return bool(self.record["complete"])
 
     def musicxml(self) -> str:
-        """MusicXML 4.0. Raises `ConversionError` if it cannot be converted."""
+        """Return MusicXML 4.0. Raises `ConversionError` if it cannot be converted."""
         return self._files[".musicxml"].decode()
 
     def midi(self) -> bytes:
-        """A standard MIDI file. Raises `ConversionError` if it cannot be converted."""
+        """Return a standard MIDI file. Raises `ConversionError` if it cannot be converted."""
         return self._files[".mid"]
 
     def svg(self) -> list[str]:
-        """Its pages. Raises `ConversionError` if it cannot be converted."""
+        """Return its pages. Raises `ConversionError` if it cannot be converted."""
         pages = {name: page for name, page in self._files.items() if name.endswith(".svg")}
         return [page.decode() for page in pages.values()]
 
@@ -55,11 +56,11 @@ class Music:
             return convert_text(self.abc, ("musicxml", "svg", "midi"), converter).files
 
     def _repr_html_(self) -> str:
-        """The score, if it can be engraved, above the text."""
+        """Return the score, if it can be engraved, above the text."""
         shown, note = [], "" if self.complete else f"<p>{html.escape(self.record['stopped'])}</p>"
         try:
             for page in self.svg():
-                data = base64.b64encode(page.encode()).decode()  # as a picture it runs no script
+                data = base64.b64encode(page.encode()).decode()  # a picture runs no script
                 shown.append(f'<img alt="score" src="data:image/svg+xml;base64,{data}">')
         except PicogenError as error:
             note += f"<p>{html.escape(str(error))}</p>"
@@ -67,10 +68,10 @@ class Music:
 
 
 class Student:
-    """A model that is loaded once and written with often."""
+    """A loaded model that generates pieces."""
 
     def __init__(self, path: Path | str, *, engine: str = "auto", device: str = "cpu") -> None:
-        known: tuple[Name, ...] = get_args(Name)
+        known: tuple[EngineName, ...] = get_args(EngineName)
         if engine not in known:
             raise ConfigError(
                 f"engine {engine!r}: no such engine.{did_you_mean(engine, known)} "
@@ -79,57 +80,69 @@ class Student:
         name = next(one for one in known if one == engine)
         self._session = Session(path, engine=name, device=device)
 
-    def generate(
-        self, prompt: str = "", *, seed: int = 0, bars: int | None = None,
-        meter: str | None = None, key: str | None = None, tempo: str | None = None,
-        grammar: bool | None = None, continued: Path | str | None = None,
-        keep_bars: int | None = None, max_length: int | None = None,
-        sampling: SamplingOptions | None = None, candidates: int = 1, rank: Rank = "nll",
-        reference: str = REFERENCE,
-    ) -> Music:  # fmt: skip
-        """One piece; the same seed and settings give the same piece, that of
+    def generate(self, prompt: str | PieceRequest = "", **options: Any) -> Music:
+        """Return one piece. Equal options give the same piece, that of
         `picogen generate --num-samples 1`.
 
-        continued: a score whose first `keep_bars` bars are kept, all if None.
-        bars:      in all; None leaves them to the model.
-        meter, key, tempo: such as 6/8, Dmin, 1/4=120.
+        `options` are the fields of `PieceRequest`: `seed=1, bars=16, meter="6/8"`, and so on. In
+        place of `prompt` a whole `PieceRequest` may be given.
 
         Raises:
-            PicogenError: the prompt does not fit, or nothing could be made of what was written.
+            PicogenError: an option or the prompt does not fit, or the draft cannot be repaired.
         """
-        request = PieceRequest(
-            prompt=prompt, seed=seed, bars=bars, meter=meter, key=key, tempo=tempo,
-            grammar=grammar, continued=None if continued is None else Path(continued),
-            keep_bars=keep_bars, max_length=max_length, sampling=sampling or SamplingOptions(),
-        )  # fmt: skip
-        best_of = Candidates(candidates, Ranking(rank, reference))
-        job = self._session.prepare(request, candidates=best_of)
-        score = next(e.score for e in self._session.write([job], candidates=best_of) if e.score)
-        return _music(score)
+        job = self._session.prepare(_request(prompt, options))
+        score = next(one.score for one in self._session.write([job]) if one.score)
+        if not score.abc:
+            raise BadInput(f"the draft cannot be repaired ({score.reason}). Try another seed.")
+        return Music(score.abc, score.record)
 
-    def stream(
-        self, prompt: str = "", *, seed: int = 0, bars: int | None = None,
-        meter: str | None = None, key: str | None = None, tempo: str | None = None,
-        grammar: bool | None = None, continued: Path | str | None = None,
-        keep_bars: int | None = None, max_length: int | None = None,
-        sampling: SamplingOptions | None = None,
-    ) -> Iterator[str]:  # fmt: skip
-        """The piece that `generate` gives, as the model writes it, before any repair: header
-        lines, then bar by bar, each a line of all voices."""
-        request = PieceRequest(
-            prompt=prompt, seed=seed, bars=bars, meter=meter, key=key, tempo=tempo,
-            grammar=grammar, continued=None if continued is None else Path(continued),
-            keep_bars=keep_bars, max_length=max_length, sampling=sampling or SamplingOptions(),
-        )  # fmt: skip
+    def stream(self, prompt: str | PieceRequest = "", **options: Any) -> Iterator[str]:
+        """Yield the piece of `generate` while it is generated, before any repair.
+
+        These are the header lines, then bar by bar, each a line of all voices. `options` are those
+        of `generate`, except `candidates`.
+
+        Raises:
+            PicogenError: an option or the prompt does not fit.
+        """
+        request = _request(prompt, options)
+        if request.candidates > 1:
+            raise ConfigError("candidates: a stream has one draft. Use generate, or leave it out.")
         job = self._session.prepare(request)
         lines = Lines(job)
-        for event in self._session.write([job]):
-            yield from lines.push(event.text).splitlines(keepends=True)
+        for one in self._session.write([job]):
+            yield from lines.push(one.text).splitlines(keepends=True)
         if rest := lines.rest():
             yield rest
 
 
-def _music(score: Score) -> Music:
-    if not score.abc:
-        raise BadInput(f"nothing could be made of the piece ({score.reason}). Try another seed.")
-    return Music(score.abc, score.record)
+def _request(prompt: str | PieceRequest, options: Mapping[str, Any]) -> PieceRequest:
+    """Return the request of a call. `sampling=SamplingOptions(…)` is the form of 0.1."""
+    given = dict(options)
+    sampling = given.pop("sampling", None)
+    if sampling is not None:
+        warnings.warn(
+            "sampling=SamplingOptions(…): give its options by name, such as temperature=0.9.",
+            FutureWarning,
+            stacklevel=3,
+        )
+        given = {**sampling.model_dump(), **given}
+    if isinstance(prompt, PieceRequest):
+        begun = {name: getattr(prompt, name) for name in PieceRequest.model_fields}
+        return parse_options(PieceRequest, {**begun, **given}, "generate")
+    return parse_options(PieceRequest, {"prompt": prompt, **given}, "generate")
+
+
+def _show_options(method: Callable[..., Any]) -> None:
+    """Give help() and notebooks the fields of `PieceRequest` in place of `**options`."""
+    first = list(inspect.signature(method).parameters.values())[:2]
+    named = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in PieceRequest.model_fields.items()
+        if name != "prompt"
+    ]
+    method.__signature__ = inspect.Signature([*first, *named])  # type: ignore[attr-defined]
+
+
+_show_options(Student.generate)
+_show_options(Student.stream)

@@ -71,6 +71,11 @@ def describe_options(cls: type[BaseModel]) -> list[OptionInfo]:
     return [_describe(name, info) for name, info in cls.model_fields.items()]
 
 
+def option_name(name: str, info: FieldInfo) -> str:
+    """Return the name by which users know a field: `continue` for the field `continued`."""
+    return info.serialization_alias or info.alias or name
+
+
 def option_faults(cls: type[BaseModel]) -> list[str]:
     """What keeps `cls` from being frozen, closed and described; empty if it is all three."""
     faults = []
@@ -112,12 +117,12 @@ def _first_fault(cls: type[BaseModel], error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        known = sorted(field.alias or name for name, field in cls.model_fields.items())
+        known = sorted(option_name(name, info) for name, info in cls.model_fields.items())
         listed = f" Options: {', '.join(known)}." if known else " It has no options."
         return f"there is no option {name!r}.{did_you_mean(name, known)}{listed}"
-    message = fault["msg"][0].lower() + fault["msg"][1:]
+    message = (fault["msg"][0].lower() + fault["msg"][1:]).removeprefix("value error, ")
     if not name:
-        return message.removeprefix("value error, ")
+        return message
     if fault["type"] == "missing":
         return f"it has no {name!r}."
     return f"{name}={_shown(fault['input'])}: {message}."

@@ -20,7 +20,9 @@ class TrainConfig(Options):
     `--set backbone.layers=4`, `--set loss.physics.weight=0.5`."""
 
     exp_name: str = Field(
-        "run", pattern=r"^[^/\\.][^/\\]*$", description="Name of the run folder, no path."
+        "run",
+        pattern=r"^[^/\\.][^/\\]*$",
+        description="Name of the run folder, no path; left out, made from the date.",
     )
     output_dir: Path = Field(Path("checkpoints"), description="Folder that holds the runs.")
     data: Path | None = Field(None, description="Prepared folder or JSONL index to train on.")

@@ -1,6 +1,6 @@
-"""The one loop that writes pieces, whatever engine computes.
+"""The loop that generates pieces with any engine.
 
-N slots being written  P = 16 characters a patch  V = 128 codes
+N slots in use  P = 16 characters per patch  V = 128 codes
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.guessing import Guesser
-from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Draft, Piece, Start
+from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Draft, Piece
 from picogen_core.generation.decoding.rollover import Rollover
 from picogen_core.generation.decoding.sampling import draw, surprise
 from picogen_core.generation.decoding.spelled import draw_spelled
@@ -23,6 +23,7 @@ from picogen_core.generation.engines import Engine, Spelling, Verifying
 from picogen_core.generation.request.options import SamplingOptions
 
 if TYPE_CHECKING:
+    from picogen_core.generation.output import Score
     from picogen_core.model.student import GenericStudent
 
 INTERRUPTED = "interrupted"
@@ -30,19 +31,30 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a piece may go: `max_patches` in all, prompt included. Whenever `context` patches
-    have been read, the piece rolls over; None lets the engine read on."""
+    """Lengths of a piece.
+
+    max_patches: prompt included.
+    context:     patches after which the piece rolls over; None lets the engine read on.
+    """
 
     max_patches: int
     context: int | None = None
 
 
 class Written(NamedTuple):
-    """A patch was written: its text, and the whole draft if it was the piece's last."""
+    """A new patch of a piece: its text.
+
+    number:    of the piece; from a session, the place of its job.
+    draft:     the whole draft, with the last patch.
+    candidate: which draft of the piece this is; a session sets it.
+    score:     the finished piece, with the last draft; a session sets it.
+    """
 
     number: int
     text: str
     draft: Draft | None = None
+    candidate: int = 0
+    score: Score | None = None
 
 
 @dataclass(slots=True)
@@ -53,21 +65,25 @@ class _Slot:
 
 
 def write(
-    engine: Engine, starts: Iterable[Start], sampling: SamplingOptions, limits: Limits, *,
-    likelihood: bool = False, stop: Callable[[], bool] = bool,
-) -> Iterator[Written]:  # fmt: skip
-    """Write every piece, as many at a time as the engine has slots; a slot that is free is filled
-    with the next one. Yields each patch as it is written; drafts come as they are finished.
+    engine: Engine,
+    pieces: Iterable[Piece],
+    sampling: SamplingOptions,
+    limits: Limits,
+    *,
+    likelihood: bool = False,
+    stop: Callable[[], bool] = bool,
+) -> Iterator[Written]:
+    """Yield each patch of every piece; a free slot of the engine takes the next piece.
 
-    Piece k draws from a stream of uniforms made of (seed, k) alone. A piece is complete when the
-    model closed it. Otherwise `stopped` says why: its length, output that is not finite, or that
-    `stop`, asked between patches, said so: then all pieces in the slots come as they stand, and
-    none is begun. With `likelihood` drafts have their `nll`.
+    Piece k draws from a stream of uniforms of (seed, k) alone. A piece is complete when the model
+    closed it. Otherwise `stopped` says why: its length, output that is not finite, or an
+    interruption. `stop` is called between patches. Once it is true, the pieces in the slots end as
+    they are and no other begins. With `likelihood` drafts have their `nll`.
 
     Raises:
         ConfigError: a prompt leaves no room for a patch.
     """
-    waiting = iter(starts)
+    waiting = iter(pieces)
     slots: dict[int, _Slot] = {}
     verifying, spelling = _kinds(engine)
     while True:
@@ -78,20 +94,19 @@ def write(
         if not slots:
             return
         numbers = sorted(slots)
-        pieces = [slots[n].piece for n in numbers]
-        if verifying and verifying.guesses >= len(pieces):
-            draw_verified(verifying, numbers, pieces, sampling, likelihood)
+        going = [slots[n].piece for n in numbers]
+        if verifying and verifying.guesses >= len(going):
+            draw_verified(verifying, numbers, going, sampling, likelihood)
         elif spelling:
-            draw_spelled(spelling, numbers, pieces, sampling, likelihood)
+            draw_spelled(spelling, numbers, going, sampling, likelihood)
         else:
-            draw_plain(engine, numbers, pieces, sampling, likelihood)
+            draw_plain(engine, numbers, going, sampling, likelihood)
         for number in numbers:
             piece = slots[number].piece
             most = piece.max_patches or limits.max_patches
             if not piece.over and len(piece.rows) >= most:
                 piece.stopped = f"it reached {most} patches"
-        going = [n for n in numbers if not slots[n].piece.over]
-        _read_on(engine, slots, going, limits)
+        _read_on(engine, slots, [n for n in numbers if not slots[n].piece.over], limits)
         for number in numbers:
             piece = slots[number].piece
             draft = piece.draft() if piece.over else None
@@ -101,7 +116,7 @@ def write(
 
 
 def _kinds(engine: Engine) -> tuple[Verifying | None, Spelling | None]:
-    """The engine as what it is besides; found out once per class."""
+    """Return the engine under each protocol that it meets; checked once per class."""
     kind = type(engine)
     if kind not in _KINDS:
         _KINDS[kind] = isinstance(engine, Verifying), isinstance(engine, Spelling)
@@ -119,20 +134,19 @@ def _break_off(slots: dict[int, _Slot]) -> Iterator[Written]:
 
 
 def _fill(
-    engine: Engine, waiting: Iterator[Start], slots: dict[int, _Slot], limits: Limits, masked: bool
+    engine: Engine, waiting: Iterator[Piece], slots: dict[int, _Slot], limits: Limits, masked: bool
 ) -> None:
-    """Begin the next pieces in free slots; prompts that are the same are read once."""
+    """Begin the next pieces in free slots; equal prompts are read once."""
     read: dict[bytes, int] = {}
     for number in range(engine.slots):
         if number in slots:
             continue
-        start = next(waiting, None)
-        if start is None:
+        piece = next(waiting, None)
+        if piece is None:
             return
-        guesser = Guesser(engine.grams) if isinstance(engine, Verifying) else None
-        piece = Piece(start, masked, guesser)
+        piece.begin(masked, Guesser(engine.grams) if isinstance(engine, Verifying) else None)
         rollover = Rollover(limits.context) if limits.context else None
-        own = Limits(start.max_patches or limits.max_patches, limits.context)
+        own = Limits(piece.max_patches or limits.max_patches, limits.context)
         kept = check_room(piece.rows, own)
         key = b"".join(kept)
         if key in read:
@@ -144,15 +158,14 @@ def _fill(
 
 
 def check_room(rows: list[bytes], limits: Limits) -> list[bytes]:
-    """The patches of a prompt that the model reads.
+    """Return the patches of a prompt that the model reads.
 
     Raises:
-        ConfigError: they leave no room for one more.
+        ConfigError: they leave no room for another.
     """
     if len(rows) >= limits.max_patches:
         raise ConfigError(
-            f"the prompt fills {len(rows)} patches of --max-length {limits.max_patches}. Ask for "
-            "more."
+            f"the prompt fills {len(rows)} patches of --max-length {limits.max_patches}. Give more."
         )
     if not limits.context or len(rows) < limits.context:
         return rows
@@ -165,7 +178,7 @@ def check_room(rows: list[bytes], limits: Limits) -> list[bytes]:
 
 
 def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: Limits) -> None:
-    """Let the engine read what was just written; who is at the end of the context rolls over."""
+    """Let the engine read the newest patches; a piece at the end of the context rolls over."""
     stepping = []
     rolling: dict[int, list[bytes]] = {}
     for number in going:
@@ -187,10 +200,13 @@ def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: 
 
 
 def draw_plain(
-    engine: Engine, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
+    engine: Engine,
+    slots: list[int],
+    pieces: list[Piece],
+    sampling: SamplingOptions,
     likelihood: bool,
-) -> None:  # fmt: skip
-    """One patch for every piece: characters until each has ended its patch."""
+) -> None:
+    """Draw one patch for every piece: characters until each has ended its patch."""
     uniforms = np.stack([piece.uniforms() for piece in pieces])
     rows = np.arange(len(pieces))
     numbers = np.array(slots, np.int64)
@@ -220,10 +236,15 @@ def _array(rows: list[bytes]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 def generate(
-    model: GenericStudent, prompt: str, *, seed: int, numbers: Sequence[int], max_patches: int,
+    model: GenericStudent,
+    prompt: str,
+    *,
+    seed: int,
+    numbers: Sequence[int],
+    max_patches: int,
     sampling: SamplingOptions,
-) -> list[Draft]:  # fmt: skip
-    """Continue `prompt` once for each number, all in one batch of the torch engine.
+) -> list[Draft]:
+    """Return a continuation of `prompt` for each number, all in one batch of the torch engine.
 
     Raises:
         ConfigError: the prompt fills `max_patches`, or the backbone has fewer positions.
@@ -231,7 +252,7 @@ def generate(
     from picogen_core.generation.engines.torch import TorchEngine
 
     engine = TorchEngine(model, len(numbers), max_patches)
-    starts = [Start(number, prompt, seed) for number in numbers]
-    written = write(engine, starts, sampling, Limits(max_patches))
+    pieces = [Piece(number, prompt, seed) for number in numbers]
+    written = write(engine, pieces, sampling, Limits(max_patches))
     drafts = {done.number: done.draft for done in written if done.draft}
     return [drafts[number] for number in numbers]

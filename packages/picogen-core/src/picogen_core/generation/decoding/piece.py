@@ -1,6 +1,6 @@
-"""One piece while it is written: its patches, what is forced, and what guides allow.
+"""One piece while it is generated: its patches, forced characters, and guides.
 
-P = 16 characters a patch  V = 128 codes
+P = 16 characters per patch  V = 128 codes
 """
 
 from __future__ import annotations
@@ -34,48 +34,36 @@ from picogen_core.generation.decoding.sampling import NOT_FINITE
 
 COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
 
-# Wherever it is in a piece: padding stands only behind EOS, no patch is empty, and BOS only
-# begins the patch that closes a piece.
+# Everywhere in a piece, padding stands only behind EOS, no patch is empty, and BOS only begins
+# the patch that closes a piece.
 CODEC = np.full((PATCH_SIZE, VOCABULARY), FREELY, np.uint8)
 CODEC[:, PAD] = CODEC[0, EOS] = CODEC[1:, BOS] = NEVER
 ANYTHING = np.full_like(CODEC, FREELY)
 
 
 class Guide(Protocol):
-    """Says what may come next in one piece, and is told all that came, from the prompt on."""
+    """A constraint on one piece, which reads all characters from the prompt on."""
 
     def limit(self, place: int) -> int | bytes | None:
-        """For character `place` of a patch: the one code there may be, V bytes that say of each
-        code how freely it may come (`charsets.NEVER`, `FREELY`, `RARELY`), or None for any code.
-        What leaves nothing is not obeyed."""
+        """Return what character `place` of a patch may be: the one possible code, None for any
+        code, or V bytes, one per code (`charsets.NEVER`, `FREELY`, `RARELY`).
+
+        A limit that leaves no code is ignored.
+        """
 
     def take(self, code: int) -> None:
-        """This character came: text, or EOS or BOS, but no padding."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """A piece to be written: `prompt` as `place_prompt` made it.
-
-    Its uniforms are of (seed, *stream), of (seed, number) without a stream; `max_patches`, prompt
-    included, are the run's if it has none of its own.
-    """
-
-    number: int
-    prompt: str = ""
-    seed: int = 0
-    guides: Callable[[], Sequence[Guide]] = tuple
-    stream: tuple[int, ...] = ()
-    max_patches: int | None = None
+        """Read the next character: text, or EOS or BOS, but no padding."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What was written. `text` has the counters `[r:i/n]` in it.
+    """A finished piece as the model generated it. `text` includes the counters `[r:i/n]`.
 
-    `patches` counts the prompt's too; `codes` [S, P] are those written after it. `stopped` says
-    why a piece is not complete. `nll` are the nats that the model as it is, at temperature 1 and
-    without restrictions, needs for the `characters` that it was asked for; None if nobody asked.
+    patches:    patches of the piece, those of the prompt included.
+    stopped:    why the piece is not complete.
+    codes:      [S, P], generated after the prompt.
+    nll:        nats of the `characters` that the model drew, at temperature 1 and without
+                restrictions; None if likelihood was not requested.
     """
 
     number: int
@@ -90,44 +78,64 @@ class Draft:
 
 
 class Piece:
-    """A draft in the making. `rows` are all its patches so far, each 16 codes."""
+    """A piece to generate, and its draft so far. `rows` are all its patches, each 16 codes.
 
-    def __init__(self, start: Start, masked: bool = True, guesser: Guesser | None = None) -> None:
-        begun = encode_prompt(start.prompt)
-        self.number = start.number
-        self.rows: list[bytes] = [row.tobytes() for row in begun.patches]
-        self._texts = [decode(begun.patches)]  # and of each patch since
+    number:      names the piece in what `write` yields.
+    prompt:      as `place_prompt` returns it.
+    stream:      its uniforms come from (seed, *stream), without a stream from (seed, number).
+    guides:      called when the piece begins.
+    max_patches: prompt included; None takes the limit of the run.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        prompt: str = "",
+        seed: int = 0,
+        guides: Callable[[], Sequence[Guide]] = tuple,
+        stream: tuple[int, ...] = (),
+        max_patches: int | None = None,
+    ) -> None:
+        self.number, self.prompt, self.max_patches = number, prompt, max_patches
+        self._make_guides, self._seeds = guides, [seed, *(stream or [number])]
+        self.rows: list[bytes] = []
+
+    def begin(self, masked: bool = True, guesser: Guesser | None = None) -> Piece:
+        """Read the prompt, and forget what was generated before."""
+        begun = encode_prompt(self.prompt)
         self.complete, self.stopped = False, ""
-        self.max_patches = start.max_patches
         self.nll: float | None = None
         self.characters = 0
+        self.rows = [row.tobytes() for row in begun.patches]
+        self._texts = [decode(begun.patches)]  # and of each patch since
         self._started = time.monotonic()
         self._begun, self._masked = len(self.rows), masked
         self._forced = list(begun.tail.encode("ascii"))
         if begun.tail.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
             self._forced.append(EOS)
-        self._in_body = COUNTER.decode() in start.prompt
-        self._random = np.random.default_rng([start.seed, *(start.stream or [start.number])])
+        self._in_body = COUNTER.decode() in self.prompt
+        self._random = np.random.default_rng(self._seeds)
         self._patch = bytearray()
-        self._guides, self._guesser = list(start.guides()), guesser
+        self._guides, self._guesser = list(self._make_guides()), guesser
         self._walker = _only_walker(self._guides) if masked and not guesser else None
         for row in self.rows:
-            self._tell(row[: row.find(EOS) + 1] if EOS in row else row)
+            self._pass_on(row[: row.find(EOS) + 1] if EOS in row else row)
+        return self
 
     @property
     def over(self) -> bool:
         return self.complete or bool(self.stopped)
 
     def uniforms(self) -> NDArray[np.float64]:
-        """[P] for the next patch: as many for every patch, wherever it ends."""
+        """Return [P] for the next patch: the same number for every patch, wherever it ends."""
         return self._random.random(PATCH_SIZE)
 
     def guess(self, most: int) -> bytes:
-        """At most `most` characters that may come next in this patch, but for its end."""
+        """Return at most `most` characters that may come next in this patch, without its end."""
         return self._guesser.guess(most) if self._guesser else b""
 
     def limit(self, allowed: NDArray[np.uint8]) -> None:
-        """Narrow what the codec allows at this place, [V]."""
+        """Narrow in place what the codec allows here, [V]."""
         place = len(self._patch)
         if self._forced:
             return _only(allowed, self._forced.pop(0))
@@ -143,7 +151,7 @@ class Piece:
         return None
 
     def put(self, code: int) -> bool:
-        """One character more, as it was drawn. Whether the patch, or the piece, ends with it."""
+        """Append a drawn character. Return whether it ends the patch or the piece."""
         if code == NOT_FINITE:
             self.stopped = (
                 f"the model's output is not finite at patch {len(self.rows)}, "
@@ -152,7 +160,7 @@ class Piece:
             return True
         self._patch.append(code)
         self.characters += 1
-        self._tell((code,))
+        self._pass_on((code,))
         if self._masked:
             self.complete = code == BOS  # nothing but EOS may follow it
         else:
@@ -169,30 +177,30 @@ class Piece:
         self._texts.append(patch_text(patch))
         self._patch.clear()
 
-    # For a head that draws by itself, under the one automaton that guides the piece
+    # For a head that draws whole patches, under the one automaton that guides the piece.
 
     @property
     def opening(self) -> bool:
-        """Whether what follows a counter's `[r:` would be given."""
+        """Whether the characters after a counter's `[r:` would be forced."""
         return not self._in_body
 
     def stand(self) -> Node | None:
-        """Where the automaton stands; None where this piece has to draw the next character."""
+        """Return the automaton's node; None where this piece has to draw the next character."""
         given = self._forced or (self.opening and self._patch == COUNTER)
         return None if given or self._walker is None else self._walker.stand()
 
     def counted(self) -> bytes:
-        """The counter of the line."""
+        """Return the counter of the line."""
         assert self._walker is not None
         return self._walker.counted()
 
     def caller(self) -> Node | None:
-        """The node before the string or counter in which the automaton stands."""
+        """Return the node before the string or counter in which the automaton stands."""
         assert self._walker is not None
         return self._walker.caller
 
     def walked(self, codes: list[int], node: Node, caller: Node | None, ended: bool) -> bool:
-        """These characters came, and the automaton went on to `node`. Whether the patch ended."""
+        """Append characters that led the automaton to `node`. Return whether the patch ended."""
         assert self._walker is not None
         self._patch += bytes(codes)
         self.characters += len(codes)
@@ -203,7 +211,7 @@ class Piece:
         return ended
 
     def draft(self) -> Draft:
-        """As it stands; an unfinished patch is not part of it."""
+        """Return the draft so far, without an unfinished patch."""
         codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
         return Draft(
             self.number, "".join(self._texts), len(codes), self.complete, self.stopped,
@@ -211,10 +219,10 @@ class Piece:
         )  # fmt: skip
 
     def last_text(self) -> str:
-        """The text of the newest patch."""
+        """Return the text of the newest patch."""
         return self._texts[-1]
 
-    def _tell(self, codes: Iterable[int]) -> None:
+    def _pass_on(self, codes: Iterable[int]) -> None:
         for code in codes:
             for guide in self._guides:
                 guide.take(code)
@@ -223,7 +231,7 @@ class Piece:
 
 
 def _only_walker(guides: Sequence[Guide]) -> QuickConstraint | None:
-    """The one guide, if it is an automaton with a table."""
+    """Return the only guide if it is an automaton with a table."""
     found = [guide for guide in guides if isinstance(guide, QuickConstraint)]
     return found[0] if len(found) == len(guides) == 1 else None
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from picogen_core.errors import ConfigError
 from picogen_core.generation.engines import Engine
+from picogen_core.generation.request.options import EngineName
 from picogen_core.model.config import CONFIG, WEIGHTS, ModelConfig
 from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
 from picogen_core.model.hub import local_path
@@ -22,8 +23,6 @@ from picogen_core.runtime.progress import Reporter
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
-
-Name = Literal["auto", "torch", "numba"]
 
 FEW = 64  # pieces; with more it pays to import torch and to look for an accelerator
 
@@ -66,7 +65,7 @@ class Choice:
 
 
 def choose(
-    config: ModelConfig, engine: Name, device: str, pieces: int, reporter: Reporter
+    config: ModelConfig, engine: EngineName, device: str, pieces: int, reporter: Reporter
 ) -> Choice:
     """numba wherever it can: on a CPU it was measured ahead of torch for one piece and for many.
 

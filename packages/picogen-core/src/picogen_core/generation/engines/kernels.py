@@ -54,7 +54,7 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
 
 def compile_now(path: Path | str) -> None:
     """Compile by writing: a free piece, and one under the grammar."""
-    from picogen_core.generation.request.job import PieceRequest
+    from picogen_core.generation.request.options import PieceRequest
     from picogen_core.generation.session import Session
 
     session = Session(path, engine="numba", device="cpu")

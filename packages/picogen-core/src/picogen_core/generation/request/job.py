@@ -1,99 +1,43 @@
-"""A request for one piece, and the same made ready: placed, checked, with its digest."""
+"""A piece ready to be generated: its prompt placed, its options checked, its digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from picogen_core.abc.grammar import QuickConstraint, least_patches
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
-from picogen_core.abc.grammar.line import MAX_TOTAL
 from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.piece import Guide
 from picogen_core.generation.request.headers import requested_fields
 from picogen_core.generation.request.opening import read_opening, read_prompt
-from picogen_core.generation.request.options import SamplingOptions
+from picogen_core.generation.request.options import (
+    BEGINNING,
+    CHOICE,
+    HEADER,
+    SAMPLING,
+    PieceRequest,
+)
 from picogen_core.generation.request.prompt import PlacedPrompt, place_prompt
 from picogen_core.score.files.reader import FileReader
 
-FAIR = 16  # patches a bar that a piece of so many bars may take on the average
-CLOSING = 4  # patches beyond the least that a piece of so many bars has to have left
-MOST_BARS = 10**MAX_TOTAL
-_LEAST = {"seed": 0, "bars": 1, "keep_bars": 0, "max_length": 2}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PieceRequest:
-    """What one piece shall be.
-
-    prompt:     header, or header and music; `prompt_file` holds one; `continued` is a score whose
-                first `keep_bars` bars are kept, all of them if None, of 0 the header.
-    meter, key, tempo: as their fields say it, such as 6/8, Dmin, 1/4=120; None leaves them to the
-                prompt and the model. A requested value does not change within the piece.
-    bars:       in all, those of the prompt included; None leaves them to the model.
-    grammar:    steer to sound bars; None: if there are `bars`.
-    max_length: most patches, prompt included. None: as many as the model was trained on, and for
-                `bars` enough.
-    """
-
-    prompt: str = ""
-    prompt_file: Path | None = None
-    continued: Path | None = None
-    keep_bars: int | None = None
-    meter: str | None = None
-    key: str | None = None
-    tempo: str | None = None
-    bars: int | None = None
-    grammar: bool | None = None
-    max_length: int | None = None
-    seed: int = 0
-    sampling: SamplingOptions = field(default_factory=SamplingOptions)
-
-    def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name}={value}: give {least} or more.")
-        if self.bars is not None and self.bars > MOST_BARS:
-            raise ConfigError(f"bars={self.bars}: counters have room for {MOST_BARS:,}.")
-
-    def placed(self, reader: FileReader | None = None) -> PlacedPrompt:
-        """The beginning of the piece, of a score by `reader` if there is one already.
-
-        Raises:
-            PicogenError: it cannot be read, or contradicts the other options.
-        """
-        if self.prompt and self.prompt_file:
-            raise ConfigError("--prompt and --prompt-file are two prompts. Give one.")
-        if self.keep_bars is not None and self.continued is None:
-            raise ConfigError("--keep-bars is of the score that --continue names. Add it.")
-        if self.bars is not None and self.grammar is False:
-            raise ConfigError("--bars takes the grammar. Leave --no-grammar out.")
-        prompt = read_prompt(self.prompt_file) if self.prompt_file else self.prompt
-        requested = self.fields()
-        if self.continued:
-            if requested:
-                raise ConfigError(
-                    "--meter, --key and --tempo are of a new piece, and --continue goes on from "
-                    "one that has its own. Leave them out."
-                )
-            return read_opening(self.continued, self.keep_bars, self.bars, prompt, reader)
-        return place_prompt(prompt, self.bars, requested)
-
-    def fields(self) -> dict[str, str]:
-        """Requested values by the letter of their field."""
-        return requested_fields(self.meter, self.key, self.tempo)
+FAIR = 16  # patches per bar that a piece of so many bars may take on average
+CLOSING = 4  # patches beyond the minimum that a piece of so many bars must have left
 
 
 @dataclass(frozen=True)
 class Job:
-    """A piece ready to be written. `name` is that of its files, `number` its place in the seed;
-    `settings` is what its text depends on, as its JSON tells it; `choices` what its header may say.
+    """A piece ready to be generated.
+
+    name:    of its files.
+    number:  its place in the seed.
+    request: with `grammar` and `max_length` resolved.
+    model:   sha256 of the checkpoint.
+    choices: what its header may contain.
     """
 
     name: str
@@ -101,34 +45,83 @@ class Job:
     request: PieceRequest
     prompt: PlacedPrompt
     limits: Limits
-    settings: dict[str, Any]
+    model: str
     choices: FieldChoices = EVERYTHING
 
     def numbered(self, number: int) -> Job:
-        """The same once more, with other draws."""
+        """Return the same job with other draws."""
         return replace(self, name=f"{number:04d}", number=number)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What the text of the piece depends on, as its JSON records it.
+
+        Options that are None are left out, so that a new option keeps the digests of older pieces.
+        """
+        request = self.request
+        elsewhere = {*BEGINNING, *HEADER, *CHOICE, *SAMPLING}
+        plain = request.model_dump(include={*PieceRequest.model_fields} - elsewhere)
+        settings = {name: value for name, value in plain.items() if value is not None}
+        settings |= {"bars": request.bars, "sampling": request.sampling.model_dump()}
+        settings |= {"rollover": self.limits.context, "begins": self.prompt.text}
+        fields = header_fields(request)
+        return settings | ({"fields": fields} if fields else {})
+
+    @property
     def digest(self) -> str:
-        """sha256 of the settings."""
-        text = json.dumps([self.number, self.settings, self.prompt.titles], sort_keys=True)
+        """sha256 of all that decides what is written: equal digests mean the same piece."""
+        settings = self.settings | {"model": self.model}
+        if self.request.candidates > 1:
+            settings["best_of"] = [getattr(self.request, name) for name in CHOICE]
+        text = json.dumps([self.number, settings, self.prompt.titles], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def guides(self) -> list[Guide]:
-        """What watches over the piece while it is written."""
+        """Return the constraints on the piece while it is generated."""
         request = self.request
-        steered = bool(request.grammar or request.bars is not None)
-        if not steered and not request.sampling.mask and not self.choices.requested:
+        if not request.steered and not request.mask and not self.choices.requested:
             return []
         return [
             QuickConstraint(
-                self.limits.max_patches, grammar=steered, bars=request.bars, choices=self.choices
+                self.limits.max_patches,
+                grammar=request.steered,
+                bars=request.bars,
+                choices=self.choices,
             )
         ]
 
 
+def place_request(request: PieceRequest, reader: FileReader | None = None) -> PlacedPrompt:
+    """Return the beginning of the piece. A `reader` that is open already reads the score.
+
+    Raises:
+        PicogenError: the beginning cannot be read, or contradicts the other options.
+    """
+    if request.prompt and request.prompt_file:
+        raise ConfigError("--prompt and --prompt-file are two prompts. Give one.")
+    if request.keep_bars is not None and request.continued is None:
+        raise ConfigError("--keep-bars counts bars of the score of --continue. Add --continue.")
+    if request.bars is not None and request.grammar is False:
+        raise ConfigError("--bars needs the grammar. Leave --no-grammar out.")
+    prompt = read_prompt(request.prompt_file) if request.prompt_file else request.prompt
+    fields = header_fields(request)
+    if request.continued:
+        if fields:
+            raise ConfigError(
+                "--meter, --key and --tempo belong to a new piece, and the score of --continue "
+                "has its own. Leave them out."
+            )
+        return read_opening(request.continued, request.keep_bars, request.bars, prompt, reader)
+    return place_prompt(prompt, request.bars, fields)
+
+
+def header_fields(request: PieceRequest) -> dict[str, str]:
+    """Return the requested header values by the letter of their field."""
+    return requested_fields(request.meter, request.key, request.tempo)
+
+
 def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> int:
-    """Most patches of a piece: those requested, or what fits a model trained on `context`.
+    """Return the most patches of a piece: as requested, or what a model trained on `context` has.
 
     Raises:
         ConfigError: the bars take more than `max_length`.
@@ -145,6 +138,6 @@ def wanted_length(request: PieceRequest, prompt: PlacedPrompt, context: int) -> 
     if least > request.max_length:
         raise ConfigError(
             f"--bars {request.bars} takes {least} patches at the very least, prompt included, and "
-            f"--max-length is {request.max_length}. Leave it out, or ask for more."
+            f"--max-length is {request.max_length}. Leave --max-length out, or give more."
         )
     return request.max_length
