@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.patches import split_body, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import split_body
 from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.piece import Draft
@@ -35,7 +36,7 @@ def finish(
     draft: Draft, titles: tuple[str, ...], settings: dict[str, Any], name: str | None = None
 ) -> Score:
     """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
-    raw = strip_marks(draft.text)
+    raw = strip_counters(draft.text)
     whole, stopped = draft.complete, draft.stopped
     if len(raw) > MAX_TEXT:
         raw, whole = raw[:MAX_TEXT], False

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from picogen_core.abc.patches import decode, encode_prompt, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import decode, encode_prompt
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, check_room, write
 from picogen_core.generation.decoding.piece import Draft, Start
@@ -215,11 +216,11 @@ class Lines:
     def push(self, text: str) -> str:
         """The lines that are whole with this text; "" if none is."""
         lines, newline, self._open = (self._open + text).rpartition("\n")
-        return strip_marks(lines + newline)
+        return strip_counters(lines + newline)
 
     def rest(self) -> str:
         """What stands in a line that is not whole."""
-        return strip_marks(self._open)
+        return strip_counters(self._open)
 
 
 def _by_sampling(jobs: Sequence[Job]) -> list[tuple[SamplingOptions, list[Job]]]:

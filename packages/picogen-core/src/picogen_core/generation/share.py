@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
 
+from picogen_core.abc.counters import parse_counter
 from picogen_core.generation.session import Event
-
-_COUNTER = re.compile(r"\[r:(\d+)/(\d+)")
 
 
 class Progress:
@@ -28,8 +26,8 @@ class Progress:
             self._patches += 1
             self._written[key] = self._written.get(key, 0) + 1
         before = self._shares.get(key, 0.0)
-        counted = _COUNTER.match(event.text)
-        bars = int(counted[1]) / (int(counted[1]) + int(counted[2]) + 1) if counted else 0.0
+        done, to_come = parse_counter(event.text) or (0, 0)
+        bars = done / (done + to_come + 1)
         length = self._written.get(key, 0) / event.job.limits.max_patches
         share = 1.0 if event.over else max(before, bars, length)
         self._shares[key] = share

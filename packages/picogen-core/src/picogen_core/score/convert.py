@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from picogen_core.abc.compare import Difference, Heard, differences
+from picogen_core.abc.counters import take_counters
 from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.reading.mend import mend, write_bars
 from picogen_core.abc.reading.notes import read_tune
 from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
 from picogen_core.abc.repair import MAX_TEXT, Repair, repair
 from picogen_core.abc.repair.align import pad_bars
-from picogen_core.abc.repair.lines import strip_training_marks
 from picogen_core.errors import BadInput
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError, refuse_long_rests
@@ -104,7 +104,7 @@ def is_marked(abc: str) -> bool:
     marks name voices and nothing of them."""
     if _PROPERTIES.search(abc):
         return False
-    marked = strip_training_marks(abc, [])
+    marked = take_counters(abc)[0]
     return is_interleaved(abc) or is_interleaved(marked) or names_one_voice(marked)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from picogen_core.abc.counters import BODY_STARTS
 from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.errors import BadInput
 from picogen_core.runtime.reading import Refused, read_bytes
@@ -25,7 +26,7 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
 MAX_BYTES = 32_000_000
 """Of a file, and of what an .mxl expands to."""
 
-_ABC_LINE = re.compile(r"^(?:K:|\[V:|\[r:)", re.M)
+_ABC_LINE = re.compile("|".join(f"^{re.escape(start)}" for start in ("K:", *BODY_STARTS)), re.M)
 _TEXT_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
