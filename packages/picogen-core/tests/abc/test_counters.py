@@ -6,13 +6,12 @@ from picogen_core.abc.counters import (
     BODY_CODES,
     BODY_STARTS,
     is_body_line,
-    line_starts,
     make_counter,
     parse_counter,
     strip_counters,
     take_counters,
 )
-from picogen_core.abc.patches import encode
+from picogen_core.abc.patches import encode, line_starts
 
 
 def test_a_counter_is_made_and_read():

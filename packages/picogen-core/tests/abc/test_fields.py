@@ -26,7 +26,7 @@ def test_names_of_modes(word, name):
 
 def test_signatures_of_the_nine_modes_on_d():
     sharps = {word: signature_place("D", "", word) for word in MODE_WORDS}
-    named = dict(dor=0, phr=-2, lyd=3, mix=1, loc=-3)
+    named = {"dor": 0, "phr": -2, "lyd": 3, "mix": 1, "loc": -3}
     assert sharps == {"maj": 2, "ion": 2, "min": -1, "aeo": -1, **named}
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picogen_core import BadInput
-from picogen_core.abc.counters import line_starts, strip_counters
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.interleave import interleave
-from picogen_core.abc.patches import decode
+from picogen_core.abc.patches import decode, line_starts
 from picogen_core.data.batches import (
     Batch,
     Sampling,

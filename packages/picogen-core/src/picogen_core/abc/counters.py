@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-from numpy.typing import NDArray
-
 START = "[r:"
 BODY_STARTS = (START, "[V:")
 """What a line of a body may begin with; no line of a header does."""
@@ -47,9 +44,3 @@ def take_counters(text: str) -> tuple[str, list[str]]:
 def is_body_line(line: str) -> bool:
     """Whether the line belongs to an interleaved body: it begins with a counter or a voice."""
     return line.startswith(BODY_STARTS)
-
-
-def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Indices of the patches [S, 16] that begin a body line: those that a counter begins."""
-    start = np.frombuffer(START.encode(), np.uint8)
-    return np.flatnonzero((patches[:, : len(start)] == start).all(1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.counters import BODY_STARTS, make_counter, strip_counters
+from picogen_core.abc.counters import BODY_STARTS, START, make_counter, strip_counters
 from picogen_core.errors import BadInput
 
 PATCH_SIZE = 16
@@ -91,6 +91,12 @@ def _lines(text: str) -> list[str]:
     *whole, rest = text.split("\n")
     lines = [line + "\n" for line in whole]
     return [*lines, rest] if rest else lines
+
+
+def line_starts(patches: Patches) -> NDArray[np.int64]:
+    """Indices of the patches [S, 16] that begin a body line: those that a counter begins."""
+    start = np.frombuffer(START.encode(), np.uint8)
+    return np.flatnonzero((patches[:, : len(start)] == start).all(1))
 
 
 def encode_prompt(text: str) -> Prompt:

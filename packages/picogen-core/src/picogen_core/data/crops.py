@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.counters import line_starts
-from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.abc.patches import PATCH_SIZE, line_starts
 from picogen_core.data.prepared.store import Dataset, Encoded
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picogen_core.abc.counters import FIRST, START, line_starts
-from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_prompt
+from picogen_core.abc.counters import FIRST, START
+from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_prompt, line_starts
 from picogen_core.data.batches import Batch, collate
 from picogen_core.data.prepared.store import Encoded, read_patches
 from picogen_core.generation.decoding.decode import Limits, write
