@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from picogen_core import BadInput, ConfigError
 from picogen_core.plugins.options import MAX_SEED
+from picogen_core.score.formats import BESIDE
 
 from picogen_cli.defaults import SHIPPED
 from picogen_cli.options import Device, Force, Json, one_of, print_json
@@ -106,7 +107,7 @@ def generate(
         bool, typer.Option("--stream", help="Print one piece bar by bar as it is written.")
     ] = False,
     to: Annotated[
-        str, typer.Option(help="Also write these, comma-separated: musicxml,svg,midi,png,wav.")
+        str, typer.Option(help=f"Also write these, comma-separated: {','.join(BESIDE)}.")
     ] = "",
     output_dir: Annotated[Path, typer.Option(help="Where the scores go.")] = Path("out"),
     batch_size: Annotated[int, typer.Option(min=1, max=65536, help="Pieces written at once.")] = 32,

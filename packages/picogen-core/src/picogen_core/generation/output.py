@@ -16,8 +16,7 @@ from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.piece import Draft
 from picogen_core.runtime.files import written_aside
 from picogen_core.runtime.reading import read_json
-
-MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
+from picogen_core.score.formats import BESIDE, FORMATS
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,10 @@ def write_score(folder: Path, score: Score) -> None:
 
 def _clear(folder: Path, name: str) -> None:
     """What was made of an older piece of this name. A page `name-2.svg` may be another's first."""
-    page = re.compile(rf"{re.escape(name)}-\d+\.(svg|png)")
-    old = [file for suffix in MADE if (file := folder / f"{name}{suffix}").exists()]
+    beside = [FORMATS[target] for target in BESIDE]
+    paged = "|".join(re.escape(made.writes) for made in beside if made.paged)
+    page = re.compile(rf"{re.escape(name)}-\d+(?:{paged})")
+    old = [file for made in beside if (file := folder / f"{name}{made.writes}").exists()]
     if old:
         pages = (
             file for file in folder.glob(f"{glob.escape(name)}-*") if page.fullmatch(file.name)

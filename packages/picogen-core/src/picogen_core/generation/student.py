@@ -19,6 +19,7 @@ from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.session import Candidates, Lines, Session
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.score.convert import convert_text
+from picogen_core.score.formats import FORMATS
 from picogen_core.score.helper import Converter
 
 
@@ -38,15 +39,17 @@ class Music:
 
     def musicxml(self) -> str:
         """MusicXML 4.0. Raises `ConversionError` if it cannot be converted."""
-        return self._files[".musicxml"].decode()
+        return self._files[FORMATS["musicxml"].writes].decode()
 
     def midi(self) -> bytes:
         """A standard MIDI file. Raises `ConversionError` if it cannot be converted."""
-        return self._files[".mid"]
+        return self._files[FORMATS["midi"].writes]
 
     def svg(self) -> list[str]:
         """Its pages. Raises `ConversionError` if it cannot be converted."""
-        pages = {name: page for name, page in self._files.items() if name.endswith(".svg")}
+        pages = {
+            name: page for name, page in self._files.items() if name.endswith(FORMATS["svg"].writes)
+        }
         return [page.decode() for page in pages.values()]
 
     @cached_property
