@@ -73,7 +73,10 @@ def main() -> int:
     try:
         set_up(tests=arguments[0] == "test")
     except subprocess.CalledProcessError as error:
-        print(f"The installer failed (exit {error.returncode}); its messages are above.", file=sys.stderr)
+        print(
+            f"The installer failed (exit {error.returncode}); its messages are above.",
+            file=sys.stderr,
+        )
         return 2
     if arguments[0] == "test":
         environment = {"OMP_NUM_THREADS": "1", **os.environ}

@@ -17,8 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from measure import in_turns
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.interleave import interleave
-from picogen_core.abc.patches import Patchilizer, strip_marks
+from picogen_core.abc.patches import Patchilizer
 from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.errors import BadInput
 
@@ -28,7 +29,7 @@ _SPLIT = re.compile("(" + "|".join(map(re.escape, _BARLINES)) + ")")
 
 def plain_encode(text: str) -> list[list[int]]:
     """`Patchilizer.encode`, written down step by step."""
-    lines = strip_marks(text).splitlines(keepends=True)
+    lines = strip_counters(text).splitlines(keepends=True)
     start = next((i for i, line in enumerate(lines) if line.startswith("[V:")), len(lines))
     patches = [[1] * 15 + [2]]
     for line in lines[:start]:

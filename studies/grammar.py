@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.grammar import Constraint, QuickConstraint
 from picogen_core.abc.interleaved.rests import complete_line, rest_symbols
-from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body, strip_marks
+from picogen_core.abc.patches import EOS, PATCH_SIZE, split_body
 from picogen_core.abc.pitch.keys import default_unit, meter_length, unit_length
 from picogen_core.abc.reading.notes import read_tune
 from picogen_core.data.prepared.store import read_dataset
@@ -52,7 +53,7 @@ BATCH = 50
 
 def undo_format(text: str) -> str:
     """Without counters and tags, with a rest for each voice that a line leaves out."""
-    header, body = split_body(strip_marks(text))
+    header, body = split_body(strip_counters(text))
     lines = [line for line in header.splitlines() if line[:1] != "%" or line[:2] == "%%"]
     fields = {line[0]: line[2:] for line in lines if line[1:2] == ":" and line[0] in "LM"}
     names = [line[2:].split()[0] for line in lines if line.startswith("V:") and line[2:].split()]

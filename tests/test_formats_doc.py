@@ -9,8 +9,9 @@ from picogen_cli.commands.convert import convert
 from picogen_core.abc.repair import MAX_TEXT, STEPS
 from picogen_core.abc.repair.lines import MAX_LINE, MAX_VOICES
 from picogen_core.score import limits
-from picogen_core.score.convert import MAX_TUNE_LINE, TARGETS
+from picogen_core.score.convert import MAX_TUNE_LINE
 from picogen_core.score.engrave import MAX_PAGES
+from picogen_core.score.formats import FORMATS, TARGETS
 from picogen_core.score.synth import MAX_SECONDS
 from typer import Typer
 from typer.testing import CliRunner
@@ -71,5 +72,17 @@ def test_the_limits_are_the_code_s(what, value):
     assert all(part in row.group(1) for part in value)
 
 
-def test_every_target_is_listed():
-    assert re.findall(r"^\| `([a-z]+)` \| `NAME", PAGE, re.M) == list(TARGETS)
+def test_every_format_to_write_is_listed_with_its_files_and_maker():
+    rows = re.findall(r"^\| `([a-z]+)` \| `NAME([^`]*)`(.*?) \| (.*) \|$", PAGE, re.M)
+    assert [name for name, *_ in rows] == list(TARGETS)
+    for name, end, more, made_by in rows:
+        made = FORMATS[name]
+        assert (end, made_by) == (made.end_of(1), made.made_by)
+        assert (f"`NAME{made.end_of(2)}`" in more) == made.paged
+
+
+def test_every_suffix_that_is_read_is_listed():
+    rows = re.findall(r"^\| ((?:`\.[a-z]+` ?)+)\| ", PAGE, re.M)
+    assert [re.findall(r"\.[a-z]+", row) for row in rows] == [
+        list(read.reads) for read in FORMATS.values() if read.reads
+    ]

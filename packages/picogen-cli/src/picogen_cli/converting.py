@@ -14,7 +14,8 @@ from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.processes import thread_pool
 from picogen_core.runtime.progress import Reporter
-from picogen_core.score.convert import TARGETS, convert_text
+from picogen_core.score.convert import convert_text
+from picogen_core.score.formats import TARGETS
 from picogen_core.score.helper import Converter
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import (
     decode,
     encode,
     encode_prompt,
     split_bars,
     split_body,
-    strip_marks,
 )
 from picogen_core.abc.reading.lexer import lex
 from picogen_core.abc.reading.notes import read_notes
@@ -88,14 +88,14 @@ def test_repair_refuses_or_ends_where_it_stays(text):
 @bounded
 @given(ascii_texts)
 def test_patches_lose_nothing(text):
-    assert strip_marks(decode(encode(text))) == strip_marks(text)
+    assert strip_counters(decode(encode(text))) == strip_counters(text)
 
 
 @bounded
 @given(ascii_texts)
 def test_patches_are_the_cuts_of_split_bars(text):
     """The one pattern that cuts a whole body cuts as the function does that is written out."""
-    header, body = split_body(strip_marks(text))
+    header, body = split_body(strip_counters(text))
     lines = re.findall(r"[^\n]*\n|[^\n]+", body)
     cuts = re.findall(r"[^\n]*\n|[^\n]+", header)
     for i, line in enumerate(lines):

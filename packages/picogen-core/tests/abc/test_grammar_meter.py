@@ -1,8 +1,9 @@
 """Under a plan of bars every bar keeps its meter, whatever a model would like to write."""
 
 import pytest
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.rests import complete_line, rest_symbols
-from picogen_core.abc.patches import split_body, strip_marks
+from picogen_core.abc.patches import split_body
 from picogen_core.abc.reading.notes import read_tune
 
 from .grammar_pieces import behind, characters, draw_blindly
@@ -20,7 +21,7 @@ def after(text, bars=8):
 
 def bars_of(text):
     """[[(length, meter)]] of every voice, with rests where a line leaves one out."""
-    header, body = split_body(strip_marks(text))
+    header, body = split_body(strip_counters(text))
     names = [line[2:].split()[0] for line in header.splitlines() if line.startswith("V:")]
     symbols = rest_symbols("", names)
     lines = [complete_line(line, symbols, 0) for line in body.splitlines()]

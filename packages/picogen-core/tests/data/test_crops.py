@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 from picogen_core.abc.interleaved.interleave import interleave
+from picogen_core.abc.patches import line_starts
 from picogen_core.data.batches import Sampling, train_steps
-from picogen_core.data.crops import fixed_crops, line_starts
+from picogen_core.data.crops import fixed_crops
 from picogen_core.data.prepared.store import Encoded, encode_piece, from_encoded
 from picogen_core.model.student import counted
 

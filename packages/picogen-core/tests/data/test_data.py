@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picogen_core import BadInput
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.interleave import interleave
-from picogen_core.abc.patches import decode, strip_marks
+from picogen_core.abc.patches import decode, line_starts
 from picogen_core.data.batches import (
     Batch,
     Sampling,
@@ -14,7 +15,7 @@ from picogen_core.data.batches import (
     train_steps,
 )
 from picogen_core.data.clusters import cluster, shingles, split_clusters
-from picogen_core.data.crops import crop, line_starts
+from picogen_core.data.crops import crop
 from picogen_core.data.prepare import prepare
 from picogen_core.data.prepared.index import open_data, shared_pieces
 from picogen_core.data.prepared.store import Dataset, encode_piece
@@ -43,7 +44,7 @@ def test_prepare_keeps_text_notes_and_provenance(prepared: Path):
     data = open_data(prepared)
     assert len(data) == 20
     assert data.rows[3]["provenance"] == "made up" and data.rows[3]["licence"] == "CC0"
-    assert strip_marks(decode(data[3].patches)) == interleave(tune(3))
+    assert strip_counters(decode(data[3].patches)) == interleave(tune(3))
     letters = data[3].patches.reshape(-1)[data[3].notes[:, 0]].tobytes().decode()
     assert letters == tune(3).split("K:C\n")[1].replace("|", "").replace("]", "").strip()
     assert data[3].notes[:3, 2].tolist() == [28 + SCALE.index(letter) for letter in letters[:3]]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from picogen_core import ConfigError
-from picogen_core.abc.patches import decode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import decode
 from picogen_core.abc.pitch.transpose import KEYS
 from picogen_core.data.corpora import corpus_files, read_corpus
 from picogen_core.data.parts import Settings, cut_parts, make_parts
@@ -54,7 +55,7 @@ def test_all_keys_share_cluster_and_split(tmp_path: Path):
         assert len({(row["cluster"], row["split"]) for row in versions}) == 1
         assert len({row["key"] for row in versions}) == 15
     assert prepared.report["splits"] == {"train": 8, "eval": 4}
-    text = strip_marks(decode(prepared.dataset[4].patches))
+    text = strip_counters(decode(prepared.dataset[4].patches))
     assert re.search(r"^K:(.*)$", text, re.M).group(1) == rows[4]["key"]
 
 

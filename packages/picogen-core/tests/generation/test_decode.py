@@ -75,9 +75,9 @@ def drafts(written: Sequence[Written]) -> dict[int, Draft]:
 
 
 def body(text: str) -> str:
-    from picogen_core.abc.patches import strip_marks
+    from picogen_core.abc.counters import strip_counters
 
-    return strip_marks(text)
+    return strip_counters(text)
 
 
 def test_slots_are_refilled_as_pieces_end():

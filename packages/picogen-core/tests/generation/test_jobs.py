@@ -12,7 +12,7 @@ import picogen_core.generation
 import pytest
 import torch
 from picogen_core import BadInput, ConfigError
-from picogen_core.abc.patches import strip_marks
+from picogen_core.abc.counters import strip_counters
 from picogen_core.generation.request.jobs import PieceRow, read_jobs, read_shard
 from picogen_core.generation.request.options import GenerateRequest, PieceRequest
 from picogen_core.generation.run import write_scores
@@ -255,7 +255,7 @@ def test_students_in_python(small_student: Path):
     assert piece.complete and piece.record["seed"] == 2 and piece.record["bars_written"] == 3
     assert piece.abc.startswith("X:1\nT:<b>Air</b>\n")
     text = "".join(student.stream("T:<b>Air</b>\nK:C\n", seed=2, bars=3))
-    assert text == strip_marks(piece.record["raw"])
+    assert text == strip_counters(piece.record["raw"])
     assert len(list(student.stream("K:C\n", seed=2, bars=3))) == 7  # four header lines, three bars
     assert piece.musicxml().count("<measure") == 3
     assert piece.midi()[:4] == b"MThd" and "<svg" in piece.svg()[0]

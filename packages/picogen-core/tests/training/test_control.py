@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import BadInput, ConfigError
-from picogen_core.abc.patches import encode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import encode
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.piece import Piece
 from picogen_core.generation.decoding.sampling import surprise
@@ -205,7 +206,7 @@ def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session:
     from picogen_core.model.checkpoint import load_model
 
     score = pieces(session, PieceRequest(seed=2, candidates=2), 1)[0]
-    patches = torch.from_numpy(encode(strip_marks(score.record["raw"])).astype(np.int64))
+    patches = torch.from_numpy(encode(strip_counters(score.record["raw"])).astype(np.int64))
     draft = next(
         one.draft
         for one in write(

@@ -10,16 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from picogen_core.abc.counters import take_counters
 from picogen_core.abc.interleaved.rests import VOICE_MARK
 from picogen_core.abc.reading.notes import read_tune
 from picogen_core.abc.reading.voices import Bar
 from picogen_core.abc.repair.align import complete_rests
 from picogen_core.abc.repair.draft import Draft, read_line
-from picogen_core.abc.repair.lines import (
-    drop_directives,
-    split_body,
-    strip_training_marks,
-)
+from picogen_core.abc.repair.lines import drop_directives, split_body
 from picogen_core.errors import BadInput, PicogenError
 from picogen_core.score.convert import as_interleaved
 from picogen_core.score.helper import Converter
@@ -89,7 +86,7 @@ def _whole(text: str) -> str:
 
     Lines that each hold many bars of one voice (`[V:1]…` or `V:1` before them) are interleaved.
     """
-    lines = drop_directives(strip_training_marks(text, []), []).split("\n")
+    lines = drop_directives(take_counters(text)[0], []).split("\n")
     if not any(len(VOICE_MARK.findall(line)) > 1 for line in lines):
         lines = [_VOICE_LINE.sub(r"V:\1\n", line) for line in lines]
     header, body = split_body(as_interleaved("\n".join(lines)))

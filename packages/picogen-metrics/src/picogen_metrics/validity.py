@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, zip_longest
 
+from picogen_core.abc.counters import parse_counter
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.reading.voices import Bar
 
 Bars = Mapping[str, Sequence[Bar]]
-_COUNTER = re.compile(r"^\[r:(\d{1,6})/(\d{1,6})\]", re.M)
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,9 @@ def announced_bars(text: str) -> tuple[int, int] | None:
 
     The first counter announces done + to come + 1 lines. None without a counter.
     """
-    body = split_body(text)[1]
-    first = _COUNTER.search(body)
-    if first is None:
-        return None
-    lines = sum(1 for line in body.splitlines() if "[V:" in line)
-    return lines, int(first.group(1)) + int(first.group(2)) + 1
+    body = split_body(text)[1].splitlines()
+    first = next(filter(None, map(parse_counter, body)), None)
+    return first and (sum("[V:" in line for line in body), sum(first) + 1)
 
 
 def repairs_by_kind(repairs: Iterable[object]) -> dict[str, int]:

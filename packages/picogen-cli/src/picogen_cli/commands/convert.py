@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from picogen_core.score.formats import FORMATS, TARGETS
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -29,7 +30,7 @@ def convert(
     ],
     output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the files go.")],
     to: Annotated[
-        str, typer.Option(help="Comma-separated: musicxml,abc,svg,midi,png,wav.")
+        str, typer.Option(help=f"Comma-separated: {','.join(TARGETS)}.")
     ] = "musicxml,svg,midi",
     check: Annotated[
         bool, typer.Option("--check", help="Fail what is not valid MusicXML 4.0 with equal bars.")
@@ -75,7 +76,7 @@ def find_scores(paths: Sequence[Path]) -> dict[str, Path]:
     """
     from picogen_core import BadInput
     from picogen_core.score.file import files_below, is_score
-    from picogen_core.score.reading import SUFFIXES
+    from picogen_core.score.formats import SUFFIXES
 
     scores: dict[str, Path] = {}
     for path in paths:
@@ -133,7 +134,7 @@ def _convert_all(
             tunes += _read(name, path, within)
         except Exception as error:
             outcomes.append({"input": str(path), "error": reason(error)})
-    tunes = name_apart(tunes, paged=bool({"svg", "png"} & set(targets)))
+    tunes = name_apart(tunes, paged=any(FORMATS[target].paged for target in targets))
     inputs = {Path(os.path.realpath(path)) for path in scores.values()}
     reporter.start("Converting", float(len(tunes)), "pieces")
     with Converter(workers) as converter, thread_pool(workers, converter) as pool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from picogen_core import BadInput, ConfigError
 from picogen_core.generation.request.options import BEGINNING, CHOICE, SAMPLING, GenerateRequest
+from picogen_core.score.formats import BESIDE
 
 from picogen_cli.fields import takes
 from picogen_cli.options import Json, print_json
@@ -42,7 +43,7 @@ def generate(
     to: Annotated[
         str,
         typer.Option(
-            help="Also write these, comma-separated: musicxml,svg,midi,png,wav.",
+            help=f"Also write these, comma-separated: {','.join(BESIDE)}.",
             rich_help_panel="Output",
         ),
     ] = "",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.counters import BODY_STARTS, START, make_counter, strip_counters
 from picogen_core.errors import BadInput
 
 PATCH_SIZE = 16
@@ -44,9 +45,8 @@ _ONLY_MARKS = re.compile(r"(?:\[[rV]:[^\]\n]*\])+")
 _HEADER_VOICE = re.compile(r"^V:\s*(\w+)", re.M)
 _BODY_VOICE = re.compile(r"\[V:(\w+)\]")
 _OUTSIDE = re.compile(r"[^\x03-\x7f]")
-_BODY_START = re.compile(r"^\[[Vr]:", re.M)
+_BODY_START = re.compile("|".join(f"^{re.escape(start)}" for start in BODY_STARTS), re.M)
 _EMPTY_LINE = re.compile(r"^[ \t]*\n", re.M)
-_MARK = re.compile(r"\[r:[^\]\n]*\]")
 _SPECIAL = bytes([PAD, BOS, EOS])
 
 
@@ -65,11 +65,6 @@ def split_body(text: str) -> tuple[str, str]:
     return (text[: start.start()], text[start.start() :]) if start else (text, "")
 
 
-def strip_marks(text: str) -> str:
-    """Without the training counters `[r:i/n]`."""
-    return _MARK.sub("", text) if "[r:" in text else text
-
-
 def drop_empty_lines(text: str) -> str:
     """Without empty lines, which would count as bars; NotaGen's codec drops them."""
     return _EMPTY_LINE.sub("", text)
@@ -82,10 +77,10 @@ def encode(text: str) -> Patches:
         BadInput: a character that the vocabulary has not, and where it stands.
     """
     check_characters(text)
-    header, body = split_body(strip_marks(text))
+    header, body = split_body(strip_counters(text))
     lines = _lines(body)
     last = len(lines) - 1
-    counted = "".join([f"[r:{i}/{last - i}]{line}" for i, line in enumerate(lines)])
+    counted = "".join([make_counter(i, last - i) + line for i, line in enumerate(lines)])
     cuts = _LINE.findall(header.encode("ascii")) + _CUT.findall(counted.encode("ascii"))
     rows = b"".join([cut + _CLOSE[len(cut) % PATCH_SIZE] for cut in cuts])
     return _rows(b"".join((BOS_PATCH, rows, EOS_PATCH)))
@@ -96,6 +91,12 @@ def _lines(text: str) -> list[str]:
     *whole, rest = text.split("\n")
     lines = [line + "\n" for line in whole]
     return [*lines, rest] if rest else lines
+
+
+def line_starts(patches: Patches) -> NDArray[np.int64]:
+    """Indices of the patches [S, 16] that begin a body line: those that a counter begins."""
+    start = np.frombuffer(START.encode(), np.uint8)
+    return np.flatnonzero((patches[:, : len(start)] == start).all(1))
 
 
 def encode_prompt(text: str) -> Prompt:

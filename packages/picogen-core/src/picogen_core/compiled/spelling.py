@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.counters import START
 from picogen_core.abc.grammar.nodes import EXIT, STEPS
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.draw_code import ENDED, GOES_ON, UNKNOWN
@@ -26,7 +27,7 @@ from picogen_core.plugins.protocols import CompiledHead
 
 COUNTER_ROOM = 24  # characters of a line's counter with its voice's beginning
 _STEPS, _EXIT = STEPS, EXIT
-_MARK = np.array(list(b"[r:"), np.uint8)
+_MARK = np.array(list(START.encode()), np.uint8)
 
 
 class Walk(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.score.formats import FORMATS
 
 _OLD_BOOK = "old book in the public domain; transcribers named in the files, no licence stated"
 _MUSIC21 = (
@@ -24,7 +25,9 @@ class Corpus:
     folders: tuple[str, ...]
     title: str
     licence: str = _MUSIC21
-    suffixes: tuple[str, ...] = (".mxl", ".xml", ".musicxml", ".krn", ".abc")
+    suffixes: tuple[str, ...] = tuple(
+        suffix for name in ("musicxml", "kern", "abc") for suffix in FORMATS[name].reads
+    )
 
 
 CORPORA = {

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.patches import PATCH_SIZE
+from picogen_core.abc.patches import PATCH_SIZE, line_starts
 from picogen_core.data.prepared.store import Dataset, Encoded
-
-
-def line_starts(patches: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Indices of the patches that begin a body line (those that start with `[r:`)."""
-    return np.flatnonzero((patches[:, :3] == np.frombuffer(b"[r:", np.uint8)).all(1))
 
 
 def take(piece: Encoded, header: int, first: int, end: int) -> Encoded:

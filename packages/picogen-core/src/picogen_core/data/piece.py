@@ -6,15 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from picogen_core.abc.compare import Heard, are_same
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.interleaved.reduce import leave_out_rests
 from picogen_core.abc.interleaved.rests import complete_lines
-from picogen_core.abc.patches import (
-    check_characters,
-    drop_empty_lines,
-    split_body,
-    strip_marks,
-)
+from picogen_core.abc.patches import check_characters, drop_empty_lines, split_body
 from picogen_core.abc.reading.mend import Mended, mend
 from picogen_core.abc.reading.notes import melody, read_notes, read_tune
 from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
@@ -140,7 +136,7 @@ def to_interleaved(abc: str) -> Mended:
 def _unmended(abc: str) -> str:
     """The same before its notes are compared."""
     if _is_ready(abc):
-        text = drop_empty_lines(strip_marks(abc))
+        text = drop_empty_lines(strip_counters(abc))
     else:
         text = leave_out_rests(interleave(_whole(abc)))
     check_characters(text)

@@ -14,7 +14,7 @@ from picogen_core.errors import BadInput, reason
 from picogen_core.plugins.options import Options
 from picogen_core.plugins.specs import SourceSpec
 from picogen_core.score import file as score_file
-from picogen_core.score.file import SUFFIXES, Kind
+from picogen_core.score.formats import FORMATS
 
 
 class FileOptions(Options):
@@ -67,7 +67,7 @@ def read_file(
         BadInput: as `score_file.read_file`.
     """
     data = score_file.read_file(file, within)
-    if score_file.kind_of(data) != "abc" and file.suffix.lower() not in SUFFIXES["abc"]:
+    if score_file.kind_of(data) != "abc" and file.suffix.lower() not in FORMATS["abc"].reads:
         return [SourcePiece(name, "", provenance, licence, file)]
     tunes = enumerate(split_tunes(score_file.decode(data)) or [score_file.decode(data)], 1)
     return [SourcePiece(f"{name}#{number}", tune, provenance, licence) for number, tune in tunes]
@@ -79,22 +79,17 @@ def _below(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 def source_specs() -> Iterator[SourceSpec]:
     """The sources of the core."""
-    summaries: dict[Kind, str] = {
-        "abc": "ABC files and folders of them, tune books included.",
-        "musicxml": "MusicXML files, compressed or not, and folders of them.",
-        "kern": "Humdrum **kern files and folders of them.",
-        "midi": "MIDI files and folders of them, on a grid of 1/32 and its triplets.",
-    }
-    for name, summary in summaries.items():
-        suffixes = SUFFIXES[name]
+    for name, read in FORMATS.items():
+        if not read.reads:
+            continue
         yield SourceSpec(
             name=name,
-            summary=summary,
+            summary=read.summary,
             config=lambda: FileOptions,
-            build=lambda options, suffixes=suffixes: (  # type: ignore[misc]
+            build=lambda options, suffixes=read.reads: (  # type: ignore[misc]
                 lambda which: read_path(which, suffixes, options)
             ),
-            suffixes=suffixes,
+            suffixes=read.reads,
         )
     yield SourceSpec(
         name="music21",

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.patches import decode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import decode
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.errors import BadInput
@@ -78,4 +79,4 @@ def dataset_scores(data: Dataset) -> Iterator[ScoreText]:
     """Prepared pieces as metrics see them; of a piece in several keys, its own."""
     for i, row in enumerate(data.rows):
         if row.get("original", True):
-            yield ScoreText(str(row["path"]), strip_marks(decode(data[i].patches)))
+            yield ScoreText(str(row["path"]), strip_counters(decode(data[i].patches)))

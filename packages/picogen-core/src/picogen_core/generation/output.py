@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from picogen_core.abc.patches import split_body, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import split_body
 from picogen_core.abc.repair import MAX_TEXT, repair
 from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.piece import Draft
 from picogen_core.runtime.files import written_aside
 from picogen_core.runtime.reading import read_json
-
-MADE = (".musicxml", ".svg", ".mid", ".png", ".wav")
+from picogen_core.score.formats import BESIDE, FORMATS
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def finish(
     draft: Draft, titles: tuple[str, ...], settings: dict[str, Any], name: str | None = None
 ) -> Score:
     """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
-    raw = strip_marks(draft.text)
+    raw = strip_counters(draft.text)
     whole, stopped = draft.complete, draft.stopped
     if len(raw) > MAX_TEXT:
         raw, whole = raw[:MAX_TEXT], False
@@ -96,8 +96,10 @@ def write_score(folder: Path, score: Score) -> None:
 
 def _clear(folder: Path, name: str) -> None:
     """What was made of an older piece of this name. A page `name-2.svg` may be another's first."""
-    page = re.compile(rf"{re.escape(name)}-\d+\.(svg|png)")
-    old = [file for suffix in MADE if (file := folder / f"{name}{suffix}").exists()]
+    beside = [FORMATS[target] for target in BESIDE]
+    paged = "|".join(re.escape(made.writes) for made in beside if made.paged)
+    page = re.compile(rf"{re.escape(name)}-\d+(?:{paged})")
+    old = [file for made in beside if (file := folder / f"{name}{made.writes}").exists()]
     if old:
         pages = (
             file for file in folder.glob(f"{glob.escape(name)}-*") if page.fullmatch(file.name)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from picogen_core.abc.patches import decode, encode_prompt, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import decode, encode_prompt
 from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, Written, check_room, write
 from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines import Engine, kernels
@@ -196,11 +197,11 @@ class Lines:
     def push(self, text: str) -> str:
         """Return the lines that this text completes; "" if there is none."""
         lines, newline, self._open = (self._open + text).rpartition("\n")
-        return strip_marks(lines + newline)
+        return strip_counters(lines + newline)
 
     def rest(self) -> str:
         """Return the text of the unfinished line."""
-        return strip_marks(self._open)
+        return strip_counters(self._open)
 
 
 def _groups(jobs: Sequence[Job]) -> list[list[int]]:

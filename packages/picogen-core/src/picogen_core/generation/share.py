@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 
+from picogen_core.abc.counters import parse_counter
 from picogen_core.generation.decoding.decode import Written
 from picogen_core.generation.request.job import Job
-
-_COUNTER = re.compile(r"\[r:(\d+)/(\d+)")
 
 
 class Progress:
@@ -31,8 +29,8 @@ class Progress:
             self._patches += 1
             self._written[key] = self._written.get(key, 0) + 1
         before = self._shares.get(key, 0.0)
-        counted = _COUNTER.match(one.text)
-        bars = int(counted[1]) / (int(counted[1]) + int(counted[2]) + 1) if counted else 0.0
+        done, to_come = parse_counter(one.text) or (0, 0)
+        bars = done / (done + to_come + 1)
         length = self._written.get(key, 0) / job.limits.max_patches
         share = 1.0 if one.draft else max(before, bars, length)
         self._shares[key] = share

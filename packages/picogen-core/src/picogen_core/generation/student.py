@@ -18,6 +18,7 @@ from picogen_core.generation.session import Lines, Session
 from picogen_core.plugins.options import parse_options
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.score.convert import convert_text
+from picogen_core.score.formats import FORMATS
 from picogen_core.score.helper import Converter
 
 
@@ -39,15 +40,16 @@ class Music:
 
     def musicxml(self) -> str:
         """Return MusicXML 4.0. Raises `ConversionError` if it cannot be converted."""
-        return self._files[".musicxml"].decode()
+        return self._files[FORMATS["musicxml"].writes].decode()
 
     def midi(self) -> bytes:
         """Return a standard MIDI file. Raises `ConversionError` if it cannot be converted."""
-        return self._files[".mid"]
+        return self._files[FORMATS["midi"].writes]
 
     def svg(self) -> list[str]:
         """Return its pages. Raises `ConversionError` if it cannot be converted."""
-        pages = {name: page for name, page in self._files.items() if name.endswith(".svg")}
+        svg = FORMATS["svg"].writes
+        pages = {name: page for name, page in self._files.items() if name.endswith(svg)}
         return [page.decode() for page in pages.values()]
 
     @cached_property

@@ -34,7 +34,7 @@ class Piece {
     this.masked = job.sampling.mask;
     this.forced = [...begun.tail].map((c) => c.charCodeAt(0));
     if (begun.tail.endsWith("\n")) this.forced.push(EOS);
-    this.inBody = job.prompt.includes("[r:");
+    this.inBody = job.prompt.includes(START);
     this.random = new Random([job.seed, ...job.stream]);
     this.patch = [];
     this.guide = this.guided(job);
@@ -55,9 +55,9 @@ class Piece {
   // How freely each code may come at this place, or the only one.
   limit() {
     if (this.forced.length) return this.forced.shift();
-    if (!this.inBody && this.patch.length === 3 && String.fromCharCode(...this.patch) === "[r:") {
-      this.forced = ["/".charCodeAt(0)];
-      return "0".charCodeAt(0);
+    if (!this.inBody && String.fromCharCode(...this.patch) === START) {
+      this.forced = [...FIRST].map((c) => c.charCodeAt(0));
+      return this.forced.shift();
     }
     const place = this.patch.length, allowed = new Uint8Array(CODES).fill(1);
     if (this.masked) {
@@ -87,7 +87,7 @@ class Piece {
     this.patch = [];
     this.rows.push(row);
     const text = patchText(row);
-    this.inBody = this.inBody || text.startsWith("[r:");
+    this.inBody = this.inBody || text.startsWith(START);
     this.text += text;
     return true;
   }
@@ -155,7 +155,7 @@ function prepare(request, student) {
 
 // The piece as a score that every program reads: counters out, titles on, repaired.
 function finish(piece, titles, number = 1) {
-  const raw = $py.strip_marks(piece.text);
+  const raw = $py.strip_counters(piece.text);
   const whole = piece.complete || raw.endsWith("\n");
   const repaired = $py.repair(whole ? raw : raw.slice(0, raw.lastIndexOf("\n") + 1));
   const lines = [...titles], [header, body] = $py.split_body(repaired.text);

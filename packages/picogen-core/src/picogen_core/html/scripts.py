@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib.resources import files
+
+from picogen_core.abc import counters, patches
 
 
 def read_script(name: str) -> str:
@@ -14,9 +17,10 @@ def read_script(name: str) -> str:
 @cache
 def translated() -> str:
     """The grammar, the prompts, the repairs and the reader of notes, from Python."""
+    from picogen_core.abc.counters import strip_counters
     from picogen_core.abc.grammar.constraint import Constraint
     from picogen_core.abc.grammar.fields import FieldChoices
-    from picogen_core.abc.patches import cut_prompt, split_body, strip_marks
+    from picogen_core.abc.patches import cut_prompt, split_body
     from picogen_core.abc.reading.notes import read_tune
     from picogen_core.abc.repair import repair
     from picogen_core.errors import BadInput
@@ -27,14 +31,23 @@ def translated() -> str:
     from picogen_core.html.translate import translate
 
     roots = (
-        Constraint, FieldChoices, read_tune, cut_prompt, split_body, strip_marks, repair, BadInput,
-        requested_fields, requesting, wanted_length, place_prompt, Rollover,
+        Constraint, FieldChoices, read_tune, cut_prompt, split_body, strip_counters, repair,
+        BadInput, requested_fields, requesting, wanted_length, place_prompt, Rollover,
     )  # fmt: skip
     return translate(roots, without=("state", "restore"))
+
+
+def _constants() -> str:
+    """What the scripts know of patches and counters, from Python."""
+    known = {
+        "PATCH": patches.PATCH_SIZE, "CODES": patches.VOCABULARY, "PAD": patches.PAD,
+        "BOS": patches.BOS, "EOS": patches.EOS, "START": counters.START, "FIRST": counters.FIRST,
+    }  # fmt: skip
+    return f"const {','.join(f'{name}={json.dumps(value)}' for name, value in known.items())};"
 
 
 def engine(parts: tuple[str, ...]) -> str:
     """All that writes music; `parts` are the sources of backbones and heads."""
     names = ("runtime.js", "random.js", "maths.js", "sample.js", "student.js", "piece.js")
-    own = [read_script(name) for name in names]
+    own = [_constants(), *map(read_script, names)]
     return "\n".join([*own, *dict.fromkeys(parts), translated()])

@@ -1,7 +1,5 @@
 // A student: its weights, and the engine that the decode loop asks.
 
-const PATCH = 16, CODES = 128, PAD = 0, BOS = 1, EOS = 2;
-
 class Engine {
   // tensors: name -> Float32Array; facts: backbone and head, each a class's name and its sizes.
   constructor(tensors, { backbone, head }) {

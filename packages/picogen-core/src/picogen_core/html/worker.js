@@ -54,7 +54,7 @@ function compose(id, request) {
         }
         piece = next.value;
       } while (performance.now() < end);
-      const whole = $py.strip_marks(piece.text.slice(0, piece.text.lastIndexOf("\n") + 1));
+      const whole = $py.strip_counters(piece.text.slice(0, piece.text.lastIndexOf("\n") + 1));
       if (whole.length > shown && whole.includes("[V:")) {
         shown = whole.length;
         postMessage({ kind: "music", id, music: readMusic(whole) });

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from picogen_core.abc.compare import Difference, Heard, differences
+from picogen_core.abc.counters import take_counters
 from picogen_core.abc.interleaved.interleave import interleave
 from picogen_core.abc.reading.mend import mend, write_bars
 from picogen_core.abc.reading.notes import read_tune
 from picogen_core.abc.reading.tune import is_interleaved, names_one_voice
 from picogen_core.abc.repair import MAX_TEXT, Repair, repair
 from picogen_core.abc.repair.align import pad_bars
-from picogen_core.abc.repair.lines import strip_training_marks
 from picogen_core.errors import BadInput
+from picogen_core.score.formats import FORMATS, TARGETS, engraving_of, refuse_unknown
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError, refuse_long_rests
 from picogen_core.score.validity import parse_parts, unequal_measures, validity_faults
@@ -25,7 +26,6 @@ from picogen_core.score.xml.file import parse_score
 from picogen_core.score.xml.notes import read_xml_score
 
 MAX_TUNE_LINE = 16 * 1024
-TARGETS = ("musicxml", "abc", "svg", "midi", "png", "wav")
 
 _PROPERTIES = re.compile(r"^\[V:[ \t]*[^\s\]]+[ \t]+[^\s\]]", re.M)
 
@@ -104,7 +104,7 @@ def is_marked(abc: str) -> bool:
     marks name voices and nothing of them."""
     if _PROPERTIES.search(abc):
         return False
-    marked = strip_training_marks(abc, [])
+    marked = take_counters(abc)[0]
     return is_interleaved(abc) or is_interleaved(marked) or names_one_voice(marked)
 
 
@@ -149,36 +149,36 @@ def engraved(xml: bytes, targets: Sequence[str], converter: Converter) -> dict[s
         BadInput: a target is unknown.
         ConversionError: verovio, or `parse_parts`, refuses it.
     """
-    unknown = [target for target in targets if target not in TARGETS]
-    if unknown:
-        raise BadInput(f"there is no format {unknown[0]!r}. Choose from {', '.join(TARGETS)}.")
+    refuse_unknown(targets)
     parse_parts(xml)
-    files = {".musicxml": xml} if "musicxml" in targets else {}
-    midi, pages = _engrave(xml, targets, converter)
-    for number, page in enumerate(pages, 1):
-        end = "" if number == 1 else f"-{number}"
-        if "svg" in targets:
-            files[f"{end}.svg"] = page
-        if "png" in targets:
-            files[f"{end}.png"] = converter.to_png(page)
-    if "midi" in targets:
-        files[".mid"] = midi
-    if "wav" in targets:
-        files[".wav"] = converter.to_wav(midi)
-    return files
+    parts = _engrave(xml, {engraving_of(target) for target in targets}, converter)
+    parts["musicxml"] = [xml]
+
+    def make(target: str) -> list[bytes]:
+        made = FORMATS[target]
+        if target not in parts:
+            parts[target] = [converter.write(target, part) for part in make(made.made_of)]
+        return parts[target]
+
+    return {
+        FORMATS[target].end_of(page): part
+        for target in TARGETS
+        if target in targets
+        for page, part in enumerate(make(target), 1)
+    }
 
 
-def _engrave(
-    xml: bytes, targets: Sequence[str], converter: Converter
-) -> tuple[bytes, Sequence[bytes]]:
-    """(MIDI, SVG pages) in one go, as far as the targets need them."""
-    drawn, played = {"svg", "png"} & set(targets), {"midi", "wav"} & set(targets)
-    if not drawn:
-        return (converter.to_midi(xml) if played else b""), []
-    if not played:
-        return b"", converter.to_svg(xml)
-    midi, *pages = converter.ask("midi+svg", xml.decode()).parts
-    return base64.b64decode(midi), [page.encode() for page in pages]
+def _engrave(xml: bytes, wanted: Set[str], converter: Converter) -> dict[str, list[bytes]]:
+    """MIDI and SVG pages, in one go if both are wanted."""
+    parts: dict[str, list[bytes]] = {}
+    if {"midi", "svg"} <= wanted:
+        midi, *pages = converter.ask("midi+svg", xml.decode()).parts
+        parts["midi"], parts["svg"] = [base64.b64decode(midi)], [page.encode() for page in pages]
+    elif "midi" in wanted:
+        parts["midi"] = [converter.to_midi(xml)]
+    elif "svg" in wanted:
+        parts["svg"] = converter.to_svg(xml)
+    return parts
 
 
 def as_interleaved(abc: str, source: Heard | None = None) -> str:

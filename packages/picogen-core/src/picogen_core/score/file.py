@@ -6,26 +6,16 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from picogen_core.abc.counters import BODY_STARTS
 from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.errors import BadInput
 from picogen_core.runtime.reading import Refused, read_bytes
 
-Kind = Literal["abc", "musicxml", "kern", "midi"]
-
-SUFFIXES: dict[Kind, tuple[str, ...]] = {
-    "abc": (".abc",),
-    "musicxml": (".musicxml", ".mxl", ".xml"),
-    "kern": (".krn",),
-    "midi": (".mid", ".midi"),
-}
-"""What is looked for in folders, in small letters; a file that is named may have any suffix."""
-
 MAX_BYTES = 32_000_000
 """Of a file, and of what an .mxl expands to."""
 
-_ABC_LINE = re.compile(r"^(?:K:|\[V:|\[r:)", re.M)
+_ABC_LINE = re.compile("|".join(f"^{re.escape(start)}" for start in ("K:", *BODY_STARTS)), re.M)
 _TEXT_MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"),
@@ -36,16 +26,16 @@ _TEXT_MARKS = (
 
 @dataclass(frozen=True)
 class Scores:
-    """A file's scores: the tunes of an ABC book, the bytes of a MusicXML file, or what kern and
-    MIDI are as ABC. `remarks` are what should be known of them."""
+    """A file's scores, of a format of `score.formats`: the tunes of an ABC book, the bytes of a
+    MusicXML file, or what kern and MIDI are as ABC. `remarks` are what should be known of them."""
 
-    kind: Kind
+    kind: str
     scores: tuple[str | bytes, ...]
     remarks: tuple[str, ...] = ()
 
 
-def kind_of(data: bytes) -> Kind | None:
-    """What the bytes are; None for no score."""
+def kind_of(data: bytes) -> str | None:
+    """The format of the bytes; None for no score."""
     if data[:4] == b"MThd" or (data[:4] == b"RIFF" and data[8:12] == b"RMID"):
         return "midi"
     if data[:2] == b"PK":

@@ -5,16 +5,12 @@ from __future__ import annotations
 import base64
 import queue
 from dataclasses import dataclass
-from typing import Literal
 
 from picogen_core.errors import PassingFault
 from picogen_core.runtime.closing import Closing
 from picogen_core.runtime.sandbox import Worker
+from picogen_core.score.formats import FORMATS
 from picogen_core.score.limits import MAX_TEXT, MAX_XML, ConversionError, limits_for
-
-# midi+svg: the MIDI first, then the pages; midi+lights+svg: between them, as JSON, when each note
-# of the pages sounds; png is of an SVG page, wav of a MIDI file in base64.
-Op = Literal["musicxml", "abc", "svg", "midi", "midi+svg", "midi+lights+svg", "png", "wav"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Helper(Worker):
     def __init__(self) -> None:
         super().__init__("picogen_core.score.worker")
 
-    def convert(self, op: Op, text: str) -> Answer:
+    def convert(self, op: str, text: str) -> Answer:
         """One conversion.
 
         Raises:
@@ -52,7 +48,7 @@ class Helper(Worker):
 
 
 class Converter(Closing):
-    """ABC to MusicXML, that to SVG and MIDI, SVG to PNG and MIDI to WAV, in worker processes.
+    """ABC to MusicXML, that to SVG and MIDI, and what writers make of those, in worker processes.
 
     Threads may share it; up to `workers` conversions run at once. Workers start when needed:
 
@@ -71,8 +67,12 @@ class Converter(Closing):
         for helper in self._all:
             helper.close()
 
-    def ask(self, op: Op, text: str) -> Answer:
+    def ask(self, op: str, text: str) -> Answer:
         """Any conversion, with the converter's warnings.
+
+        op:   a format, made of its `made_of` (in base64 where that is binary); or `midi+svg`: the
+              MIDI first, then the pages; or `midi+lights+svg`: between them, as JSON, when each
+              note of the pages sounds.
 
         Raises:
             ConversionError: the reason, in one line.
@@ -98,10 +98,8 @@ class Converter(Closing):
         """A standard MIDI file. Raises `ConversionError`."""
         return base64.b64decode(self.ask("midi", musicxml.decode()).parts[0])
 
-    def to_png(self, svg: bytes) -> bytes:
-        """A page as a picture. Raises `ConversionError`."""
-        return base64.b64decode(self.ask("png", svg.decode()).parts[0])
-
-    def to_wav(self, midi: bytes) -> bytes:
-        """A MIDI file as sound. Raises `ConversionError`."""
-        return base64.b64decode(self.ask("wav", base64.b64encode(midi).decode()).parts[0])
+    def write(self, target: str, part: bytes) -> bytes:
+        """A file, or one page of it, by the writer of that format. Raises `ConversionError`."""
+        binary = FORMATS[FORMATS[target].made_of].binary
+        text = base64.b64encode(part).decode() if binary else part.decode()
+        return base64.b64decode(self.ask(target, text).parts[0])

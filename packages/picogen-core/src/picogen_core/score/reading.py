@@ -15,11 +15,9 @@ from picogen_core.abc.reading.voices import Bar
 from picogen_core.errors import BadInput, PassingFault, reason
 from picogen_core.runtime.reading import read_json
 from picogen_core.score import file as score_file
+from picogen_core.score.formats import SUFFIXES
 from picogen_core.score.xml.file import unzip_mxl
 from picogen_core.score.xml.notes import read_xml_notes
-
-SUFFIXES = tuple(suffix for suffixes in score_file.SUFFIXES.values() for suffix in suffixes)
-"""What is looked for, and which wins where one score lies in several formats."""
 
 MAX_TUNE = 500_000
 """Characters of one tune: Beethoven's opus 132 has 145,000. A book may be longer."""

@@ -44,18 +44,6 @@ def count_bars(abc: str) -> int:
     return sum(len(cut_bars(list(lex(line[0][1])))[1]) for line in lines if line)
 
 
-def check_musicxml(xml: bytes) -> list[str]:
-    """What is wrong with a MusicXML file, in words; nothing for a sound one.
-
-    Sound: it parses, has parts and measures, all parts have equally many measures, and all voices
-    of a measure last equally long in all parts.
-    """
-    try:
-        return unequal_measures(parse_parts(xml))
-    except ConversionError as error:
-        return [str(error)]
-
-
 def parse_parts(xml: bytes) -> list[etree._Element]:
     """The parts of a score-partwise file; files that verovio could stumble over are refused.
 

@@ -1,6 +1,6 @@
 """`python -m picogen_core.score.worker`: answers conversions on stdin with results on stdout.
 
-One JSON object a line: `{"op": …, "text": …}`, the operations as in `helper.Op`, is answered by
+One JSON object a line: `{"op": …, "text": …}`, the operations as in `Converter.ask`, is answered by
 `{"ok": [part, …], "warnings": […]}` or `{"error": reason}`.
 """
 
@@ -14,7 +14,12 @@ from typing import Any
 
 from picogen_core.errors import PicogenError
 from picogen_core.runtime.sandbox import Reply, in_fork, serve
+from picogen_core.score.formats import FORMATS
 from picogen_core.score.limits import ConversionError, limits_for
+
+
+def _writer(op: str) -> str:
+    return FORMATS[op].writer if op in FORMATS else ""
 
 
 class Libraries:
@@ -33,8 +38,8 @@ class Libraries:
             from picogen_core.score.files.xml import load_xml2abc
 
             load_xml2abc()
-        elif op == "wav":
-            importlib.import_module("picogen_core.score.synth")
+        elif _writer(op):
+            importlib.import_module(_writer(op).partition(":")[0])
         elif op in ("svg", "midi", "midi+svg", "midi+lights+svg") and self._toolkit is None:
             from picogen_core.score.engrave import load_verovio
 
@@ -52,15 +57,12 @@ class Libraries:
 
             made = musicxml_to_abc(text.encode(), sounding=False)
             return {"ok": [made.abc], "warnings": list(made.remarks())}
-        if op == "png":
-            from picogen_core.score.raster import png_page
-
-            return {"ok": [base64.b64encode(png_page(text)).decode()], "warnings": []}
-        if op == "wav":
-            from picogen_core.score.synth import midi_to_wav
-
-            wav = midi_to_wav(base64.b64decode(text))
-            return {"ok": [base64.b64encode(wav).decode()], "warnings": []}
+        if _writer(op):
+            module, _, name = _writer(op).partition(":")
+            write = getattr(importlib.import_module(module), name)
+            binary = FORMATS[FORMATS[op].made_of].binary
+            made = write(base64.b64decode(text) if binary else text)
+            return {"ok": [base64.b64encode(made).decode()], "warnings": []}
         from picogen_core.score.engrave import engrave, midi_base64, note_lights, svg_pages
 
         engrave(self._toolkit, text)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from picogen_core.abc.counters import START
 from picogen_core.abc.patches import EOS, PAD, VOCABULARY
 from picogen_core.data.batches import eval_batches
 from picogen_core.data.crops import crop
@@ -48,7 +49,8 @@ class Likelihood:
 
 def music_characters(patches: Int[Tensor, "N P"]) -> Bool[Tensor, "N P"]:
     """Which characters are ABC: no counter `[r:i/n]`, no BOS, EOS or padding."""
-    marked = (patches[:, :3] == torch.tensor(list(b"[r:"), device=patches.device)).all(1)
+    start = torch.tensor(list(START.encode()), device=patches.device)
+    marked = (patches[:, : len(start)] == start).all(1)
     closing = patches == ord("]")
     closed = closing.cumsum(1)
     counter = marked[:, None] & ((closed == 0) | ((closed == 1) & closing))

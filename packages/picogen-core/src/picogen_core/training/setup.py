@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from picogen_core.abc.patches import decode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import decode
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.headers import count_headers
 from picogen_core.data.prepared.index import open_data, shared_pieces
@@ -125,7 +126,7 @@ def _prepare_samples(
         music = original_keys(train)
         music = music if len(music) else train
         chosen = range(0, len(music), -(-len(music) // FEEDBACK_PIECES))
-        texts = (strip_marks(decode(music[i].patches)) for i in chosen)
+        texts = (strip_counters(decode(music[i].patches)) for i in chosen)
         reporter.message(feedback.prepare(texts))
     if not config.on_policy:
         return None

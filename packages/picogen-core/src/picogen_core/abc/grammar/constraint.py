@@ -10,6 +10,7 @@ music has all the same: it may come where the model is sure of it.
 
 from __future__ import annotations
 
+from picogen_core.abc.counters import make_counter
 from picogen_core.abc.grammar.charsets import bits, freedom
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.line import CLOSED, FULL, INSIDE, TextGrammar
@@ -164,4 +165,4 @@ def least_patches(bars: int) -> int:
 
 def _least(lines: int) -> int:
     """Patches of the shortest line: its counter, a voice, a rest of three characters, its end."""
-    return -(-len(f"[r:{lines}/{lines}][V:10]z15|\n") // PATCH_SIZE)
+    return -(-len(f"{make_counter(lines, lines)}[V:10]z15|\n") // PATCH_SIZE)

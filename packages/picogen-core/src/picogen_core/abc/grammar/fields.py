@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from picogen_core.abc.fields import MODES, PITCHED_CLEFS
 from picogen_core.abc.grammar.lengths import Spellings, one_of
 from picogen_core.abc.repair.header import field_is_legal
 
@@ -21,8 +22,7 @@ _LINES = "8va( 8va) 8vb( 8vb) 15ma( 15ma) 15mb( 15mb) ped ped) ped-up ped( edito
 DECORATIONS = tuple(" ".join((_ORNAMENTS, _MARKS, _DYNAMICS, _FORM, _LINES)).split())
 
 
-CLEFS = ("treble", "bass", "alto", "tenor", "treble-8", "treble+8", "bass-8", "bass+8", "perc")
-_MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
+CLEFS = (*PITCHED_CLEFS, "treble-8", "treble+8", "bass-8", "bass+8", "perc")
 ORDER = "LQMKV"
 """Fields of a header in NotaGen's order."""
 
@@ -30,7 +30,7 @@ ORDER = "LQMKV"
 def _every_key() -> tuple[str, ...]:
     """Keys of at most seven sharps or flats, in all modes, and none."""
     named = [letter + sign + mode for letter in "CDEFGAB" for sign in ("", "#", "b")
-             for mode in _MODES]  # fmt: skip
+             for mode in MODES]  # fmt: skip
     return (*(key for key in named if field_is_legal("K", key)), "none")
 
 

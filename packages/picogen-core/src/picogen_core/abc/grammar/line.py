@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from picogen_core.abc.counters import START, parse_counter
 from picogen_core.abc.grammar.bar import Bar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
@@ -23,7 +23,6 @@ _BARLINES = ("|", "||", "|]", "|:", ":|", "::", "|1", ":|2")
 _AROUND = ("||", "|]", "|:", ":|", "::")  # a short bar, which the next completes
 _ENDINGS = ("|1", ":|2")  # likewise; what completes it may be the pickup that it leads back to
 _FINAL, _LAST = ("|]", ":|"), ("|]", ":|", "||")
-_COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
 class Reference(NamedTuple):
@@ -256,16 +255,16 @@ class TextGrammar:
     def _begin_line(self) -> None:
         self.line, self.reference, self.lost = "", None, False
         total = "" if self.rest is None else f"{self.rest}][V:"
-        self._count(f"[r:{self.index}/{total}")
+        self._count(f"{START}{self.index}/{total}")
         self.voice, self.left, self.choice = "", "", self.order
 
     def _count(self, counter: str) -> None:
         self.place, self.counter, self.due, self.spelt = "counter", counter, len(counter), ""
 
     def _end_line(self) -> None:
-        found = _COUNTER.match(self.line)
-        if found:
-            self.index, self.rest = int(found.group(1)), int(found.group(2))
+        counted = parse_counter(self.line)
+        if counted:
+            self.index, self.rest = counted
         self.index += 1
         self.owed = self._debt()
         if self.reference and len(self.order) > 1:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from picogen_core.abc.patches import strip_marks
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.pitch.keys import default_unit, meter_length, unit_length
 from picogen_core.abc.reading.lexer import Token, format_length, lex
 from picogen_core.abc.reading.timing import bar_length
@@ -93,7 +93,7 @@ def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> s
 
 def complete_lines(text: str) -> str:
     """An interleaved text with every voice in each of its lines, without counters."""
-    lines = strip_marks(text).splitlines()
+    lines = strip_counters(text).splitlines()
     marked = [line for line in lines if line.startswith("[V:")]
     voices = [line[2:].split()[0] for line in lines if re.match(r"V:\s*\S", line)]
     voices += [voice for line in marked for voice, _ in split_line(line)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.interleaved.rests import split_line
-from picogen_core.abc.patches import split_body, strip_marks
+from picogen_core.abc.patches import split_body
 
 
 def separate(text: str) -> str:
@@ -11,7 +12,7 @@ def separate(text: str) -> str:
 
     A voice left out of a line is not given its rest: complete the lines first.
     """
-    header, body = split_body(strip_marks(text))
+    header, body = split_body(strip_counters(text))
     voices: dict[str, list[str]] = {}
     for line in body.splitlines():
         for name, cell in split_line(line):

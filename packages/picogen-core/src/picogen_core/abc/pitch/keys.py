@@ -6,32 +6,26 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from picogen_core.abc.fields import ANY_PITCHED_CLEF, LETTERS, MODE_WORDS, signature_place
+
 ALTERATION = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 """Semitones of an accidental; those of quarter tones have none."""
 
 QUARTERS = {"^/": 50, "_/": -50}
 """Cents of a quarter tone's accidental."""
 
-_SHARPS = "FCGDAEB"  # the order in which sharps enter a signature; flats enter in reverse
-_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
-_MODES = {
-    "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3,
-    "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5,
-}  # fmt: skip
 _TONIC = re.compile(r"\s*([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
 _EXPLICIT = re.compile(r"(\^\^|\^|__|_|=)([A-Ga-g])")
 _EXPLICIT_RUN = re.compile(r"(?<![\w=])(?:(?:\^\^|\^|__|_|=)[A-Ga-g]\s*)+(?![\w,'])")
 _JOINED = re.compile(
-    r"\A(\s*[A-G][#b♯♭]?(?:\s*(?:(?:maj|min|mix|dor|phr|lyd|loc|ion|aeo|exp)[a-z]*|m(?![a-z])))?)"
+    rf"\A(\s*[A-G][#b♯♭]?(?:\s*(?:(?:{'|'.join(MODE_WORDS)}|exp)[a-z]*|m(?![a-z])))?)"
     r"(?=[\^_=])",
     re.I,
 )  # `Dm^c`
 _METER = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
 _UNIT = re.compile(r"\s*(\d{1,3})(?:\s*/\s*(\d{1,3}))?")
-_OCTAVES = re.compile(
-    r"\boctave=([-+]?\d)|(?:treble|alto|tenor|bass|clef=[A-Za-z]+)\d?([-+])(8|15)"
-)
-_CLEF = re.compile(r"\b(?:treble|alto|tenor|bass|clef)")
+_OCTAVES = re.compile(rf"\boctave=([-+]?\d)|(?:{ANY_PITCHED_CLEF}|clef=[A-Za-z]+)\d?([-+])(8|15)")
+_CLEF = re.compile(rf"\b(?:{ANY_PITCHED_CLEF}|clef)")
 _PERCUSSION = re.compile(r"(?:^|[\s=])perc(?![\w=])")
 _TRANSPOSE = re.compile(r"\btranspose=([-+]?\d{1,2})(?!\d)")
 
@@ -54,13 +48,11 @@ def key_signature(value: str) -> dict[str, int] | None:
     if match is None:
         return added or None
     tonic, sign, mode = match.groups()
-    fifths = _FIFTHS[tonic] + {"#": 7, "♯": 7, "b": -7, "♭": -7}.get(sign, 0)
-    mode = mode.lower()
-    if mode.startswith("exp"):
+    if mode.lower().startswith("exp"):
         return added
-    fifths += _MODES.get(mode if mode == "m" else mode[:3], 0)
+    fifths = signature_place(tonic, sign, mode)
     signature: dict[str, int] = {}
-    order, turn = (_SHARPS, 1) if fifths > 0 else (_SHARPS[::-1], -1)
+    order, turn = (LETTERS, 1) if fifths > 0 else (LETTERS[::-1], -1)
     for place in range(abs(fifths)):
         letter = order[place % 7]
         signature[letter] = signature.get(letter, 0) + turn

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
+from picogen_core.abc.fields import LETTERS
 from picogen_core.abc.pitch.interval import Interval
 from picogen_core.abc.pitch.keys import ALTERATION, QUARTERS
 from picogen_core.abc.reading.lexer import format_length
@@ -181,7 +182,7 @@ def spelling(note: Note, place: Place) -> tuple[int, int]:
 def spell_by_key(onset: Fraction, duration: Fraction, pitch: int, fifths: int) -> Note:
     """A note of a bare pitch, spelt as near to the key as the line of fifths allows."""
     place = fifths - 4 + (7 * pitch - fifths + 4) % 12  # F is -1, C 0, G 1 …
-    letter = "FCGDAEB"[(place + 1) % 7]
+    letter = LETTERS[(place + 1) % 7]
     alter = (place + 1) // 7
     octave, _ = divmod(pitch - alter, 12)
     return Note(pitch, 7 * (octave - 1) + "CDEFGAB".index(letter), onset, duration, -1)

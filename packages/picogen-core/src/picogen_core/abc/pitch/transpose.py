@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from picogen_core.abc.fields import LETTERS, signature_place
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.pitch.interval import UNISON, Interval
 from picogen_core.abc.pitch.keys import ALTERATION, QUARTERS, key_accidentals
@@ -22,8 +23,6 @@ from picogen_core.errors import BadInput
 KEYS = ("C#", "F#", "B", "E", "A", "D", "G", "C", "F", "Bb", "Eb", "Ab", "Db", "Gb", "Cb")
 """NotaGen's: the major key of the signature; a piece in A minor is in the signature of C."""
 
-_MODES = {"": 0, "min": -3, "m": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5}
-_LETTERS = "FCGDAEB"
 _ALTERS = {**ALTERATION, **{sign: cents / 100 for sign, cents in QUARTERS.items()}}
 _SIGNS = {alter: sign for sign, alter in _ALTERS.items()}
 _KEY = re.compile(r"([A-G])([#b]?)([a-z]*)(.*)")
@@ -209,9 +208,9 @@ def _read_key(value: str) -> tuple[int, Render]:
     if match is None:
         raise BadInput(f"its key {value[:20]!r} is not one that can be read")
     letter, accidental, mode, rest = match.groups()
-    tonic = _place(letter, accidental)
+    tonic = signature_place(letter, accidental)
     explicit = "exp" in (mode, rest.strip()[:3])
-    signature = tonic + (0 if explicit else _MODES.get(mode, _MODES.get(mode[:3], 0)))
+    signature = signature_place(letter, accidental, "" if explicit else mode)
     added = key_accidentals(value)
     clef = re.sub(r"\bexp\b|(?<!\S)(?:\^\^|\^|__|_|=)[A-Ga-g]\b", "", rest).strip()
 
@@ -240,8 +239,8 @@ def _move(accidental: str, interval: Interval) -> str:
 
 def _symbol(match: re.Match[str]) -> Render:
     root, sign, kind, bass, bass_sign = match.groups()
-    place = _place(root, sign)
-    low = None if bass is None else _place(bass, bass_sign)
+    place = signature_place(root, sign)
+    low = None if bass is None else signature_place(bass, bass_sign)
 
     def render(interval: Interval) -> str:
         under = "" if low is None else "/" + _tonic(_plain(low + interval.fifths))
@@ -250,13 +249,9 @@ def _symbol(match: re.Match[str]) -> Render:
     return render
 
 
-def _place(letter: str, accidental: str) -> int:
-    return _LETTERS.index(letter) - 1 + {"#": 7, "b": -7}.get(accidental, 0)
-
-
 def _tonic(place: int) -> str:
     sharps, letter = divmod(place + 1, 7)
-    return _LETTERS[letter] + ("#" * sharps if sharps > 0 else "b" * -sharps)
+    return LETTERS[letter] + ("#" * sharps if sharps > 0 else "b" * -sharps)
 
 
 def major_key(fifths: int) -> str:

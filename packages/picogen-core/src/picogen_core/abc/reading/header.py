@@ -8,16 +8,15 @@ from fractions import Fraction
 
 from unidecode import unidecode
 
+from picogen_core.abc.fields import ANY_CLEF, BEAT_UNIT, BEATS, UNIT, mode_name
 from picogen_core.abc.pitch.keys import key_accidentals, key_signature, octave_shift, transposition
 
 _KEY = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)")
-_MODES = ("", "min", "dor", "phr", "lyd", "mix", "loc")
-_MODE_NAMES = {"maj": "", "ion": "", "m": "min", "aeo": "min", **{mode: mode for mode in _MODES}}
-_METER = re.compile(r"(\d{1,2}(?:\+\d{1,2})*)/(1|2|4|8|16|32|64)")
-_METER_IN = re.compile(r"\(?(\d{1,2}(?:\+\d{1,2})*)\)?/(1|2|4|8|16|32|64)(?!\d)")
-_LENGTH = re.compile(r"1/(1|2|4|8|16|32|64)")
+_METER = re.compile(f"({BEATS})/({BEAT_UNIT})")
+_METER_IN = re.compile(rf"\(?({BEATS})\)?/({BEAT_UNIT})(?!\d)")
+_LENGTH = re.compile(UNIT)
 _TEMPO = re.compile(r"\d+/\d+\s*=\s*\d+")
-_CLEF = re.compile(r"\b(?:clef=)?(treble|bass|alto|tenor|perc)\d?([+-](?:8|15))?")
+_CLEF = re.compile(rf"\b(?:clef=)?({ANY_CLEF})\d?([+-](?:8|15))?")
 _NAME = re.compile(r'\b(?:name|nm)\s*=\s*"([^"\n]*)"')
 
 ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
@@ -90,10 +89,9 @@ def normal_key(value: str) -> str | None:
         return ("C exp" + added if added else "C") if explicit else None
     letter, accidental, word = found.groups()
     accidental = {"♯": "#", "♭": "b"}.get(accidental, accidental)
-    word = word.lower()
-    if word.startswith("exp"):
+    if word.lower().startswith("exp"):
         return f"{letter}{accidental} exp" + added
-    key = letter + accidental + _MODE_NAMES.get(word if word == "m" else word[:3], "")
+    key = letter + accidental + (mode_name(word) or "")
     return key if _altered(key) == _altered(key + added) else key + added
 
 

@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
+from picogen_core.abc.counters import is_body_line
 from picogen_core.abc.pitch.interval import Interval
 from picogen_core.abc.pitch.keys import (
     default_unit,
@@ -43,7 +44,7 @@ def read_voices(text: str) -> dict[str, VoiceState]:
     for letter, line, start in read_lines(text):
         if letter:
             reader.read_field(letter, line)
-        elif reader.in_body or not has_key or line.startswith(("[V:", "[r:")):
+        elif reader.in_body or not has_key or is_body_line(line):
             reader.read_line(line, start)
     for voice in reader.voices.values():
         voice.end_bar()
@@ -154,7 +155,7 @@ class _Reader:
     def read_line(self, line: str, start: int) -> None:
         """One line of music, whose first character is text[start]."""
         self.in_body = True
-        if self.interleaved and line.startswith(("[V:", "[r:")):
+        if self.interleaved and is_body_line(line):
             self.line_start = max([self.line_start, *(voice.time for voice in self.line_voices)])
             self.line += 1
             self.line_voices = []

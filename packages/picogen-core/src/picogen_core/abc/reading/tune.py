@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from picogen_core.abc.counters import is_body_line, parse_counter
 from picogen_core.abc.pitch.microtones import MICROTONE, plain_microtones
 from picogen_core.abc.reading.macros import Macros
 from picogen_core.abc.reading.overlays import spread_overlays
@@ -22,7 +23,6 @@ REWRITTEN = -(10**9)
 
 _LINE = re.compile(r"[^\r\n]+")
 _FIELD = re.compile(r"(?![A-Ga-gxz]:[|:])([A-Za-z+]):[ \t]*(.*)")
-_COUNTER = re.compile(r"\[r:\d+/\d+\]")  # else `[r:…]` is a remark
 _DIRECTIVE = re.compile(r"(?:%%|I:)[ \t]*([\w-]+)[ \t]*(.*)")
 _VOICE = re.compile(r"\[V:[ \t]*([^\s\]]+)")
 _NOTED = frozenset("KLMQV")
@@ -79,8 +79,8 @@ def is_interleaved(text: str) -> bool:
     So it is if a line has a counter `[r:` or names two voices. Where each line names one voice it
     is the layout of the standard: each voice goes on where its last line ended (ABC 2.1, 7).
     """
-    lines = [line for line in text.splitlines() if line.startswith(("[V:", "[r:"))]
-    return any(_COUNTER.match(line) or len(set(_VOICE.findall(line))) > 1 for line in lines)
+    lines = [line for line in text.splitlines() if is_body_line(line)]
+    return any(parse_counter(line) or len(set(_VOICE.findall(line))) > 1 for line in lines)
 
 
 def names_one_voice(text: str) -> bool:

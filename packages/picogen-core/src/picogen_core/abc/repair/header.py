@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from picogen_core.abc.fields import ANY_CLEF, METER, MODE_WORDS, UNIT, signature_place
 from picogen_core.abc.reading.header import normal_key, normal_meter, normal_unit
 from picogen_core.abc.repair.draft import Draft, Log
 
 MAX_TEXT = 200
 _ORDER = ("X:", "T:", "C:", "%%score", "L:", "Q:", "M:", "K:", "V:")
-_METER = re.compile(r"\d{1,2}(?:\+\d{1,2})*/(?:1|2|4|8|16|32|64)|C\|?|none")
-_UNIT = re.compile(r"1/(?:1|2|4|8|16|32|64)")
+_METER = re.compile(rf"{METER}|C\|?|none")
+_UNIT = re.compile(UNIT)
 _TEMPO = re.compile(
     r'(?:"[^"]*"\s*)?(?:\d{1,2}/\d{1,2}\s*=\s*\d{1,4}(?:\.\d{1,3})?)?(?:\s*"[^"]*")?'
 )
 _KEY = re.compile(
-    r"(?:none|([A-G])([#b]?) ?(|exp|m|min|minor|maj|major|dor|phr|lyd|mix|loc|aeo|ion)(?![a-z]))"
+    rf"(?:none|([A-G])([#b]?) ?(|exp|m|minor|major|{'|'.join(MODE_WORDS)})(?![a-z]))"
     r"((?: +(?:[\w=+\-]+|\^\^?[A-Ga-g]))*)"
 )
-_CLEF_ONLY = re.compile(r"(?:clef=)?(?:treble|bass|alto|tenor|perc|none)\d?(?:[-+]8)?")
+_CLEF_ONLY = re.compile(rf"(?:clef=)?(?:{ANY_CLEF}|none)\d?(?:[-+]8)?")
 _VOICE = re.compile(r'V:(\w{1,8})((?: +(?:[\w=+\-,\']+|\w+="[^"\[\]]*"))*) *')
-_FIFTHS = {letter: i - 1 for i, letter in enumerate("FCGDAEB")}
-_MODES = {"min": -3, "dor": -2, "phr": -4, "lyd": 1, "mix": -1, "loc": -5}
 _SCORE_WORD = re.compile(r"\s+|(\w+)|([\[\](){}|])")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -94,9 +93,7 @@ def field_is_legal(letter: str, value: str) -> bool:
         return bool(_CLEF_ONLY.fullmatch(value))
     if not key.group(1):
         return True
-    sharps = _FIFTHS[key.group(1)] + {"#": 7, "b": -7, "": 0}[key.group(2)]
-    mode = key.group(3)
-    return abs(sharps + _MODES.get("min" if mode in ("m", "aeo") else mode[:3], 0)) <= 7
+    return abs(signature_place(key.group(1), key.group(2), key.group(3))) <= 7
 
 
 def mend_score_line(draft: Draft, log: Log) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from picogen_core.abc.counters import take_counters
 from picogen_core.abc.interleaved.rests import VOICE_MARK, split_line
 from picogen_core.abc.repair.draft import Log
 
 MAX_LINE = 4096
 MAX_VOICES = 64
 
-_TRAINING = re.compile(r"\[r:[^\]\[\n]*\]?")
 _BROKEN_MARK = re.compile(r"^V:\s*(\w{1,8})\s*\]|\[V:?\s*(\d{1,3})(?!\w)\s*:?\]?", re.M)
 _BAR_END = re.compile(r"(?:\||\|\]|:)\s*(?:\[?\d[\d,\-]*)?\s*$")
 _DECORATED_TONE = (
@@ -41,8 +41,9 @@ def drop_illegal_characters(text: str, log: Log) -> str:
 
 def strip_training_marks(text: str, log: Log) -> str:
     """Take out `[r:i/n]`, which tells the model where in the piece it is."""
-    log.extend(_TRAINING.findall(text))
-    return _TRAINING.sub("", text)
+    text, taken = take_counters(text)
+    log.extend(taken)
+    return text
 
 
 def drop_directives(text: str, log: Log) -> str:

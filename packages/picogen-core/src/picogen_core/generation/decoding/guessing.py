@@ -7,14 +7,12 @@ the model's own logits. So a piece is the same, to the last character, as withou
 
 from __future__ import annotations
 
-import re
-
+from picogen_core.abc.counters import make_counter, parse_counter
 from picogen_core.abc.patches import BOS, EOS
 
 ORDER = 4  # characters that a guess depends on, at most
 LEAST = 0.25  # chance below which reading a guess is dearer than what it saves
 MEMORY = 40_000  # contexts, some 14 MB; a thousand tunes have 20,000
-_COUNTER = re.compile(rb"\[r:(\d{1,6})/(\d{1,6})\]")
 
 
 class NGrams:
@@ -78,7 +76,5 @@ class Guesser:
 
 def _following(line: bytes) -> bytes:
     """`[r:3/20]` behind a line that begins with `[r:2/21]`; nothing behind the last."""
-    found = _COUNTER.match(line)
-    if not found or not int(found[2]):
-        return b""
-    return b"[r:%d/%d]" % (int(found[1]) + 1, int(found[2]) - 1)
+    done, to_come = parse_counter(line.decode("ascii", "replace")) or (0, 0)
+    return make_counter(done + 1, to_come - 1).encode() if to_come else b""

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.abc.counters import FIRST, START
 from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.grammar.nodes import Node
@@ -32,7 +33,7 @@ from picogen_core.abc.patches import (
 from picogen_core.generation.decoding.guessing import Guesser
 from picogen_core.generation.decoding.sampling import NOT_FINITE
 
-COUNTER, FIRST_BAR = b"[r:", b"0/"  # a body begins at its first bar
+_START = START.encode()
 
 # Everywhere in a piece, padding stands only behind EOS, no patch is empty, and BOS only begins
 # the patch that closes a piece.
@@ -113,7 +114,7 @@ class Piece:
         self._forced = list(begun.tail.encode("ascii"))
         if begun.tail.endswith("\n"):  # a line is complete: nothing but EOS follows in its patch
             self._forced.append(EOS)
-        self._in_body = COUNTER.decode() in self.prompt
+        self._in_body = START in self.prompt
         self._random = np.random.default_rng(self._seeds)
         self._patch = bytearray()
         self._guides, self._guesser = list(self._make_guides()), guesser
@@ -139,8 +140,8 @@ class Piece:
         place = len(self._patch)
         if self._forced:
             return _only(allowed, self._forced.pop(0))
-        if not self._in_body and self._patch == COUNTER:
-            self._forced = list(FIRST_BAR)
+        if not self._in_body and self._patch == _START:
+            self._forced = list(FIRST.encode())  # a body begins at its first bar
             return _only(allowed, self._forced.pop(0))
         for guide in self._guides:
             limit = guide.limit(place)
@@ -172,7 +173,7 @@ class Piece:
 
     def _end_patch(self) -> None:
         patch = bytes(EOS_PATCH[:2] if self.complete else self._patch).ljust(PATCH_SIZE, b"\0")
-        self._in_body = self._in_body or patch.startswith(COUNTER)
+        self._in_body = self._in_body or patch.startswith(_START)
         self.rows.append(patch)
         self._texts.append(patch_text(patch))
         self._patch.clear()
@@ -186,7 +187,7 @@ class Piece:
 
     def stand(self) -> Node | None:
         """Return the automaton's node; None where this piece has to draw the next character."""
-        given = self._forced or (self.opening and self._patch == COUNTER)
+        given = self._forced or (self.opening and self._patch == _START)
         return None if given or self._walker is None else self._walker.stand()
 
     def counted(self) -> bytes:

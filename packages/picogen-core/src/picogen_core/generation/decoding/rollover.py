@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from picogen_core.abc.counters import BODY_CODES
+
 _NEWLINE = ord("\n")
 
 
@@ -22,7 +24,7 @@ class Rollover:
 
         If that many lines do not fit, as many as do; of a line that is too long alone, its end.
         """
-        body = next((i for i, row in enumerate(rows) if row.startswith((b"[V:", b"[r:"))), None)
+        body = next((i for i, row in enumerate(rows) if row.startswith(BODY_CODES)), None)
         if body is None:
             return []
         room = self.context - 1 - body

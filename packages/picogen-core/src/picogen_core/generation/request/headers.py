@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from picogen_core.abc.fields import mode_name
 from picogen_core.abc.grammar.bar_state import can_be_kept
 from picogen_core.abc.grammar.fields import EVERYTHING, ORDER, FieldChoices
 from picogen_core.abc.pitch.keys import is_compound, key_signature, meter_length
@@ -59,8 +60,7 @@ def _key(value: str) -> str | None:
         return "none" if value.strip().lower() == "none" else None
     value = value.strip()
     word = value[1:].lstrip("#b♯♭ ").lower()
-    modes = ("maj", "ion", "min", "aeo", "dor", "phr", "lyd", "mix", "loc")
-    return normal_key(value[0].upper() + value[1:]) if word[:3] in ("", "m", *modes) else None
+    return None if mode_name(word) is None else normal_key(value[0].upper() + value[1:])
 
 
 def trained_headers(folder: Path | None) -> Headers | None:

@@ -12,7 +12,7 @@ from picogen_core.generation.request.prompt import TAGS_END, PlacedPrompt, count
 from picogen_core.runtime.reading import Refused, read_text
 from picogen_core.score import file as score_file
 from picogen_core.score.files.reader import FileReader
-from picogen_core.score.reading import SUFFIXES
+from picogen_core.score.formats import FORMATS, SUFFIXES
 
 MAX_PROMPT = 1 << 20
 _CREDITS = ("T:", "C:")
@@ -81,7 +81,7 @@ def _read(path: Path, reader: FileReader | None) -> tuple[str, list[str]]:
     kind, suffix = score_file.kind_of(data), path.suffix.lower()
     if kind is None and suffix not in SUFFIXES:
         raise BadInput(f"not a score; these are read: {', '.join(SUFFIXES)}.")
-    if kind == "abc" or (kind is None and suffix in score_file.SUFFIXES["abc"]):
+    if kind == "abc" or (kind is None and suffix in FORMATS["abc"].reads):
         tunes = score_file.read_scores(data).scores
         first = [f"it has {len(tunes)} tunes; the first is taken"] if len(tunes) > 1 else []
         return str(tunes[0]), first

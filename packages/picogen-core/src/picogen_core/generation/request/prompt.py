@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from picogen_core.abc.counters import START, is_body_line, make_counter, strip_counters
 from picogen_core.abc.interleaved.interleave import interleave
-from picogen_core.abc.patches import check_characters, strip_marks
+from picogen_core.abc.patches import check_characters
 from picogen_core.abc.reading.header import (
     Header,
     normal_key,
@@ -129,7 +130,7 @@ def _bars(music: list[str]) -> list[str]:
     bars: list[str] = []
     bar = ""
     for line in music:
-        if line.startswith(("[V:", "[r:")):
+        if is_body_line(line):
             bars += [f"{bar}\n"] if bar else []
             bars.append(line + "\n")
             bar = ""
@@ -145,7 +146,7 @@ def _bars(music: list[str]) -> list[str]:
                 bar = ""
     if bar.strip():
         bars.append(bar.strip())
-    elif bars and music[-1].startswith(("[V:", "[r:")):
+    elif bars and is_body_line(music[-1]):
         bars[-1] = bars[-1].removesuffix("\n")  # the person's last line stays open
     return bars
 
@@ -157,7 +158,7 @@ def count_bars(bars: list[str], total: int | None = None) -> str:
         ConfigError: there is nothing left to write.
     """
     if total is not None:
-        bars = [strip_marks(bar) for bar in bars]
+        bars = [strip_counters(bar) for bar in bars]
         if len(bars) > total or (len(bars) == total and bars[-1].endswith("\n")):
             raise ConfigError(
                 f"the prompt has {len(bars)} bars, and --bars {total} counts them. Ask for more."
@@ -165,6 +166,6 @@ def count_bars(bars: list[str], total: int | None = None) -> str:
     total = total or max(TOTAL_BARS, len(bars) + 8)
     marked = ""
     for i, bar in enumerate(bars):
-        voiced = bar if bar.startswith(("[V:", "[r:")) else f"[V:1]{bar}"
-        marked += voiced if bar.startswith("[r:") else f"[r:{i}/{total - 1 - i}]{voiced}"
+        voiced = bar if is_body_line(bar) else f"[V:1]{bar}"
+        marked += voiced if bar.startswith(START) else make_counter(i, total - 1 - i) + voiced
     return marked

@@ -15,6 +15,7 @@ from typing import Any
 
 from lxml import etree
 
+from picogen_core.abc.fields import MODE_WORDS
 from picogen_core.abc.pitch.transpose import within_seven
 from picogen_core.abc.reading.voices import SEMITONES, Bar
 from picogen_core.score.files.xml_marks import clean_direction, clean_harmony, clean_note
@@ -249,7 +250,7 @@ class _Straightener:
                 new = etree.SubElement(made, "key")
                 etree.SubElement(new, "fifths").text = str(fifths)
                 mode = (key.findtext("mode") or "major").strip().lower()
-                short = mode[:3] if mode[:3] in _MODES else "major"
+                short = mode[:3] if mode[:3] in MODE_WORDS else "major"
                 etree.SubElement(new, "mode").text = mode if short != "major" else "major"
         time = element.find("time")
         if time is not None and (meter := sum_of_beats(time)):
@@ -309,7 +310,6 @@ class _Straightener:
         return made
 
 
-_MODES = ("maj", "min", "ion", "aeo", "mix", "dor", "phr", "lyd", "loc")
 _CLEFS = ("G2", "F4", "F3", "C1", "C2", "C3", "C4", "percussion")
 _LINES = {"G": "2", "F": "4", "C": "3"}
 

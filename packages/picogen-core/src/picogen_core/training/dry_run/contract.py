@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY, decode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY, decode
 from picogen_core.data.batches import Batch, collate
 from picogen_core.data.crops import crop
 from picogen_core.data.prepared.store import Dataset
@@ -52,7 +53,7 @@ def check_contract(
         live = getattr(teaching, "live", teaching)  # a cache has no place for these rows
         objective(model, batch, live, 0.0)
     for name, (_, feedback) in objective.feedback.items():
-        _call_feedback(name, feedback, strip_marks(decode(data[int(shortest[0])].patches)))
+        _call_feedback(name, feedback, strip_counters(decode(data[int(shortest[0])].patches)))
 
 
 def _call_backbone(model: GenericStudent, batch: Batch) -> Tensor:

@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from picogen_core.abc.patches import BOS, decode, strip_marks
+from picogen_core.abc.counters import strip_counters
+from picogen_core.abc.patches import BOS, decode
 from picogen_core.data.batches import Batch
 from picogen_core.generation.decoding.piece import CODEC
 from picogen_core.model.student import GenericStudent, Output
@@ -97,7 +98,7 @@ def _gathered(
         places = _places(config, number, batch, feedback.samples).tolist()
         for i, place in enumerate(places):
             codes = batch.patches[i, : int(batch.lengths[i])].numpy().astype(np.uint8)
-            mine[place] = feedback.features(strip_marks(decode(codes)))
+            mine[place] = feedback.features(strip_counters(decode(codes)))
     there = np.isfinite(mine)
     numbers = [*np.where(there, mine, 0.0).ravel(), *there.ravel().astype(float)]
     values, counts = np.array(processes.sum(numbers)).reshape(2, *mine.shape)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_prompt
+from picogen_core.abc.counters import FIRST, START
+from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_prompt, line_starts
 from picogen_core.data.batches import Batch, collate
-from picogen_core.data.crops import line_starts
 from picogen_core.data.prepared.store import Encoded, read_patches
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.piece import Piece
@@ -24,8 +24,6 @@ from picogen_core.training.config import TrainConfig
 
 OWN = SamplingOptions(temperature=1.0, top_k=0, top_p=1.0)
 """The student's own distribution, of which the gradients are; only the codec's mask is on."""
-COUNTER = "[r:0/"
-"""What every body begins with: given, so that all that follows is drawn."""
 SLOTS = 64
 ON_POLICY = 1
 """Tells the random numbers of these steps from others of the same (seed, step)."""
@@ -98,7 +96,7 @@ def _prompt(patches: Patches, limit: int) -> str:
     header = int(starts[0]) if len(starts) else 0
     if patches[0, 0] != BOS or not 1 < header <= limit // 2:
         return ""
-    return decode(patches[:header]) + COUNTER
+    return decode(patches[:header]) + START + FIRST  # given: all that follows is drawn
 
 
 def _join(prompt: str, codes: Patches | None) -> tuple[Encoded, int]:
