@@ -6,10 +6,10 @@
 
 `weights` distils `rwkv` with a million parameters for seven minutes, with either head, and with
 `--beta-phy` 0, 0.3 and 1; three seeds for 0 and 0.3. `once` has rewards for written pieces, and the
-negative controls of `physics_controls.py`, with the head that remembers and one seed; rewards get as many steps as no
-physics, which takes longer. Rates are
-those of `--beta-phy 0`, searched for each head with one seed and three minutes. Minutes become
-steps by what a step costs, measured here first; `--only NAME …` runs some cells.
+negative controls of `physics_controls.py`, with the head that remembers and one seed; rewards get
+as many steps as no physics, which takes longer. Rates are those of `--beta-phy 0`, searched for
+each head with one seed and three minutes. Minutes become steps by what a step costs, measured here
+first; `--only NAME …` runs some cells.
 """
 
 from __future__ import annotations
