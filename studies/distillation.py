@@ -1,214 +1,263 @@
-"""Does a student learn more in the same time, or in the same steps, with a teacher than alone?
+"""Does a small student learn more in the same time with a teacher than alone, and from what?
 
-    python studies/distillation.py --data DATA --out DIR [--length 350] [--seeds 1 2 3]
-        [--arms NAME …] [--teacher CKPT] [--split test]
+    nice python studies/distillation.py run --out DIR --dry-run    # the cells and what they cost
+    nice python studies/distillation.py run --out DIR              # all that has not run
+    python studies/distillation.py report --out DIR                # the tables of the page
 
-DATA is a prepared folder. Its held-out tunes become the split `test`, which nothing is chosen by;
-200 of the training tunes, in whole clusters, become the validation split, and neither student nor
-teacher reads them. The teacher is the demo's, trained for 110 CPU seconds, or a checkpoint.
-
-Time is steps times what a step costs in comparison with one of training alone, as
-benchmarks/teacher_cache.py has measured it for a teacher of the demo's size that is asked about
-whole batches and not cached; --length is in steps of training alone. So a busy machine changes
-nothing, and answers that this study does keep are of no advantage. Prints a line a run, then a
-Markdown table with each arm's difference to training alone, paired by tune and seed; finished runs
-are not done again.
+`core` is `rwkv` with a million parameters, the teacher that ships, ten minutes and three seeds.
+`factors` changes one thing at a time, with one seed: alone, and the arm that was best on validation
+tunes. `rates` has one seed and three minutes for each arm, and goes on upward or downward until the
+best rate has a worse one on either side. Every cell's minutes become steps by what a step costs,
+measured here first; asking the teacher in the first epoch counts. `--only NAME …` runs some cells.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import shutil
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from picogen_cli.commands.train import distill_losses
-from picogen_core.data.prepared.index import open_data
-from picogen_core.model.checkpoint import load_model
-from picogen_core.training.config import TrainConfig
-from picogen_core.training.evaluate import evaluate
-from picogen_core.training.loop import run_training
-from picogen_core.training.state import RunResult
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from cells import Cell, Study, main, read, write
+from paired import (
+    bits,
+    bits_against,
+    change,
+    commands,
+    fill,
+    gap_closed,
+    mean_music,
+    music_against,
+    number,
+    table,
+)
+from picogen_cli.defaults import shipped_teacher
 
-TEACHER_SECONDS, VALIDATION, RESAMPLES = 110, 200, 2000
-MAX_PATCHES = 160
-TEACHER: dict[str, Any] = {
-    "d_model": 128,
-    "backbone": {
-        "name": "gpt2",
-        "layers": 4,
-        "heads": 2,
-        "max_patches": MAX_PATCHES,
-        "dropout": 0.0,
-    },
-    "head": {"name": "char-transformer", "layers": 1, "heads": 2, "dropout": 0.0},
-    "lr": 2e-3,
-}
-STUDENT: dict[str, Any] = {
-    "d_model": 128,
-    "backbone": {"name": "rwkv", "layers": 2},
-    "head": {"name": "char-gru"},
-}
-DEFAULT = distill_losses()["loss"]
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Losses, learning rate, and what a step costs, in steps of training alone."""
-
-    loss: dict[str, Any]
-    lr: float
-    cost: float = 1.0
-
-
-HIDDEN = {"hidden-mse": {"weight": 1.0}}
+MINUTES, RATE_MINUTES = 10.0, 3.0
+SEEDS = (0, 1, 2)
+RATES = (6e-3, 1.2e-2)
+LOWEST, HIGHEST = 1e-3, 1e-1
 ALONE = "alone"
-ARMS = {
-    ALONE: Arm({}, 5e-3),
-    "hidden states, equal time": Arm(HIDDEN, 8e-3, 1.12),  # as the demo does
-    "default losses, equal time": Arm(DEFAULT, 8e-3, 1.57),
-    "hidden states, equal steps": Arm(HIDDEN, 8e-3),
-    "default losses, equal steps": Arm(DEFAULT, 8e-3),
+SETTINGS = {
+    "rwkv": ("--preset", "tiny"),
+    "llama": ("--preset", "tiny", "--backbone", "llama"),
+    "small": ("--preset", "tiny", "--set", "d_model=64"),
 }
+ARMS = {
+    ALONE: ("train",),
+    "hidden": ("distill", "--beta-phy", "0", "--set", "loss.logit-kd.weight=0"),
+    "logits": ("distill", "--beta-phy", "0", "--set", "loss.hidden-mse.weight=0"),
+    "both": ("distill", "--beta-phy", "0"),
+}
+FACTORS: dict[str, dict[str, Any]] = {
+    "llama": {"setting": "llama"},
+    "0.3M parameters": {"setting": "small"},
+    "10 % of the tunes": {"data": "tunes-10"},
+    "3 minutes": {"minutes": 3.0},
+    "30 minutes": {"minutes": 30.0},
+}
+MUSIC = {
+    "rep": 3, "beta": 2, "powerlaw_distance": 2, "self_similarity_1": 1, "self_similarity_4": 1,
+    "distinct_bars_1": 1, "meter_agreement": 1, "copied_run": 2, "longest_copied_run": 0,
+}  # fmt: skip
 
 
-class StepClock:
-    """In place of `time.monotonic`: a step of an optimizer takes `cost`, all else nothing."""
-
-    def __init__(self) -> None:
-        self.now, self.cost = 0.0, 1.0
-        register_optimizer_step_post_hook(self._advance)
-
-    def __call__(self) -> float:
-        return self.now
-
-    def _advance(self, *_: Any) -> None:
-        self.now += self.cost
+def command(setting: str, arm: str) -> tuple[str, ...]:
+    verb, *losses = ARMS[arm]
+    return verb, *SETTINGS[setting], *losses
 
 
-def carve(data: Path, folder: Path) -> None:
-    """The same pieces under other splits: eval becomes test, and clusters of train eval."""
-    if folder.is_dir():
-        return
-    rows = [json.loads(line) for line in (data / "index.jsonl").read_text().splitlines()]
-    clusters = sorted({row["cluster"] for row in rows if row["split"] == "train"})
-    sizes = {name: sum(row["cluster"] == name for row in rows) for name in clusters}
-    chosen: set[int] = set()
-    for name in np.random.default_rng(12345).permutation(clusters).tolist():
-        if sum(sizes[each] for each in chosen) < VALIDATION:
-            chosen.add(name)
-    for row in rows:
-        if row["split"] == "eval":
-            row["split"] = "test"
-        elif row["cluster"] in chosen:
-            row["split"] = "eval"
-    shutil.copytree(data, folder)
-    (folder / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+COSTS = {f"{s}/{arm}": command(s, arm) for s in SETTINGS for arm in ARMS}
 
 
-def train(options: argparse.Namespace, name: str, **changes: Any) -> RunResult:
-    """One run."""
-    config = {
-        "output_dir": options.out, "data": options.out / "data", "max_patches": MAX_PATCHES,
-        "batch_size": 4, "epochs": 1000, "eval_every": 1000, "samples": 0, "exp_name": name,
-        "cache_dir": options.out / "cache",
-    }  # fmt: skip
-    return run_training(TrainConfig(**config | changes), force=True)
+def cell(name: str, arm: str, lr: float | None, setting: str = "rwkv", **what: Any) -> Cell:
+    given = {"minutes": MINUTES} | what
+    return Cell(name, command(setting, arm), f"{setting}/{arm}", lr=lr, **given)
 
 
-def run_arm(name: str, seed: int, options: argparse.Namespace, clock: StepClock) -> dict[str, Any]:
-    """Train and evaluate; or read what an earlier call has found."""
-    folder = options.out / f"{name.replace(', ', '-').replace(' ', '-')}-{options.length}-{seed}"
-    found = folder / "study.json"
-    if not found.is_file():
-        arm = ARMS[name]
-        clock.cost = arm.cost
-        settings = STUDENT | {"lr": arm.lr, "loss": arm.loss, "max_seconds": options.length}
-        if arm.loss:
-            settings["teacher_ckpt"] = options.teacher
-        result = train(options, folder.name, seed=seed, **settings)
-        model = load_model(result.run_dir / "last")
-        data = open_data(options.out / "data")
-        row = {"arm": name, "seed": seed, "steps": result.steps}
-        for split in ("eval", "test"):
-            score = evaluate(model, data.split(split), 16, MAX_PATCHES)
-            row[split] = {"nats": score.nats, "n": score.characters}
-        found.write_text(json.dumps(row) + "\n")
-    stored: dict[str, Any] = json.loads(found.read_text())
-    return stored
+def slug(text: str) -> str:
+    return text.replace(" %", "%").replace("%", "pc").replace(" ", "-")
 
 
-def bits(rows: list[dict[str, Any]], split: str, pieces: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[seeds, resamples] bits per character of the drawn `pieces` [resamples, K]."""
-    nats, counts = (np.array([row[split][key] for row in rows]) for key in ("nats", "n"))
-    found: NDArray[np.float64] = nats[:, pieces].sum(-1) / counts[:, pieces].sum(-1) / math.log(2)
+def rates(study: Study) -> list[Cell]:
+    return [one for arm in ARMS for one in rate_cells(study, f"rate-{arm}", arm)]
+
+
+def rate_cells(study: Study, name: str, arm: str, **what: Any) -> list[Cell]:
+    """Cells of one arm's rates: those to begin with, then beyond the best until it is inside."""
+    known = rate_losses(study, name)
+    wanted = set(RATES) | set(known)
+    if wanted == set(known):
+        best = min(known, key=known.__getitem__)
+        beside = {f"{best * factor:.3g}" for factor in (0.5, 2)}
+        wanted |= {float(r) for r in beside if LOWEST <= float(r) <= HIGHEST}
+    return [
+        cell(f"{name}-{lr:g}", arm, lr, minutes=RATE_MINUTES, pieces=False, **what)
+        for lr in sorted(wanted)
+    ]
+
+
+def rate_losses(study: Study, name: str) -> dict[float, float]:
+    """Validation bits per character by rate, of the cells that have run."""
+    files = study.out.glob(f"{name}-*/cell.json")
+    rows = [row for file in files if (row := study.found(file.parent.name))]
+    return {
+        row["lr"]: math.inf if "failed" in row else float(bits([row], "validation")[0, 0])
+        for row in rows
+    }
+
+
+def best_rate(study: Study, name: str, arm: str = ALONE) -> float | None:
+    """None until all of the rates have run."""
+    cells = rate_cells(study, name, arm)
+    found = rate_losses(study, name)
+    if any(each.lr not in found for each in cells):
+        return None
+    return min(found, key=found.__getitem__)
+
+
+def core(study: Study) -> list[Cell]:
+    chosen = {arm: best_rate(study, f"rate-{arm}", arm) for arm in ARMS}
+    return [
+        cell(f"core-{arm}-{seed}", arm, chosen[arm], seed=seed) for seed in SEEDS for arm in ARMS
+    ]
+
+
+def best_arm(study: Study) -> str | None:
+    """The arm with a teacher whose core is best on validation tunes; None until all have run."""
+    found = {arm: of_core(study, arm) for arm in ARMS if arm != ALONE}
+    if any(len(rows) < len(SEEDS) for rows in found.values()):
+        return None
+    return min(found, key=lambda arm: bits(found[arm], "validation").mean())
+
+
+def factors(study: Study) -> list[Cell]:
+    """Before the core has run, the dearest arm stands for the best one, without a rate."""
+    best = best_arm(study)
+    cells = []
+    for factor, what in FACTORS.items():
+        for kind, arm in (("alone", ALONE), ("taught", best or "both")):
+            known = kind == "alone" or best is not None
+            lr = best_rate(study, f"rate-{arm}", arm) if known else None
+            cells.append(cell(f"{slug(factor)}-{kind}", arm, lr, **what))
+    return cells
+
+
+def of_core(study: Study, arm: str) -> list[dict[str, Any]]:
+    names = [f"core-{arm}-{seed}" for seed in SEEDS]
+    return [row for name in names if (row := study.found(name)) and "failed" not in row]
+
+
+def teacher(study: Study) -> dict[str, Any]:
+    """The teacher's own likelihood of every tune."""
+    file = study.out / "teacher.json"
+    if not file.is_file():
+        write(file, study.likelihood(shipped_teacher()))
+    found: dict[str, Any] = read(file)
     return found
 
 
-def table(rows: list[dict[str, Any]], split: str) -> list[str]:
-    """Markdown: means over seeds; intervals over seeds and tunes, both drawn anew."""
-    lines = [
-        "| arm | steps | bits/char by seed | mean | against alone [95 %] |",
-        "|---|---|---|---|---|",
-    ]
-    by_arm = {name: [row for row in rows if row["arm"] == name] for name in ARMS}
-    rng = np.random.default_rng(0)
-    count = len(rows[0][split]["n"])
-    drawn = rng.integers(count, size=(RESAMPLES, count))
-    base = by_arm[ALONE]
-    for name, mine in by_arm.items():
-        if not mine:
+def report(study: Study, folder: Path) -> None:
+    """Fill docs/studies/distillation.md."""
+    names = [c.name for part in PARTS.values() for c in part(study)]
+    rows = {name: row for name in names if (row := study.found(name))}
+    parts = {
+        "costs": cost_table(study), "rates": rate_table(study), "core": core_table(study),
+        "music": music_table(study), "factors": factor_table(study),
+        "commands": commands(rows, study.out),
+    }  # fmt: skip
+    fill(folder / "distillation.md", parts)
+
+
+def cost_table(study: Study) -> str:
+    costs = study.costs()
+    body = []
+    for key, cost in costs.items():
+        setting, arm = key.split("/")
+        alone = costs[f"{setting}/{ALONE}"]["warm"]
+        steps = study.steps(cell("", arm, None, setting))
+        body.append(
+            [setting, arm, *(f"{1000 * cost[k]:.0f}" for k in ("cold", "warm")),
+             *(f"{cost[k] / alone:.2f}" for k in ("cold", "warm")), steps]
+        )  # fmt: skip
+    heads = ["student", "arm", "ms, first epoch", "ms, later", "× alone, first", "× alone, later",
+             "steps of 10 minutes"]  # fmt: skip
+    return table(heads, body)
+
+
+def rate_table(study: Study) -> str:
+    found = {arm: rate_losses(study, f"rate-{arm}") for arm in ARMS}
+    every = sorted({rate for losses in found.values() for rate in losses})
+    body = []
+    for arm, losses in found.items():
+        shown = {r: f"{x:.3f}" for r, x in losses.items()}
+        if losses:
+            best = min(losses, key=losses.__getitem__)
+            shown[best] = f"**{shown[best]}**"
+        body.append([arm, *(shown.get(rate, "") for rate in every)])
+    return table(["arm", *(f"{rate:g}" for rate in every)], body if every else [])
+
+
+def core_table(study: Study) -> str:
+    base = of_core(study, ALONE)
+    body: list[Sequence[Any]] = []
+    for arm in ARMS:
+        rows = of_core(study, arm)
+        if not rows:
             continue
-        each = bits(mine, split, np.arange(count)[None])[:, 0]
-        cells = [
-            name,
-            str(mine[0]["steps"]),
-            ", ".join(f"{x:.3f}" for x in each),
-            f"{each.mean():.3f}",
-        ]
-        if name != ALONE and len(base) == len(mine):
-            seeds = rng.integers(len(mine), size=(len(mine), RESAMPLES))
-            change = bits(mine, split, drawn) - bits(base, split, drawn)
-            low, high = np.percentile(np.take_along_axis(change, seeds, 0).mean(0), [2.5, 97.5])
-            middle = (each - bits(base, split, np.arange(count)[None])[:, 0]).mean()
-            cells.append(f"{middle:+.3f} [{low:+.3f}, {high:+.3f}]")
-        lines.append("| " + " | ".join([*cells, ""][:5]) + " |")
-    return lines
+        each = bits(rows)[:, 0]
+        line = [arm, f"{rows[0]['lr']:g}", rows[0]["steps"], ", ".join(map(number, each)),
+                number(each.mean()), "", ""]  # fmt: skip
+        if arm != ALONE and len(base) == len(rows):
+            line[5:] = [
+                change(bits_against(rows, base)),
+                change(gap_closed(rows, base, teacher(study)), 0, " %"),
+            ]
+        body.append(line)
+    if body:
+        own = number(bits([teacher(study)])[0, 0])
+        body.append(["the teacher itself", "", "", own, own, "", ""])
+    heads = ["arm", "rate", "steps", "bits per character by seed", "mean", "against alone [95 %]",
+             "gap to the teacher closed [95 %]"]  # fmt: skip
+    return table(heads, body)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("study-distillation"))
-    parser.add_argument("--teacher", type=Path, help="left out, the demo's is trained first")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--length", type=int, default=350, help="in steps of training alone")
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--split", choices=("eval", "test"), default="test")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    carve(options.data, options.out / "data")
-    if options.teacher is None:
-        options.teacher = options.out / "teacher"
-        if not (options.teacher / "best").is_dir():
-            time.monotonic = time.process_time
-            train(options, "teacher", **TEACHER, max_seconds=TEACHER_SECONDS)
-    time.monotonic = clock = StepClock()
-    rows = []
-    for seed in options.seeds:
-        for name in options.arms:
-            rows.append(run_arm(name, seed, options, clock))
-            print(name, seed, rows[-1]["steps"], flush=True)
-    print("\n".join(table(rows, options.split)))
+def music_table(study: Study) -> str:
+    """Values by arm, with the difference to alone below each arm that has a teacher."""
+    base = of_core(study, ALONE)
+    body: list[Sequence[Any]] = []
+    for arm in ARMS:
+        rows = of_core(study, arm)
+        if not rows:
+            continue
+        if not body:
+            real = [rows[0]["music"].get(name, {}).get("reference") for name in MUSIC]
+            body.append(["real tunes", *map(number, real, MUSIC.values())])
+        body.append([arm, *(number(mean_music(rows, name), d) for name, d in MUSIC.items())])
+        if arm != ALONE and len(base) == len(rows):
+            against = (change(music_against(rows, base, name), d) for name, d in MUSIC.items())
+            body.append([f"{arm} against alone", *against])
+    return table(["arm", *MUSIC], body)
 
+
+def factor_table(study: Study) -> str:
+    body = []
+    for factor in FACTORS:
+        alone, taught = (study.found(f"{slug(factor)}-{kind}") for kind in ("alone", "taught"))
+        if not alone or not taught or "failed" in alone | taught:
+            continue
+        each = (number(bits([row])[0, 0]) for row in (alone, taught))
+        body.append(
+            [factor, f"{alone['parameters']:,}", *each,
+             change(bits_against([taught], [alone])),
+             change(gap_closed([taught], [alone], teacher(study)), 0, " %")]
+        )  # fmt: skip
+    heads = ["what is other", "parameters", "alone", "best arm", "against alone [95 %, tunes only]",
+             "gap to the teacher closed"]  # fmt: skip
+    return table(heads, body)
+
+
+PARTS = {"rates": rates, "core": core, "factors": factors}
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, "study-distillation", COSTS, PARTS, report)

@@ -27,7 +27,7 @@ from typing import Any
 
 import no_backbone
 import torch
-from distillation import carve
+from cells import carve
 from picogen_cli.defaults import default_data
 from picogen_cli.settings import resolve
 from picogen_core.evaluation.references import open_reference

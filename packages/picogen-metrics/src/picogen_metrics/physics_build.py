@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from picogen_core import Feedback, Loss
 
-from picogen_metrics.physics_controls import PhysicsControl
 from picogen_metrics.physics_feedback import PhysicsFeedback
 from picogen_metrics.physics_loss import PhysicsAwareLoss
 from picogen_metrics.physics_options import PhysicsOptions
@@ -13,6 +12,4 @@ from picogen_metrics.physics_options import PhysicsOptions
 def physics(options: PhysicsOptions) -> Loss | Feedback:
     if options.mode == "feedback":
         return PhysicsFeedback(options)
-    if options.mode in ("expected", "straight-through", "legacy"):
-        return PhysicsControl(options)
     return PhysicsAwareLoss(options)

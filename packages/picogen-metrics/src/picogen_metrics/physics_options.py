@@ -7,15 +7,7 @@ from typing import Literal
 from picogen_core import Options
 from pydantic import Field
 
-Mode = Literal[
-    "auto",
-    "teacher-matched",
-    "conditional",
-    "feedback",
-    "expected",
-    "straight-through",
-    "legacy",
-]
+Mode = Literal["auto", "teacher-matched", "conditional", "feedback"]
 
 
 class PhysicsOptions(Options):
@@ -23,8 +15,7 @@ class PhysicsOptions(Options):
         "auto",
         description="teacher-matched: spectrum and intervals as the teacher's. conditional: "
         "intervals as those of the music. auto: by whether there is a teacher. feedback: rewards "
-        "for pieces that the student writes, toward the training data. Negative controls, biased "
-        "even for a perfect model: expected, straight-through, legacy.",
+        "for pieces that the student writes, toward the training data.",
     )
     share: float = Field(
         0.25, gt=0, le=1, description="Of the steps, in which pieces are written (feedback)."

@@ -1,6 +1,9 @@
 """Negative controls of the physics loss. Each is biased: it pulls a perfect model away from music.
 
-They are here so that the bias can be shown and measured, not to be used. `expected` and
+    python studies/physics_controls.py distill … --set loss.physics-control.mode=legacy
+
+is `picogen distill …` with them as the loss `physics-control`. They are here so that the bias can
+be shown and measured, not to be used. `expected` and
 `straight-through` pull a statistic of teacher-forced predictions to the music's value, and
 predictions given the true past are smoother (or rougher) than the music. `legacy` is the loss of
 the first PiCo-Gen: its "pitch" is the ASCII code and its 2.5 has no source.
@@ -10,11 +13,14 @@ Glossary: M notes, L = 14 letters, N characters that count, V = 128 codes.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Int
-from picogen_core import LossBatch, LossValue
-from torch import Tensor
-
+from picogen_core import LossBatch, LossSpec, LossValue, Options, hookimpl
+from picogen_core.plugins.registry import registry
 from picogen_metrics.physics_loss import (
     FIRST_STEP,
     Notes,
@@ -23,10 +29,23 @@ from picogen_metrics.physics_loss import (
     log_psd,
     sort_notes,
 )
-from picogen_metrics.physics_options import PhysicsOptions
+from pydantic import Field
+from torch import Tensor
 
+NAME = "physics-control"
 LEAP_FLOOR = 1e-3
 TARGET, SMOOTHNESS, ENTROPY = 2.5, 0.5, 0.1
+
+
+class ControlOptions(Options):
+    """Weights as those of the loss `physics`."""
+
+    mode: Literal["expected", "straight-through", "legacy"] = Field(
+        "expected", description="Which statistic is pulled, and to what."
+    )
+    psd: float = Field(0.3, ge=0, description="Weight of the spectrum.")
+    interval: float = Field(3.0, ge=0, description="Weight of the mean interval.")
+    min_notes: int = Field(32, ge=8, description="A shorter voice gives no spectrum.")
 
 
 class PhysicsControl:
@@ -37,7 +56,7 @@ class PhysicsControl:
     true past, with the gradient of the expected one (Bengio et al. 2013). Parts as theirs.
     """
 
-    def __init__(self, options: PhysicsOptions) -> None:
+    def __init__(self, options: ControlOptions) -> None:
         self.options = options
 
     def __call__(self, batch: LossBatch) -> LossValue:
@@ -96,3 +115,25 @@ def _smoothness(logs: Float[Tensor, "N V"], row: Int[Tensor, " N"]) -> Float[Ten
     expected = logs.exp() @ codes
     leaps = expected.diff().abs()[row[1:] == row[:-1]]
     return leaps.clamp(min=1.0).log().sum() / max(1, len(leaps))
+
+
+@hookimpl
+def picogen_losses() -> Iterator[LossSpec]:
+    yield LossSpec(
+        name=NAME, summary="Biased forms of physics: negative controls of a study.",
+        config=lambda: ControlOptions, build=PhysicsControl, reads={"teacher_logits"},
+        scores_samples=True, unit="1",
+    )  # fmt: skip
+
+
+def register() -> None:
+    """Make the loss known in this process."""
+    if NAME not in [entry.name for entry in registry().all("loss")]:
+        registry().include(sys.modules[__name__], "studies")
+
+
+if __name__ == "__main__":
+    from picogen_cli.main import main
+
+    register()
+    main()
