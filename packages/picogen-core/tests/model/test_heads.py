@@ -13,8 +13,8 @@ from picogen_core.model.heads.char_transformer import CharTransformer
 from picogen_core.model.heads.options import (
     CharTransformerOptions,
     char_transformer_sizes,
-    head_specs,
 )
+from picogen_core.model.heads.plugin import head_specs
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.testing import head_checks
 from torch import Tensor, nn
