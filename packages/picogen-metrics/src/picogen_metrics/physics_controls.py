@@ -1,9 +1,9 @@
 """Negative controls of the physics loss. Each is biased: it pulls a perfect model away from music.
 
-They are here so that the bias can be shown and measured, not to be used. `expected` and
-`straight-through` pull a statistic of teacher-forced predictions to the music's value, and
-predictions given the true past are smoother (or rougher) than the music. `legacy` is the loss of
-the first PiCo-Gen: its "pitch" is the ASCII code and its 2.5 has no source.
+They serve to measure the bias, not for training. `expected` and `straight-through` pull a statistic
+of teacher-forced predictions to the music's value, but predictions given the true past are smoother
+(or rougher) than the music. `legacy` is the loss of the first PiCo-Gen: its "pitch" is the ASCII
+code and its 2.5 has no source.
 
 Glossary: M notes, L = 14 letters, N characters that count, V = 128 codes.
 """
@@ -30,11 +30,11 @@ TARGET, SMOOTHNESS, ENTROPY = 2.5, 0.5, 0.1
 
 
 class PhysicsControl:
-    """Modes `expected`, `straight-through` and `legacy`; 0 for what the student wrote itself.
+    """Modes `expected`, `straight-through` and `legacy`; 0 for text sampled from the student.
 
     The first two: `psd` × mean square difference of log power + `interval` × square of ln(mean
-    |interval| / that of the music), of the melody that is expected, or that is drawn given the
-    true past, with the gradient of the expected one (Bengio et al. 2013). Parts as theirs.
+    |interval| / that of the music). They use the expected melody, or one sampled given the true
+    past, with the gradient of the expected one (Bengio et al. 2013). Parts as theirs.
     """
 
     def __init__(self, options: PhysicsOptions) -> None:
@@ -76,8 +76,10 @@ def _mean_leap(melody: Float[Tensor, " M"], notes: Notes) -> Float[Tensor, ""]:
 
 
 def legacy(batch: LossBatch) -> LossValue:
-    """0.5 · |s − 2.5| − 0.1 · entropy, s = mean ln max(1, |difference of expected codes|) over
-    characters that follow each other; with a teacher 0.5 · (s − the teacher's s)²."""
+    """Return 0.5 · |s − 2.5| − 0.1 · entropy; with a teacher 0.5 · (s − the teacher's s)².
+
+    s = mean ln max(1, |difference of expected codes|) over successive characters.
+    """
     row = batch.row[:, None].expand_as(batch.valid)[batch.valid]
     logs = batch.student_log_probabilities
     smoothness = _smoothness(logs, row)
