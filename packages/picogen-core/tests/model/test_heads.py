@@ -187,7 +187,7 @@ def test_sizes() -> None:
         char_transformer_sizes(100, CharTransformerOptions(heads=3))
     assert str(fault.value) == (
         "head.width=100 is not a multiple of head.heads=3 (head 'char-transformer', picogen-core "
-        "0.1.0). Try --set head.width=102, or --set head.heads=2."
+        "0.2.0). Try --set head.width=102, or --set head.heads=2."
     )
 
 
