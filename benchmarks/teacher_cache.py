@@ -29,7 +29,7 @@ from picogen_core.runtime.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import build_objective
 from picogen_core.training.optimizers import make_optimizer
-from picogen_core.training.teacher.cache import open_teaching
+from picogen_core.training.teacher.cache import open_outputs
 
 KD = {"logit-kd": {"weight": 1.0}}
 HIDDEN = {"hidden-mse": {"weight": 1.0}}
@@ -73,15 +73,15 @@ class Trainer:
         ).train()
         self.optimizer = make_optimizer("adamw", self.model, 1e-4, 0.1)
         config = TrainConfig(cache_dir=cache, cache_limit=limit, max_patches=args.max_patches)
-        self.teaching = (
-            open_teaching(config, teacher, "some", data, crops, self.objective, Quiet())
+        self.teacher_outputs = (
+            open_outputs(config, teacher, "some", data, crops, self.objective, Quiet())
             if table
             else None
         )
 
     def step(self, batch) -> float:  # type: ignore[no-untyped-def]
         begun = time.process_time()
-        loss, _ = self.objective(self.model, batch, self.teaching, 0.1)
+        loss, _ = self.objective(self.model, batch, self.teacher_outputs, 0.1)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -120,7 +120,7 @@ def main() -> None:
             trainers[name] = Trainer(args, table, "20GB", teacher, data, crops, cache)
         for batch in batches:
             for trainer in list(trainers.values())[1:]:
-                trainer.teaching(batch)
+                trainer.teacher_outputs(batch)
         for name, how in product(LOSSES, FIRST_EPOCH if args.teacher else ()):
             limit, cache = "0" if how == "no cache" else "20GB", Path(folder) / name
             title = f"{name}, {how}"

@@ -49,11 +49,11 @@ class ControlOptions(Options):
 
 
 class PhysicsControl:
-    """Modes `expected`, `straight-through` and `legacy`; 0 for what the student wrote itself.
+    """Modes `expected`, `straight-through` and `legacy`; 0 for text sampled from the student.
 
     The first two: `psd` × mean square difference of log power + `interval` × square of ln(mean
-    |interval| / that of the music), of the melody that is expected, or that is drawn given the
-    true past, with the gradient of the expected one (Bengio et al. 2013). Parts as theirs.
+    |interval| / that of the music). They use the expected melody, or one sampled given the true
+    past, with the gradient of the expected one (Bengio et al. 2013). Parts as theirs.
     """
 
     def __init__(self, options: ControlOptions) -> None:
@@ -95,8 +95,10 @@ def _mean_leap(melody: Float[Tensor, " M"], notes: Notes) -> Float[Tensor, ""]:
 
 
 def legacy(batch: LossBatch) -> LossValue:
-    """0.5 · |s − 2.5| − 0.1 · entropy, s = mean ln max(1, |difference of expected codes|) over
-    characters that follow each other; with a teacher 0.5 · (s − the teacher's s)²."""
+    """Return 0.5 · |s − 2.5| − 0.1 · entropy; with a teacher 0.5 · (s − the teacher's s)².
+
+    s = mean ln max(1, |difference of expected codes|) over successive characters.
+    """
     row = batch.row[:, None].expand_as(batch.valid)[batch.valid]
     logs = batch.student_log_probabilities
     smoothness = _smoothness(logs, row)

@@ -136,7 +136,7 @@ def test_runs_of_other_lengths_and_data_are_remarked_on(
     remarks = "\n".join(json.loads(capsys.readouterr().out)["remarks"])
     assert "The runs were trained on different data." in remarks
     assert "a|b<script> stopped at 50% of its length." in remarks
-    assert "No budget is common to all runs" in remarks
+    assert "The runs have no common budget" in remarks
 
 
 def test_measured_on_the_same_pieces(

@@ -110,7 +110,7 @@ def test_pages_of_other_parts_and_options_of_other_formats_are_refused(
     out = ("--output-dir", tmp_path / "out")
     assert picogen("export", tmp_path / "gpt2", "--to", "html", *out) == 2
     shown = capsys.readouterr().err
-    assert "backbone 'gpt2' has no form for a page" in shown
+    assert "backbone 'gpt2' cannot run in a page" in shown
     assert "llama, mamba, qwen, rwkv" in shown
     assert not (tmp_path / "out").exists()
     assert picogen("export", tmp_path / "gpt2", "--to", "hf", *out, "--weights", "int8") == 2

@@ -31,7 +31,7 @@ def test_the_architecture_is_the_checkpoints_and_flags_stand_above_it(folder: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--backbone", "llama"), "backbone 'llama' is asked for, but"),
+        (("--backbone", "llama"), "backbone 'llama' was requested, but"),
         (("--freeze", "heads"), "freeze.0='heads': input should be 'embedding', 'backbone' or"),
         (("--freeze", "head", "--freeze", "backbone", "--freeze", "embedding"), "nothing to train"),
         (("--set", "backbone.layer=2"), "Did you mean 'layers'"),
@@ -56,4 +56,4 @@ def test_a_file_beside_the_user_that_says_otherwise_is_named(
     with pytest.raises(SystemExit) as end:
         main(["distill", "--init", TEACHER])
     assert end.value.code == 2
-    assert "head 'char-gru' is asked for, but" in capsys.readouterr().err
+    assert "head 'char-gru' was requested, but" in capsys.readouterr().err

@@ -233,7 +233,7 @@ def test_resume_with_and_without_a_word(data: Path, capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert picogen(*arguments, "--resume", "--epochs", "2", "--json") == 0
     printed = capsys.readouterr()
-    assert "Going on with checkpoints/r after step 3." in printed.err
+    assert "Resuming checkpoints/r after step 3." in printed.err
     assert json.loads(printed.out)["steps"] == 6
     assert picogen(*arguments, "--resume", "perhaps") == 2
 

@@ -1,11 +1,11 @@
-"""transformers' decoders behind the `Backbone` contract: static caches, one length a row.
+"""transformers' decoders as a `Backbone`: static caches, one length per row.
 
-B rows  S patches of a call  T patches the cache has room for  D width
-L layers  G heads of keys and values  K channels a head
+B rows  S patches of a call  T capacity of the cache in patches  D width
+L layers  G heads of keys and values  K channels per head
 
-transformers' own caches keep one length for the whole batch and trust left padding. Here each row
-has its own length: a call writes the row's keys at its own positions, and a mask made from those
-positions hides whatever lies past them. Slots can therefore be refilled at different lengths.
+transformers' own caches have one length for the whole batch and rely on left padding. Here each row
+has its own length: a call writes the row's keys at its own positions, and a mask hides the places
+past them. So slots can be refilled at different lengths.
 """
 
 from typing import Any
@@ -19,8 +19,8 @@ from transformers.cache_utils import Cache
 State = dict[str, Tensor]
 
 
-class RowCache(Cache):
-    """The state as the attention layers of one call see it: `update` writes, then reads."""
+class KvCacheView(Cache):
+    """View of the state for the attention layers of one call: `update` writes, then reads."""
 
     def __init__(
         self,
@@ -30,8 +30,7 @@ class RowCache(Cache):
         valid: Bool[Tensor, "B S"],
         filled: int | None,
     ) -> None:
-        """Write at `positions` (zeros where not `valid`) and read the first `filled` places, or
-        all of them."""
+        """Take the positions to write (zeros where not `valid`), and how many places to read."""
         super().__init__(layers=[])
         self.keys, self.values = keys, values
         self.positions, self.filled = positions, filled
@@ -41,7 +40,7 @@ class RowCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """[B, G, S, K] of the new patches -> [B, G, filled, K] of all patches so far."""
+        """Return keys and values so far: [B, G, S, K] of new patches -> [B, G, filled, K]."""
         return (
             self._extend(self.keys[:, layer_idx], key_states),
             self._extend(self.values[:, layer_idx], value_states),
@@ -56,10 +55,10 @@ class RowCache(Cache):
 
 
 class CachedDecoder(nn.Module):
-    """`model` without its token embedding. The state is a dict:
+    """A decoder `model` without its token embedding. The state is a dict:
 
-    keys, values [B, L, G, T, K] and length [B]. `step` writes into the state it is given, so that
-    state is used up; select rows of it first if two continuations are wanted.
+    keys, values [B, L, G, T, K] and length [B]. `step` writes into its argument, so that state must
+    not be used again. For two continuations, select rows of it first.
     """
 
     def __init__(self, model: PreTrainedModel, layers: int, kv_heads: int, head_size: int) -> None:
@@ -85,7 +84,7 @@ class CachedDecoder(nn.Module):
     def prefill(
         self, x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"], state: State
     ) -> tuple[Float[Tensor, "B D"], State]:
-        """1 ≤ lengths ≤ S. What `state` holds is ignored; it is left as it is."""
+        """Return the outputs and a new state; 1 ≤ lengths ≤ S. `state` is ignored and unchanged."""
         rows, patches = x.shape[:2]
         _check_room(patches, state)
         positions = torch.arange(patches, device=x.device).expand(rows, -1)
@@ -101,10 +100,10 @@ class CachedDecoder(nn.Module):
         return hidden[torch.arange(rows, device=x.device), lengths - 1], fresh
 
     def step(self, x: Float[Tensor, "B D"], state: State) -> tuple[Float[Tensor, "B D"], State]:
-        """Raises `ValueError` if a row has used up the `max_patches` of its state."""
+        """Read one patch per row. Raises `ValueError` if a row's state is full."""
         length = state["length"]
         filled = None
-        if not torch.compiler.is_compiling():  # a traced graph has to serve any length
+        if not torch.compiler.is_compiling():  # a traced graph must serve any length
             filled = int(length.max()) + 1
             _check_room(filled, state)
         positions = length[:, None]
@@ -119,10 +118,10 @@ class CachedDecoder(nn.Module):
         filled: int | None,
         state: State,
     ) -> Float[Tensor, "B S D"]:
-        """Run `x` at `positions`, writing into the keys and values of `state`."""
+        """Return the outputs of `x` at `positions`; write keys and values into `state`."""
         places = torch.arange(state["keys"].shape[3], device=x.device)[:filled]
         visible = places <= positions[:, None, :, None]
-        cache = RowCache(state["keys"], state["values"], positions, valid, filled)
+        cache = KvCacheView(state["keys"], state["values"], positions, valid, filled)
         output = self.model(
             inputs_embeds=x,
             position_ids=positions,

@@ -1,4 +1,4 @@
-"""Backbones written as transformers, the `rwkv` package and mamba-ssm read them."""
+"""Export of backbones to transformers, the `rwkv` package and mamba-ssm."""
 
 import copy
 import json
@@ -45,13 +45,15 @@ OPEN_MAMBA_SSM = """
 from mamba_ssm.models.mixer_seq_simple import MambaLMHeadModel
 
 model = MambaLMHeadModel.from_pretrained(".", device="cuda")
-# model.backbone(tokens) are the hidden states; its lm_head is the token table and means nothing
+# model.backbone(tokens) are the hidden states; its lm_head is the token table and has no use
 """
 
 
 def write_hf(backbone: Any, table: Table, folder: Path) -> str:
-    """`backbone.model` of transformers with `table` as its token embedding: config.json and
-    model.safetensors, which `AutoModel.from_pretrained` opens."""
+    """Write transformers' `backbone.model`, with `table` as its token embedding.
+
+    `AutoModel.from_pretrained` opens the files, config.json and model.safetensors.
+    """
     model = backbone.model
     config = copy.deepcopy(model.config)
     config.vocab_size = len(table)
@@ -64,7 +66,7 @@ def write_hf(backbone: Any, table: Table, folder: Path) -> str:
 
 
 def write_rwkv(backbone: Rwkv, table: Table, folder: Path) -> str:
-    """model.pth for the `rwkv` package, with `table` as `emb` and the identity as `head`."""
+    """Write model.pth for the `rwkv` package; `table` is `emb` and the identity is `head`."""
     tensors = {
         "emb.weight": table,
         **backbone.state_dict(),
@@ -72,14 +74,14 @@ def write_rwkv(backbone: Rwkv, table: Table, folder: Path) -> str:
     }
     for number in range(
         3
-    ):  # official files have them in the first layer too, and nobody reads them
+    ):  # official files also have them in the first layer, where they are unused
         tensors[f"blocks.0.att.v{number}"] = torch.zeros_like(tensors[f"blocks.0.att.a{number}"])
     torch.save({name: t.detach().contiguous() for name, t in tensors.items()}, folder / "model.pth")
     return OPEN_RWKV
 
 
 def write_mamba_ssm(backbone: Mamba, table: Table, folder: Path) -> str:
-    """config.json and pytorch_model.bin for mamba-ssm's `MambaLMHeadModel`."""
+    """Write config.json and pytorch_model.bin for mamba-ssm's `MambaLMHeadModel`."""
     config: Any = backbone.model.config
     written = {
         "d_model": config.hidden_size,

@@ -17,7 +17,7 @@ from picogen_backbones.options import Gpt2Options, gpt2_heads
 
 
 class Gpt2(CachedDecoder):
-    """[B, S, D] -> [B, S, D], S ≤ max_patches.
+    """GPT-2: [B, S, D] -> [B, S, D], S ≤ max_patches.
 
     Raises:
         ConfigError: heads do not divide d_model, or a piece is longer than the position table.

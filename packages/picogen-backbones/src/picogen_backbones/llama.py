@@ -10,7 +10,7 @@ from picogen_backbones.rotary import RotaryDecoder
 
 
 class Llama(RotaryDecoder):
-    """[B, S, D] -> [B, S, D]; tensors are named as in transformers, below `model.`.
+    """Llama: [B, S, D] -> [B, S, D]; tensors are named as in transformers, below `model.`.
 
     Raises:
         ConfigError: d_model, heads and kv_heads do not fit together.

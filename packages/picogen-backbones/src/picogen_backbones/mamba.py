@@ -3,11 +3,11 @@
 Dao and Gu 2024, "Transformers are SSMs", arXiv:2405.21060. Below `model.` the tensors have the
 names and shapes of mamba-ssm's `backbone.`, without its `embedding`.
 
-B rows  S patches  D width  E inner width (E = expand · D)  H heads  K channels a head (E = H · K)
-N size of the state of a channel  W patches that the convolution sees  C its channels (E + 2N)
-L layers
+    B rows  S patches  D width  E inner width (E = expand · D)  H heads
+    K channels per head (E = H · K)  N size of the state of a channel
+    W patches that the convolution sees  C its channels (E + 2N)  L layers
 
-h_t = exp(Δ_t A) h_{t−1} + Δ_t x_t B_tᵀ [K, N], one a head;  y_t = h_t C_t + D x_t.
+h_t = exp(Δ_t A) h_{t−1} + Δ_t x_t B_tᵀ [K, N], one per head;  y_t = h_t C_t + D x_t.
 """
 
 import math
@@ -28,7 +28,7 @@ mamba_kernels.install()
 
 
 class LayerStates(Cache):
-    """The state as the layers of one call see it: read it (`filled`) or write it."""
+    """View of the state for the layers of one call, which read it (`filled`) or write it."""
 
     def __init__(
         self, conv: Float[Tensor, "B L C W"], ssm: Float[Tensor, "B L H K N"], filled: bool
@@ -48,7 +48,7 @@ class LayerStates(Cache):
     def update_conv_state(
         self, conv_states: Tensor, layer_idx: int, state_idx: int = 0, **kwargs: Any
     ) -> Tensor:
-        """[B, C, S] that the convolution is about to see: the last W are kept."""
+        """Store the last W inputs [B, C, S] of the convolution; return them."""
         width = self.conv.shape[-1]
         padded = nn.functional.pad(conv_states, (width, 0))
         self.conv[:, layer_idx] = padded[..., -width:]
@@ -62,11 +62,11 @@ class LayerStates(Cache):
 
 
 class Mamba(nn.Module):
-    """[B, S, D] -> [B, S, D]; S has no limit. The state is a dict, the same size at any length:
+    """Mamba-2: [B, S, D] -> [B, S, D]; S has no limit. The state is a dict of fixed size:
 
-    conv [B, L, C, W] and ssm [B, L, H, K, N] (float32 always, as it sums over the whole piece).
-    `step` writes into the state it is given, so that state is used up; select rows of it first if
-    two continuations are wanted.
+    conv [B, L, C, W] and ssm [B, L, H, K, N] (always float32, as it sums over the whole piece).
+    `step` writes into its argument, so that state must not be used again. For two continuations,
+    select rows of it first.
 
     Raises:
         ConfigError: head_size does not divide expand · d_model.
@@ -104,7 +104,7 @@ class Mamba(nn.Module):
     def initial_state(
         self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
     ) -> State:
-        """`max_patches` changes nothing."""
+        """Return an empty state; `max_patches` has no effect."""
         return {
             "conv": torch.zeros(batch, *self.conv_shape, device=device, dtype=dtype),
             "ssm": torch.zeros(batch, *self.ssm_shape, device=device),
@@ -113,7 +113,7 @@ class Mamba(nn.Module):
     def prefill(
         self, x: Float[Tensor, "B S D"], lengths: Int[Tensor, " B"], state: State
     ) -> tuple[Float[Tensor, "B D"], State]:
-        """1 ≤ lengths ≤ S. What `state` holds is ignored; it is left as it is.
+        """Return the outputs and a new state; 1 ≤ lengths ≤ S. `state` is ignored and unchanged.
 
         Rows are moved to the right end, where the layers keep masked patches out of the state.
         """
@@ -142,9 +142,11 @@ class Mamba(nn.Module):
 
 @torch.no_grad()
 def initialise(model: Mamba2Model) -> None:
-    """mamba-ssm's start (modules/mamba2.py, models/mixer_seq_simple.py), where transformers' is
-    another: projections and convolution uniform in ±1/√fan-in, the last projection of a layer
-    divided by √L, A uniform in [1, 16], one a head."""
+    """Initialise a model as mamba-ssm does (modules/mamba2.py, models/mixer_seq_simple.py).
+
+    Projections and convolution are uniform in ±1/√fan-in, the last projection of a layer is divided
+    by √L, and A is uniform in [1, 16], one per head. transformers initialises differently.
+    """
     layers = len(model.layers)
     for block in model.layers:
         mixer: Any = block.mixer

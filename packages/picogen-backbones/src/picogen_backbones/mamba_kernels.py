@@ -1,9 +1,8 @@
-"""Which functions transformers' Mamba-2 layers call: CUDA kernels on CUDA tensors alone, and the
-scan of `ssd` on others.
+"""Functions of transformers' Mamba-2 layers by device: CUDA kernels, or the scan of `ssd`.
 
-transformers decides once, at import: if `mamba_ssm` or `causal_conv1d` can be imported it calls
-their kernels whatever device the tensors are on, and CPU tensors crash them. Here the device of the
-first argument decides at each call.
+transformers decides once, at import. If `mamba_ssm` or `causal_conv1d` can be imported, it calls
+their kernels for tensors on any device, and CPU tensors crash them. Here the device of the first
+argument decides at each call.
 """
 
 import functools
@@ -26,8 +25,10 @@ NAMES = (
 
 
 def by_device(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` (transformers' wrapper round a kernel) for CUDA tensors, what it wraps (plain
-    torch) for all others; of the scan, ours."""
+    """Return `function` (transformers' kernel wrapper) for CUDA tensors, else its plain version.
+
+    The plain version of the scan is ours.
+    """
     plain = inspect.unwrap(function)
     if plain.__name__ == "mamba2_chunk_scan":
         plain = for_one_group(plain)
@@ -41,7 +42,7 @@ def by_device(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def for_one_group(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """`ssd.chunk_scan` where B has one group, `plain` where it has more."""
+    """Return `ssd.chunk_scan` for one group of B, `plain` for more."""
 
     @functools.wraps(plain)
     def scan(x: Any, dt: Any, A: Any, B: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +52,7 @@ def for_one_group(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Put `by_device` round the functions that transformers' Mamba-2 layers call; once."""
+    """Wrap the functions that transformers' Mamba-2 layers call in `by_device`, once."""
     for name in NAMES:
         function = getattr(modeling_mamba2, name)
         if not hasattr(function, "kernel"):

@@ -16,19 +16,19 @@ class LlamaOptions(Options):
         None,
         ge=1,
         le=8192,
-        description="Query heads; left out, one for every 64 channels of d_model.",
+        description="Query heads; default: one per 64 channels of d_model.",
     )
     kv_heads: int | None = Field(
         None,
         ge=1,
         le=8192,
-        description="Heads of keys and values (grouped queries); left out, as many as heads.",
+        description="Heads of keys and values (grouped queries); default: as many as heads.",
     )
     ffn: int | None = Field(
         None,
         ge=1,
         le=1_048_576,
-        description="Width of the gated MLP; left out, 8/3 of d_model, up to a multiple of 32.",
+        description="Width of the gated MLP; default: 8/3 of d_model, up to a multiple of 32.",
     )
     rope_theta: float = Field(
         10_000.0, gt=0, le=1e12, description="Base of the rotary position frequencies."
@@ -37,7 +37,7 @@ class LlamaOptions(Options):
         0.0,
         ge=0,
         lt=1,
-        description="Dropout of the attention weights; there is no other.",
+        description="Dropout of the attention weights, the only one.",
     )
 
 
@@ -47,7 +47,7 @@ class Gpt2Options(Options):
         None,
         ge=1,
         le=8192,
-        description="Attention heads; left out, one for every 64 channels of d_model.",
+        description="Attention heads; default: one per 64 channels of d_model.",
     )
     max_patches: int = Field(
         1024,
@@ -66,7 +66,7 @@ class QwenOptions(LlamaOptions):
         ge=2,
         le=65536,
         multiple_of=2,
-        description="Channels a head; left out, d_model / heads.",
+        description="Channels per head; default: d_model / heads.",
     )
 
 
@@ -75,17 +75,17 @@ class MambaOptions(Options):
         6, ge=1, le=1024, description="Blocks; each has half the parameters of a Llama layer."
     )
     head_size: int = Field(
-        HEAD_SIZE, ge=1, le=65536, description="Channels a head (headdim of mamba-ssm)."
+        HEAD_SIZE, ge=1, le=65536, description="Channels per head (headdim of mamba-ssm)."
     )
     state_size: int = Field(
         64,
         ge=1,
         le=65536,
-        description="Numbers that the state keeps a channel (d_state of mamba-ssm).",
+        description="Size of the state per channel (d_state of mamba-ssm).",
     )
     expand: int = Field(2, ge=1, le=256, description="Inner width, in multiples of d_model.")
     conv_kernel: int = Field(
-        4, ge=2, le=4, description="Patches that the convolution sees (d_conv of mamba-ssm)."
+        4, ge=2, le=4, description="Width of the convolution in patches (d_conv of mamba-ssm)."
     )
     chunk: int = Field(
         64, ge=1, le=256, description="Patches that the parallel form mixes at once; speed only."
@@ -98,10 +98,10 @@ class RwkvOptions(Options):
         HEAD_SIZE,
         ge=2,
         le=65536,
-        description="Channels a head; its state is head_size × head_size.",
+        description="Channels per head; its state is head_size × head_size.",
     )
     ffn: int | None = Field(
-        None, ge=1, le=1_048_576, description="Width of the channel mixing; left out, 4 · d_model."
+        None, ge=1, le=1_048_576, description="Width of the channel mixing; default: 4 · d_model."
     )
     chunk: int = Field(
         32, ge=1, le=64, description="Patches that the parallel form solves at once; speed only."
@@ -109,7 +109,7 @@ class RwkvOptions(Options):
 
 
 def llama_sizes(d_model: int, options: LlamaOptions) -> tuple[int, int, int]:
-    """(heads, kv_heads, ffn) as they will be built.
+    """Return (heads, kv_heads, ffn).
 
     Raises:
         ConfigError: d_model, heads and kv_heads do not fit together.
@@ -119,7 +119,7 @@ def llama_sizes(d_model: int, options: LlamaOptions) -> tuple[int, int, int]:
 
 
 class QwenSizes(NamedTuple):
-    """Sizes as they will be built; `heads · head_size` need not be d_model."""
+    """Sizes of the model; `heads · head_size` need not be d_model."""
 
     heads: int
     kv_heads: int
@@ -128,7 +128,7 @@ class QwenSizes(NamedTuple):
 
 
 def qwen_sizes(d_model: int, options: QwenOptions) -> QwenSizes:
-    """Raises `ConfigError` if d_model, heads, kv_heads and head_size do not fit together."""
+    """Return the sizes. Raises `ConfigError` if they do not fit together."""
     if options.head_size is None:
         heads = _whole_heads("qwen", d_model, options.heads, even=True)
         size = d_model // heads
@@ -140,13 +140,12 @@ def qwen_sizes(d_model: int, options: QwenOptions) -> QwenSizes:
 
 
 def gpt2_heads(d_model: int, options: Gpt2Options) -> int:
-    """Attention heads as they will be built. Raises `ConfigError` if they do not divide d_model."""
+    """Return the attention heads. Raises `ConfigError` if they do not divide d_model."""
     return _whole_heads("gpt2", d_model, options.heads)
 
 
 def mamba_heads(d_model: int, options: MambaOptions) -> int:
-    """Heads of `head_size` channels of the inner width. Raises `ConfigError` if they do not fill
-    it."""
+    """Return the number of heads. Raises `ConfigError` if they do not fill the inner width."""
     inner, size = options.expand * d_model, options.head_size
     if inner % size:
         raise _fault(
@@ -157,7 +156,7 @@ def mamba_heads(d_model: int, options: MambaOptions) -> int:
 
 
 def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
-    """Heads of `head_size` channels. Raises `ConfigError` if they do not fill d_model."""
+    """Return the number of heads. Raises `ConfigError` if they do not fill d_model."""
     size = options.head_size
     if d_model % size:
         raise _fault(
@@ -168,7 +167,7 @@ def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
 
 
 def _gated_mlp(d_model: int) -> int:
-    """8/3 of d_model, up to a multiple of 32."""
+    """Return 8/3 of d_model, rounded up to a multiple of 32."""
     return -(-8 * d_model // (3 * 32)) * 32
 
 
@@ -189,7 +188,7 @@ def _whole_heads(backbone: str, d_model: int, heads: int | None, even: bool = Fa
         )
     if even and d_model // heads % 2:
         raise ConfigError(
-            f"d_model={d_model} / backbone.heads={heads} is {d_model // heads} channels a head; "
+            f"d_model={d_model} / backbone.heads={heads} is {d_model // heads} channels per head; "
             f"rotary positions need an even number ({_where(backbone)}). "
             f"Try another d_model, or --set backbone.heads=N."
         )
@@ -211,5 +210,5 @@ def _where(backbone: str) -> str:
 
 
 def _divisor(number: int, near: int) -> int:
-    """The largest divisor of `number` that is not above `near`."""
+    """Return the largest divisor of `number` up to `near`."""
     return next(d for d in range(min(near, number), 0, -1) if number % d == 0)

@@ -17,7 +17,7 @@ from picogen_backbones.options import (
 
 
 def _shipped(**summaries: str) -> dict[str, ShippedWeights]:
-    """The folders in weights/ that are named so, as far as they are there."""
+    """Return the folders in weights/ with these names, if they exist."""
     root = Path(__file__).parent / "weights"
     found = [(root / name.replace("_", "-"), summary) for name, summary in summaries.items()]
     return {folder.name: ShippedWeights(folder, text) for folder, text in found if folder.is_dir()}
@@ -78,6 +78,6 @@ def picogen_backbones() -> Iterator[BackboneSpec]:
         export={"rwkv": lazy("picogen_backbones.export:write_rwkv")},
         weights=_shipped(
             teacher="tunes for one voice: the model that the others learn from",
-            tunes="tunes for one voice, distilled from teacher; what writes if none is named",
+            tunes="tunes for one voice, distilled from teacher; the default model",
         ),
     )

@@ -11,7 +11,7 @@ from picogen_backbones.rotary import RotaryDecoder
 
 
 class Qwen(RotaryDecoder):
-    """[B, S, D] -> [B, S, D]; tensors are named as in transformers, below `model.`.
+    """Qwen3: [B, S, D] -> [B, S, D]; tensors are named as in transformers, below `model.`.
 
     Raises:
         ConfigError: d_model, heads, kv_heads and head_size do not fit together.

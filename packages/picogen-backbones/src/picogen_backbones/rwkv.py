@@ -4,11 +4,13 @@ Peng et al. 2025, "RWKV-7 'Goose' with Expressive Dynamic State Evolution", arXi
 and shapes of the tensors are those of the official checkpoints, without `emb` and `head`; so is the
 initialisation (RWKV-LM, RWKV-v7/train_temp).
 
-B rows  S patches  D width  H heads  K channels a head (D = H·K)  L layers
-r receptance  w decay in (0, 1)  k key  v value  S state [K of v, K of k], one a head
-κ key to remove, of length 1  η how much of it is replaced ("in-context learning rate"), in (0, 1)
-a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t,
-which wkv.py computes.
+    B rows  S patches  D width  H heads  K channels per head (D = H·K)  L layers  r receptance
+    w decay in (0, 1)  k key  v value  S state [K of v, K of k], one per head
+    κ key to remove, of length 1
+    η how much of it is replaced ("in-context learning rate"), in (0, 1)
+    a = −κ and b = κ·η, so that  S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t
+
+The last line is computed in wkv.py.
 """
 
 import math
@@ -33,8 +35,10 @@ MAX_DECAY = -math.exp(-0.5)  # log w lies between this and 0
 
 
 class Mix(torch.autograd.Function):
-    """x and what it was one patch earlier, blended once for each share of the latter; `last` is
-    what came before the first. Written out, since at this size it is memory that takes the time."""
+    """Blends of x with its predecessor, one per share of the latter; `last` precedes the first.
+
+    The gradient is written out, since memory traffic dominates the time.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Patches, last: Vectors, *shares: nn.Parameter) -> tuple[Patches, ...]:
@@ -60,7 +64,7 @@ class Mix(torch.autograd.Function):
 
 
 class SquaredRelu(torch.autograd.Function):
-    """relu(x)², in one pass over memory back."""
+    """relu(x)², with a backward pass that reads memory once."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -76,7 +80,7 @@ class SquaredRelu(torch.autograd.Function):
 
 
 class TimeMix(nn.Module):
-    """Attention's place: the recurrence, fed with a mixture of this patch and the one before."""
+    """The recurrence, in place of attention; its input blends this patch with the one before."""
 
     def __init__(self, d_model: int, heads: int, layer: int, layers: int, chunk: int) -> None:
         super().__init__()
@@ -98,7 +102,7 @@ class TimeMix(nn.Module):
         self.w1, self.w2 = _low_rank(d_model, 2.5)
         self.a0 = _row(-0.19 + 0.3 * zigzag + 0.4 * linear)
         self.a1, self.a2 = _low_rank(d_model, 2.5)
-        if layer:  # the first layer is the one whose values the others mix in
+        if layer:  # the others mix in the first layer's values
             self.v0 = _row(0.73 - 0.4 * linear)
             self.v1, self.v2 = _low_rank(d_model, 1.7)
         self.g1, self.g2 = _low_rank(d_model, 5.0)
@@ -115,7 +119,7 @@ class TimeMix(nn.Module):
     def forward(
         self, x: Patches, last: Vectors, state: Memory, first_v: Patches | None, valid: Valid | None
     ) -> tuple[Patches, Memory, Patches]:
-        """Output, the state after the last valid patch, and the first layer's values."""
+        """Return output, the state after the last valid patch, and the first layer's values."""
         shares = self.x_r, self.x_w, self.x_k, self.x_v, self.x_a, self.x_g
         x_r, x_w, x_k, x_v, x_a, x_g = Mix.apply(x, last, *shares)  # type: ignore[no-untyped-call]
         r, k, v = self.receptance(x_r), self.key(x_k), self.value(x_v)
@@ -149,7 +153,7 @@ class TimeMix(nn.Module):
 
 
 class ChannelMix(nn.Module):
-    """The MLP's place: squared ReLU, fed with a mixture of this patch and the one before."""
+    """Squared ReLU, in place of the MLP; its input blends this patch with the one before."""
 
     def __init__(self, d_model: int, ffn: int, layer: int, layers: int) -> None:
         super().__init__()
@@ -179,7 +183,7 @@ class Block(nn.Module):
         lengths: Lengths,
         valid: Valid | None,
     ) -> tuple[Patches, State, Patches]:
-        """Output, this layer's state (no axis L) at `lengths`, the first layer's values."""
+        """Return output, this layer's state (no axis L) at `lengths`, the first layer's values."""
         if self.ln0 is not None:
             x = self.ln0(x)
         att = self.ln1(x)
@@ -191,7 +195,7 @@ class Block(nn.Module):
 
 
 class Rwkv(nn.Module):
-    """[B, S, D] -> [B, S, D] of any length. The state is a dict, the same size at every length:
+    """RWKV-7: [B, S, D] -> [B, S, D] of any length. The state is a dict of fixed size:
 
     att, ffn [B, L, D] the last inputs of the two mixers, wkv [B, L, H, K, K] (float32 throughout).
 
@@ -220,7 +224,7 @@ class Rwkv(nn.Module):
         return {"att": vectors, "wkv": memory, "ffn": vectors.clone()}
 
     def prefill(self, x: Patches, lengths: Lengths, state: State) -> tuple[Vectors, State]:
-        """1 ≤ lengths ≤ S, from the empty `state`, which is left as it is."""
+        """Return outputs and state, 1 ≤ lengths ≤ S; the empty `state` is not changed."""
         hidden, state = self._run(x, state, lengths)
         return _at_end(hidden, lengths), state
 
@@ -264,7 +268,7 @@ def _linear(fan_in: int, fan_out: int, scale: float) -> nn.Linear:
 
 
 def _low_rank(d_model: int, factor: float) -> tuple[nn.Parameter, nn.Parameter]:
-    """[D, R] zeros and [R, D] orthogonal: R = factor·√D in steps of 32, at least 32."""
+    """Return [D, R] zeros and [R, D] orthogonal: R = factor·√D in steps of 32, at least 32."""
     rank = max(32, round(factor * math.sqrt(d_model) / 32) * 32)
     second = torch.empty(rank, d_model)
     nn.init.orthogonal_(second, gain=0.1 * max(1.0, math.sqrt(rank / d_model)))

@@ -1,12 +1,16 @@
-"""The scan of Mamba-2 with one group, chunk by chunk within a CPU's cache, its gradient written
-out: what transformers' plain scan computes, which repeats B and C for every head.
+"""The scan of Mamba-2 with one group, chunk by chunk in a CPU's cache, with its own gradient.
 
-R rows  S patches  H heads  K channels a head  N size of the state of a channel  Q patches a chunk
-x values  dt steps Δ  a = Δ A logarithms of decays  b, c what is written where and read where
-Z_t = e^(a_t) Z_{t−1} + b_t (Δ_t x_t)ᵀ [N, K], one a head;  y_t = Z_tᵀ c_t + D x_t.
+It computes the same as transformers' plain scan, which repeats B and C for every head.
+
+    R rows  S patches  H heads  K channels per head  N size of a channel's state
+    Q patches per chunk
+    x values  dt steps Δ  a = Δ A logarithms of decays  b, c where x is written and y is read
+    Z_t = e^(a_t) Z_{t−1} + b_t (Δ_t x_t)ᵀ [N, K], one per head;  y_t = Z_tᵀ c_t + D x_t
 
 With s the sums of a within a chunk and u = Δ x (Dao and Gu 2024, arXiv:2405.21060, section 6):
-y = e^s (c Z₀) + tril(c bᵀ · e^(s_i − s_j)) u + D x,  Z_Q = e^(s_Q) Z₀ + bᵀ (e^(s_Q − s) u).
+
+    y = e^s (c Z₀) + tril(c bᵀ · e^(s_i − s_j)) u + D x,  Z_Q = e^(s_Q) Z₀ + bᵀ (e^(s_Q − s) u)
+
 c bᵀ is the same for all heads. No exponent is above 0.
 """
 
@@ -28,7 +32,7 @@ Memory = Float[Tensor, "R N H K"]
 def ssd_loop(
     x: Values, dt: Steps, a: Steps, b: Keys, c: Keys, skip: Float[Tensor, " H"], state: Memory
 ) -> tuple[Values, Memory]:
-    """The definition, one patch at a time. Returns the outputs and the last state."""
+    """Return the outputs and the last state, one patch at a time: the reference."""
     outputs = []
     for t in range(x.shape[1]):
         value = dt[:, t, :, None] * x[:, t]
@@ -41,7 +45,7 @@ def ssd_chunked(
     x: Values, dt: Steps, a: Steps, b: Keys, c: Keys, skip: Float[Tensor, " H"], state: Memory,
     chunk: int,
 ) -> tuple[Values, Memory]:  # fmt: skip
-    """`ssd_loop`, one chunk after another. All float32, whatever autocast says."""
+    """Return `ssd_loop`, one chunk after another; all in float32, also under autocast."""
     with torch.autocast("cpu", enabled=False):
         return Scan.apply(x, dt, a, b, c, skip, state, chunk)  # type: ignore[no-untyped-call, no-any-return]
 
@@ -94,7 +98,7 @@ class Scan(torch.autograd.Function):
             late = (u * left).flatten(2)
             d_b[:, part] = torch.baddbmm(torch.bmm(d_scores.mT, c_), late, d_memory.mT)
 
-            # What s_i raises is what is read at i, less D x; what s_j lowers is u_j, wherever read.
+            # s_i raises the output at i, except D x; s_j lowers u_j in every output.
             through = (d_y * x_).sum(-1)
             d_step = (d_u * x_).sum(-1)
             d_sums = (d_y * outputs[:, part]).sum(-1) - skip * through - dt[:, part] * d_step
@@ -122,7 +126,7 @@ def chunk_scan(
     return_final_states: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """`ssd_chunked` as transformers' Mamba-2 layers call it. One group."""
+    """Return `ssd_chunked` with the signature that transformers' Mamba-2 layers call; one group."""
     x = hidden_states.float()
     if dt_bias is not None:
         dt = dt + dt_bias.to(dt.dtype)
@@ -148,18 +152,20 @@ def _parts(x: Values, chunk: int) -> Iterator[slice]:
 
 
 def _sums(a: Steps) -> Float[Tensor, "R Q H"]:
-    """Sums up to each patch. Their differences are wanted, which may be small where they are not:
-    float64, where the device has it."""
+    """Return the sums up to each patch, in float64 if the device has it.
+
+    Their differences may be much smaller than the sums.
+    """
     return a.cumsum(1, dtype=a.dtype if a.device.type == "mps" else torch.float64)
 
 
 def _decay(gaps: Tensor, like: Tensor) -> Tensor:
-    """e^gaps, of the dtype of another."""
+    """Return e^gaps in the dtype of `like`."""
     return gaps.to(like.dtype).exp()
 
 
 def _decays(sums: Float[Tensor, "R Q H"], like: Tensor) -> Float[Tensor, "R H Q Q"]:
-    """e^(s_i − s_j) from j to i, 0 where j is later."""
+    """Return e^(s_i − s_j) from j to i, 0 where j is later."""
     sums = sums.transpose(1, 2)
     later = torch.ones(2 * sums.shape[-1:], dtype=torch.bool, device=sums.device).triu(1)
     gaps = sums[..., :, None] - sums[..., None, :]
@@ -169,7 +175,7 @@ def _decays(sums: Float[Tensor, "R Q H"], like: Tensor) -> Float[Tensor, "R H Q 
 def _whole(
     memory: Float[Tensor, "R N HK"], sums: Float[Tensor, "R Q H"]
 ) -> Float[Tensor, "R N HK"]:
-    """`memory` after the decays of a whole chunk."""
+    """Return `memory` after the decays of a whole chunk."""
     decay = _decay(sums[:, -1], memory)[:, None, :, None]
     heads = memory.view(*memory.shape[:2], sums.shape[2], -1)
     return (heads * decay).flatten(2)

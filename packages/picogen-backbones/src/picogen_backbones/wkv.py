@@ -1,16 +1,17 @@
-"""The recurrence of RWKV-7 in three forms: its definition, and two that go chunk by chunk.
+"""The recurrence of RWKV-7 in three forms: its definition, and two in chunks.
 
-B rows  S patches  H heads  K channels a head  C patches a chunk (C2 = 2C)  N chunks  G = B·H
-r receptance  w decay in (0, 1)  k key  v value  S state [K of v, K of k], one a head
-a what is read out of S to be removed  b where it is removed:
-S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t
+    B rows  S patches  H heads  K channels per head  C patches per chunk (C2 = 2C)  N chunks
+    G = B·H  r receptance  w decay in (0, 1)  k key  v value
+    S state [K of v, K of k], one per head
+    a key that is read out of S  b key at which the result is removed:
+    S_t = S_{t−1} (diag(w_t) + a_t b_tᵀ) + v_t k_tᵀ,  o_t = S_t r_t
 
-The chunks are the WY form of the product of transitions. With W_t the product of the decays of the
-chunk up to t, rows of ã are a_t·W_{t−1}, of r̃ r_t·W_t, of b̄ and k̄ b_t / W_t and k_t / W_t. What the
-removals write, U, depends on the removals before it in the chunk:
+The chunks are the WY form of the product of transitions. W_t is the product of the decays of the
+chunk up to t. Rows of ã are a_t·W_{t−1}, of r̃ r_t·W_t, of b̄ b_t / W_t, of k̄ k_t / W_t. The values U
+that the removals write depend on earlier removals in the chunk:
 (I − tril₋₁(ã b̄ᵀ)) U = ã S₀ᵀ + tril₋₁(ã k̄ᵀ) v, a unit triangular system. Then
 o = r̃ S₀ᵀ + tril(r̃ b̄ᵀ) U + tril(r̃ k̄ᵀ) v, and S_C = (S₀ + Uᵀ b̄ + vᵀ k̄) diag(W_C).
-Stable in float32 for chunks of at most 64, since 1 / W is at most e^(0.61 · 64) = 7e16.
+This is stable in float32 for chunks of at most 64: 1 / W is at most e^(0.61 · 64) = 7e16.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ Pair = Float[Tensor, "G C2 K"]
 def wkv_loop(
     r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory
 ) -> tuple[Heads, Memory]:
-    """The definition, one patch at a time. All float32. Returns the outputs and the last state."""
+    """Return the outputs and the last state, one patch at a time, in float32: the reference."""
     outputs = []
     for t in range(r.shape[1]):
         removed = state @ a[:, t, :, :, None]
@@ -44,8 +45,10 @@ def wkv_loop(
 def wkv_parallel(
     r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
 ) -> tuple[Heads, Memory]:
-    """`wkv_loop`, all chunks at once but for the states between them: few and large operations,
-    for devices on which starting one is what costs."""
+    """Return `wkv_loop`, all chunks at once except for the states between them.
+
+    It has few and large operations, for devices with a high cost per launch.
+    """
     rows, patches, heads, size = r.shape
     chunk = min(chunk, patches)
     missing = -patches % chunk
@@ -87,21 +90,23 @@ def wkv_parallel(
 def wkv_sequential(
     r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
 ) -> tuple[Heads, Memory]:
-    """`wkv_loop`, one chunk after another, so that what a chunk needs stays in a CPU's cache; its
-    gradient is written out. Half the time of `wkv_parallel` there."""
+    """Return `wkv_loop`, one chunk after another, with its own gradient.
+
+    A chunk stays in a CPU's cache, so it takes half the time of `wkv_parallel` there.
+    """
     return Sequential.apply(r, log_w, k, v, a, b, state, chunk)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def wkv_chunked(
     r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int
 ) -> tuple[Heads, Memory]:
-    """`wkv_loop` in the form that suits the device."""
+    """Return `wkv_loop` in the form that suits the device."""
     form = wkv_sequential if r.device.type == "cpu" else wkv_parallel
     return form(r, log_w, k, v, a, b, state, chunk)
 
 
 class Chunk(NamedTuple):
-    """What of a chunk does not depend on the state before it."""
+    """Values of a chunk that do not depend on the state before it."""
 
     before: Part  # W_{t−1}
     decay: Part  # W_t
@@ -122,7 +127,7 @@ def open_chunk(r: Part, log_w: Part, k: Part, a: Part, b: Part) -> Chunk:
 
 
 class Sequential(torch.autograd.Function):
-    """The state is kept transposed here: Z = Sᵀ."""
+    """Forward and backward pass over chunks, with the state transposed: Z = Sᵀ."""
 
     @staticmethod
     def forward(
@@ -149,7 +154,7 @@ class Sequential(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_outputs: Heads, d_state: Memory) -> tuple[Tensor | None, ...]:
-        *streams, v, removals = (saved := ctx.saved_tensors)[:7]  # which may be read only once
+        *streams, v, removals = (saved := ctx.saved_tensors)[:7]  # may be read only once
         memories = saved[7:]
         d_memory = d_state.flatten(0, 1).mT
         grads = d_r, d_log_w, d_k, d_v, d_a, d_b = [torch.empty_like(v) for _ in range(6)]
@@ -199,13 +204,13 @@ def _put(x: Heads, part: slice, values: Part) -> None:
 
 
 def _hidden(chunk: int, device: torch.device) -> Bool[Tensor, "C2 C2"]:
-    """Where a read does not see a write: a sees those before its patch, r that of its patch too."""
+    """Return the mask of hidden writes: a sees those before its patch, r also its own."""
     ones = torch.ones(chunk, chunk, dtype=torch.bool, device=device)
     return torch.cat([ones.triu(), ones.triu(1)]).tile(1, 2)
 
 
 def _solve(chunk: Chunk, right: Part, transposed: bool = False) -> Part:
-    """(I − tril₋₁(ã b̄ᵀ))⁻¹ right, or that of its transpose."""
+    """Return (I − tril₋₁(ã b̄ᵀ))⁻¹ right, or that of its transpose."""
     size = right.shape[1]
     system = -chunk.scores[:, :size, :size]  # its diagonal counts as 1
     if transposed:

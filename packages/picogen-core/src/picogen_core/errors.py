@@ -1,4 +1,4 @@
-"""Faults a user can mend. The message is one line: what, where, what to do next."""
+"""Errors that a user can fix. The message is one line: what, where, what to do next."""
 
 
 class PicogenError(Exception):
@@ -31,7 +31,7 @@ class PassingFault(PicogenError):
 
 
 class Undefined(Exception):
-    """A metric has no value for this piece; the message says why, and the piece is counted."""
+    """A metric has no value for this piece, for the reason in the message; it is counted."""
 
 
 EXTRAS = {

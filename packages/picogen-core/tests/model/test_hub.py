@@ -61,7 +61,7 @@ def test_offline_says_what_to_do(hub: Path):
         local_path("hf:ElectricAlexis/NotaGen/other.pth@v1")
     assert str(raised.value) == (
         f"hf:ElectricAlexis/NotaGen/other.pth@v1: not in {constants.HF_HUB_CACHE}, and "
-        "HF_HUB_OFFLINE is set. Where there is a network, run hf download "
+        "HF_HUB_OFFLINE is set. On a machine with network, run hf download "
         "ElectricAlexis/NotaGen other.pth --revision v1; copy the file here and give its path "
         "instead."
     )

@@ -17,7 +17,7 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.export_formats import check_packages
 from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent
-from picogen_core.onnx.check import Session, check
+from picogen_core.onnx.check import OnnxSession, check
 from picogen_core.onnx.stacked import stack_layers
 from picogen_core.onnx.write import export_onnx
 from torch import Tensor, nn
@@ -120,7 +120,7 @@ def test_a_cache_may_have_less_room_and_the_check_finds_what_is_wrong(
     exported: tuple[GenericStudent, Path],
 ) -> None:
     model, folder = exported
-    backbone = Session(folder / "backbone.onnx")
+    backbone = OnnxSession(folder / "backbone.onnx")
     state = model.initial_state(3, 4)
     given = {name: leaf.numpy().copy() for name, leaf in named_leaves(state, "state").items()}
     for _ in range(4):

@@ -114,7 +114,7 @@ def test_a_name_of_two_distributions_needs_its_full_form(two):
         two.get("backbone", "gru")
     assert str(error.value) == (
         "backbone 'gru' comes from other 0.2 and picogen-gru 0.2. "
-        "Say which: gru@other or gru@picogen-gru."
+        "Name one: gru@other or gru@picogen-gru."
     )
     assert two.get("backbone", "gru@other").distribution == "other"
     assert two.get("backbone", "gru@picogen_gru").distribution == "picogen-gru"
@@ -147,7 +147,7 @@ def test_a_name_that_picogen_ships_keeps_its_meaning(claimed):
     assert claimed.get("backbone", "gru").distribution == "picogen-backbones"
     assert claimed.get("metric", "gru-metric").distribution == "picogen-backbones"
     assert claimed.get("backbone", "gru@a-rival").distribution == "a-rival"
-    with pytest.raises(UnknownName, match="Say which: lstm@a-rival or lstm@z-rival"):
+    with pytest.raises(UnknownName, match="Name one: lstm@a-rival or lstm@z-rival"):
         claimed.get("backbone", "lstm")
     assert [claimed.label(entry) for entry in claimed.all("backbone")] == [
         "gru@a-rival", "gru", "gru@z-rival", "lstm@a-rival", "lstm@z-rival",

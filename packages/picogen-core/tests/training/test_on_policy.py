@@ -19,11 +19,11 @@ from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import Diverged, run_training
 from picogen_core.training.objective import loss_batch, note_index
-from picogen_core.training.own_text.on_policy import COUNTER, on_policy_batches, takes_place
+from picogen_core.training.own_text.on_policy import COUNTER, bernoulli_step, on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
 from picogen_core.training.step import accumulate_gradients, count_characters
-from picogen_core.training.teacher.teaching import SampleTeacher
+from picogen_core.training.teacher.outputs import SampleTeacher
 from torch.nn import functional as F
 
 ALONE = Processes(torch.device("cpu"))
@@ -105,7 +105,7 @@ def test_a_run_that_was_cut_ends_with_the_same_weights(
     assert mine_rows == other_rows
     if kind == "on-policy":
         own = [row.get("on_policy", False) for row in rows(whole)]
-        assert own == [takes_place(0.5, 0, step, 1) for step in range(10)]
+        assert own == [bernoulli_step(0.5, 0, step, 1) for step in range(10)]
         assert 2 <= sum(own) <= 8
         assert [("ce" in row) for row in rows(whole)] == [not each for each in own]
         for row in rows(whole):
@@ -267,15 +267,15 @@ def output_of(batch: Any) -> Output:
 def test_what_cannot_work_is_refused_and_the_cache_is_spoken_of_once(
     ragged: Path, teacher: Path, tmp_path: Path
 ):
-    with pytest.raises(ConfigError, match="asks a teacher"):
+    with pytest.raises(ConfigError, match="needs a teacher for the student"):
         run_training(make_config(ragged, tmp_path, on_policy=0.5))
-    with pytest.raises(ConfigError, match="no loss is there to compare"):
+    with pytest.raises(ConfigError, match="needs a loss that compares the student"):
         run_training(make_config(ragged, tmp_path, on_policy=0.5, teacher_ckpt=teacher))
     heard = Heard()
     config = make_config(ragged, tmp_path, on_policy=1.0, teacher_ckpt=teacher, loss=KD)
     build_parts(config, ALONE.device, heard)
     (said,) = heard.said
-    assert "no cache can serve these" in said and "100%" in said
+    assert "scores them without a cache" in said and "100%" in said
 
 
 def test_a_student_that_writes_nothing_has_diverged(ragged: Path, teacher: Path, tmp_path: Path):

@@ -15,9 +15,9 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, build_objective, loss_batch
-from picogen_core.training.teacher.cache import CachedTeacher, open_teaching, parse_size
+from picogen_core.training.teacher.cache import CachedTeacher, open_outputs, parse_size
+from picogen_core.training.teacher.outputs import Format, LiveTeacher, decode
 from picogen_core.training.teacher.records import Records
-from picogen_core.training.teacher.teaching import Format, LiveTeacher, decode
 
 TUNE = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 G,4|\n"
 
@@ -34,13 +34,13 @@ class Listener:
 
 
 class Counted(LiveTeacher):
-    """Counts how often it is asked."""
+    """Counts how many crops are computed."""
 
-    asked = 0
+    computed = 0
 
-    def ask(self, batch, row):
-        self.asked += 1
-        return super().ask(batch, row)
+    def compute(self, batch, row):
+        self.computed += 1
+        return super().compute(batch, row)
 
 
 def model(width: int = 48, seed: int = 0) -> GenericStudent:
@@ -72,7 +72,7 @@ def opened(folder: Path, data, teacher=None, asks=BOTH, listener=None, **options
     crops = None if options.get("crops") == "random" else fixed_crops(data, 64)
     config = TrainConfig(cache_dir=folder, **options)
     listener = listener or Listener()
-    return open_teaching(config, teacher or model(), "sha", data, crops, asks, listener)
+    return open_outputs(config, teacher or model(), "sha", data, crops, asks, listener)
 
 
 def batches(data, epoch: int, size: int = 3):
@@ -80,46 +80,46 @@ def batches(data, epoch: int, size: int = 3):
     return (batch for step in steps for _, batch in step)
 
 
-def watch(teaching: CachedTeacher) -> Counted:
+def watch(teacher_outputs: CachedTeacher) -> Counted:
     """Its live teacher, counting."""
-    teaching.live = Counted(teaching.live.model, teaching.live.format)
-    return teaching.live
+    teacher_outputs.live = Counted(teacher_outputs.live.model, teacher_outputs.live.format)
+    return teacher_outputs.live
 
 
 def test_later_epochs_read_what_the_first_was_told(tmp_path: Path, data):
-    teaching = opened(tmp_path, data)
-    live = watch(teaching)
+    teacher_outputs = opened(tmp_path, data)
+    live = watch(teacher_outputs)
     told = {}
     for epoch, size in ((0, 3), (1, 2), (2, 7)):
         for batch in batches(data, epoch, size):
-            taught = teaching(batch)
-            fresh = decode(live.format, batch, lambda row, batch=batch: live.ask(batch, row))
+            taught = teacher_outputs(batch)
+            fresh = decode(live.format, batch, lambda row, batch=batch: live.compute(batch, row))
             assert torch.equal(taught.log_probabilities, fresh.log_probabilities)
             assert torch.equal(taught.hidden, fresh.hidden)
-            live.asked -= len(batch.lengths)
+            live.computed -= len(batch.lengths)
             for item in batch.items.tolist():
                 told[item] = told.get(item, 0) + 1
-        assert live.asked == 7
+        assert live.computed == 7
     assert set(told.values()) == {3}
     again = opened(tmp_path, data)
     live = watch(again)
     for batch in batches(data, 5):
         again(batch)
-    assert live.asked == 0
+    assert live.computed == 0
 
 
 def test_what_is_read_is_the_teacher_in_half_precision(tmp_path: Path, data):
     teacher = model()
-    teaching = opened(tmp_path, data, teacher)
+    teacher_outputs = opened(tmp_path, data, teacher)
     batch = next(iter(batches(data, 0)))
-    taught = teaching(batch)
+    taught = teacher_outputs(batch)
     output = teacher(batch.patches, batch.lengths)
     exact = output.logits[output.valid].log_softmax(-1)
     torch.testing.assert_close(taught.log_probabilities, exact, atol=4e-3, rtol=1e-3)
     torch.testing.assert_close(taught.hidden, output.hidden, atol=2e-3, rtol=1e-3)
     student = model(32, seed=1)
     student.projector = torch.nn.Linear(32, 48)
-    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teaching)
+    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teacher_outputs)
     assert context.teacher_logits.shape == context.student_logits.shape
     assert torch.equal(context.teacher_logits[context.valid], taught.log_probabilities)
     assert not context.teacher_logits[~context.valid].any()
@@ -128,9 +128,9 @@ def test_what_is_read_is_the_teacher_in_half_precision(tmp_path: Path, data):
 
 def test_the_size_is_told_and_true(tmp_path: Path, data):
     listener = Listener()
-    teaching = opened(tmp_path, data, listener=listener)
+    teacher_outputs = opened(tmp_path, data, listener=listener)
     for batch in batches(data, 0):
-        teaching(batch)
+        teacher_outputs(batch)
     (folder,) = (tmp_path / "teacher").iterdir()
     crops = fixed_crops(data, 64)
     size = sum(file.stat().st_size for file in folder.glob("*.bin"))
@@ -142,9 +142,9 @@ def test_the_size_is_told_and_true(tmp_path: Path, data):
 
 
 def test_damage_is_found_and_mended(tmp_path: Path, data):
-    teaching = opened(tmp_path, data)
+    teacher_outputs = opened(tmp_path, data)
     batch = next(iter(batches(data, 0, 7)))
-    right = teaching(batch)
+    right = teacher_outputs(batch)
     (folder,) = (tmp_path / "teacher").iterdir()
     shard = folder / "characters-0000.bin"
     content = bytearray(shard.read_bytes())
@@ -156,7 +156,7 @@ def test_damage_is_found_and_mended(tmp_path: Path, data):
         again = opened(tmp_path, data)
         live = watch(again)
         taught = again(batch)
-        assert live.asked == wanted
+        assert live.computed == wanted
         assert torch.equal(taught.log_probabilities, right.log_probabilities)
         assert torch.equal(taught.hidden, right.hidden)
     content = bytearray(shard.read_bytes())
@@ -165,7 +165,7 @@ def test_damage_is_found_and_mended(tmp_path: Path, data):
     again = opened(tmp_path, data)
     live = watch(again)
     assert torch.equal(again(batch).log_probabilities, right.log_probabilities)
-    assert live.asked == 1
+    assert live.computed == 1
 
 
 def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
@@ -175,8 +175,8 @@ def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
     opened(tmp_path, data, cache_top_k=4)
     opened(tmp_path, data.select(range(6)))
     crops = fixed_crops(data, 16)
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, BOTH, Listener())
-    open_teaching(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, BOTH, Listener())
+    open_outputs(TrainConfig(cache_dir=tmp_path), model(), "sha", data, crops, BOTH, Listener())
+    open_outputs(TrainConfig(cache_dir=tmp_path), model(), "b", data, crops, BOTH, Listener())
     assert len(list((tmp_path / "teacher").iterdir())) == 5
 
 
@@ -185,7 +185,7 @@ def test_another_teacher_or_data_is_another_cache(tmp_path: Path, data):
     [
         ({"cache_limit": "3kB"}, r"would take \d+ kB, and --cache-limit is 3 kB"),
         ({"cache_limit": "0"}, "--cache-limit is 0"),
-        ({"crops": "random"}, "crops are drawn anew"),
+        ({"crops": "random"}, "crops are random"),
     ],
 )
 def test_without_a_cache_the_teacher_says_the_same_but_for_rounding(
@@ -197,15 +197,15 @@ def test_without_a_cache_the_teacher_says_the_same_but_for_rounding(
     assert len(listener.said) == 1 and re.search(said, listener.said[0])
     assert not (tmp_path / "teacher").exists() or not any((tmp_path / "teacher").iterdir())
     batch = next(iter(batches(data, 0)))
-    kept, asked, again = opened(tmp_path / "other", data)(batch), live(batch), live(batch)
+    kept, computed, again = opened(tmp_path / "other", data)(batch), live(batch), live(batch)
     for mine, yours in (
-        (kept.log_probabilities, asked.log_probabilities),
-        (kept.hidden, asked.hidden),
+        (kept.log_probabilities, computed.log_probabilities),
+        (kept.hidden, computed.hidden),
     ):
         torch.testing.assert_close(mine, yours, atol=1e-6, rtol=2**-10)  # a step of fp16
         assert (mine != yours).float().mean() < 0.01
-        assert torch.equal(asked.hidden, again.hidden)
-    assert torch.equal(asked.log_probabilities, again.log_probabilities)
+        assert torch.equal(computed.hidden, again.hidden)
+    assert torch.equal(computed.log_probabilities, again.log_probabilities)
 
 
 @pytest.mark.parametrize("top_k", [None, 5])
@@ -221,9 +221,9 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     for index, digest in enumerate("abc"):
         crops = fixed_crops(data, 64)
         config = TrainConfig(cache_dir=tmp_path)
-        teaching = open_teaching(config, model(), digest, data, crops, LOGITS, listener)
+        teacher_outputs = open_outputs(config, model(), digest, data, crops, LOGITS, listener)
         for batch in batches(data, 0):
-            teaching(batch)
+            teacher_outputs(batch)
         for file in tmp_path.glob("teacher/*/cache.json"):
             if json.loads(file.read_text())["teacher"] == digest:
                 os.utime(file, (index, index))
@@ -236,7 +236,7 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
     (tmp_path / "teacher" / "notes").mkdir()
     (tmp_path / "teacher" / "notes" / "characters-0000.bin").write_text("mine")
     config = TrainConfig(cache_dir=tmp_path, cache_limit=f"{2.5 * size:.0f}")
-    open_teaching(config, model(), "d", data, fixed_crops(data, 64), LOGITS, listener)
+    open_outputs(config, model(), "d", data, fixed_crops(data, 64), LOGITS, listener)
     assert [path.name for path in folders["a"].iterdir()] == ["mine.txt"]
     assert not folders["b"].exists() and folders["c"].exists()
     assert (tmp_path / "teacher" / "notes" / "characters-0000.bin").read_text() == "mine"
@@ -245,15 +245,15 @@ def test_old_caches_make_room_and_nothing_else_does(tmp_path: Path, data):
 
 def test_a_full_disk_ends_the_writing_and_not_the_run(tmp_path: Path, data, monkeypatch):
     listener = Listener()
-    teaching = opened(tmp_path, data, listener=listener)
+    teacher_outputs = opened(tmp_path, data, listener=listener)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Records, "write", full)
     batch = next(iter(batches(data, 0)))
-    first = teaching(batch)
-    assert torch.equal(first.log_probabilities, teaching(batch).log_probabilities)
+    first = teacher_outputs(batch)
+    assert torch.equal(first.log_probabilities, teacher_outputs(batch).log_probabilities)
     assert [text for text in listener.said if "No space left" in text] == listener.said[1:]
     assert len(listener.said) == 2
 
@@ -297,10 +297,10 @@ def test_top_k_keeps_the_mass_of_the_rest():
 def test_divergences_through_the_cache(tmp_path: Path, data, divergence: str, top_k):
     """All 128 codes: the exact teacher's to 1 %. Top-k: that of the teacher whose rest is even."""
     teacher, student = model(), model(32, seed=1)
-    teaching = opened(tmp_path, data, teacher, asks=LOGITS, cache_top_k=top_k)
+    teacher_outputs = opened(tmp_path, data, teacher, asks=LOGITS, cache_top_k=top_k)
     batch = next(iter(batches(data, 0)))
     output = student(batch.patches, batch.lengths)
-    context = loss_batch(student, batch, output, teaching)
+    context = loss_batch(student, batch, output, teacher_outputs)
     exact = teacher(batch.patches, batch.lengths).logits[context.valid].softmax(-1)
     if top_k:
         values, codes = exact.topk(top_k)
@@ -349,14 +349,14 @@ def test_hidden_states_alone_leave_the_teachers_head_in_peace(
     batch = next(iter(batches(data, 0)))
     wanted = opened(tmp_path / "both", data, teacher, cache_limit=limit)(batch).hidden
     monkeypatch.setattr(teacher.head, "forward", None)
-    teaching = opened(tmp_path / "hidden", data, teacher, HIDDEN, cache_limit=limit)
+    teacher_outputs = opened(tmp_path / "hidden", data, teacher, HIDDEN, cache_limit=limit)
     for _ in range(2):
-        taught = teaching(batch)
+        taught = teacher_outputs(batch)
         assert taught.log_probabilities is None and torch.equal(taught.hidden, wanted)
     kept = [file.name for file in (tmp_path / "hidden").rglob("*.bin")]
     assert kept == ([] if limit == "0" else ["hidden-0000.bin"])
     student.projector = torch.nn.Linear(32, 48)
-    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teaching)
+    context = loss_batch(student, batch, student(batch.patches, batch.lengths), teacher_outputs)
     assert context.teacher_logits is None and torch.equal(context.teacher_hidden, wanted)
 
 

@@ -139,10 +139,10 @@ def test_the_configuration_offers_what_the_table_has():
     ("faults", "said"),
     [
         ({"init": "raise RuntimeError('no')"}, "W&B failed (RuntimeError('no'))"),
-        ({"init": "time.sleep(9999)"}, "was left behind"),
+        ({"init": "time.sleep(9999)"}, "was stopped"),
         ({"log": "raise RuntimeError('full')"}, "W&B failed (RuntimeError('full'))"),
-        ({"log": "time.sleep(9999)"}, "was left behind"),
-        ({"finish": "time.sleep(9999)"}, "was left behind"),
+        ({"log": "time.sleep(9999)"}, "was stopped"),
+        ({"finish": "time.sleep(9999)"}, "was stopped"),
         ({"init": "os._exit(3)"}, None),
     ],
 )

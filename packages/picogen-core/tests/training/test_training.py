@@ -19,7 +19,7 @@ from picogen_core.training.evaluate import bigram_likelihood, evaluate
 from picogen_core.training.loop import run_training
 from picogen_core.training.losses import LogitKd
 from picogen_core.training.objective import Objective, Term, build_objective, loss_batch
-from picogen_core.training.teacher.teaching import Format, LiveTeacher
+from picogen_core.training.teacher.outputs import Format, LiveTeacher
 
 TUNE = "L:1/8\nM:4/4\nK:C\nV:1 treble\n[V:1]CDEF GABc|\n[V:1]c4 G,4|\n"
 
@@ -194,7 +194,7 @@ def test_faults_are_found_before_the_first_step(data: Path, tmp_path: Path):
     with pytest.raises(BadInput, match=r"not empty.*--resume"):
         run_training(config(data, tmp_path))
     assert (tmp_path / "run" / "kept.txt").read_text() == "kept"
-    with pytest.raises(ConfigError, match="compares with a teacher"):
+    with pytest.raises(ConfigError, match="needs a teacher and there is none"):
         run_training(config(data, tmp_path, exp_name="x", loss={"logit-kd": {}}))
     with pytest.raises(
         ConfigError, match=r"there is no option 'temprature'\. Did you mean 'temperature'"
@@ -261,8 +261,8 @@ def test_logit_kd_equals_its_formula(data: Path, divergence: str):
     model = GenericStudent(config(data, data).model_config_for(None))
     teacher = GenericStudent(config(data, data).model_config_for(None))
     batch = collate([encode_piece(TUNE)])
-    teaching = LiveTeacher(teacher, Format(None, None))
-    context = loss_batch(model, batch, model(batch.patches, batch.lengths), teaching)
+    teacher_outputs = LiveTeacher(teacher, Format(None, None))
+    context = loss_batch(model, batch, model(batch.patches, batch.lengths), teacher_outputs)
     p, q = (
         torch.softmax(logits[context.valid] / 2, -1)
         for logits in (context.teacher_logits, context.student_logits)

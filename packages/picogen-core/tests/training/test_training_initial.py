@@ -105,19 +105,21 @@ def test_a_notagen_file_is_a_start_and_options_that_keep_shapes_may_change(
     start = weights(file)
     assert all(torch.equal(t, start[k]) for k, t in model.state_dict().items())
     assert model.config.backbone_options["dropout"] == 0 and model.config.max_patches == 16
-    assert heard.said[0] == f"{file} goes on with other options: backbone.dropout 0.1 -> 0.0."
+    assert heard.said[0] == f"{file} is loaded with changed options: backbone.dropout 0.1 -> 0.0."
     trained = sum(
         p.numel() for name, p in model.named_parameters() if not name.startswith("backbone.")
     )
-    assert heard.said[1].startswith(f"Trains {trained:,} of {model.parameter_count():,} parameters")
+    assert heard.said[1].startswith(
+        f"Training {trained:,} of {model.parameter_count():,} parameters"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"d_model": 128}, "d_model=128, but .*base has 64. Leave d_model out"),
-        ({"backbone": {"name": "llama"}}, "backbone 'llama' is asked for, but .* has 'gpt2'"),
-        ({"head": {"name": "char-gru"}}, "head 'char-gru' is asked for, but .*Leave --head out"),
+        ({"backbone": {"name": "llama"}}, "backbone 'llama' was requested, but .* has 'gpt2'"),
+        ({"head": {"name": "char-gru"}}, "head 'char-gru' was requested, but .*Leave --head out"),
         ({"backbone": {"layers": 2}}, r"missing.*keep the tensors.*backbone\.layers 1 -> 2"),
         ({"backbone": {"dropot": 0.2}}, "no option 'dropot'. Did you mean 'dropout'"),
         ({"max_patches": 25}, "max_patches=25 is more than .* has positions for. Use .*=24"),
@@ -252,7 +254,7 @@ def test_freezing_all_is_refused(base: TrainConfig, tmp_path: Path):
     assert config.freeze == ("backbone", "embedding", "head")
     with pytest.raises(ConfigError, match="leaves nothing to train"):
         check_config(config)
-    with pytest.raises(ConfigError, match="nothing learns"):
+    with pytest.raises(ConfigError, match="nothing is trained"):
         run_training(tuned(base, tmp_path, freeze=["head", "backbone", "embedding"]))
     assert not (tmp_path / "tuned").exists()
 

@@ -20,8 +20,8 @@ from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
-from picogen_core.training.run.keeper import SaveClock
 from picogen_core.training.run.log import MetricsLog
+from picogen_core.training.run.recorder import SaveClock
 from picogen_core.training.run.resume import last_checkpoint
 
 STEPS = 30  # three epochs of ten
@@ -146,7 +146,7 @@ def test_sigkill_twice_once_while_saving(whole: TrainConfig):
 
     heard = Heard()
     result = run_training(config, resume="always", reporter=heard)
-    assert heard.said == [f"Going on with {config.run_dir} after step {after_second}."]
+    assert heard.said == [f"Resuming {config.run_dir} after step {after_second}."]
     assert result.steps == STEPS
     assert_same_end(config, whole)
     # What was saved before the first kill was not done again: its clock is in the log.
@@ -185,7 +185,7 @@ def test_a_signal_ends_the_step_and_saves_it(
     assert stop.value.exit_code == code and saved_step(config) == 15
     assert heard.said == [
         "Stopped after 15 steps; all of them are saved. "
-        f"Go on with: picogen train --config {config.run_dir}/config.toml --resume auto"
+        f"Resume with: picogen train --config {config.run_dir}/config.toml --resume auto"
     ]
     run_training(config, resume="auto")
     assert_same_end(config, whole)
@@ -239,17 +239,17 @@ def test_a_full_disk_leaves_the_last_checkpoint(
 def test_killed_between_saving_best_and_last(whole: TrainConfig, monkeypatch: pytest.MonkeyPatch):
     """best/ is a step ahead of last/; the way there is gone again and ends the same."""
     config = whole.model_copy(update={"exp_name": "between"})
-    save = loop.Keeper.save
+    save = loop.Recorder.save
 
-    def killed(self: loop.Keeper, name: str) -> None:
+    def killed(self: loop.Recorder, name: str) -> None:
         if name == "last" and self.progress.step == 10:
             raise RuntimeError("killed")
         save(self, name)
 
-    monkeypatch.setattr(loop.Keeper, "save", killed)
+    monkeypatch.setattr(loop.Recorder, "save", killed)
     with pytest.raises(RuntimeError):
         run_training(config)
-    monkeypatch.setattr(loop.Keeper, "save", save)
+    monkeypatch.setattr(loop.Recorder, "save", save)
     assert saved_step(config) == 8
     best = json.loads((config.run_dir / "best" / "manifest.json").read_text())
     assert best["progress"]["step"] == 10

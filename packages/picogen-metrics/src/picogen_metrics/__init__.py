@@ -1,1 +1,1 @@
-"""What a folder of scores is worth, and the physics-aware loss."""
+"""Metrics of folders of scores, and the physics-aware loss."""

@@ -1,7 +1,7 @@
-"""How several voices go together: parallel fifths and octaves, crossed voices, dissonances.
+"""Counterpoint statistics: parallel fifths and octaves, crossed voices, dissonances.
 
-Glossary: S sonorities, V voices. A sonority is what all voices sound at a time when a note begins;
-a voice that rests is `SILENT`. A voice is one line, the highest of the tones that begin together.
+Glossary: S sonorities, V voices. A sonority is the set of sounding pitches when a note begins; a
+resting voice is `SILENT`. A voice is one line, the highest of the tones that begin together.
 
 The rules are those of four-part writing (Kostka & Payne, Tonal Harmony, ch. 5), as David Huron
 derives them (Tone and Voice, Music Perception 19, 2001) and Craig Sapp's `chorck` checks them.
@@ -29,12 +29,12 @@ _FIFTH, _OCTAVE = 7, 0
 
 @dataclass(frozen=True)
 class Counterpoint:
-    """What is counted in one piece.
+    """Counts in one piece.
 
     sonorities: in which two voices or more sound.
-    crossed:    those in which a voice sounds above one that lies higher on the whole.
+    crossed:    those in which a voice sounds above one with a higher mean pitch.
     dissonant:  those with a second, a seventh or a tritone between two voices; a fourth is none.
-    changes:    steps from a sonority to the next in which a voice moves and two sound all along.
+    changes:    steps between sonorities in which a voice moves and two or more sound throughout.
     fifths:     pairs of voices that move in parallel fifths, summed over the changes.
     octaves:    the same in octaves or unisons.
     """
@@ -48,7 +48,7 @@ class Counterpoint:
 
 
 def count(piece: Piece) -> Counterpoint | None:
-    """None if no two voices sound together."""
+    """Return the counts of a piece; None if no two voices sound together."""
     found = by_register(sonorities(piece))
     sounding = (found != SILENT).sum(axis=1) > 1
     if not sounding.any():
@@ -65,7 +65,7 @@ def count(piece: Piece) -> Counterpoint | None:
 
 
 def sonorities(piece: Piece) -> Sonorities:
-    """[S, V] of the piece, at every time when a note of a voice begins; tied notes are one."""
+    """Return the sonorities [S, V] of a piece, one per onset; tied notes are one."""
     lines = [line for notes in piece.voices.values() if (line := top_line(sounds(notes)))]
     times = np.unique([sound.onset for line in lines for sound in line])
     found = np.full((len(times), len(lines)), SILENT)
@@ -77,19 +77,21 @@ def sonorities(piece: Piece) -> Sonorities:
 
 
 def by_register(found: Sonorities) -> Sonorities:
-    """The voices from the lowest to the highest by their mean pitch: the order of a file says
-    little, and instruments may stand above the soprano."""
+    """Return the voices from the lowest to the highest mean pitch.
+
+    The order in a file is no guide: instruments may be written above the soprano.
+    """
     means = [column[column != SILENT].mean() for column in found.T]
     return found[:, np.argsort(means, kind="stable")]
 
 
 def crossed(found: Sonorities) -> NDArray[np.bool_]:
-    """[S]: whether a voice sounds below one that stands left of it in `found`."""
+    """Return the mask [S] of sonorities in which a voice is below one to its left in `found`."""
     return _any_pair(found, lambda low, high: low > high)
 
 
 def dissonant(found: Sonorities) -> NDArray[np.bool_]:
-    """[S]: whether two voices form an interval of class 1, 2 or 6."""
+    """Return the mask [S] of sonorities with an interval of class 1, 2 or 6."""
     harsh = sorted({interval for small in DISSONANT for interval in (small, 12 - small)})
     return _any_pair(found, lambda low, high: np.isin((high - low) % 12, harsh))
 
@@ -103,7 +105,7 @@ def _any_pair(found: Sonorities, holds: _Test) -> NDArray[np.bool_]:
 
 
 def _changes(found: Sonorities) -> NDArray[np.bool_]:
-    """[S - 1]: whether a voice moves, and two or more sound before and after."""
+    """Return the mask [S - 1] of steps where a voice moves and two or more sound on both sides."""
     before, after = found[:-1], found[1:]
     held = (before != SILENT) & (after != SILENT)
     moves: NDArray[np.bool_] = (held & (before != after)).any(axis=1) & (held.sum(axis=1) > 1)
@@ -111,11 +113,9 @@ def _changes(found: Sonorities) -> NDArray[np.bool_]:
 
 
 def parallels(found: Sonorities, interval: int) -> int:
-    """How often two voices move in the same direction from one `interval` (semitones modulo 12) to
-    another.
+    """Return how often two voices move in parallel by `interval` (semitones modulo 12).
 
-    A pair that is in unison or octaves in most of its sonorities is one voice that two parts
-    double: it has no parallels.
+    A pair in unison or octaves in most of its sonorities is one doubled voice: it has no parallels.
     """
     times = 0
     for i, j in combinations(range(found.shape[1]), 2):

@@ -30,21 +30,21 @@ class CounterpointOptions(Options):
 
 
 class CounterpointMetric:
-    """Sums over the pieces in which two voices or more sound together.
+    """Ratios of sums over the pieces in which two voices or more sound together.
 
     parallel_fifths:      pairs of voices in parallel fifths, per 100 changes of the sonority.
     parallel_octaves:     the same in octaves or unisons; voices that double each other have none.
     voice_crossing:       share of sonorities in which a voice sounds above a higher one.
     dissonant_sonorities: share of sonorities with a second, a seventh or a tritone in them.
 
-    Without a reference, Bach's values stand beside them.
+    Without a reference, Bach's values are shown for comparison.
     """
 
     def __init__(self, options: CounterpointOptions) -> None:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` where no two voices sound together, and for an orchestra."""
+        """Return counts. Raises `Undefined` without simultaneous voices, and for orchestras."""
         if len(piece.voices) > MAX_VOICES:
             raise Undefined(f"over {MAX_VOICES} voices: parts of an orchestra double each other")
         found = count(piece)
@@ -55,7 +55,7 @@ class CounterpointMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Ratios of sums with a 95 % bootstrap interval over pieces."""
+        """Return ratios of sums with a 95 % bootstrap interval over pieces."""
         if not rows:
             return Summary({}, notes=["no piece has several voices"])
         values = {}

@@ -1,8 +1,8 @@
-"""Histograms of a piece in fixed bins, and how alike two mean histograms are.
+"""Histograms of a piece in fixed bins, and the similarity of two mean histograms.
 
 Features after Yang & Lerch (2020, "On the evaluation of generative models in music"). A folder's
 distribution is the mean of its pieces' histograms, each of sum 1, so that long pieces do not weigh
-more; of what is one number a piece (note count, range), it is the histogram over pieces.
+more. For one number per piece (note count, range), it is the histogram over pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from picogen_metrics.sounds import TICKS, sounds, top_line
 
 CLIP = 24
 TIMES = TICKS // 24 * np.array([3, 4, 6, 8, 12, 16, 18, 24, 36, 48, 72, 96])
-"""Upper ends of the bins of times, from a 32nd to a whole note; a thirteenth holds longer ones."""
+"""Upper ends of the bins of times, from a 32nd to a whole note; longer ones have a 13th bin."""
 COUNTS = 2.0 ** np.arange(3, 15.5, 0.5)
 """Edges of the bins of note counts: half octaves from 8 to 16,384 notes."""
 BINS = {
@@ -44,15 +44,18 @@ LABELS = {
     "inter_onset_interval": ("note value", _TIMES),
     "note_length": ("note value", _TIMES),
 }
-"""What the bins are called in a plot: the axis, and each bin."""
+"""Names in a plot: of the axis, and of each bin."""
 
 Sparse = list[list[float]]
-"""[bin, share] of the bins that are not empty."""
+"""Pairs [bin, share] of the bins that are not empty."""
 
 
 def describe(piece: Piece) -> dict[str, Sparse]:
-    """Histograms of a piece that has notes. Transitions, intervals and inter-onset intervals are of
-    each voice's top line, added up; the rest is of all notes."""
+    """Return the histograms of a piece with notes.
+
+    Transitions, intervals and inter-onset intervals are those of each voice's top line, summed. The
+    other features are of all notes.
+    """
     voices = [sounds(notes) for notes in piece.voices.values()]
     found = [sound for voice in voices for sound in voice]
     steps = [(a, b) for voice in voices for a, b in pairwise(top_line(voice))]
@@ -78,7 +81,7 @@ def _sparse(places: np.ndarray) -> Sparse:
 
 
 def dense(sparse: list[Sparse], name: str) -> Floats:
-    """[pieces, bins]; a row of zeros for a piece without such a feature."""
+    """Return [pieces, bins], with a row of zeros for a piece without the feature."""
     table = np.zeros((len(sparse), BINS[name]))
     for row, pairs in enumerate(sparse):
         for place, share in pairs:
@@ -87,13 +90,15 @@ def dense(sparse: list[Sparse], name: str) -> Floats:
 
 
 def overlap(p: Floats, q: Floats) -> Floats:
-    """Overlapping area Σ min(p, q) of distributions [..., bins]: 1 if equal, 0 if disjoint."""
+    """Return the overlapping area Σ min(p, q) of distributions [..., bins]; 1 if equal."""
     return np.minimum(p, q).sum(axis=-1)  # type: ignore[no-any-return]
 
 
 def js_distance(p: Floats, q: Floats) -> Floats:
-    """Jensen–Shannon distance, the square root of the divergence to base 2: 0 if equal, 1 if
-    disjoint (Lin 1991; Endres & Schindelin 2003)."""
+    """Return the Jensen–Shannon distance, the square root of the divergence to base 2.
+
+    It is 0 for equal and 1 for disjoint distributions (Lin 1991; Endres & Schindelin 2003).
+    """
     m = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = [np.where(x > 0, x * np.log2(x / m), 0.0).sum(axis=-1) for x in (p, q)]
@@ -101,6 +106,9 @@ def js_distance(p: Floats, q: Floats) -> Floats:
 
 
 def mean_histogram(table: Floats, weights: Floats) -> Floats:
-    """[R, pieces] weights -> [R, bins], each of sum 1; pieces without the feature do not count."""
+    """Return mean histograms: weights [R, pieces] -> [R, bins], each of sum 1.
+
+    Pieces without the feature do not count.
+    """
     total = weights @ table
     return total / np.maximum(total.sum(axis=-1, keepdims=True), 1e-300)  # type: ignore[no-any-return]

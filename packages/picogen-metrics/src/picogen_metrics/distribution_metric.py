@@ -1,4 +1,4 @@
-"""The metric `distribution`: are the pieces spread as real ones are, feature by feature?"""
+"""The metric `distribution`: the folder's distribution of each feature beside the reference's."""
 
 from __future__ import annotations
 
@@ -35,17 +35,19 @@ class DistributionOptions(Options):
 
 
 class DistributionMetric:
-    """Overlapping area (`_overlap`, higher is better) and Jensen–Shannon distance (`_js`, lower) of
-    the mean histograms of `picogen_metrics.distribution` from the reference's; `mean_js` is the
-    mean of the distances. `reference` is what folders of as many pieces, drawn from the reference,
-    have; only distances are tested against it, since both say the same. `plots` has the histograms.
+    """Similarity of the mean histograms of `picogen_metrics.distribution` to the reference's.
+
+    `_overlap` is the overlapping area (higher is better), `_js` the Jensen–Shannon distance (lower
+    is better), `mean_js` the mean distance. `reference` has the values of folders of as many pieces
+    drawn from the reference. Only distances are tested against it, since both agree. `plots` has
+    the histograms.
     """
 
     def __init__(self, options: DistributionOptions) -> None:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` for a piece without notes."""
+        """Return the histograms. Raises `Undefined` for a piece without notes."""
         if not any(note.pitch is not None for notes in piece.voices.values() for note in notes):
             raise Undefined("no notes")
         return describe(piece)
@@ -53,7 +55,7 @@ class DistributionMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """95 % bootstrap intervals over pieces, moved by the bias of resampling."""
+        """Return values with 95 % bootstrap intervals over pieces, corrected for their bias."""
         if not rows or not reference:
             return Summary({}, notes=["no piece to compare"])
         shipped = reference[0].get(CONDENSED)
@@ -97,7 +99,7 @@ class DistributionMetric:
         return Summary({_HEADLINE: mean_js, **values}, headline=_HEADLINE, plots=plots)
 
     def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
-        """Mean histograms and what folders drawn from them have as their distances."""
+        """Return mean histograms, and the distances of folders drawn from them."""
         return self._condense(rows, rng, noise.SIZES)
 
     def _condense(
@@ -132,8 +134,10 @@ class DistributionMetric:
 
 
 def _ends(value: float, draws: Floats, count: int) -> tuple[float | None, float | None]:
-    """The middle 95 % of resamples in percent, moved so that their median is the value: a distance
-    grows when its folder is resampled."""
+    """Return the middle 95 % of resamples in percent, shifted so that their median is the value.
+
+    A distance grows when its folder is resampled.
+    """
     if count < 2:
         return None, None
     low, high = np.percentile(draws + value - np.median(draws), [2.5, 97.5])

@@ -1,7 +1,7 @@
 """A folder of melodies as sums over its pieces, so that a bootstrap is one matrix product.
 
-Glossary: n pieces, R resamples, G points of a grid of beta. Weights [R, n] say how often each piece
-is in each resample; all ones is the folder itself.
+Glossary: n pieces, R resamples, G points of a grid of beta. Weights [R, n] count each piece in each
+resample; the folder itself has weights of one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from picogen_metrics.powerlaw import (
 )
 
 GRID = np.linspace(*BETA_RANGE, 121)
-"""Beta is read off this grid in resamples only: linear between points, off by less than 0.001."""
+"""Grid of beta for resamples only; linear interpolation has an error below 0.001."""
 BANDS = {"beta": (0.0, 0.5), "beta_low": (0.0, SPLIT), "beta_high": (SPLIT, 0.5)}
 
 
@@ -35,7 +35,7 @@ class FolderSums:
 
     spectra:   all spectra of the folder.
     scores:    per band, Whittle's score on the grid [n, G].
-    psd:       power by bin [n, 10], and how many voices have that bin.
+    psd:       power by bin [n, 10], and the number of voices with that bin.
     intervals: histogram of clipped steps [n, 25].
     leaps:     sum and count of |d|, d ≠ 0 [n, 2].
     rep:       sum and count of self-repetition [n, 2].
@@ -58,7 +58,7 @@ Voices = Sequence[tuple[Sequence[int], float | None]]
 
 
 def sum_folder(pieces: Sequence[Voices]) -> FolderSums:
-    """Every piece must have a voice."""
+    """Return the sums. Every piece must have a voice."""
     spectra = [[periodogram(x) for x, _ in voices] for voices in pieces]
     profiles = [np.array([psd_profile(spectrum) for spectrum in piece]) for piece in spectra]
     return FolderSums(
@@ -86,24 +86,24 @@ def _reps(voices: Voices) -> tuple[float, float]:
 
 
 def mean_psd(sums: FolderSums, weights: Floats) -> Floats:
-    """[R, n] -> mean power by bin [R, 10]; nan where no voice has the bin."""
+    """Return mean power by bin: [R, n] -> [R, 10]; nan where no voice has the bin."""
     return _ratio(weights @ sums.psd, weights @ sums.psd_count)
 
 
 def mean_rep(sums: FolderSums, weights: Floats) -> Floats:
-    """[R, n] -> mean self-repetition of the voices [R]."""
+    """Return the mean self-repetition of the voices: [R, n] -> [R]."""
     totals = weights @ sums.rep
     return _ratio(totals[:, 0], totals[:, 1])
 
 
 def mean_leap(sums: FolderSums, weights: Floats) -> Floats:
-    """[R, n] -> mean size in semitones of the intervals that are none of 0 [R]."""
+    """Return the mean size in semitones of intervals other than 0: [R, n] -> [R]."""
     totals = weights @ sums.leaps
     return _ratio(totals[:, 0], totals[:, 1])
 
 
 def grid_beta(sums: FolderSums, weights: Floats, name: str) -> Floats:
-    """[R, n] -> beta of each resample [R], where its pooled score crosses zero."""
+    """Return beta of each resample, where its pooled score crosses zero: [R, n] -> [R]."""
     scores = weights @ sums.scores[name]
     return np.array([np.interp(0.0, score, GRID) for score in scores])
 

@@ -1,4 +1,4 @@
-"""The metric `likelihood`: how many bits a model needs for the pieces. It loads torch."""
+"""The metric `likelihood`: bits that a model needs for the pieces. It loads torch."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NOTE = Column("bit/note", "lower")
 
 class LikelihoodOptions(Options):
     checkpoint: Path = Field(description="A run, a checkpoint folder or a NotaGen .pth.")
-    key: str = Field("C", description="The key that every piece is moved to, or original.")
+    key: str = Field("C", description="Key to transpose every piece to, or original.")
     max_patches: int = Field(
-        256, ge=2, le=1_048_576, description="Patches from the head of a piece; rest cut."
+        256, ge=2, le=1_048_576, description="Patches from the head of a piece; the rest is cut."
     )
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
@@ -34,9 +34,8 @@ class LikelihoodOptions(Options):
 class LikelihoodMetric:
     """Teacher-forced −log2 p of the pieces, in one key and one crop, so that folders compare.
 
-    bits_per_character: of all characters that are not padding, counters and EOS too, as NotaGen
-                        counts.
-    bits_per_note:      the bits of the characters that are music, over the notes among them.
+    bits_per_character: of all characters but padding, with counters and EOS, as in NotaGen.
+    bits_per_note:      bits of the characters of music, divided by their notes.
     """
 
     def __init__(self, options: LikelihoodOptions) -> None:
@@ -49,7 +48,7 @@ class LikelihoodMetric:
         return load_model(self.options.checkpoint)
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` for MusicXML, and for what cannot be encoded or moved to the key."""
+        """Return the bits. Raises `Undefined` if ABC is missing, or not encodable in the key."""
         from picogen_core.abc.pitch.transpose import Transposer
         from picogen_core.data.crops import crop
         from picogen_core.data.piece import to_interleaved
@@ -81,9 +80,9 @@ class LikelihoodMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Ratios of sums with a 95 % bootstrap interval over pieces."""
+        """Return ratios of sums with a 95 % bootstrap interval over pieces."""
         if not rows:
-            return Summary({}, notes=["no piece to ask the model about"])
+            return Summary({}, notes=["no piece for the model to score"])
         times = self.options.bootstrap
         ratios = {
             "bits_per_character": ([(r["bits"], r["characters"]) for r in rows], CHARACTER),

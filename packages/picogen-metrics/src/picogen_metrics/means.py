@@ -1,4 +1,4 @@
-"""Means over pieces with a bootstrap interval: how most values of a folder come about."""
+"""Means over pieces with a bootstrap interval, as most metrics use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from picogen_metrics.powerlaw import Floats
 
 @dataclass(frozen=True)
 class Column:
-    """What a mean is called: its unit and direction; `scale` 100 makes percent of a share."""
+    """Unit and direction of a mean; `scale` 100 turns a share into percent."""
 
     unit: str
     better: Literal["higher", "lower", "closer"]
@@ -24,24 +24,24 @@ class Column:
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """Sorted by content: neither names nor the order of files decide what a resample holds."""
+    """Return rows sorted by content, so that resamples do not depend on names or file order."""
     return sorted(rows, key=content)
 
 
 def content(row: Row) -> str:
-    """A row as text, without its name."""
+    """Return a row as text, without its name."""
     return json.dumps({key: row[key] for key in row if key != NAME}, sort_keys=True)
 
 
 def resample(count: int, times: int, rng: np.random.Generator) -> Floats:
-    """[times, count]: how often each of `count` pieces is drawn when `count` are, with return."""
+    """Return counts [times, count] of pieces in resamples of `count`, drawn with replacement."""
     return rng.multinomial(count, np.full(count, 1 / count), size=times).astype(np.float64)
 
 
 def mean_values(
     rows: Sequence[Row], columns: Mapping[str, Column], times: int, rng: np.random.Generator
 ) -> dict[str, Value]:
-    """The mean of each column over the pieces that have it, n = their number.
+    """Return the mean of each column over the pieces that have it, n = their number.
 
     A row's entry is a number, True or False, or None where it is undefined. The interval is the
     middle 95 % of the means of `times` resamples of the pieces; a single piece has none.
@@ -73,9 +73,9 @@ def _number(entry: Any) -> float:
 def ratio_value(
     parts: Sequence[tuple[float, float]], column: Column, times: int, rng: np.random.Generator
 ) -> Value | None:
-    """Σ numerators ÷ Σ denominators, one pair a piece, n = Σ denominators; None if that is 0.
+    """Return Σ numerators ÷ Σ denominators, one pair per piece, n = Σ denominators.
 
-    The interval resamples the pieces, as in `mean_values`.
+    The interval resamples the pieces, as in `mean_values`. None if n is 0.
     """
     counts = np.array(sorted(parts), dtype=float).reshape(-1, 2)
     above, below = counts.sum(axis=0)

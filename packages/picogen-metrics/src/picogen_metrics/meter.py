@@ -1,12 +1,12 @@
-"""Which bars keep their meter: by the bars that follow each other when the piece is played.
+"""Check of bars against their meter, in the order in which they are played.
 
 A bar keeps its meter if it is as long as the meter. None may be longer. A short one may be
 
 - the first or the last of the piece;
-- one half of a bar that a repeat, a double bar, an ending or a fermata cuts in two: with the bar
-  that is played before or behind it, it makes a whole one. Behind a repeat the start of the section
-  is played; before a second ending, what stands before the first;
-- a pickup into a section behind a whole bar, or the end of a section before a whole bar, where a
+- one half of a bar cut in two by a repeat, a double bar, an ending or a fermata: with the bar
+  played before or after it, it is a whole one. After a repeat the start of the section is played,
+  and the bar before the first ending is also played before the second;
+- a pickup into a section after a whole bar, or the end of a section before a whole bar, where a
   rest is left out. Two short bars have to make a whole one.
 """
 
@@ -25,7 +25,7 @@ _PLAIN = frozenset({"|", ".|", "[|]"})
 
 
 class Join(NamedTuple):
-    """Two bars of which one is played after the other.
+    """Two bars that are played in succession.
 
     one, other: their places.
     time:       quarters of the first that are played before the second.
@@ -39,13 +39,13 @@ class Join(NamedTuple):
 
 
 def meter_agreement(bars: Bars) -> tuple[int, int]:
-    """(Bars that keep their meter, bars) of all voices; bars of a free meter are left out."""
+    """Return (bars that keep their meter, bars) of all voices, without those of free meter."""
     kinds = Counter(kind for voice in _judged(bars) for kind in voice)
     return kinds[""], kinds.total()
 
 
 def meter_faults(bars: Bars) -> dict[str, int]:
-    """How many bars of all voices break their meter, by kind.
+    """Return the number of bars of all voices that break their meter, by kind.
 
     `long`: longer than the meter. `short`: shorter, within a section. `cut`: shorter, beside a
     repeat, a double bar, an ending or a fermata, and not completed there.
@@ -55,17 +55,18 @@ def meter_faults(bars: Bars) -> dict[str, int]:
 
 
 def _judged(bars: Bars) -> Iterator[list[str]]:
-    """The kinds of the bars of each voice that have a meter."""
+    """Yield the kinds of each voice's bars that have a meter."""
     for voice in _whole_voices(bars):
         kinds = zip(judge_bars([bar for bar, _ in voice]), voice, strict=True)
         yield [kind for kind, (bar, there) in kinds if there and bar.meter is not None]
 
 
 def _whole_voices(bars: Bars) -> Iterator[list[tuple[Bar, bool]]]:
-    """Each voice with a bar in every place and all signs that any voice has there, and whether the
-    bar is its own. A voice that is left out of a line rests as long as the longest of that line.
+    """Yield each voice with a bar in every place, and whether the bar is its own.
 
-    Voices of a single line that have different numbers of bars have places of their own.
+    A bar has the signs of all voices in its place. A voice that is left out of a line rests as long
+    as the longest of that line. Voices of a single line with different numbers of bars do not share
+    places.
     """
     places: defaultdict[tuple[int, int], dict[str, Bar]] = defaultdict(dict)
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -86,7 +87,7 @@ def _whole_voices(bars: Bars) -> Iterator[list[tuple[Bar, bool]]]:
 
 
 def _shared(column: Sequence[Bar]) -> Bar:
-    """The longest bar of a place, with the barlines, the ending and the fermata of any voice."""
+    """Return the longest bar of a place, with barlines, ending and fermata of any voice."""
     ending = max(column, key=lambda bar: len(bar.ending))
     return max(column, key=lambda bar: bar.length)._replace(
         right=max((bar.right for bar in column), key=len),
@@ -103,13 +104,16 @@ def _with_signs(bar: Bar, other: Bar) -> Bar:
 
 
 def judge_bars(bars: Sequence[Bar]) -> list[str]:
-    """Of each bar of a voice "" if it keeps its meter, as the head of this file defines it, or is
-    of none; else the kind of its fault, see `meter_faults`."""
+    """Return the fault of each bar of a voice, see `meter_faults`; "" without one.
+
+    The docstring of the module defines when a bar keeps its meter. A bar without a meter has no
+    fault.
+    """
     whole = [bar.meter in (None, bar.length, _time(bar)) for bar in bars]
     kept = list(whole)
     for end in {0, len(bars) - 1} if bars else ():
         kept[end] = kept[end] or _is_short(bars[end])
-    ahead: defaultdict[int, list[bool]] = defaultdict(list)  # whether what follows is whole
+    ahead: defaultdict[int, list[bool]] = defaultdict(list)  # whether the next bar is whole
     for one, other, time, section in joins(bars):
         at_end = time == _time(bars[one])
         together = time + _time(bars[other]) in (bars[one].meter, bars[other].meter)
@@ -129,7 +133,7 @@ def judge_bars(bars: Sequence[Bar]) -> list[str]:
 
 
 def _time(bar: Bar) -> Fraction:
-    """Quarters of it without the place for a fermata over the barline."""
+    """Return the quarters of a bar, without the place for a fermata over the barline."""
     return bar.length - bar.anchor
 
 
@@ -138,16 +142,15 @@ def _is_short(bar: Bar) -> bool:
 
 
 def joins(bars: Sequence[Bar]) -> Iterator[Join]:
-    """The bars that are played one after the other across a repeat, a double bar, an ending or a
-    fermata.
+    """Yield the bars played in succession across a repeat, a double bar, an ending or a fermata.
 
     A repeat that no `|:` opens goes back to the last double bar or the end of the last repeat (ABC
     2.1, 4.8). A section that ends with a double bar alone may be repeated too, as tune books do
     without signs.
     """
-    opened: int | None = None  # the bar behind a `|:` that still waits for its `:|`
-    repeat = double = 0  # the bars behind the last repeat and behind the last double bar
-    done = False  # whether the section has been repeated: behind its endings the next one begins
+    opened: int | None = None  # the bar after a `|:` without its `:|` so far
+    repeat = double = 0  # the bars after the last repeat and after the last double bar
+    done = False  # whether the section was repeated: the next one begins after its endings
     fork: tuple[int, Fraction] | None = None  # the bar before the first ending, and its time
     for i, (bar, after) in enumerate(pairwise([*bars, None])):
         if bar is None:
@@ -183,5 +186,5 @@ def joins(bars: Sequence[Bar]) -> Iterator[Join]:
 
 
 def _is_later(ending: str) -> bool:
-    """Whether it is another ending than the first."""
+    """Return whether an ending is not the first."""
     return bool(ending) and not ending.startswith("1")

@@ -1,7 +1,7 @@
-"""Statistics of one piece that musicians and the literature ask for: each defined once.
+"""Statistics of one piece from the literature, each defined once.
 
-Glossary: H the Shannon entropy −Σ p log2 p in bit; all are plug-in estimates, which a short piece
-biases downwards, so compare pieces of like length.
+Glossary: H the Shannon entropy −Σ p log2 p in bit. All are plug-in estimates, which are biased
+downwards for short pieces, so compare pieces of similar length.
 """
 
 from __future__ import annotations
@@ -26,25 +26,28 @@ DISSONANT = frozenset({1, 2, 6})
 """Interval classes of seconds, sevenths and the tritone."""
 
 BarContent = frozenset[tuple[int, int, int]]
-"""What begins in a bar: voice, ticks after its start, pitch."""
+"""Onsets in a bar: voice, ticks after its start, pitch."""
 
 
 def entropy(tokens: Iterable[Hashable]) -> float:
-    """H of how often each token occurs, in bit."""
+    """Return H of the frequencies of tokens, in bit."""
     counts = np.array(list(Counter(tokens).values()), dtype=float)
     p = counts / counts.sum()
     return float(abs(-(p * np.log2(p)).sum()))
 
 
 def distinct(series: Iterable[Sequence[Hashable]], n: int) -> float | None:
-    """Different n-grams ÷ n-grams, of all series together (Li et al. 2016, distinct-n)."""
+    """Return different n-grams ÷ n-grams, of all series together (Li et al. 2016, distinct-n)."""
     grams = [tuple(tokens[i : i + n]) for tokens in series for i in range(len(tokens) - n + 1)]
     return len(set(grams)) / len(grams) if grams else None
 
 
 def key_clarity(found: Iterable[Sound]) -> float | None:
-    """Largest Pearson correlation of the pitch classes, weighted by duration, with the 24 key
-    profiles (Krumhansl 1990, ch. 4). None if all twelve last equally long."""
+    """Return the largest Pearson correlation of pitch classes with the 24 key profiles.
+
+    Pitch classes are weighted by duration (Krumhansl 1990, ch. 4). None if all twelve last equally
+    long.
+    """
     heard = np.bincount(
         [s.pitch % 12 for s in found], weights=[s.duration for s in found], minlength=12
     )
@@ -54,8 +57,10 @@ def key_clarity(found: Iterable[Sound]) -> float | None:
 
 
 def dissonance_share(found: Iterable[Sound]) -> float | None:
-    """Share of the dissonant ones among all pairs of notes that sound together, by the time they
-    do: interval classes 1, 2 and 6; a fourth is none. None if nothing sounds together."""
+    """Return the share of dissonant pairs among simultaneous notes, weighted by time.
+
+    Dissonances are interval classes 1, 2 and 6, not the fourth. None without simultaneous notes.
+    """
     changes = sorted(
         change
         for s in found
@@ -75,7 +80,7 @@ def dissonance_share(found: Iterable[Sound]) -> float | None:
 
 
 def bar_contents(piece: Piece) -> list[BarContent]:
-    """What begins in each bar; [] if the piece has no barlines."""
+    """Return the onsets of each bar; [] if the piece has no barlines."""
     starts = bar_starts(piece)
     if not starts:
         return []
@@ -88,20 +93,20 @@ def bar_contents(piece: Piece) -> list[BarContent]:
 
 
 def similarity(one: BarContent, other: BarContent) -> float | None:
-    """Jaccard index |A ∩ B| ÷ |A ∪ B| of what begins in two bars; None if both are empty."""
+    """Return the Jaccard index |A ∩ B| ÷ |A ∪ B| of two bars' onsets; None if both are empty."""
     union = len(one | other)
     return len(one & other) / union if union else None
 
 
 def self_similarity(bars: Sequence[BarContent], lag: int) -> float | None:
-    """Mean similarity of the bars that lie `lag` bars apart: 1 if they come back unchanged."""
+    """Return the mean similarity of bars at distance `lag`: 1 if they return unchanged."""
     pairs = (similarity(a, b) for a, b in zip(bars, bars[lag:], strict=False))
     known = [value for value in pairs if value is not None]
     return sum(known) / len(known) if known else None
 
 
 def describe(piece: Piece) -> dict[str, float | None]:
-    """All statistics of a piece that has notes; None for what is undefined in it."""
+    """Return all statistics of a piece with notes; None for undefined ones."""
     voices = [sounds(notes) for notes in piece.voices.values()]
     found = [sound for voice in voices for sound in voice]
     pitches = [sound.pitch for sound in found]

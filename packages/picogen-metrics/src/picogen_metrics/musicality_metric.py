@@ -37,16 +37,16 @@ class MusicalityOptions(Options):
 class MusicalityMetric:
     """The mean over pieces of each statistic in `picogen_metrics.musicality`.
 
-    None has a best value: real music of the genre is the mark, so `better` is `closer`. All voices
-    count; repeats are not expanded. A value that a piece lacks (dissonance in a melody, similarity
-    at 8 bars in a tune of 8) leaves the piece out of that value alone: its n says so.
+    None has a best value: real music of the genre is the goal, so `better` is `closer`. All voices
+    count; repeats are not expanded. A piece without a value (dissonance in a melody, similarity at
+    8 bars in a tune of 8) is left out of that value alone, as its n shows.
     """
 
     def __init__(self, options: MusicalityOptions) -> None:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` under 8 notes."""
+        """Return the statistics. Raises `Undefined` below 8 notes."""
         count = sum(note.pitch is not None for notes in piece.voices.values() for note in notes)
         if count < MIN_NOTES:
             raise Undefined(f"fewer than {MIN_NOTES} notes")
@@ -55,15 +55,17 @@ class MusicalityMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Means with a 95 % bootstrap interval over pieces."""
+        """Return means with a 95 % bootstrap interval over pieces."""
         if not rows:
             return Summary({}, notes=["no piece to measure"])
         values = mean_values(rows, COLUMNS, self.options.bootstrap, rng)
         return Summary(values, headline="pitch_class_entropy")
 
     def figures(self, piece: Piece) -> Mapping[str, HeatMap]:
-        """`self_similarity`: the similarities of every bar with every bar, None where both are
-        empty; at most 128 bars."""
+        """Return `self_similarity`: the similarity of each pair of bars, up to 128 bars.
+
+        It is None where both bars are empty.
+        """
         bars = musicality.bar_contents(piece)[:128]
         cells = [[musicality.similarity(a, b) for b in bars] for a in bars]
         return {"self_similarity": HeatMap("Similarity of bars", "bar", cells)}

@@ -1,8 +1,8 @@
-"""How far real music is from itself: what a distance has to exceed before it says anything.
+"""Noise floor of a distance: that of real music from itself.
 
-A folder of n pieces has a distance to a reference even where both are of one kind. So n pieces and
-another reference are drawn from the reference, with return, many times: mean and spread of their
-distances.
+A folder of n pieces has a distance to a reference even if both are of one kind. So n pieces and
+another reference are drawn from the reference many times, with replacement. The noise is the mean
+and the spread of their distances.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from picogen_core import Value
 from picogen_metrics.powerlaw import Floats
 
 SIZES = (20, 32, 50, 100, 200, 500, 1000)
-"""Of the folders whose noise a shipped reference tells."""
+"""Sizes of the folders whose noise a shipped reference contains."""
 DRAWS = 200
 
 Noise = Mapping[str, list[list[float]]]
@@ -30,7 +30,7 @@ Distances = Callable[[Floats, Floats], Mapping[str, Floats]]
 def table(
     distances: Distances, pieces: int, sizes: Sequence[int], rng: np.random.Generator
 ) -> Noise:
-    """Distances of folders of these sizes, drawn from `pieces` of the reference."""
+    """Return the distances of folders of these sizes, drawn from `pieces` of the reference."""
     found: dict[str, list[list[float]]] = {}
     for size in sizes:
         even = np.full(pieces, 1 / pieces)
@@ -44,7 +44,7 @@ def table(
 
 
 def with_noise(value: Value, rows: list[list[float]] | None, size: int) -> Value:
-    """The distance with that of real music beside it, and p of one as large (one-sided, normal)."""
+    """Return the distance with that of real music, and p of one as large (one-sided, normal)."""
     if not rows:
         return value
     mean, spread = _at(rows, size)
@@ -55,7 +55,7 @@ def with_noise(value: Value, rows: list[list[float]] | None, size: int) -> Value
 
 
 def _at(rows: list[list[float]], size: int) -> tuple[float, float]:
-    """Mean and spread at a size, log-linear between and the nearest beyond the table."""
+    """Return mean and spread at a size: log-linear between entries, the nearest beyond them."""
     if len(rows) == 1 or size <= rows[0][0]:
         return rows[0][1], rows[0][2]
     for (a, *low), (b, *high) in pairwise(rows):

@@ -1,8 +1,8 @@
-"""Which known melody is a melody nearest to, in whatever key, and how much of it is copied.
+"""The nearest known melody in any key, and how much of it is copied.
 
-Glossary: a voice is [N] MIDI pitches and [N] times; a gram is n = 6 successive intervals as one
-number; a hit is a gram of the query found in a known voice, on the diagonal `known place − query
-place`. Copies gather many hits on one diagonal, ornaments move them to the next ones.
+Glossary: a voice is [N] MIDI pitches and [N] times. A gram is n = 6 successive intervals as one
+number. A hit is a gram of the query in a known voice, on the diagonal `known place − query place`.
+Copies have many hits on one diagonal; ornaments move them to the next ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 GRAM, CLIP = 6, 31
 BAND = 16
-"""Diagonals counted together: so many notes may be put in before a copy leaves its band."""
+"""Diagonals per band: the number of inserted notes before a copy leaves its band."""
 CANDIDATES, DIAGONALS, MAX_HITS = 8, 32, 1_000_000
 
 
@@ -35,7 +35,7 @@ class Match:
     """The nearest known piece.
 
     piece:      its number, or −1 if no gram of the query is known.
-    similarity: 1 − edits ÷ notes, see `fit`; of several voices, weighted by their notes.
+    similarity: 1 − edits ÷ notes, see `fit`; voices are weighted by their notes.
     run, bars:  the longest run copied from any known piece, in notes and in bars of the query.
     """
 
@@ -46,7 +46,7 @@ class Match:
 
 
 def grams(pitches: Ints) -> Ints:
-    """[N] -> [N − n] one number for each n successive intervals; larger ones count as ±31."""
+    """Return one number per n successive intervals, [N] -> [N − n]; larger ones count as ±31."""
     steps = np.clip(np.diff(pitches), -CLIP, CLIP) + CLIP
     if len(steps) < GRAM:
         return np.zeros(0, np.int64)
@@ -55,8 +55,11 @@ def grams(pitches: Ints) -> Ints:
 
 
 def fit(query: Ints, known: Ints) -> float:
-    """1 − edits ÷ [N]: the fewest notes to change, add or leave out for `query` to be a passage of
-    `known`; 0 where more than N. Semi-global alignment (Sellers 1980), pitches as they are."""
+    """Return 1 − edits ÷ [N], at least 0.
+
+    Edits are the fewest notes to change, add or drop so that `query` is a passage of `known`:
+    semi-global alignment (Sellers 1980) without transposition.
+    """
     places = np.arange(len(known) + 1)
     row = np.zeros(len(known) + 1, np.int64)  # a passage may begin anywhere
     for count, pitch in enumerate(query, 1):
@@ -67,8 +70,10 @@ def fit(query: Ints, known: Ints) -> float:
 
 
 def copied_run(query: Voice, known: Voice, diagonal: int) -> tuple[int, float]:
-    """The longest run of equal intervals and, up to tempo, equal rhythm along a diagonal: its
-    notes, and its length in bars of the query."""
+    """Return the longest copied run along a diagonal, in notes and in bars of the query.
+
+    Its intervals are equal, and its rhythm up to tempo.
+    """
     start = max(0, -diagonal)
     stop = min(len(query.pitches), len(known.pitches) - diagonal)
     if stop - start < 2:
@@ -90,7 +95,7 @@ def copied_run(query: Voice, known: Voice, diagonal: int) -> tuple[int, float]:
 
 
 class Index:
-    """All grams of known pieces, sorted, with where each stands."""
+    """All grams of known pieces, sorted, with their positions."""
 
     def __init__(self, pieces: Sequence[Sequence[Voice]]) -> None:
         self.voices = [voice for piece in pieces for voice in piece]
@@ -106,7 +111,7 @@ class Index:
         self._place = np.concatenate([np.zeros(0, np.int32), *places])[order]
 
     def nearest(self, query: Sequence[Voice], but: int = -1) -> Match:
-        """The nearest piece to the voices of one, piece number `but` left out."""
+        """Return the nearest piece to the voices of one, without piece number `but`."""
         hits = [self._hits(voice, but) for voice in query]
         votes: dict[int, int] = {}
         for voices, diagonals, _ in hits:
@@ -125,7 +130,7 @@ class Index:
         return Match(best.piece, best.similarity, run, bars)
 
     def _hits(self, query: Voice, but: int) -> tuple[Ints, Ints, Ints]:
-        """(known voice, diagonal, query place) of every hit, the rarest grams first if too many."""
+        """Return (known voice, diagonal, query place) of each hit, or of rare grams alone."""
         wanted = grams(query.pitches)
         left = np.searchsorted(self._grams, wanted, "left")
         count = np.searchsorted(self._grams, wanted, "right") - left
@@ -143,7 +148,7 @@ class Index:
         return voices[kept], diagonals[kept], query_place[kept]
 
     def _vote(self, voices: Ints, diagonals: Ints) -> dict[int, int]:
-        """By piece, the hits of its best band of diagonals; only those with most of them."""
+        """Return the hits of each piece's best band of diagonals, for the pieces with most hits."""
         if not len(voices):
             return {}
         bands = voices * (1 << 24) + (diagonals // BAND + (1 << 23))
@@ -156,7 +161,7 @@ class Index:
         return votes
 
     def _similarity(self, query: Voice, found: tuple[Ints, Ints, Ints], piece: int) -> float:
-        """The best `fit` to a voice of the piece, in the transposition that most hits have."""
+        """Return the best `fit` to a voice of the piece, in the transposition of most hits."""
         voices, diagonals, places = found
         best = 0.0
         for voice in np.unique(voices[self.piece_of[voices] == piece]):

@@ -1,4 +1,4 @@
-"""The metric `novelty`: what of a folder is copied, from the reference or from itself."""
+"""The metric `novelty`: copies in a folder, from the reference or from itself."""
 
 from __future__ import annotations
 
@@ -27,30 +27,33 @@ COLUMNS = {
 
 class NoveltyOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
-    threshold: float = Field(0.95, gt=0, le=1, description="A piece at least so similar is a copy.")
+    threshold: float = Field(0.95, gt=0, le=1, description="Least similarity of a copy.")
 
 
 class NoveltyMetric:
-    """Every piece beside its nearest in the reference, whatever the key.
+    """Similarity of every piece to its nearest in the reference, in any key.
 
-    A melody is compared by pitch once the transposition that most of its six-interval grams share
-    is taken out; its similarity is 1 − edits ÷ notes for it to be a passage of the other
-    (`novelty.fit`), so that one changed note of forty leaves 0.975, and durations do not matter.
+    Melodies are compared by pitch, in the transposition that most of their six-interval grams
+    share. The similarity is 1 − edits ÷ notes (`novelty.fit`): one changed note of forty leaves
+    0.975. Durations do not matter.
 
     copies:             pieces with a similarity of 0.95 or more to a piece of the reference.
     similarity:         mean similarity to the nearest.
-    copied_run:         mean of the longest run of equal intervals and rhythm that some piece of the
-                        reference has too, in bars.
+    copied_run:         mean length in bars of the longest run with the intervals and rhythm of a
+                        piece of the reference.
     longest_copied_run: the longest of these.
     self_copies:        pieces that are as near to another piece of the folder.
-    `reference` is what up to 100 pieces of the reference have against the rest of it.
+    `reference` has the values of up to 100 pieces of the reference against the rest of it.
     """
 
     def __init__(self, options: NoveltyOptions) -> None:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` if no voice has 16 notes and three pitches: chance would copy it."""
+        """Return the voices. Raises `Undefined` if none has 16 notes and three pitches.
+
+        A shorter one would match by chance.
+        """
         voices = []
         for notes in piece.voices.values():
             line = top_line(sounds(notes))
@@ -65,15 +68,13 @@ class NoveltyMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Intervals are 95 % bootstrap intervals over pieces."""
+        """Return values with 95 % bootstrap intervals over pieces."""
         if not rows:
             return Summary({}, notes=["no piece to compare"])
         if not reference or CONDENSED in reference[0]:
-            return Summary(
-                {}, notes=["copies can only be looked for in scores: give a folder or data"]
-            )
+            return Summary({}, notes=["copies can only be found in scores: give a folder or data"])
         pieces = [_voices(row) for row in rows]
-        # In a fixed order, so that names decide nothing where two are equally near.
+        # In a fixed order, so that ties do not depend on names.
         known = sorted(reference, key=content)
         against = [_voices(row) for row in known]
         index = Index(against)
@@ -120,7 +121,7 @@ def _voices(row: Row) -> list[Voice]:
 
 
 def _within(pieces: Sequence[Sequence[Voice]], rows: Sequence[Row]) -> list[Match]:
-    """The nearest other piece of the folder itself, by its number there."""
+    """Return the nearest other piece of the folder, by its number there."""
     order = sorted(range(len(rows)), key=lambda i: content(rows[i]))
     index = Index([pieces[i] for i in order])
     found = [Match()] * len(rows)

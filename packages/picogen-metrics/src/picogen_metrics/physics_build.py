@@ -1,4 +1,4 @@
-"""The loss `physics` in the form that its options request."""
+"""`build` of the loss `physics`: the class for its mode."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Physics by feedback: the music that a student writes freely, pulled toward the training music.
+"""Physics by feedback: rewards that pull sampled music toward the training music.
 
-Only here may the target be a value of the corpus: the statistic is one of whole pieces as they are
-written, so it is the corpus's own for a perfect student, and its reward pulls nowhere.
+Only here may the target be a value of the corpus. The statistic is that of whole sampled pieces, so
+a perfect student has the corpus's value, and its reward has no direction.
 
-Glossary: R pieces of a step, K = 23 features phi: ln power in the 10 bins of `powerlaw.PSD_EDGES`,
+Glossary: R pieces per step, K = 23 features phi: ln power in the 10 bins of `powerlaw.PSD_EDGES`,
 and the shares of the absolute intervals 0 … 12 semitones (larger ones count as 12).
 """
 
@@ -43,7 +43,7 @@ class PhysicsFeedback:
         self.target = self.spread = np.full(FEATURES, np.nan)
 
     def prepare(self, pieces: Iterable[str]) -> str:
-        """Mean and standard deviation of the features over the training pieces."""
+        """Store mean and standard deviation of the training pieces' features; return a log line."""
         phi = np.array([features(text) for text in pieces]).reshape(-1, FEATURES)
         usable = phi[np.isfinite(phi).any(axis=1)]
         if len(usable) < MIN_PIECES:
@@ -61,7 +61,7 @@ class PhysicsFeedback:
         return rewards(features, self.target, self.spread)
 
     def parts(self, features: Floats) -> Mapping[str, float]:
-        """`gap`: mean square of (mean of the step's pieces − target) in spreads of one piece."""
+        """Return `gap`: mean square of (mean of the step − target), in spreads of one piece."""
         if not np.isfinite(features).any():
             return {}
         usable = features[np.isfinite(features).any(axis=1)]
@@ -72,9 +72,11 @@ class PhysicsFeedback:
 
 
 def features(text: str) -> Floats:
-    """[K] of a piece: of the voices that have 32 notes and more than one pitch, the power by bin as
-    a mean over voices, the intervals of all together. NaN without such a voice, or where a bin is
-    empty."""
+    """Return the features [K] of a piece, from voices of 32 notes and more than one pitch.
+
+    Power by bin is a mean over voices; intervals are pooled. NaN without such a voice, or for an
+    empty bin.
+    """
     found = np.full(FEATURES, np.nan)
     voices = [series for series in map(melody, read_notes(text).values()) if is_usable(series)]
     if not voices:
@@ -92,8 +94,7 @@ def features(text: str) -> Floats:
 
 
 def mean_and_spread(phi: Floats) -> tuple[Floats, Floats]:
-    """[R, K] -> mean and standard deviation [K] over the pieces that have a feature; NaN if none
-    has it."""
+    """Return mean and standard deviation over pieces: [R, K] -> [K]; NaN for a missing feature."""
     there = np.isfinite(phi)
     count = np.where(there.any(axis=0), there.sum(axis=0), np.nan)
     mean = np.where(there, phi, 0).sum(axis=0) / count
@@ -102,16 +103,16 @@ def mean_and_spread(phi: Floats) -> tuple[Floats, Floats]:
 
 
 def slope(mean: Floats, target: Floats, spread: Floats) -> Floats:
-    """Gradient of ‖(mean − target)/spread‖² with respect to the mean."""
+    """Return the gradient of ‖(mean − target)/spread‖² with respect to the mean."""
     return 2 * (mean - target) / spread**2
 
 
 def rewards(phi: Floats, target: Floats, spread: Floats) -> Floats:
-    """[R, K] -> [R]: minus the slope at the mean of the *other* pieces, along each piece's own phi.
+    """Return rewards [R, K] -> [R]: minus the slope at the mean of the *other* pieces, times phi.
 
-    With the piece in the mean its own square would be in its reward, and REINFORCE would push the
-    variance of phi down, whatever the corpus has; without it the expected gradient is that of
-    ‖(E phi − target)/spread‖², which is 0 for a perfect student. NaN for a piece without features.
+    With the piece in the mean, its own square would be in its reward, and REINFORCE would reduce
+    the variance of phi. Without it the expected gradient is that of ‖(E phi − target)/spread‖²,
+    which is 0 for a perfect student. NaN for a piece without features.
     """
     there = np.isfinite(phi) & np.isfinite(target)
     values = np.where(there, phi, 0.0)

@@ -1,9 +1,9 @@
-"""`PhysicsAwareLoss`: the spectrum and the intervals of the melody that a student expects.
+"""`PhysicsAwareLoss`: the spectrum and the intervals of the student's expected melody.
 
-A statistic of teacher-forced predictions that is pulled to a value of the *corpus* is biased even
-for a perfect model: predictions given the true past are smoother than the music. So the same
-functional of the teacher's predictions, at the same notes, is the target (`teacher-matched`), or
-the histogram of the intervals that stand there (`conditional`). Both are right for a right model.
+Pulling a statistic of teacher-forced predictions to a value of the *corpus* is biased even for a
+perfect model: predictions given the true past are smoother than the music. So the target is the
+same statistic of the teacher's predictions at the same notes (`teacher-matched`), or the histogram
+of the actual intervals (`conditional`). Both are unbiased for a perfect model.
 
 Glossary: M notes, T = 2 models (student, teacher) or 1, L = 14 letters `CDEFGABcdefgab`,
 G series of one length N, K frequencies, 25 intervals of −12 … 12 diatonic steps.
@@ -53,7 +53,7 @@ class PhysicsAwareLoss:
         self.options = options
 
     def __call__(self, batch: LossBatch) -> LossValue:
-        """Raises `ConfigError` in mode `teacher-matched` if the batch has no teacher."""
+        """Return the loss. Raises `ConfigError` in mode `teacher-matched` without a teacher."""
         teacher = batch.teacher_logits
         if self.options.mode == "teacher-matched" and teacher is None:
             raise ConfigError(
@@ -97,7 +97,7 @@ class PhysicsAwareLoss:
 
 
 def sort_notes(batch: LossBatch) -> Notes:
-    """The notes at valid characters."""
+    """Return the notes at valid characters."""
     notes = batch.notes
     keep = batch.valid.flatten()[notes.position]
     voice = notes.voice[keep]
@@ -119,7 +119,7 @@ def sort_notes(batch: LossBatch) -> Notes:
 def letter_probabilities(
     logits: Float[Tensor, "N P V"], position: Int[Tensor, "M"]
 ) -> Float[Tensor, "M L"]:
-    """What a model expects at the notes' letters, given that it is one of the 14 letters."""
+    """Return the probabilities of the 14 letters at the notes, normalised over the letters."""
     codes = torch.tensor([ord(letter) for letter in LETTERS], device=logits.device)
     chosen = logits.reshape(-1, logits.shape[-1])[position[:, None], codes]
     return chosen.float().softmax(dim=-1)
@@ -128,19 +128,19 @@ def letter_probabilities(
 def expected_steps(
     probabilities: Float[Tensor, "M L"], step: Int[Tensor, "M"], octave: Bool[Tensor, "M"]
 ) -> Float[Tensor, "M"]:
-    """Expected diatonic step of each note; the notated one where octave marks follow.
+    """Return the expected diatonic step of each note; the notated one if octave marks follow.
 
-    The marks come after the letter, so the letter's probability says nothing of the octave.
+    The marks come after the letter, so the letter's probability does not determine the octave.
     """
     steps = torch.arange(FIRST_STEP, FIRST_STEP + len(LETTERS), device=step.device)
     return torch.where(octave, step.float(), probabilities @ steps.float())
 
 
 def log_psd(x: Float[Tensor, "T M"], lengths: list[int]) -> Float[Tensor, "T bins"]:
-    """ln(power + 1e-6) of the series that stand one after another in x, lengths rising.
+    """Return ln(power + 1e-6) of the series concatenated in x, with rising lengths.
 
-    Each series is normalised to variance 1; its periodogram |FFT(z)_k|²/N is averaged in those of
-    the 8 bins that are not empty, and the bins of all series are joined in one axis.
+    Each series is normalised to variance 1. Its periodogram |FFT(z)_k|²/N is averaged in the
+    non-empty ones of 8 bins, and the bins of all series are joined in one axis.
     """
     count = torch.tensor(lengths, device=x.device)
     series = torch.repeat_interleave(torch.arange(len(lengths), device=x.device), count)
@@ -163,7 +163,7 @@ def log_psd(x: Float[Tensor, "T M"], lengths: list[int]) -> Float[Tensor, "T bin
 
 @lru_cache(maxsize=2048)
 def _bin_averages(count: int) -> Float[np.ndarray, "twice_K bins"]:
-    """From squared real and imaginary parts (alternating) to mean power in the filled bins."""
+    """Return the matrix from squared real and imaginary parts (alternating) to mean bin power."""
     k = np.arange(count // 2 + 1)
     inside = (k >= 1) & (k <= (count - 1) // 2)
     bins = np.digitize(k / count, EDGES) - 1
@@ -176,7 +176,7 @@ def _bin_averages(count: int) -> Float[np.ndarray, "twice_K bins"]:
 def interval_histogram(
     probabilities: Float[Tensor, "M L"], before: Int[Tensor, "M"]
 ) -> Float[Tensor, "25"]:
-    """Expected distribution of the interval from the true previous step, smoothed."""
+    """Return the expected distribution of the interval from the true previous step, smoothed."""
     steps = torch.arange(FIRST_STEP, FIRST_STEP + len(LETTERS), device=before.device)
     bins = (steps - before[:, None]).clamp(-CLIP, CLIP) + CLIP
     counts = probabilities.new_zeros(2 * CLIP + 1)
@@ -184,7 +184,7 @@ def interval_histogram(
 
 
 def observed_histogram(intervals: Int[Tensor, "M"]) -> Float[Tensor, "25"]:
-    """Distribution of the intervals that are there, smoothed alike."""
+    """Return the distribution of the actual intervals, smoothed the same way."""
     bins = intervals.clamp(-CLIP, CLIP) + CLIP
     return _smooth(torch.bincount(bins, minlength=2 * CLIP + 1).float())
 

@@ -1,4 +1,4 @@
-"""Options of the loss `physics`, apart from it so that reading them loads no torch."""
+"""Options of the loss `physics`. Loads no torch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ class PhysicsOptions(Options):
     mode: Mode = Field(
         "auto",
         description="teacher-matched: spectrum and intervals as the teacher's. conditional: "
-        "intervals as those of the music. auto: by whether there is a teacher. feedback: rewards "
-        "for pieces that the student writes, toward the training data.",
+        "intervals as those of the music. auto: the first with a teacher, else the second. "
+        "feedback: rewards for pieces sampled from the student, toward the training data.",
     )
     share: float = Field(
-        0.25, gt=0, le=1, description="Of the steps, in which pieces are written (feedback)."
+        0.25, gt=0, le=1, description="Share of the steps with sampled pieces (feedback)."
     )
-    samples: int = Field(
-        8, ge=1, le=256, description="Pieces written for every row of data (feedback)."
-    )
+    samples: int = Field(8, ge=1, le=256, description="Pieces sampled per row of data (feedback).")
     psd: float = Field(
         0.3,
         ge=0,

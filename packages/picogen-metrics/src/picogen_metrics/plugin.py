@@ -1,4 +1,4 @@
-"""What this package brings: metrics of scores, and the loss `physics`."""
+"""The entry point: metrics of scores, and the loss `physics`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from picogen_metrics.references import REFERENCES
 
 @hookimpl
 def picogen_metrics() -> Iterator[MetricSpec]:
-    """powerlaw, musicality, counterpoint, validity, novelty, distribution and likelihood."""
+    """Yield powerlaw, musicality, counterpoint, validity, novelty, distribution, likelihood."""
     yield MetricSpec(
         name="powerlaw",
         summary="Spectrum, intervals and repetition of melodies, and their distance to real music.",
@@ -82,7 +82,7 @@ def picogen_metrics() -> Iterator[MetricSpec]:
 
 @hookimpl
 def picogen_losses() -> Iterator[LossSpec]:
-    """physics."""
+    """Yield physics."""
     yield LossSpec(
         name="physics",
         summary="Pulls the spectrum and the intervals of predicted melody to the teacher's.",

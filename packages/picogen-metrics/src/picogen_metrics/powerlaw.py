@@ -1,10 +1,10 @@
-"""The spectrum of a melody, and what else tells music from noise: each statistic defined once.
+"""Spectrum, intervals and self-repetition of a melody, each statistic defined once.
 
 Glossary: N notes of a series x (MIDI pitch by note index), d its N − 1 signed intervals, f_k = k/N
-cycles a note, I_k the periodogram, beta the exponent of a spectrum ∝ f^−beta.
+cycles per note, I_k the periodogram, beta the exponent of a spectrum ∝ f^−beta.
 
 A melody is only roughly 1/f, and beta alone does not show musicality: a first-order Markov chain
-has the beta of the tunes it was made from. `rep` is what separates the two.
+has the beta of its training tunes. `rep` separates the two.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Spectrum = tuple[Floats, Floats]
-"""Frequencies in cycles a note, and the periodogram there."""
+"""Frequencies in cycles per note, and the periodogram there."""
 
 MIN_NOTES = 32
-"""A shorter voice says nothing of its spectrum."""
+"""Shortest voice with a spectrum."""
 MIN_NOTES_BETA = 64
-"""A shorter voice has no beta of its own worth quoting."""
+"""Shortest voice whose own beta is reported."""
 BETA_RANGE = (-2.0, 4.0)
 SPLIT = 1 / 16
-"""Where melodies break: beta_low is below, beta_high above, in cycles a note."""
+"""The break of melodies in cycles per note: beta_low is below it, beta_high above."""
 PSD_EDGES = np.geomspace(1 / 64, 1 / 2, 11)
 CLIP = 12
 REP_LAGS, REP_MIN_PAIRS, REP_SHUFFLES = range(4, 65), 24, 5
 SCALES = {"beta": 0.10, "psd_db": 1.0, "interval_js": 10.0, "rep": 0.05}
-"""What counts as one unit of `distance`."""
+"""Differences that count as one unit of `distance`."""
 
 
 def is_usable(x: ArrayLike) -> bool:
-    """Long enough for a spectrum, and not one pitch throughout."""
+    """Return whether a series is long enough for a spectrum, and not constant."""
     series = np.asarray(x)
     return len(series) >= MIN_NOTES and bool(np.ptp(series) > 0)
 
 
 def periodogram(x: ArrayLike) -> Spectrum:
-    """[N] -> f_k and I_k = |FFT(z)_k|²/N of z = (x − mean)/sd for k = 1 … ⌊(N − 1)/2⌋.
+    """Return f_k and I_k = |FFT(z)_k|²/N of z = (x − mean)/sd for k = 1 … ⌊(N − 1)/2⌋.
 
-    No taper and no detrending: what Whittle's likelihood wants. The series must not be constant.
+    There is no taper and no detrending, as Whittle's likelihood requires. The series [N] must not
+    be constant.
     """
     series = np.asarray(x, dtype=np.float64)
     count = len(series)
@@ -52,16 +53,16 @@ def periodogram(x: ArrayLike) -> Spectrum:
 
 
 def band(spectra: Sequence[Spectrum], low: float = 0.0, high: float = 0.5) -> list[Spectrum]:
-    """The spectra between two frequencies, less those with under two points or no power there."""
+    """Return the spectra between two frequencies, without those of under two points or no power."""
     cut = [(f[m], power[m]) for f, power in spectra for m in [(f >= low) & (f <= high)]]
     return [(f, power) for f, power in cut if len(f) >= 2 and power.sum() > 1e-12]
 
 
 def whittle_scores(spectra: Sequence[Spectrum], beta: ArrayLike) -> Floats:
-    """n_i · (Σ_k I_k e^{beta·c_k} c_k) / (Σ_k I_k e^{beta·c_k}) of each spectrum: [S, len(beta)].
+    """Return n_i · (Σ_k I_k e^{beta·c_k} c_k) / (Σ_k I_k e^{beta·c_k}): [S, len(beta)].
 
-    c_k = ln f_k − mean. It is the derivative of −2 × Whittle's log likelihood (Whittle 1953) with
-    the level of each spectrum profiled out, and it rises with beta.
+    c_k = ln f_k − mean. It is the derivative of −2 × Whittle's log likelihood (Whittle 1953) of
+    each spectrum, with its level profiled out, and it rises with beta.
     """
     betas = np.atleast_1d(np.asarray(beta, dtype=np.float64))
     scores = np.empty((len(spectra), len(betas)))
@@ -73,7 +74,7 @@ def whittle_scores(spectra: Sequence[Spectrum], beta: ArrayLike) -> Floats:
 
 
 def whittle(spectra: Sequence[Spectrum]) -> tuple[float, float] | None:
-    """Pooled maximum-likelihood beta of all spectra and its asymptotic standard error.
+    """Return the pooled maximum-likelihood beta of all spectra and its asymptotic standard error.
 
     None if no spectrum has two points; a beta beyond `BETA_RANGE` is the end of the range.
     """
@@ -106,7 +107,7 @@ def _root(score: Callable[[float], float], low: float, high: float) -> float:
 
 
 def psd_profile(spectrum: Spectrum) -> Floats:
-    """Mean power in the ten bins of `PSD_EDGES`; nan where no frequency falls."""
+    """Return the mean power in the ten bins of `PSD_EDGES`; nan for a bin without frequencies."""
     f, power = spectrum
     bins = np.digitize(f, PSD_EDGES) - 1
     bins[f == PSD_EDGES[-1]] = 9
@@ -117,19 +118,19 @@ def psd_profile(spectrum: Spectrum) -> Floats:
 
 
 def psd_difference(psd: Floats, reference: Floats) -> Floats:
-    """RMS over bins of 10 log10(psd / reference), in dB; the last axis is the bins."""
+    """Return the RMS over bins of 10 log10(psd / reference), in dB; the last axis is the bins."""
     decibels = 10 * np.log10(psd / reference)
     return np.sqrt(np.nanmean(decibels**2, axis=-1))  # type: ignore[no-any-return]
 
 
 def interval_counts(x: ArrayLike) -> Floats:
-    """How often each signed semitone step −12 … 12 occurs; larger ones count as ±12: [25]."""
+    """Return counts [25] of signed semitone steps −12 … 12; larger ones count as ±12."""
     steps = np.clip(np.diff(np.asarray(x)), -CLIP, CLIP).astype(int)
     return np.bincount(steps + CLIP, minlength=2 * CLIP + 1).astype(np.float64)
 
 
 def interval_js(counts: Floats, reference: Floats) -> float:
-    """Jensen–Shannon divergence of two histograms in millibit."""
+    """Return the Jensen–Shannon divergence of two histograms in millibit."""
     p, q = counts / counts.sum(), reference / reference.sum()
     middle = (p + q) / 2
     return 500 * sum(_relative_entropy(each, middle) for each in (p, q))
@@ -142,7 +143,7 @@ def _relative_entropy(p: Floats, q: Floats) -> float:
 
 
 def interval_lambda(mean_leap: float) -> float | None:
-    """Rate of the geometric law of |d|, d ≠ 0, from their mean: ln(1/(1 − 1/mean)).
+    """Return the rate of the geometric law of |d|, d ≠ 0, from their mean: ln(1/(1 − 1/mean)).
 
     None if the mean is 1: all intervals are semitones, and no rate fits.
     """
@@ -150,11 +151,11 @@ def interval_lambda(mean_leap: float) -> float | None:
 
 
 def self_repetition(x: ArrayLike) -> float | None:
-    """How much more often intervals come back at one lag than by chance: `rep`.
+    """Return `rep`: how much more often intervals return at one lag than by chance.
 
-    max over lags 4 … 64 with at least 24 pairs of P(d_t = d_{t+lag}), less its mean over five
-    permutations of d, which are drawn from a seed made of d, so that a melody has one `rep`.
-    None under 24 + 4 intervals.
+    It is the maximum of P(d_t = d_{t+lag}) over lags 4 … 64 with at least 24 pairs, minus its mean
+    over five permutations of d. Their seed is derived from d, so that a melody has one `rep`. None
+    under 24 + 4 intervals.
     """
     d = np.diff(np.asarray(x)).astype(np.int16)
     lags = [lag for lag in REP_LAGS if len(d) - lag >= REP_MIN_PAIRS]
@@ -170,7 +171,7 @@ def _best_lag(d: NDArray[np.int16], lags: Sequence[int]) -> float:
 
 
 def distance(beta: ArrayLike, psd_db: ArrayLike, js: ArrayLike, rep: ArrayLike) -> Floats:
-    """RMS of the differences in beta, psd (dB), intervals (mbit) and rep, each by its scale."""
+    """Return the RMS of differences in beta, psd (dB), intervals (mbit), rep, each by its scale."""
     differences = (beta, psd_db, js, rep)
     scaled = [np.asarray(v) / s for v, s in zip(differences, SCALES.values(), strict=True)]
     return np.sqrt(np.mean(np.square(scaled), axis=0))  # type: ignore[no-any-return]

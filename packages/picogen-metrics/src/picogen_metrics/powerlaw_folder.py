@@ -1,4 +1,4 @@
-"""A folder as `powerlaw` sees it: its numbers, their resamples, and what is odd about a piece."""
+"""The numbers of a folder for `powerlaw`, their resamples, and the outlier score of a piece."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Numbers = tuple[Floats, Floats, Floats, Floats]
 
 @dataclass
 class Statistics:
-    """A folder: the values themselves, and their resamples where they have an interval."""
+    """Values of a folder, and their resamples if they have an interval."""
 
     sums: folder.FolderSums
     beta: dict[str, float]
@@ -29,13 +29,13 @@ class Statistics:
     resampled: dict[str, Floats] = field(default_factory=dict)
 
     def numbers(self) -> Numbers:
-        """beta, psd, intervals and rep of one folder, as `powerlaw_reference.compare` asks."""
+        """Return beta, psd, intervals and rep of one folder, for `powerlaw_reference.compare`."""
         beta = np.array([self.beta.get("beta", np.nan)])
         return beta, self.psd[None], self.intervals[None], np.array([self.rep])
 
 
 def describe_folder(pieces: Sequence[folder.Voices]) -> Statistics:
-    """Every piece must have a voice."""
+    """Return the values of a folder. Every piece must have a voice."""
     sums = folder.sum_folder(pieces)
     one = np.ones((1, len(sums)))
     fits = {
@@ -54,7 +54,7 @@ def describe_folder(pieces: Sequence[folder.Voices]) -> Statistics:
 
 
 def resample_folder(found: Statistics, times: int, rng: np.random.Generator) -> None:
-    """Fill `found.resampled`; n pieces are drawn `times` times."""
+    """Fill `found.resampled` with `times` resamples of n pieces."""
     weights = resample(len(found.sums), times, rng)
     found.resampled = {
         **{name: folder.grid_beta(found.sums, weights, name) for name in found.beta},
@@ -69,7 +69,7 @@ Ends = list[float | None]
 
 
 def psd_ends(draws: Floats) -> tuple[Ends, Ends]:
-    """[R, 10] -> the middle 95 % of each bin; None where no resample has power there."""
+    """Return the middle 95 % of each bin, from [R, 10]; None for a bin without power."""
     ends: list[Ends] = [[], []]
     for column in draws.T:
         found = column[np.isfinite(column)]
@@ -79,7 +79,7 @@ def psd_ends(draws: Floats) -> tuple[Ends, Ends]:
 
 
 def describe_piece(voices: folder.Voices) -> dict[str, float | None]:
-    """beta (of voices of 64 notes), rep and mean leap of one piece."""
+    """Return beta (of voices of 64 notes), rep and mean leap of one piece."""
     long = [powerlaw.periodogram(x) for x, _ in voices if len(x) >= powerlaw.MIN_NOTES_BETA]
     fit = powerlaw.whittle(long)
     reps = [rep for _, rep in voices if rep is not None]
@@ -95,8 +95,7 @@ def describe_piece(voices: folder.Voices) -> dict[str, float | None]:
 def oddness(
     piece: Mapping[str, float | None], usual: Mapping[str, Sequence[float]]
 ) -> float | None:
-    """RMS of how many standard deviations each number of a piece lies from the mean of real ones;
-    None if nothing can be compared."""
+    """Return the RMS z-score of a piece's numbers against real music; None without any."""
     gaps = [
         (value - usual[name][0]) / usual[name][1]
         for name, value in piece.items()
@@ -106,7 +105,7 @@ def oddness(
 
 
 def spread(pieces: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
-    """Name -> [mean, standard deviation] over pieces."""
+    """Return [mean, standard deviation] over pieces by name."""
     found = {}
     for name in ("beta", "rep", "leap"):
         values = [value for piece in pieces if (value := piece[name]) is not None]
@@ -116,5 +115,5 @@ def spread(pieces: Sequence[Mapping[str, float | None]]) -> dict[str, list[float
 
 
 def finite(value: float) -> float | None:
-    """None for nan, as JSON has it."""
+    """Return a number, or None for nan, as JSON has no nan."""
     return float(value) if np.isfinite(value) else None

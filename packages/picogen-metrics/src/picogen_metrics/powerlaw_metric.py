@@ -1,4 +1,4 @@
-"""The metric `powerlaw`: a folder of scores as numbers, and how far it is from real music."""
+"""The metric `powerlaw`: numbers of a folder of scores, and their distance to real music."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PowerlawMetric:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """Raises `Undefined` if the piece has no note."""
+        """Return the series. Raises `Undefined` if the piece has no note."""
         series = [notes for notes in map(melody, piece.voices.values()) if notes]
         if not series:
             raise Undefined("no notes")
@@ -63,7 +63,7 @@ class PowerlawMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Needs no reference; without one there is no psd_db, interval_js and powerlaw_distance."""
+        """Return the summary; psd_db, interval_js and powerlaw_distance need a reference."""
         if not rows:
             return Summary({}, notes=["no piece to measure"])
         pieces, voices, short = _usable_voices(rows)
@@ -92,14 +92,14 @@ class PowerlawMetric:
         return Summary(values, unused, notes, headline, facts, curves, order="oddness")
 
     def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
-        """The numbers of `powerlaw_reference.Condensed`."""
+        """Return the numbers of `powerlaw_reference.Condensed`."""
         return condense(_usable_voices(rows)[0], noise.SIZES, rng)
 
 
 def _known(
     reference: Sequence[Row] | None, size: int, rng: np.random.Generator
 ) -> tuple[Condensed | None, list[str]]:
-    """The reference in numbers, with the noise of `size` pieces; or why there is none."""
+    """Return the reference in numbers, with the noise of `size` pieces, and remarks."""
     if not reference:
         return None, []
     if CONDENSED in reference[0]:
@@ -117,7 +117,7 @@ def _usable(row: Row) -> list[tuple[list[int], float | None]]:
 
 
 def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> Mapping[str, Any]:
-    """Of one piece: its notes, its own beta, rep and mean leap, and how odd they are together."""
+    """Return notes, beta, rep and mean leap of one piece, and their RMS z-score."""
     voices = _usable(row)
     found = describe_piece(voices) if voices else {}
     return {
@@ -129,9 +129,9 @@ def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> Mapping[str, Any]:
 
 
 def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:
-    """Usable voices of the pieces that have some, sorted by content; all voices; short ones.
+    """Return usable voices by piece, sorted by content, and the numbers of all and short voices.
 
-    Sorted, so that neither names nor the order of files decide what a resample holds.
+    They are sorted so that resamples do not depend on names or file order.
     """
     pieces: list[folder.Voices] = []
     count = short = 0

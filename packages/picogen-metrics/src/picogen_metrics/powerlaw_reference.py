@@ -1,4 +1,4 @@
-"""Real music as `powerlaw` compares with it: numbers of a whole folder, and its own noise."""
+"""The reference of `powerlaw`: numbers of a whole folder of real music, and its noise."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ intervals [25], leap, rep; noise, see
 def condense(
     pieces: Sequence[folder.Voices], sizes: Sequence[int], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """All of `Condensed` of pieces, each with a usable voice."""
+    """Return `Condensed` of pieces, each with a usable voice."""
     own = describe_folder(pieces)
     sums = own.sums
-    # Of a generator of its own, so that the noise below is what it was without this.
+    # With its own generator, so that the noise below does not depend on it.
     weights = resample(len(sums), noise.DRAWS, rng.spawn(1)[0])
     low, high = psd_ends(folder.mean_psd(sums, weights))
     found: dict[str, Any] = {
@@ -63,7 +63,7 @@ def condense(
 
 
 def numbers(known: Condensed) -> Numbers:
-    """A condensed reference as one folder, nan where it is undefined."""
+    """Return a condensed reference as one folder, nan where it is undefined."""
     psd = [np.nan if power is None else power for power in known["psd"]]
     rep = np.nan if known["rep"] is None else known["rep"]
     beta = known["beta"].get("beta", np.nan)
@@ -71,7 +71,7 @@ def numbers(known: Condensed) -> Numbers:
 
 
 def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
-    """psd_db, interval_js and powerlaw_distance [R] of R folders from R references, or from one."""
+    """Return psd_db, interval_js, powerlaw_distance [R] of R folders from R references, or one."""
     beta, psd, intervals, rep = own
     known_beta, known_psd, known_intervals, known_rep = known
     psd_db = powerlaw.psd_difference(psd, known_psd)
@@ -82,7 +82,7 @@ def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
 
 
 def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
-    """A warning where the distance says that the reference may be of another genre."""
+    """Return a warning if the distance suggests that the reference is of another genre."""
     notes = []
     rows = known["noise"].get("powerlaw_distance")
     usual = rows[0][1] + 3 * rows[0][2] if rows else 0.0
@@ -110,7 +110,7 @@ def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
 
 
 def size_notes(count: int, known: int) -> list[str]:
-    """What few pieces mean for the distance."""
+    """Return warnings about the distance if there are few pieces."""
     notes = []
     for pieces, what in ((count, "scores"), (known, "reference")):
         if pieces < MIN_PIECES:

@@ -1,4 +1,4 @@
-"""The values and plots of `powerlaw`, each with its interval and the reference beside it."""
+"""The values and plots of `powerlaw`, each with its interval and the reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from picogen_metrics.powerlaw_reference import Condensed, compare, numbers
 
 
 def own_values(found: Statistics, known: Condensed | None) -> dict[str, Value]:
-    """What the folder is by itself, the reference's value as the target."""
+    """Return the folder's own values, with the reference's as targets."""
     count = len(found.sums)
     better: Any = "closer" if known is not None else None
     values = {}
@@ -53,7 +53,7 @@ def _rate(leap: float | None) -> float | None:
 
 
 def compared_values(found: Statistics, known: Condensed) -> dict[str, Value]:
-    """Distances to the reference, which stays as it is while the folder is resampled."""
+    """Return distances to the reference; only the folder is resampled."""
     count, drawn = len(found.sums), found.resampled
     units = {"psd_db": "dB", "interval_js": "mbit", "powerlaw_distance": "1"}
     target = numbers(known)
@@ -73,13 +73,13 @@ def compared_values(found: Statistics, known: Condensed) -> dict[str, Value]:
 
 
 def plots(found: Statistics, known: Condensed | None) -> dict[str, Plot]:
-    """The spectrum and the intervals of the folder, the reference's beside."""
+    """Return the spectrum and the intervals of the folder, with the reference's."""
     counts = found.intervals / max(1.0, found.intervals.sum())
     low, high = psd_ends(found.resampled["psd"]) if found.resampled else ([], [])
     edges = powerlaw.PSD_EDGES
     psd = Plot(
         title="Pitch spectrum",
-        x_label="cycles a note",
+        x_label="cycles per note",
         y_label="mean power",
         x=np.sqrt(edges[1:] * edges[:-1]).tolist(),
         y=[finite(power) for power in found.psd],
@@ -105,7 +105,7 @@ Ends = tuple[float | None, float | None]
 
 
 def _interval(draws: Floats | None) -> Ends:
-    """The middle 95 % of resamples."""
+    """Return the middle 95 % of resamples."""
     if draws is None or not np.isfinite(draws).any():
         return None, None
     low, high = np.nanpercentile(draws, [2.5, 97.5])
@@ -113,7 +113,7 @@ def _interval(draws: Floats | None) -> Ends:
 
 
 def _centred(value: float, draws: Floats | None) -> Ends:
-    """The same, moved by how far resampling moves the median.
+    """Return `_interval`, shifted by the bias of the median under resampling.
 
     A distance grows when its folder is resampled, so the plain percentiles may miss the value.
     """

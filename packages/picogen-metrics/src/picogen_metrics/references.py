@@ -1,5 +1,5 @@
-"""Where the shipped reference statistics lie: numbers of real music, made by
-`studies/reference_statistics.py`; no tune can be had back from them."""
+"""Files of the shipped reference statistics: numbers of real music, made by
+`studies/reference_statistics.py`. No tune can be reconstructed from them."""
 
 from __future__ import annotations
 

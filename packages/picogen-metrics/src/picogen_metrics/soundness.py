@@ -1,4 +1,4 @@
-"""Does a score convert to MusicXML, and is the file sound? One converter a process."""
+"""Check that a score converts to sound MusicXML, with one converter per process."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ from picogen_core.score.validity import count_bars, parse_parts
 from picogen_core.score.xml.notes import read_xml_notes
 
 _ENCODING = re.compile(r"""\A(\s*<\?xml[^>]*?)\s+encoding\s*=\s*(?:"[^"]*"|'[^']*')""")
-"""What the declaration says of the file's bytes, which the text is none of."""
+"""Encoding in the XML declaration, which does not apply to decoded text."""
 _VOICE_LINE = re.compile(r"^\[V:([^\]\n]*)\]")
 
 
 @dataclass(frozen=True)
 class Soundness:
-    """Whether it converts, satisfies the schema (None if that is not installed) and lasts as long
-    as before (None for what was MusicXML); `fault` says what is wrong."""
+    """Result of the check: whether a score converts, satisfies the schema, and keeps its length.
+
+    The schema is None if it is not installed, the length for a score in MusicXML. `fault` describes
+    the first fault.
+    """
 
     converts: bool
     schema_valid: bool | None = None
@@ -43,8 +46,10 @@ class Soundness:
 
 
 def judge(piece: Piece) -> Soundness:
-    """ABC is converted as it stands, unrepaired, but for the rests that the interleaved form leaves
-    out; MusicXML is judged itself."""
+    """Return the check of a piece. ABC is converted unrepaired; MusicXML is checked itself.
+
+    Only the rests that the interleaved form leaves out are added.
+    """
     abc = None
     if is_musicxml(piece):
         xml = _ENCODING.sub(r"\1", piece.text, count=1).encode()
@@ -60,7 +65,7 @@ def judge(piece: Piece) -> Soundness:
         measures = len(parse_parts(xml)[0].findall("measure"))
         kept = None
         if abc is not None:
-            # An ending within a bar makes two measures of it: then the time tells.
+            # An ending within a bar makes two measures of it: then the length decides.
             kept = count_bars(abc) == measures or _quarters(read_tune(abc)[1]) == _quarters(
                 read_xml_notes(xml)[2]
             )
@@ -72,7 +77,7 @@ def judge(piece: Piece) -> Soundness:
 
 
 def _quarters(bars: Mapping[str, Sequence[Bar]]) -> Fraction:
-    """How long the first voice lasts."""
+    """Return the length of the first voice."""
     first = next(iter(bars.values()), ())
     return sum((bar.length for bar in first), Fraction(0))
 
@@ -82,7 +87,7 @@ def is_musicxml(piece: Piece) -> bool:
 
 
 def _whole(text: str) -> str:
-    """The interleaved form with every voice in every line.
+    """Return the interleaved form with every voice in every line.
 
     Lines that each hold many bars of one voice (`[V:1]…` or `V:1` before them) are interleaved.
     """

@@ -1,4 +1,4 @@
-"""Sounding notes in whole ticks, and which bar each begins in: what most statistics start from."""
+"""Sounding notes in whole ticks, and their bars: the input of most statistics."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from picogen_core.abc.reading.voices import Bar
 from picogen_core.score.reading import Piece
 
 TICKS = 10_080
-"""Of a quarter: 64ths, and triplets, quintuplets and septuplets of them, come out whole."""
+"""Ticks per quarter: 64ths, and their triplets, quintuplets and septuplets, are whole."""
 
 
 class Sound(NamedTuple):
-    """A note as it sounds: onset and duration in ticks, MIDI pitch; tied notes are one."""
+    """A sounding note: onset and duration in ticks, MIDI pitch; tied notes are one."""
 
     onset: int
     duration: int
@@ -24,12 +24,12 @@ class Sound(NamedTuple):
 
 
 def ticks(quarters: Fraction) -> int:
-    """Rounded down where no tick falls; equal times stay equal."""
+    """Return a time in ticks, rounded down; equal times stay equal."""
     return quarters.numerator * TICKS // quarters.denominator
 
 
 def sounds(notes: Iterable[Note]) -> list[Sound]:
-    """Every sounding note of a voice, chord tones too, in the order of the text."""
+    """Return every sounding note of a voice, chord tones too, in the order of the text."""
     found: list[Sound] = []
     held: dict[int, int] = {}  # pitch -> the sound that a tie keeps open
     for note in notes:
@@ -49,7 +49,7 @@ def sounds(notes: Iterable[Note]) -> list[Sound]:
 
 
 def top_line(found: Sequence[Sound]) -> list[Sound]:
-    """The highest of the notes that begin together: a voice as one melody."""
+    """Return the highest of the notes that begin together: a voice as one melody."""
     line: list[Sound] = []
     for sound in found:
         if line and line[-1].onset == sound.onset:
@@ -60,11 +60,11 @@ def top_line(found: Sequence[Sound]) -> list[Sound]:
 
 
 def bar_starts(piece: Piece) -> list[int]:
-    """Where the bars of the voice that has most of them start, in ticks."""
+    """Return the starts of the bars in ticks, from the voice with most bars."""
     most: tuple[Bar, ...] = max(piece.bars.values(), key=len, default=())
     return [ticks(bar.start) for bar in most]
 
 
 def bar_of(starts: Sequence[int], onset: int) -> int:
-    """The bar that a time falls into; what lies before the first is in the first."""
+    """Return the bar of a time; times before the first bar belong to it."""
     return max(0, bisect_right(starts, onset) - 1)

@@ -1,4 +1,4 @@
-"""Whether a score is sound: the same bars in all voices, and as many as announced."""
+"""Soundness of a score: the same bars in all voices, and as many as announced."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ class Alignment:
 
 
 def align_bars(bars: Bars) -> Alignment:
-    """NotaGen's bar-alignment error (Wang et al. 2025): which bars' voices differ in duration.
+    """Return NotaGen's bar-alignment error (Wang et al. 2025): bars whose voices differ in length.
 
-    Bars are compared with voice 1's, or with what most voices have where it is silent. A voice
-    that is left out of a line of the interleaved form, or of a measure of MusicXML, rests. In ABC
-    with a `V:` line a voice, where voices have different numbers of bars (a barline more in one of
-    them is no error), a bar is wrong if it ends where the voice with most barlines has none.
+    Bars are compared with those of voice 1, or of most voices where it is silent. A voice that is
+    left out of a line of the interleaved form, or of a measure of MusicXML, rests.
+
+    In ABC with one `V:` line per voice, voices may have different numbers of bars: one more barline
+    in a voice is no error. There a bar is wrong if the voice with most barlines has none at its
+    end.
     """
     lines: dict[int, dict[str, list[Bar]]] = {}
     for name, voice in bars.items():
@@ -51,8 +53,11 @@ def align_bars(bars: Bars) -> Alignment:
 
 
 def complete_voices(bars: Bars) -> dict[str, list[Bar]]:
-    """The bars of a MusicXML score with incomplete voices filled up: the format asks for no rests,
-    so a voice (`part:voice`) that ends early rests as long as the others of its part go on."""
+    """Return the bars of a MusicXML score with incomplete voices filled up.
+
+    The format does not require rests, so a voice (`part:voice`) that ends early rests until the end
+    of its part.
+    """
     longest: dict[tuple[str, int], Fraction] = {}
     for name, voice in bars.items():
         for bar in voice:
@@ -69,7 +74,7 @@ def _most_common(lengths: Sequence[Fraction | None]) -> Fraction | None:
 
 
 def _align_times(line: Mapping[str, Sequence[Bar]]) -> Alignment:
-    """Barlines by time: those that the voice with most of them lacks, and unequal ends."""
+    """Return the alignment by time: barlines absent in the voice with most, and unequal ends."""
     ends = {name: list(accumulate(bar.length for bar in voice)) for name, voice in line.items()}
     finest = max(ends.values(), key=len)
     places = {end: number for number, end in enumerate(finest, 1)}
@@ -82,7 +87,7 @@ def _align_times(line: Mapping[str, Sequence[Bar]]) -> Alignment:
 
 
 def announced_bars(text: str) -> tuple[int, int] | None:
-    """(bars there, bars announced) by the counters `[r:done/to come]` of the interleaved form.
+    """Return (bars, announced bars) by the counters `[r:done/to come]` of the interleaved form.
 
     The first counter announces done + to come + 1 lines. None without a counter.
     """
@@ -92,7 +97,7 @@ def announced_bars(text: str) -> tuple[int, int] | None:
 
 
 def repairs_by_kind(repairs: Iterable[object]) -> dict[str, int]:
-    """`{"align bars": 3}` from what `picogen generate` recorded; what is no record is skipped."""
+    """Return counts like `{"align bars": 3}` from repairs in a JSON record; others are skipped."""
     found: Counter[str] = Counter()
     for repair in repairs:
         if isinstance(repair, dict) and isinstance(repair.get("count"), int):

@@ -1,4 +1,4 @@
-"""The metric `validity`: what share of a folder opens, is well-formed, and holds together."""
+"""The metric `validity`: the share of a folder that is readable, well-formed and consistent."""
 
 from __future__ import annotations
 
@@ -41,39 +41,39 @@ ABSENT = {
     "converts": "nothing was converted",
     "schema_valid": "nothing was converted, or the schema is not installed",
 }
-"""Why a folder may lack a value."""
+"""Reasons for which a folder may lack a value."""
 
 
 class ValidityOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
-    convert: bool = Field(True, description="Convert ABC to MusicXML, which takes 0.1 s a piece.")
+    convert: bool = Field(True, description="Convert ABC to MusicXML (0.1 s per piece).")
 
 
 class ValidityMetric:
-    """Shares of pieces, files that cannot be read included.
+    """Shares of pieces, with unreadable files included.
 
-    Where the JSON of `picogen generate` lies beside a piece, all is judged before repair, on what
-    the model wrote; a note counts these pieces. Without a reference, the values of `bach` stand
-    beside those of a folder in which most pieces have several voices, else those of `oneills`.
+    A piece with the JSON of `picogen generate` beside it is judged before repair; a note counts
+    these pieces. Without a reference, the values of `bach` are shown for a folder in which most
+    pieces have several voices, else those of `oneills`.
 
     valid:               converts, satisfies the schema, keeps its bars, and all voices agree.
-    converts:            abc2xml reads it as it stands, unrepaired, and gives measures.
+    converts:            abc2xml reads it unrepaired and returns measures.
     schema_valid:        the MusicXML 4.0 schema (W3C) accepts the result, or the MusicXML itself.
-    aligned:             no bar in which a voice lasts longer or shorter; of pieces with voices. In
-                         MusicXML, which asks for no rests, a voice may end before its part does.
+    aligned:             of pieces with voices, those without a bar of unequal voices. In MusicXML,
+                         which does not require rests, a voice may end before its part.
     bar_alignment_error: share of such bars (Wang et al. 2025); human scores have 0.377 %.
-    bars_as_announced:   as many lines as the model's own counters `[r:i/n]` say at the start.
+    bars_as_announced:   as many lines as the model's first counter `[r:i/n]` announces.
     meter_agreement:     share of bars as long as the meter, see `picogen_metrics.meter`.
-    repairs:             what `picogen generate` mended before it wrote the piece, also by kind.
-    pieces_in_meter:     all their bars are; of pieces that have a meter. The others by kind: see
-                         `meter.meter_faults`.
+    repairs:             number of repairs by `picogen generate`, also by kind.
+    pieces_in_meter:     of pieces with a meter, those in which all bars keep it. Other bars are
+                         counted by kind, see `meter.meter_faults`.
     """
 
     def __init__(self, options: ValidityOptions) -> None:
         self.options = options
 
     def measure(self, piece: Piece) -> Row:
-        """`why` lists what is wrong. Raises `Undefined` for a text without notes and no fault."""
+        """Return a row; `why` lists its faults. Raises `Undefined` without notes and faults."""
         if piece.fault is not None:
             return {"valid": False, "converts": False, "why": [piece.fault]}
         if not piece.voices:
@@ -90,7 +90,7 @@ class ValidityMetric:
         return {**self._judge(draft or piece), "draft": draft is not None, **mended}
 
     def _judge(self, piece: Piece) -> Row:
-        """The row of a piece as it stands."""
+        """Return the row of a piece without repair."""
         from picogen_metrics.soundness import Soundness, is_musicxml, judge
 
         sound = judge(piece) if self.options.convert else Soundness(True)
@@ -120,7 +120,7 @@ class ValidityMetric:
     def summarise(
         self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
     ) -> Summary:
-        """Shares with a 95 % bootstrap interval over pieces."""
+        """Return shares with a 95 % bootstrap interval over pieces."""
         if not rows:
             return Summary({}, notes=["no piece to judge"])
         times = self.options.bootstrap
@@ -153,8 +153,10 @@ class ValidityMetric:
 
 
 def before_repair(piece: Piece) -> Piece | Unreadable | None:
-    """What the model wrote, from the JSON beside the piece, without a last line that was cut off;
-    None without such a JSON."""
+    """Return the model's text from the JSON beside the piece; None without such a JSON.
+
+    A last line that was cut off is dropped.
+    """
     raw = piece.record.get("raw")
     if not isinstance(raw, str):
         return None
@@ -164,7 +166,7 @@ def before_repair(piece: Piece) -> Piece | Unreadable | None:
 
 
 def _facts(row: Row) -> dict[str, object]:
-    """What a report shows of a piece."""
+    """Return the facts of a piece for a report."""
     facts: dict[str, object] = {"valid": row["valid"], "why": row["why"]}
     good, count = row.get("in_meter", (0, 0))
     if count:
@@ -175,7 +177,7 @@ def _facts(row: Row) -> dict[str, object]:
 
 
 def _kinds(rows: Sequence[Row], column: str, title: str, unit: str) -> dict[str, Value]:
-    """`{"repairs: align bars": …}`: the mean count of each kind, of the pieces that have them."""
+    """Return the mean count of each kind over pieces that have it: `{"repairs: align bars": …}`."""
     known = [row[column] for row in rows if row.get(column) is not None]
     kinds = sorted({kind for kinds in known for kind in kinds})
     return {

@@ -1,1 +1,1 @@
-"""The backbones without torch: from their tensors as numpy arrays to one compiled step."""
+"""Compiled steps of the backbones, made from their tensors as numpy arrays. No torch."""

@@ -18,7 +18,7 @@ from picogen_backbones.options import (
 
 
 def gpt2(options: Gpt2Options, d_model: int, weights: Weights) -> Transformer:
-    """Raises `BadCheckpoint` for a tensor that is missing or of another shape."""
+    """Return GPT-2. Raises `BadCheckpoint` for a missing or misshapen tensor."""
     positions = weights.take("model.wpe.weight", options.max_patches, d_model)
     return Transformer.gpt2(
         weights.part("model."), d_model, gpt2_heads(d_model, options), options.layers, positions
@@ -26,14 +26,14 @@ def gpt2(options: Gpt2Options, d_model: int, weights: Weights) -> Transformer:
 
 
 def llama(options: LlamaOptions, d_model: int, weights: Weights) -> Transformer:
-    """Raises `BadCheckpoint` for a tensor that is missing or of another shape."""
+    """Return Llama. Raises `BadCheckpoint` for a missing or misshapen tensor."""
     heads, kv_heads, ffn = llama_sizes(d_model, options)
     sizes = QwenSizes(heads, kv_heads, d_model // heads, ffn)
     return _rotary(d_model, sizes, options.layers, options.rope_theta, weights, head_norms=False)
 
 
 def qwen(options: QwenOptions, d_model: int, weights: Weights) -> Transformer:
-    """Raises `BadCheckpoint` for a tensor that is missing or of another shape."""
+    """Return Qwen3. Raises `BadCheckpoint` for a missing or misshapen tensor."""
     sizes = qwen_sizes(d_model, options)
     return _rotary(d_model, sizes, options.layers, options.rope_theta, weights, head_norms=True)
 

@@ -1,7 +1,7 @@
 """Mamba-2 as one kernel: the recurrence of `picogen_backbones.mamba`, patch by patch.
 
-N rows  D width  E inner width (E = H · K)  H heads  K channels a head  S size of a channel's state
-C channels of the convolution (E + 2S)  W patches that it sees  L layers
+N rows  D width  E inner width (E = H · K)  H heads  K channels per head
+S size of a channel's state  C channels of the convolution (E + 2S)  W patches it sees  L layers
 """
 
 # mypy: allow-untyped-defs
@@ -19,7 +19,7 @@ from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
 from picogen_backbones.options import MambaOptions, mamba_heads
 
-# Columns of the table of offsets, one row a layer.
+# Columns of the table of offsets, one row per layer.
 NORM, PROJECT_IN, CONV, CONV_BIAS, DT_BIAS, A, D, GATED_NORM, PROJECT_OUT = range(9)
 COLUMNS = 9
 
@@ -34,7 +34,7 @@ def _softplus(x):
 
 @kernel
 def extend(x, rows, dp, slots, w, table, final, sizes, conv, ssm, work):
-    """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
+    """Replace x [rows, dp] by the hidden states; the rows of a slot are in their order.
 
     conv [slots, L, W, C] the inputs of the convolution, the latest last; ssm [slots, L, H, S, K].
     """
@@ -90,7 +90,7 @@ def extend(x, rows, dp, slots, w, table, final, sizes, conv, ssm, work):
 
 
 class CompiledMamba:
-    """A `CompiledBackbone`, the same size at every length.
+    """A `CompiledBackbone` with a state of fixed size.
 
     Raises:
         BadCheckpoint: a tensor is missing or has another shape.
@@ -141,7 +141,7 @@ class CompiledMamba:
             state[target] = state[source]
 
     def extend(self, x: Floats, slots: NDArray[np.int64]) -> Floats:
-        """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""
+        """Read one more patch for each row's slot, in order: [N, D] -> [N, D]."""
         n, width = x.shape
         dp = padded(width)
         out = np.zeros((n, dp), np.float32)

@@ -1,6 +1,6 @@
 """RWKV-7 as one kernel: the recurrence of `picogen_backbones.rwkv`, patch by patch.
 
-N rows  D width  H heads  K channels a head (D = H·K)  F width of the channel mixing  L layers
+N rows  D width  H heads  K channels per head (D = H·K)  F width of the channel mixing  L layers
 R ranks of the low-rank maps of decay, η, value share and gate. Symbols as in `rwkv.py`.
 """
 
@@ -19,7 +19,7 @@ from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
 from picogen_backbones.options import RwkvOptions, rwkv_heads
 
-# Columns of the table of offsets, one row a layer.
+# Columns of the table of offsets, one row per layer.
 LN1, LN1_B, LN2, LN2_B, LNX, LNX_B, MIXES, W0, A0, V0, K_K, K_A, R_K = range(13)
 RECEPTANCE, KEY, VALUE, OUTPUT = range(13, 17)
 W1, W2, A1, A2, V1, V2, G1, G2 = range(17, 25)  # odd columns first: [R, D], then [D, R]
@@ -35,7 +35,7 @@ _EPS, _EPS_X, _EPS_KAPPA = np.float32(1e-5), np.float32(64e-5), np.float32(1e-12
 
 
 def _low_rank_of(w, first, second, rank, room, width, rows, work, x, y, low, kind):  # fmt: skip
-    """y += second · f(first · x); f is tanh (1), the logistic function (2) or nothing (0)."""
+    """Compute y += second · f(first · x); f is tanh (1), the logistic (2) or the identity (0)."""
     work[low : low + rows * room] = _ZERO
     matmul(w, first, width * LANES, rank, width, work, x, room, rows, work, low, room)
     for r in range(rows):
@@ -48,7 +48,7 @@ def _low_rank_of(w, first, second, rank, room, width, rows, work, x, y, low, kin
 
 
 def _recur_one(s, so, size, work, r, decay, k, v, kappa, eta, out):
-    """One head, one patch: S ← S (diag w − κ (κη)ᵀ) + v kᵀ, out = S r. S [K of v, K of k]."""
+    """Update one head by one patch: S ← S (diag w − κ (κη)ᵀ) + v kᵀ, out = S r; S [K v, K k]."""
     for i in range(size):
         row = so + i * size
         removed = -dot(s, row, work, kappa, size)
@@ -64,7 +64,7 @@ def _recur_one(s, so, size, work, r, decay, k, v, kappa, eta, out):
 
 @reduction
 def _bonus(work, r, k, w, weight, size):
-    """Σ r k weight."""
+    """Return Σ r k weight."""
     total = _ZERO
     for i in range(size):
         total += work[r + i] * work[k + i] * w[weight + i]
@@ -82,7 +82,7 @@ _recur = kernel(
 
 @kernel
 def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  # fmt: skip
-    """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
+    """Replace x [rows, dp] by the hidden states; the rows of a slot are in their order.
 
     ends: offsets of ln0 and ln_out with their biases. att, ffn [slots, L, D], memory
     [slots, L, H, K, K]. work: BUFFERS · rows · room numbers, and rows · fp for the channel mixing.
@@ -174,7 +174,7 @@ def extend(x, rows, dp, slots, w, table, ends, sizes, att, ffn, memory, work):  
 
 
 class CompiledRwkv:
-    """A `CompiledBackbone`, the same size at every length.
+    """A `CompiledBackbone` with a state of fixed size.
 
     Raises:
         BadCheckpoint: a tensor is missing or has another shape.
@@ -247,7 +247,7 @@ class CompiledRwkv:
             state[target] = state[source]
 
     def extend(self, x: Floats, slots: NDArray[np.int64]) -> Floats:
-        """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""
+        """Read one more patch for each row's slot, in order: [N, D] -> [N, D]."""
         n, width = x.shape
         dp = padded(width)
         out = np.zeros((n, dp), np.float32)

@@ -1,4 +1,4 @@
-"""What run folders tell of themselves, read without torch, and whether they can be compared."""
+"""Read run folders (without torch) and compare their settings."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _OF_THE_RUN = ("exp_name", "output_dir")
 class Run:
     """A run folder.
 
-    config:     its settings, dotted names; the options of its backbone and head with defaults.
+    config:     its settings by dotted names; options of backbone and head with defaults.
     manifest:   of its best checkpoint.
-    rows:       of metrics.jsonl; none if there is no such file.
-    remarks:    what is missing or damaged.
+    rows:       of metrics.jsonl; empty without such a file.
+    remarks:    on missing or damaged files.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Run:
 
     @property
     def logged_bits(self) -> float | None:
-        """Bits per character of the best evaluation, as the run logged it."""
+        """Bits per character of the best logged evaluation."""
         progress = self.manifest.get("progress")
         best = progress.get("best") if isinstance(progress, dict) else None
         return best / math.log(2) if isinstance(best, int | float) else None
 
     @property
     def evaluated_on(self) -> tuple[Any, ...]:
-        """Equal for runs whose logged bits are of the same characters."""
+        """Key that is equal for runs whose logged bits are of the same characters."""
         data = self.manifest.get("data")
         digest = data.get("sha256") if isinstance(data, dict) else data
         known = self.config.get("eval_data") or digest or self.config.get("data")
@@ -56,7 +56,7 @@ class Run:
 
     @property
     def share_of_budget(self) -> float | None:
-        """How much of its length the run has behind it, as far as its log tells; 1 is all."""
+        """Share of the run's length that is done, by its log; 1 is all."""
         limits = {
             "step": self.config.get("max_steps"),
             "epoch": self.config.get("epochs"),
@@ -72,20 +72,20 @@ class Run:
         return max(shares, default=None)
 
     def last(self, name: str) -> float | None:
-        """The last number of that name in the log."""
+        """Return the last number of that name in the log."""
         return next((row[name] for row in reversed(self.rows) if _is_number(row.get(name))), None)
 
     def curve(self, name: str, against: str) -> list[tuple[float, float]]:
-        """(x, y) of every row that has both, such as `eval_bits` against `seconds`."""
+        """Return (x, y) of every row that has both, such as `eval_bits` against `seconds`."""
         pairs = ((row.get(against), row.get(name)) for row in self.rows)
         return [(float(x), float(y)) for x, y in pairs if _is_number(x) and _is_number(y)]
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Runs under names of their own: as much of their paths as tells them apart.
+    """Return the runs, named by the shortest distinct parts of their paths.
 
     Raises:
-        BadInput: a folder that is no run, or one that is named twice.
+        BadInput: a folder is no run, or is named twice.
     """
     places = [folder.resolve() for folder in folders]
     for place, folder in zip(places, folders, strict=True):
@@ -99,7 +99,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def read_run(folder: Path, name: str) -> Run:
-    """Raises `BadInput` for a folder that is no run, or whose files cannot be read."""
+    """Return a run. Raises `BadInput` if the folder is no run or cannot be read."""
     settings = folder / "config.toml"
     if not settings.is_file():
         raise BadInput(f"{folder}: not a run: {_why_not(folder)}")
@@ -125,14 +125,14 @@ def read_run(folder: Path, name: str) -> Run:
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Settings that are not the same in all runs, by name; None where a run has none."""
+    """Return the settings that differ between runs, by name; None for a missing one."""
     keys = sorted({key for run in runs for key in run.config})
     found = {key: [run.config.get(key) for run in runs] for key in keys}
     return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
 
 
 def shared_data(runs: Sequence[Run]) -> Path | None:
-    """The data that all runs were trained on, if it is still there."""
+    """Return the data that all runs were trained on, if it still exists."""
     places = {run.config.get("data") for run in runs}
     place = places.pop() if len(places) == 1 else None
     return Path(place) if isinstance(place, str) and Path(place).exists() else None

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed, taken together: means, with intervals over seeds."""
+"""Groups of runs that differ only in their seed: means, with intervals over seeds."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 @dataclass(frozen=True)
 class Group:
-    """One run, or several of other seeds; `places` are their numbers among all runs."""
+    """One run, or several with different seeds; `places` are their numbers among all runs."""
 
     name: str
     runs: tuple[Run, ...]
     places: tuple[int, ...]
 
     def one_of_each(self, values: Sequence[Any]) -> Any:
-        """Of values of all runs, that of the first of this group."""
+        """Return the value of this group's first run, from values of all runs."""
         return values[self.places[0]]
 
 
 def group_seeds(runs: Sequence[Run]) -> list[Group]:
-    """The runs by their settings, seeds left out, in the order of the first of each group."""
+    """Return runs grouped by their settings without seeds, in the order of first runs."""
     groups: dict[str, list[int]] = {}
     for place, run in enumerate(runs):
         settings = {key: value for key, value in run.config.items() if key != SEED}
@@ -45,7 +45,7 @@ def group_seeds(runs: Sequence[Run]) -> list[Group]:
 
 
 def _made_of(run: Run) -> list[Any]:
-    """Digests of data and teacher, and the parts with their versions."""
+    """Return digests of data and teacher, and the parts with their versions."""
     manifest = run.manifest
     digests = [
         part.get("sha256") if isinstance(part := manifest.get(name), Mapping) else None
@@ -64,9 +64,9 @@ def _name(runs: Sequence[Run]) -> str:
 
 
 def over_seeds(values: Sequence[Value | None]) -> Value | None:
-    """The mean of one value a seed, with Student's 95 % interval; a single one stays as it is.
+    """Return the mean over seeds with Student's 95 % interval; a single value stays unchanged.
 
-    `n` is the number of seeds. None if a seed has no value: then the mean would be of others.
+    `n` is the number of seeds. None if a seed has no value.
     """
     known = [value for value in values if value is not None]
     if len(known) < len(values) or not known:
@@ -81,7 +81,7 @@ def over_seeds(values: Sequence[Value | None]) -> Value | None:
 
 
 def mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
-    """Point by point, as far as all go: runs of one setting log at the same steps."""
+    """Return the mean of curves point by point, up to the end of the shortest."""
     return [
         (statistics.fmean(x for x, _ in points), statistics.fmean(y for _, y in points))
         for points in zip(*curves, strict=False)
@@ -89,8 +89,10 @@ def mean_curve(curves: Sequence[Sequence[tuple[float, float]]]) -> list[tuple[fl
 
 
 def doubts(groups: Sequence[Group], logged: bool) -> list[str]:
-    """What stands against comparing the groups, a remark each; `logged`: by the bits per character
-    of their logs."""
+    """Return remarks on why the groups may not be comparable.
+
+    With `logged` they are compared by the bits per character of their logs.
+    """
     remarks = []
     if logged and len({group.runs[0].evaluated_on for group in groups}) > 1:
         remarks.append(
@@ -105,17 +107,17 @@ def doubts(groups: Sequence[Group], logged: bool) -> list[str]:
             if reached is not None and reached < 0.995:
                 remarks.append(f"{run.name} stopped at {reached:.0%} of its length.")
     if len(groups) > 1 and not any(_alike(groups, name) for name in MEASURES):
-        told = "; ".join(f"{group.name}: {_budget(group.runs[0])}" for group in groups)
+        budgets = "; ".join(f"{group.name}: {_budget(group.runs[0])}" for group in groups)
         remarks.append(
-            "No budget is common to all runs, neither steps nor characters nor time, so a "
-            f"difference may be one of length ({told})."
+            "The runs have no common budget of steps, characters or time, so a "
+            f"difference may be one of length ({budgets})."
         )
     return remarks
 
 
 MEASURES = {"step": "steps", "characters": "characters", "cpu_seconds": "CPU s", "seconds": "s"}
 NEAR = 0.05
-"""Budgets that differ by no more are called the same."""
+"""Largest difference of budgets that count as the same."""
 
 
 def _alike(groups: Sequence[Group], name: str) -> bool:
@@ -125,8 +127,8 @@ def _alike(groups: Sequence[Group], name: str) -> bool:
 
 
 def _budget(run: Run) -> str:
-    told = [(run.last(name), unit) for name, unit in MEASURES.items()]
-    return ", ".join(f"{value:,.0f} {unit}" for value, unit in told if value is not None)
+    figures = [(run.last(name), unit) for name, unit in MEASURES.items()]
+    return ", ".join(f"{value:,.0f} {unit}" for value, unit in figures if value is not None)
 
 
 def _trained_on(run: Run) -> Any:

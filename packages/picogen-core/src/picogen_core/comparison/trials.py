@@ -1,4 +1,4 @@
-"""Runs put to the same trials on this machine: likelihood, speed, and the music they write."""
+"""Benchmark several runs on this machine: likelihood, speed, music."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ ROUNDS, PATCHES = 5, 64
 
 
 def bits_per_character(runs: Sequence[Run], data: Path, reporter: Reporter) -> list[Value]:
-    """Of the held-out pieces of `data` (all its pieces if it has no split `eval`), cropped to the
-    shortest context of the runs.
+    """Return bits per character of the held-out pieces of `data`, or of all without a split `eval`.
+
+    Pieces are cropped to the shortest context of the runs.
 
     Raises:
         BadInput: no pieces.
@@ -48,9 +49,11 @@ def bits_per_character(runs: Sequence[Run], data: Path, reporter: Reporter) -> l
 
 
 def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[str]]:
-    """Milliseconds a patch when one piece is written on the CPU, by the engine that `picogen
-    generate` takes: median of `ROUNDS` pieces of up to `PATCHES` patches, the runs taking turns,
-    after one to warm up. And the engines."""
+    """Return milliseconds per patch for one piece on the CPU, and the engines used.
+
+    The engine is that of `picogen generate`. The value is the median of `ROUNDS` pieces of up to
+    `PATCHES` patches after a warm-up; the runs take turns.
+    """
     from picogen_core.generation.decoding.decode import Limits, write
     from picogen_core.generation.decoding.piece import Piece
     from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
@@ -84,7 +87,7 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
 
 
 def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
-    """A folder of so many pieces of the run, kept in the cache, so that they are written once."""
+    """Return a folder of `count` pieces of the run, which the cache keeps."""
     from picogen_core.generation.request.options import GenerateRequest
     from picogen_core.generation.run import write_scores
     from picogen_core.model.folder import digest
@@ -106,19 +109,19 @@ def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
 def measure_music(
     folder: Path, request: ScoreRequest, reference: str | Path | None, reporter: Reporter
 ) -> ScoreReport:
-    """The metrics of a run's scores; those that need a reference only if there is one."""
+    """Return the metrics of a run's scores; those that need a reference only if there is one."""
     known = None if reference is None else open_reference(reference)
     return score_folder(folder, request, known, reporter)
 
 
 def measurable(metrics: Sequence[str], reference: bool) -> list[str]:
-    """The metrics that can be asked: all of them with a reference, else those that need none."""
+    """Return the usable metrics: all with a reference, else those that need none."""
     needs = {name: registry().get("metric", name).spec.needs for name in metrics}
     return [name for name in metrics if reference or "reference" not in needs[name]]
 
 
 def headlines(report: ScoreReport) -> Mapping[str, Value]:
-    """The headlines of each metric, under their full names."""
+    """Return the headlines of each metric, under their full names."""
     return {
         f"{metric}.{name}": summary.values[name]
         for metric, summary in report.metrics.items()

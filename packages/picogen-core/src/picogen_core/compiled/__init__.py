@@ -1,7 +1,7 @@
 """Models without torch: numba kernels over weights as numpy arrays.
 
-`tiles` multiplies, `maths` does what stands between, `transformer` and `heads` are made of both.
-A plugin's `compiled_step` may use them; it has to be a `CompiledBackbone` or a `CompiledHead`.
+`tiles` multiplies matrices, `maths` has the functions between the products; `transformer` and
+`heads` use both. So may a plugin's `compiled_step`, a `CompiledBackbone` or a `CompiledHead`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 
 def _load_numba() -> None:
-    """numba looks for scipy's BLAS when it is imported, which takes as long as all the rest of it,
-    and nothing here uses it: let it find none, unless scipy is there already."""
+    """Import numba without scipy, unless that is loaded already.
+
+    numba imports scipy for its BLAS, which doubles the time and is not used here.
+    """
     if "scipy" in sys.modules or "numba" in sys.modules:
         return
     modules: dict[str, Any] = sys.modules

@@ -1,4 +1,4 @@
-"""Drawing one code from logits: what numba compiles, alone and within other kernels.
+"""Sampling one code from logits, compiled by numba alone and within other kernels.
 
 V = 128 codes
 """
@@ -13,18 +13,17 @@ from picogen_core.abc.grammar.charsets import PENALTY, RARELY
 
 NOT_FINITE, NOTHING_ALLOWED = -1, -2
 GOES_ON, ENDED, UNKNOWN = range(3)
-"""Why a row that draws by itself has stopped (`compiled.spelling`)."""
+"""Status of a row in `compiled.spelling`; ENDED and UNKNOWN stop it."""
 
 
 def draw_code(
     logits, allowed, uniform, temperature, top_k, top_p, min_p, temperature_last, order, work
 ):  # fmt: skip
-    """The code that a uniform in [0, 1) draws from logits [V], by inversion.
+    """Return the code that a uniform in [0, 1) selects from logits [V], by inversion.
 
-    `allowed` [V] says how freely each may come; what is rare loses `PENALTY`. What is kept is drawn
-    from in the order of codes: in that of probabilities two that are nearly equal would change
-    places, and the code with them, for a rounding error of another batch or engine. `order` [V]
-    and `work` [3, V], integers and float64, are room to work in.
+    `allowed` [V] is forbidden, rare or free for each code; rare codes lose `PENALTY`. Kept codes
+    are in the order of codes, not of probabilities: rounding in another batch or engine could swap
+    two nearly equal ones. `order` [V] (integers) and `work` [3, V] (float64) are buffers.
 
     `sampling.draw_plainly` does the same with numpy.
     """
@@ -81,7 +80,7 @@ def draw_code(
 
 
 def surprise_of(logits, code):
-    """Nats of a code under logits [V] as they are; 0 of what could not be drawn."""
+    """Return the negative log-likelihood of a code under logits [V]; 0 if it is impossible."""
     if code < 0:
         return 0.0
     top = logits[0]

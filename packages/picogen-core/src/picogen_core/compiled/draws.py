@@ -20,7 +20,7 @@ surprise_of = kernel(draws.surprise_of)
 def draw_rows(
     logits, allowed, uniforms, temperature, top_k, top_p, min_p, temperature_last, codes
 ):  # fmt: skip
-    """One code a row of logits [N, V], from its own row of `allowed` and its own uniform."""
+    """Sample one code per row of logits [N, V], by its row of `allowed` and its uniform."""
     order = np.empty(logits.shape[1], np.int64)
     work = np.empty((3, logits.shape[1]), np.float64)
     for row in range(logits.shape[0]):
@@ -32,6 +32,6 @@ def draw_rows(
 
 @kernel
 def surprise_rows(logits, codes, nats):
-    """Nats [N] of codes [N] under logits [N, V]."""
+    """Compute the negative log-likelihoods `nats` [N] of codes [N] under logits [N, V]."""
     for row in range(logits.shape[0]):
         nats[row] = surprise_of(logits[row], codes[row])

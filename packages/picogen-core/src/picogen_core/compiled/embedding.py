@@ -1,6 +1,6 @@
 """The patch embedding without torch: rows of NotaGen's table, summed.
 
-N patches  P = 16 characters a patch  V = 128 codes  D width
+N patches  P = 16 characters per patch  V = 128 codes  D width
 """
 
 # mypy: allow-untyped-defs
@@ -17,7 +17,7 @@ from picogen_core.compiled.weights import Floats, Weights
 
 @kernel
 def embed(patches, table, bias, out):
-    """out [N, D] = bias + Σ_j table[j · V + patches[n, j]], added in this order."""
+    """Write out [N, D] = bias + Σ_j table[j · V + patches[n, j]], added in this order."""
     for n in range(len(patches)):
         for i in range(out.shape[1]):
             out[n, i] = table[patches[n, 0], i]
@@ -30,14 +30,14 @@ def embed(patches, table, bias, out):
 
 
 class PatchEmbedding:
-    """Raises `BadCheckpoint` if a tensor is missing or has another shape."""
+    """The patch embedding. Raises `BadCheckpoint` if a tensor is missing or misshapen."""
 
     def __init__(self, width: int, weights: Weights) -> None:
         self._table = weights.take("weight", PATCH_SIZE * VOCABULARY, width)
         self._bias = weights.take("bias", width)
 
     def __call__(self, patches: NDArray[np.uint8]) -> Floats:
-        """[N, P] -> [N, D]"""
+        """Return the embeddings: [N, P] -> [N, D]."""
         out = np.empty((len(patches), len(self._bias)), np.float32)
         embed(np.ascontiguousarray(patches), self._table, self._bias, out)
         return out

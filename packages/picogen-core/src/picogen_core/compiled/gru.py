@@ -28,7 +28,7 @@ START, START_BIAS, HIDDEN, HIDDEN_BIAS, READOUT, READOUT_BIAS = range(6)
 
 @kernel
 def begin(x, width, slots, w, places, sizes, memory, logits):
-    """The memory of each slot from hidden states [N, D], and the first logits [N, V]."""
+    """Write the memory of each slot from hidden states [N, D], and the first logits [N, V]."""
     cell, wp, _ = sizes
     rows = len(slots)
     first = np.zeros(rows * wp, np.float32)
@@ -43,7 +43,7 @@ def begin(x, width, slots, w, places, sizes, memory, logits):
 
 @kernel
 def step(chars, slots, inputs, w, places, sizes, memory, logits):
-    """One character a slot; inputs [V, 3W] is what each brings to the gates."""
+    """Read one character per slot; inputs [V, 3W] are the characters' terms of the gates."""
     cell, wp, gp = sizes
     rows = len(slots)
     now, gates = np.zeros(rows * wp, np.float32), np.empty(rows * gp, np.float32)
@@ -65,7 +65,7 @@ def step(chars, slots, inputs, w, places, sizes, memory, logits):
 
 @kernel
 def spell(hidden, width, slots, walk, rules, inputs, w, places, sizes, memory):
-    """Whole patches: `begin` if there are hidden states [N, D], then steps until all rows stop."""
+    """Write patches: `begin` if there are hidden states [N, D], then steps until all rows stop."""
     rows, count = np.arange(len(slots)), len(slots)
     order, work = np.empty(VOCABULARY, np.int64), np.empty((3, VOCABULARY), np.float64)
     logits = np.empty(count * VOCABULARY, np.float32)
@@ -87,7 +87,7 @@ def _read_out(x, xs, rows, w, places, cell, logits):
 
 
 class CharGru:
-    """A `CompiledHead` that spells. What a character brings to the gates is a table, made once.
+    """A `CompiledHead` that spells. The characters' terms of the gates are a precomputed table.
 
     Raises:
         BadCheckpoint: a tensor is missing or has another shape.

@@ -1,6 +1,6 @@
 """The heads `char-transformer` and `parallel` without torch. Each is a `CompiledHead`.
 
-N rows  D width of the model  W width of the head  P = 16 characters a patch  V = 128 codes
+N rows  D width of the model  W width of the head  P = 16 characters per patch  V = 128 codes
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from picogen_core.plugins.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 
-GUESSES = 7  # eight rows at once take 1.5 times as long as one
+GUESSES = 7  # draft tokens; eight rows at once take 1.5 times as long as one
 CACHED = 3 << 20  # bytes of weights that stay in a core's own cache from one row to the next
 
 
 class CharTransformer:
     """`model.heads.char_transformer`: one hidden state, then the characters after it.
 
-    A `VerifyingHead`: the time of a row is that of reading the weights, which a few rows share.
+    A `VerifyingHead`: the time of a row goes into reading the weights, which a few rows share.
     """
 
     def __init__(self, d_model: int, width: int, layers: int, heads: int, weights: Weights) -> None:
@@ -61,7 +61,7 @@ class CharTransformer:
 
 
 class Parallel:
-    """`model.heads.parallel`: all logits of a patch at once, told one character at a time."""
+    """`model.heads.parallel`: all logits of a patch at once, returned one character at a time."""
 
     def __init__(self, d_model: int, weights: Weights) -> None:
         weight = weights.take("readout.weight", PATCH_SIZE * VOCABULARY, d_model)

@@ -1,9 +1,8 @@
-"""How kernels are compiled: kept on disk after the first run, and exact.
+"""Compilation of kernels: cached on disk after the first run, and exact.
 
-A loop is compiled twice, with vector instructions and without, and runs without where its arrays
-might overlap: that hangs on where they happen to lie in memory. Both forms have to round alike, so
-only what reads and never writes, a `reduction`, has leave to reorder, and nothing has leave to
-approximate a quotient, which vector instructions alone would do.
+A loop is compiled twice, with and without vector instructions. The second form runs where its
+arrays might overlap, which depends on their addresses. Both have to round alike. So only a
+`reduction`, which never writes, may reorder, and nothing may approximate a quotient.
 """
 
 from __future__ import annotations
@@ -12,29 +11,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# NaN and infinity keep their meaning: a damaged checkpoint has to be noticed.
+# NaN and infinity keep their meaning, so that a damaged checkpoint is noticed.
 FUSED = {"contract", "nsz"}
 REORDERED = {"reassoc", *FUSED}
 
 
 def kernel(function: Callable[..., Any], signature: str | None = None) -> Any:
-    """`numba.njit` with a cache on disk, as all kernels here are compiled.
+    """Return a function compiled by `numba.njit` with a cache on disk.
 
-    With a signature there is one compiled form, made or loaded now; else one a set of types.
+    With a signature there is one compiled form, made or loaded now; else one per set of types.
 
-    numba looks only at a kernel's own file to see whether its cached form is out of date: after
-    editing a kernel that others call, remove their caches (`__pycache__/*.nb?`).
+    numba checks only a kernel's own file for changes. After editing a kernel that others call,
+    remove their caches (`__pycache__/*.nb?`).
     """
     return _compile(function, signature)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """A `kernel` that becomes part of whatever calls it: of numbers, for use within loops."""
+    """Return a `kernel` of scalars that is inlined into its callers, for use within loops."""
     return _compile(function, forceinline=True)
 
 
 def reduction(function: Callable[..., Any]) -> Any:
-    """A `kernel` whose sums may be reordered, so that they too become vector instructions.
+    """Return a `kernel` whose sums may be reordered, so that they are vectorised too.
 
     It must not write to an array.
     """
@@ -52,22 +51,22 @@ def _compile(
     }  # fmt: skip
     try:
         return numba.njit(signature, cache=True, **settings)(function)
-    except RuntimeError:  # neither beside the file nor in the user's cache can it be written
+    except RuntimeError:  # no cache folder is writable
         return numba.njit(signature, **settings)(function)
 
 
 @contextmanager
-def when_compiling(tell: Callable[[], None]) -> Iterator[None]:
-    """Calls `tell` once if a kernel has to be compiled, since it is not on disk."""
+def when_compiling(announce: Callable[[], None]) -> Iterator[None]:
+    """Context that calls `announce` once if a kernel is not cached and has to be compiled."""
     from numba.core import event
 
     class Announce(event.Listener):
-        told = False
+        announced = False
 
         def on_start(self, happening: Any) -> None:
-            if not self.told:
-                tell()
-            self.told = True
+            if not self.announced:
+                announce()
+            self.announced = True
 
         def on_end(self, happening: Any) -> None: ...
 

@@ -9,7 +9,7 @@ from picogen_core.compiled.weights import Floats, Packer, padded, zeros
 
 
 class Linear:
-    """[N, k] -> [N, n], with the same bits for a row whatever N is."""
+    """A linear layer [N, k] -> [N, n]; a row's bits do not depend on N."""
 
     def __init__(self, weight: Floats, bias: Floats | None = None) -> None:
         packer = Packer()

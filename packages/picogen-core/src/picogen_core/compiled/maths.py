@@ -1,4 +1,4 @@
-"""What stands between the matrix products, in float32, a row at a time."""
+"""Functions between the matrix products, in float32, one row at a time."""
 
 # mypy: allow-untyped-defs
 
@@ -28,7 +28,7 @@ _LOW, _HIGH = _f(-87), _f(88)
 
 
 def _power_of_two_code(typing: Any, exponent: Any) -> Any:
-    """2 ** exponent, from the bits."""
+    """Return 2 ** exponent, built from its bits."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits = ir.IntType(32)
@@ -43,7 +43,7 @@ _power_of_two: Any = intrinsic(_power_of_two_code)
 
 @inlined
 def exp(x):
-    """e ** x to 2e-7; Cephes' polynomial, so that loops over it become vector code. NaN stays."""
+    """Return e ** x to 2e-7, by Cephes' polynomial, which loops vectorise. NaN stays NaN."""
     x = _LOW if x < _LOW else x
     x = _HIGH if x > _HIGH else x
     n = np.floor(x * _LOG2_E + _HALF)
@@ -64,7 +64,7 @@ def tanh(x):
 
 @reduction
 def dot(x, xo, y, yo, n):
-    """Σ x y."""
+    """Return Σ x y."""
     total = _f(0)
     for i in range(n):
         total += x[xo + i] * y[yo + i]
@@ -73,7 +73,7 @@ def dot(x, xo, y, yo, n):
 
 @reduction
 def total(x, o, n):
-    """Σ x."""
+    """Return Σ x."""
     found = _f(0)
     for i in range(n):
         found += x[o + i]
@@ -82,7 +82,7 @@ def total(x, o, n):
 
 @reduction
 def _scatter(x, o, mean, n):
-    """Σ (x − mean)²."""
+    """Return Σ (x − mean)²."""
     total = _f(0)
     for i in range(n):
         total += (x[o + i] - mean) * (x[o + i] - mean)
@@ -91,7 +91,7 @@ def _scatter(x, o, mean, n):
 
 @kernel
 def gelu(x, o, n):
-    """GPT-2's `gelu_new`, in place."""
+    """Apply GPT-2's `gelu_new` in place."""
     for i in range(o, o + n):
         v = x[i]
         x[i] = _HALF * v * (_ONE + tanh(_SQRT_2_PI * (v + _CUBIC * v * v * v)))
@@ -99,21 +99,21 @@ def gelu(x, o, n):
 
 @kernel
 def silu(x, o, n):
-    """x · sigmoid(x), in place."""
+    """Apply x · sigmoid(x) in place."""
     for i in range(o, o + n):
         x[i] = x[i] * sigmoid(x[i])
 
 
 @kernel
 def gate(x, o, n):
-    """silu of the first n times the next n, into the first."""
+    """Multiply silu of the first n by the next n, into the first."""
     for i in range(o, o + n):
         x[i] = x[i] * sigmoid(x[i]) * x[i + n]
 
 
 @kernel
 def fill_rows(y, yo, ys, rows, w, wo, n):
-    """y[r] = w for each row: a bias, before the product is added."""
+    """Write y[r] = w for each row: a bias, before the product is added."""
     for r in range(rows):
         a = yo + r * ys
         for i in range(n):
@@ -122,7 +122,7 @@ def fill_rows(y, yo, ys, rows, w, wo, n):
 
 @kernel
 def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
-    """One row, in place if y is x."""
+    """Apply LayerNorm to one row, in place if y is x."""
     mean = total(x, xo, n) / _f(n)
     scale = _ONE / np.sqrt(_scatter(x, xo, mean, n) / _f(n) + eps)
     for i in range(n):
@@ -131,7 +131,7 @@ def layer_norm(x, xo, w, wo, bo, eps, n, y, yo):
 
 @kernel
 def rms_norm(x, xo, w, wo, eps, n, y, yo):
-    """One row, in place if y is x."""
+    """Apply RMSNorm to one row, in place if y is x."""
     scale = _ONE / np.sqrt(dot(x, xo, x, xo, n) / _f(n) + eps)
     for i in range(n):
         y[yo + i] = x[xo + i] * scale * w[wo + i]
@@ -139,7 +139,7 @@ def rms_norm(x, xo, w, wo, eps, n, y, yo):
 
 @kernel
 def softmax(x, xo, n):
-    """One row, in place."""
+    """Apply softmax to one row in place."""
     top = x[xo]
     for i in range(1, n):
         top = x[xo + i] if x[xo + i] > top else top

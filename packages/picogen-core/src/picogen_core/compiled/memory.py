@@ -1,8 +1,8 @@
-"""The head `char-memory` without torch: `model.heads.char_memory` says what it computes.
+"""The head `char-memory` without torch; `model.heads.char_memory` is the reference.
 
-N rows  D width of the model  W width of the head  M inner channels of an MLP  L layers
-H attention heads  K channels of a key and of a value, over all heads  C = K / H  F frequencies
-P = 16 characters a patch  V = 128 codes  R places of a slot's ring
+    N rows  D width of the model  W width of the head  M inner channels of an MLP  L layers
+    H attention heads  K channels of a key and of a value, over all heads  C = K / H  F frequencies
+    P = 16 characters per patch  V = 128 codes  R places of a slot's ring
 
 Keys of a head lie in panels over ring places [R / LANES, C, LANES] and values in panels over
 channels [C / LANES, R, LANES], so that scores and weighted sums are products of `tiles.matmul`.
@@ -31,47 +31,52 @@ Codes = NDArray[np.uint8]
 NOTHING = np.zeros(0, np.float32)
 
 GUESSES = 7
-CACHED = 3 << 20  # bytes of weights that stay in a core's own cache from one row to the next
+CACHED = 3 << 20  # bytes of weights that stay in a core's cache between rows
 BASE = 1000.0  # of the rotary frequencies
 EPS = np.float32(1e-5)
 
 # Offsets of the GRU and the readout, and of each layer.
 START, START_BIAS, HIDDEN, HIDDEN_BIAS, READOUT, READOUT_BIAS = range(6)
 NORM, NORM_BIAS, PROJECT, OUT, NORM_MLP, NORM_MLP_BIAS, UP, UP_BIAS, DOWN, DOWN_BIAS = range(10)
-# Sizes; those that end in `_ROOM` are rounded up to what a product writes.
+# Sizes; those that end in `_ROOM` are rounded up to the outputs of a product.
 WIDTH, CHANNELS, HEADS, MLP, LAYERS, RING, WINDOW = range(7)
-WIDTH_ROOM, GATES_ROOM, ASKED_ROOM, SEEN_ROOM, MLP_ROOM, HEAD_ROOM = range(7, 13)
-# Numbers of a slot, one column each: places and patches of the piece so far, and the newest place
-# of the patch that is being written.
+WIDTH_ROOM, GATES_ROOM, PROJECTED_ROOM, SEEN_ROOM, MLP_ROOM, HEAD_ROOM = range(7, 13)
+# Columns of a slot's numbers: places and patches of the piece so far, and the newest place of the
+# current patch.
 COUNT, INDEX, PLACE = range(3)
 
 
 @kernel
 def extend(chars, slots, hidden, inputs, tables, w, ends, layers, sizes, slot, memory, logits):
-    """Rows of any slots, those of a slot in their order: a character, or BEGINNING, of which each
-    takes the next of the hidden states. `logits` may be empty; then none are made."""
+    """Read rows of any slots, those of a slot in their order.
+
+    A row is a character, or BEGINNING, which takes the next hidden state. With empty `logits` none
+    are computed.
+    """
     rows, width, wp = len(chars), sizes[WIDTH], sizes[WIDTH_ROOM]
     cells, parts = memory[0], memory[1]
     places = _find_places(chars, slots, slot)
     x = np.zeros(rows * wp, np.float32)
     _spell(chars, slots, places, hidden, inputs, w, ends, sizes, cells, x)
-    asked = np.empty(rows * sizes[ASKED_ROOM], np.float32)
+    projected = np.empty(rows * sizes[PROJECTED_ROOM], np.float32)
     normed = np.zeros(rows * wp, np.float32)
     inner = np.empty(rows * sizes[MLP_ROOM], np.float32)
     for layer in range(sizes[LAYERS]):
         t = layers[layer]
         for r in range(rows):
             layer_norm(x, r * wp, w, t[NORM], t[NORM_BIAS], EPS, width, normed, r * wp)
-        asked[:] = np.float32(0)
-        n, ap = 3 * sizes[CHANNELS], sizes[ASKED_ROOM]
-        matmul(w, t[PROJECT], width * LANES, n, width, normed, 0, wp, rows, asked, 0, ap)
+        projected[:] = np.float32(0)
+        n, ap = 3 * sizes[CHANNELS], sizes[PROJECTED_ROOM]
+        matmul(w, t[PROJECT], width * LANES, n, width, normed, 0, wp, rows, projected, 0, ap)
         seen = np.zeros(rows * sizes[SEEN_ROOM], np.float32)
         for r in range(rows):
             place, s = places[r], slots[r]
             if place:
                 _remember(layer, s, place - 1, chars[r], tables, sizes, slot, memory)
-            _note(layer, s, place, asked, r * ap, sizes, parts)
-            _recall(layer, s, place, asked, r * ap, sizes, slot, memory, seen, r * sizes[SEEN_ROOM])
+            _note(layer, s, place, projected, r * ap, sizes, parts)
+            _recall(
+                layer, s, place, projected, r * ap, sizes, slot, memory, seen, r * sizes[SEEN_ROOM]
+            )
         if layer + 1 == sizes[LAYERS] and len(logits) == 0:
             return
         sp, mp, mlp = sizes[SEEN_ROOM], sizes[MLP_ROOM], sizes[MLP]
@@ -91,7 +96,7 @@ def extend(chars, slots, hidden, inputs, tables, w, ends, layers, sizes, slot, m
 
 @kernel
 def spell(hidden, slots, walk, rules, inputs, tables, w, ends, layers, sizes, slot, memory):
-    """Whole patches: they begin if there are hidden states, and go on until all rows stop."""
+    """Write patches: they begin if there are hidden states, and continue until all rows stop."""
     rows, count = np.arange(len(slots)), len(slots)
     order, work = np.empty(VOCABULARY, np.int64), np.empty((3, VOCABULARY), np.float64)
     logits = np.empty(count * VOCABULARY, np.float32)
@@ -106,7 +111,7 @@ def spell(hidden, slots, walk, rules, inputs, tables, w, ends, layers, sizes, sl
 
 @kernel
 def _find_places(chars, slots, slot):
-    """The place of each row within its patch; a patch that begins is one more of its piece."""
+    """Write the place of each row within its patch, and count the patches that begin."""
     places = np.empty(len(chars), np.int64)
     for r in range(len(chars)):
         s = slots[r]
@@ -120,8 +125,10 @@ def _find_places(chars, slots, slot):
 
 @kernel
 def _spell(chars, slots, places, hidden, inputs, w, ends, sizes, cells, x):
-    """The GRU's cell of each row, into x and where the slot keeps it. Rows of different slots go
-    together; those of one slot wait for each other."""
+    """Write the GRU's cell of each row into x and into its slot.
+
+    Rows of different slots are computed together; those of one slot one after another.
+    """
     width, wp, gp = sizes[WIDTH], sizes[WIDTH_ROOM], sizes[GATES_ROOM]
     rows = len(chars)
     now, gates = np.zeros(rows * wp, np.float32), np.empty(rows * gp, np.float32)
@@ -141,7 +148,7 @@ def _spell(chars, slots, places, hidden, inputs, w, ends, sizes, cells, x):
     wait = 0
     while done < rows:
         count, behind, before = 0, 0, -1
-        for r in range(rows):  # the rows that stand `wait` places behind the first of their slot
+        for r in range(rows):  # rows that are `wait` places after the first of their slot
             behind = behind + 1 if slots[r] == before else 0
             before = slots[r]
             if behind == wait and chars[r] != BEGINNING:
@@ -170,17 +177,17 @@ def _spell(chars, slots, places, hidden, inputs, w, ends, sizes, cells, x):
 
 
 @kernel
-def _note(layer, s, place, asked, o, sizes, parts):
-    """Keep a place's part of its pair until its character is known."""
+def _note(layer, s, place, projected, o, sizes, parts):
+    """Store a place's part of its pair until its character is known."""
     n = sizes[CHANNELS]
     at = ((s * sizes[LAYERS] + layer) * PATCH_SIZE + place) * 2 * n
     for i in range(2 * n):
-        parts[at + i] = asked[o + n + i]
+        parts[at + i] = projected[o + n + i]
 
 
 @kernel
 def _remember(layer, s, place, char, tables, sizes, slot, memory):
-    """Write the pair of a place, where this character came, into the slot's ring."""
+    """Write the pair of a place and its character into the slot's ring."""
     _, parts, turns, keys, values = memory
     n, heads, ring, room = sizes[CHANNELS], sizes[HEADS], sizes[RING], sizes[HEAD_ROOM]
     size = n // heads
@@ -202,7 +209,7 @@ def _remember(layer, s, place, char, tables, sizes, slot, memory):
 
 @kernel
 def _turn(x, o, size, turns, s):
-    """The first half of a head's channels by the slot's patch, in place."""
+    """Rotate the first half of a head's channels by the slot's patch, in place."""
     count = size // 4
     t = s * 2 * count
     for i in range(count):
@@ -212,8 +219,8 @@ def _turn(x, o, size, turns, s):
 
 
 @kernel
-def _recall(layer, s, place, asked, o, sizes, slot, memory, seen, so):
-    """Attention of one place to the pairs of the window, and to the empty pair."""
+def _recall(layer, s, place, projected, o, sizes, slot, memory, seen, so):
+    """Compute the attention of one place to the pairs of the window and the empty pair."""
     _, _, turns, keys, values = memory
     n, heads, ring, room = sizes[CHANNELS], sizes[HEADS], sizes[RING], sizes[HEAD_ROOM]
     size = n // heads
@@ -225,7 +232,7 @@ def _recall(layer, s, place, asked, o, sizes, slot, memory, seen, so):
     scores = np.empty(ring, np.float32)
     scale = np.float32(1 / math.sqrt(size))
     for i in range(n):
-        query[i] = asked[o + i] * scale
+        query[i] = projected[o + i] * scale
     for h in range(heads):
         _turn(query, h * size, size, turns, s)
         head = (s * sizes[LAYERS] + layer) * heads + h
@@ -251,7 +258,7 @@ def _recall(layer, s, place, asked, o, sizes, slot, memory, seen, so):
 
 @kernel
 def close(chars, lengths, slots, tables, sizes, slot, memory):
-    """The last characters of patches that are whole."""
+    """Write the pairs of the last characters of finished patches."""
     for r in range(len(chars)):
         s = slots[r]
         for layer in range(sizes[LAYERS]):
@@ -336,7 +343,7 @@ class CharMemory:
             array[target] = array[source]
 
     def _rings(self) -> list[Floats]:
-        """Keys and values, by slot."""
+        """Return keys and values, by slot."""
         return [array.reshape(len(self._slot), -1) for array in self._memory[3:]]
 
     def begin(self, hidden: Floats, slots: Rows) -> Floats:
@@ -357,7 +364,7 @@ class CharMemory:
         )  # fmt: skip
 
     def _given(self, hidden: Floats | None, begun: Rows) -> Floats:
-        """The hidden states of slots that begin a patch, flat, and their patches' turns."""
+        """Return the hidden states of slots that begin a patch, flat; set their rotations."""
         if hidden is None:
             return NOTHING
         if len(self._powers):

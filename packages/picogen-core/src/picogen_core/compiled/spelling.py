@@ -1,10 +1,10 @@
-"""Whole patches in one kernel: what a head's own kernel needs to draw every character by itself.
+"""Whole patches in one kernel: what a head's kernel needs to sample every character itself.
 
-N rows, one a piece  P = 16 characters a patch  V = 128 codes  M places of the automaton
+N rows, one per piece  P = 16 characters per patch  V = 128 codes  M places of the automaton
 
-A row draws under the automaton of `abc.grammar.quick`: it stands at a place, whose row of the table
-says what may come and which place is behind each code that came there once. A row stops where its
-patch ends, where the table does not know what is behind a code, and at `opening`.
+A row samples under the automaton of `abc.grammar.quick`. Its node's row of the table has the
+allowed codes, and the next node for each code that was seen there before. A row stops at the end of
+its patch, at a code without a known next node, and at `opening`.
 """
 
 # mypy: allow-untyped-defs
@@ -31,18 +31,18 @@ _MARK = np.array(list(START.encode()), np.uint8)
 
 
 class Walk(NamedTuple):
-    """The rows, and what becomes of them.
+    """The rows and their results.
 
-    known:    [N] the newest character, which the head has not read; `BEGINNING` in all or in none.
+    known:    [N] the newest character, not yet read by the head; `BEGINNING` in all or in none.
     place:    [N] of the next character in the patch.
-    node:     [N] where the automaton stands; `caller`: [N] before its string or counter, or −1.
+    node:     [N] of the automaton; `caller`: [N] the node before its string or counter, or −1.
     counter:  [N, COUNTER_ROOM] of the line, `counter_end` [N] characters.
-    opening:  [N] stop behind `[r:` at a patch's head, since what follows is given.
+    opening:  [N] stop after `[r:` at the start of a patch, since the rest is given.
     uniforms: [N, P] of this patch.
-    codes:    [N, P] what was drawn; `status`: [N] why a row stopped; `nats`: [N] that the model
-              needs for what was drawn, added up.
+    codes:    [N, P] the sampled codes; `status`: [N] why a row stopped; `nats`: [N] their summed
+              negative log-likelihood.
 
-    At UNKNOWN the automaton still stands before the newest code, which is −1 if the logits are not
+    At UNKNOWN the node is still the one before the newest code, which is −1 if the logits are not
     finite.
     """
 
@@ -59,7 +59,7 @@ class Walk(NamedTuple):
     nats: NDArray[np.float64]
 
     def rows(self, count: int) -> Walk:
-        """The first of them."""
+        """Return the first `count` rows."""
         if count == len(self.known):
             return self
         first: tuple[Any, ...] = tuple(array[:count] for array in self)
@@ -67,7 +67,7 @@ class Walk(NamedTuple):
 
 
 def make_walk(rows: int) -> Walk:
-    """Room for so many."""
+    """Return a walk with empty buffers for `rows` rows."""
     number = np.zeros((7, rows), np.int64)
     return Walk(
         known=number[0], place=number[1], node=number[2], caller=number[6],
@@ -78,8 +78,8 @@ def make_walk(rows: int) -> Walk:
 
 
 class Rules(NamedTuple):
-    """The automaton's table, and how to draw: `sampling.sampling_numbers`, and whether nats are
-    wanted."""
+    """The automaton's table, the sampling options (`sampling.sampling_numbers`), and whether nats
+    are wanted."""
 
     limits: NDArray[np.uint8]
     following: NDArray[np.int32]
@@ -97,17 +97,17 @@ class Rules(NamedTuple):
 
 @runtime_checkable
 class SpellingHead(CompiledHead, Protocol):
-    """A compiled head that draws the characters of a patch by itself."""
+    """A compiled head that samples the characters of a patch itself."""
 
     def spell(
         self, hidden: Floats | None, slots: NDArray[np.int64], walk: Walk, rules: Rules
     ) -> None:
-        """Draw for all N rows until each has stopped. `hidden` [N, D] where patches begin."""
+        """Sample for all N rows until each stops. `hidden` [N, D] where patches begin."""
 
 
 @kernel
 def draw_next(logits, row, walk, rules, order, work):
-    """Draw the next character of a row from logits [V]; whether the row goes on."""
+    """Sample the next character of a row from logits [V]; return whether the row continues."""
     node, place = walk.node[row], walk.place[row]
     due = rules.due[node]
     forced = np.int64(-1)
@@ -155,8 +155,10 @@ def _draw(logits, rules, node, forced, uniform, order, work):
 
 @kernel
 def draw_each(logits, rows, count, walk, rules, order, work):
-    """Draw for the first `count` of some rows, of which logits [count · V] are; how many go on,
-    which then come first."""
+    """Sample for the first `count` rows, with logits [count · V]; return how many continue.
+
+    Those come first in `rows` afterwards.
+    """
     going = 0
     for i in range(count):
         row = rows[i]

@@ -1,11 +1,11 @@
-"""Matrix products that do not depend on how many rows there are.
+"""Matrix products whose bits do not depend on the number of rows.
 
 A weight matrix [n, k] is stored in panels: LANES outputs side by side, [n / LANES, k, LANES]. One
 vector register then holds LANES outputs of one row. Every output is a sum of chains of BLOCK fused
-multiply-adds in the order of k, whatever else is computed beside it: a row has the same bits alone,
-in a batch, and in a prompt read at once; and a weight is read from memory once for all rows.
+multiply-adds in the order of k. So a row has the same bits alone, in a batch, and in a prompt. A
+weight is read from memory once for all rows.
 
-numba's own loops leave the shape of the sums to the vectoriser, and BLAS to the batch.
+With numba's own loops the vectoriser would choose the order of sums, with BLAS the batch size.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -23,7 +23,7 @@ from picogen_core.compiled.jit import kernel
 
 LANES = 16 if llvm.get_host_cpu_features().get("avx512f", False) else 8
 GROUP = 2 * LANES  # outputs are padded to it
-FEW = 16  # rows of which all inputs stay in a cache
+FEW = 16  # rows whose inputs all stay in a cache
 BLOCK = 128  # of k: short chains round less, and their weights stay in the nearest cache
 
 _FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
@@ -31,9 +31,10 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 
 
 def _tile(rows: int, panels: int) -> Any:
-    """y[yo + r·ys + p·LANES + lane] += Σ_j x[xo + r·xs + j] · w[wo + p·ws + j·LANES + lane].
+    """Return the kernel of one tile, unrolled over `rows` and `panels`.
 
-    Unrolled over `rows` and `panels`; the sums stay in registers while j runs to k ≥ 1.
+    y[yo + r·ys + p·LANES + lane] += Σ_j x[xo + r·xs + j] · w[wo + p·ws + j·LANES + lane]; the sums
+    stay in registers while j runs to k ≥ 1.
     """
 
     @intrinsic
@@ -55,7 +56,7 @@ def _tile(rows: int, panels: int) -> Any:
 
 
 def _emit(builder, rows, panels, w, wo, ws, x, xo, xs, y, yo, ys, k):
-    """The instructions of one tile; w, x, y are pointers and the rest are index values."""
+    """Emit the instructions of one tile; w, x, y are pointers and the rest are index values."""
 
     builder.function.attributes.add("noinline")  # else each kernel has dozens of copies to compile
 
@@ -114,7 +115,7 @@ _tile_4_2, _tile_2_2, _tile_1_2 = _tile(4, 2), _tile(2, 2), _tile(1, 2)
 
 
 def _block(w, wo, ws, four, k, x, xo, xs, rows, y, yo, ys):
-    """Up to BLOCK inputs of all rows to the outputs of four panels, or of two."""
+    """Add up to BLOCK inputs of all rows to the outputs of four panels, or of two."""
     r = 0
     if four:
         while r + 4 <= rows:
@@ -142,20 +143,20 @@ block = kernel(_block, _SIGNATURE)
 
 
 def _matmul(w, wo, ws, n, k, x, xo, xs, rows, y, yo, ys):
-    """y[r] += W x[r] for `rows` rows of flat arrays that begin at xo, yo and lie xs, ys apart.
+    """Compute y[r] += W x[r] for `rows` rows of flat arrays with offsets xo, yo and strides xs, ys.
 
-    W begins at wo, its panels lie ws apart (k · LANES if it is dense). n is rounded up to GROUP:
+    W has offset wo, its panels have stride ws (k · LANES if it is dense). n is rounded up to GROUP:
     both W and y have room for that. k ≥ 1.
     """
     panels = 2 * ((n + GROUP - 1) // GROUP)
-    if rows <= FEW:  # a panel is read through, as memory likes it
+    if rows <= FEW:  # each panel is read in one go
         for p in range(0, panels, 4):
             for j in range(0, k, BLOCK):
                 wp, yp = wo + p * ws + j * LANES, yo + p * LANES
                 length, four = min(BLOCK, k - j), p + 4 <= panels
                 block(w, wp, ws, four, length, x, xo + j, xs, rows, y, yp, ys)
         return
-    for j in range(0, k, BLOCK):  # what the rows have there stays in the cache
+    for j in range(0, k, BLOCK):  # this block of the rows stays in the cache
         for p in range(0, panels, 4):
             wp, yp = wo + p * ws + j * LANES, yo + p * LANES
             length, four = min(BLOCK, k - j), p + 4 <= panels
@@ -167,7 +168,7 @@ matmul = kernel(_matmul, _SIGNATURE)
 
 @kernel
 def linear(w, wo, bo, n, k, x, xs, rows, y, ys):
-    """y[r] = W x[r] + b, on its own: a whole call from Python."""
+    """Compute y[r] = W x[r] + b; to be called from Python."""
     for r in range(rows):
         for i in range(ys):
             y[r * ys + i] = w[bo + i]

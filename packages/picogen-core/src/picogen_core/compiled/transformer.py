@@ -1,7 +1,7 @@
 """GPT-2, Llama and Qwen3 as one kernel: attention over caches, rows of any slots at once.
 
-N rows  D width  H query heads  G heads of keys and values  K channels a head  F width of the MLP
-L layers  T places of a cache. What a product writes is rounded up to `tiles.GROUP`.
+N rows  D width  H query heads  G heads of keys and values  K channels per head  F width of the MLP
+L layers  T places of a cache. The outputs of a product are rounded up to `tiles.GROUP`.
 
 Keys of a head lie in panels over positions [T / LANES, K, LANES] and values in panels over channels
 [Kp / LANES, T, LANES], so that scores and weighted sums are products of `tiles.matmul` too.
@@ -23,15 +23,19 @@ from picogen_core.compiled.tiles import LANES, matmul
 from picogen_core.compiled.weights import Floats, Packer, Weights, padded, zeros
 
 COLUMNS = 14
-# Columns of the table of offsets, one row a layer.
+# Columns of the table of offsets, one row per layer.
 NORM1, BIAS1, QKV, QKV_BIAS, Q_NORM, K_NORM, OUT, OUT_BIAS = range(8)
 NORM2, BIAS2, UP, UP_BIAS, DOWN, DOWN_BIAS = range(8, COLUMNS)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes and kinds. `rope_theta` 0 means learned positions, which are added to the input;
-    `centred` LayerNorm with biases instead of RMSNorm; `gated` silu(gate) · up instead of GELU."""
+    """Sizes and kinds of layers.
+
+    rope_theta: 0 for learned positions, which are added to the input.
+    centred:    LayerNorm with biases instead of RMSNorm.
+    gated:      silu(gate) · up instead of GELU.
+    """
 
     width: int
     heads: int
@@ -56,7 +60,7 @@ def _norm(x, xo, w, wo, bo, eps, n, centred, y, yo):
 
 @kernel
 def _rotate(x, o, size, turns, to):
-    """One head, in place: halves as the real and imaginary parts of what is turned."""
+    """Rotate one head in place; its halves are the real and imaginary parts."""
     half = size // 2
     for i in range(half):
         a, b = x[o + i], x[o + half + i]
@@ -69,10 +73,10 @@ def _rotate(x, o, size, turns, to):
 def extend(
     x, rows, dp, slots, lengths, w, table, ends, sizes, eps, turns, keys, values, work
 ):  # fmt: skip
-    """x [rows, dp] becomes the hidden states; the rows of a slot come in their order.
+    """Replace x [rows, dp] by the hidden states; the rows of a slot are in their order.
 
     ends: offsets of the final norm, its bias, and the table of positions (−1: rotary).
-    work: room for `Transformer.work_size(rows)` numbers.
+    work: buffer of `Transformer.work_size(rows)` numbers.
     """
     width, heads, groups, size, ffn, places, qp, ap, fp, vp, gated, centred, head_norms = sizes
     share = heads // groups
@@ -197,7 +201,7 @@ class Transformer:
     def gpt2(
         cls, weights: Weights, width: int, heads: int, layers: int, positions: Floats
     ) -> Transformer:
-        """From tensors with GPT-2's names (`h.0.ln_1.weight`; matrices stored [in, out]).
+        """Return a transformer from tensors with GPT-2's names (`h.0.ln_1.weight`, [in, out]).
 
         Raises:
             BadCheckpoint: a tensor is missing or has another shape.
@@ -226,7 +230,7 @@ class Transformer:
         return cls(layout, blocks, norm(weights, "ln_f"), positions)
 
     def allocate(self, slots: int, max_patches: int) -> None:
-        """Empty caches for `slots` pieces of up to `max_patches`."""
+        """Allocate empty caches for `slots` pieces of up to `max_patches`."""
         layout = self.layout
         places, width = padded(max_patches), layout.width
         q, f = (layout.heads + 2 * layout.kv_heads) * layout.head_size, layout.ffn
@@ -249,16 +253,16 @@ class Transformer:
         self._lengths[slot] = 0
 
     def forget(self, slots: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        """Take back the last rows of N different slots."""
+        """Drop the last `counts` rows of N different slots from the caches (rollback)."""
         self._lengths[slots] -= counts
 
     @property
     def nbytes(self) -> int:
-        """Of all weights."""
+        """Return the bytes of all weights."""
         return self._flat.nbytes
 
     def copy(self, source: int, target: int) -> None:
-        """Only what is filled, so that memory that no piece has reached is never touched."""
+        """Copy a slot's filled places alone, so that unused memory is never touched."""
         filled = self._lengths[target] = self._lengths[source]
         slots, panels = len(self._lengths), -(-filled // LANES)
         keys = self._keys.reshape(slots, -1, self._places // LANES, self.layout.head_size * LANES)
@@ -267,7 +271,7 @@ class Transformer:
         values[target, :, :filled] = values[source, :, :filled]
 
     def extend(self, x: Floats, slots: NDArray[np.int64]) -> Floats:
-        """[N, D] -> [N, D]: one more patch for each row's slot; rows of a slot in their order."""
+        """Read one more patch for each row's slot, in order: [N, D] -> [N, D]."""
         n, width = x.shape
         dp = padded(width)
         out = np.zeros((n, dp), np.float32)
@@ -284,7 +288,7 @@ class Transformer:
 
 
 def _turns(layout: Layout, places: int) -> Floats:
-    """Cosines and sines [T, K] of rotary positions, in float32 as transformers makes them."""
+    """Return cosines and sines [T, K] of rotary positions, in float32 as in transformers."""
     if not layout.rope_theta:
         return zeros(1)
     size = layout.head_size

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 class Weights(Mapping[str, Floats]):
     """The tensors of one part of a model, in float32, without the part's prefix.
 
-    `where` names the file in messages. What nobody took is told by `leftover`.
+    `where` names the file in messages. `refuse_leftover` raises if a tensor was not used.
     """
 
     def __init__(self, tensors: Mapping[str, Floats], where: str, prefix: str = "") -> None:
@@ -26,13 +26,13 @@ class Weights(Mapping[str, Floats]):
         self._taken: set[str] = set()
 
     def part(self, prefix: str) -> Weights:
-        """Those below a prefix (`backbone.`)."""
+        """Return the tensors below a prefix (`backbone.`)."""
         part = Weights(self._tensors, self._where, self._prefix + prefix)
         part._taken = self._taken
         return part
 
     def take(self, name: str, *shape: int) -> Floats:
-        """The tensor of that name and shape.
+        """Return the tensor of that name and shape.
 
         Raises:
             BadCheckpoint: it is missing or has another shape.
@@ -52,11 +52,11 @@ class Weights(Mapping[str, Floats]):
         return np.ascontiguousarray(tensor, dtype=np.float32)
 
     def refuse_leftover(self) -> None:
-        """Raises `BadCheckpoint` if a tensor was not taken: the file is of another model."""
+        """Raise `BadCheckpoint` if a tensor was not taken: the file is of another model."""
         extra = sorted(set(self._names) - self._taken)
         if extra:
             raise BadCheckpoint(
-                f"{self._where}: {len(extra)} tensors that the model has not, first {extra[0]}."
+                f"{self._where}: {len(extra)} tensors are not in the model, first {extra[0]}."
             )
 
     def __getitem__(self, name: str) -> Floats:
@@ -70,7 +70,7 @@ class Weights(Mapping[str, Floats]):
 
 
 def zeros(*shape: int) -> Floats:
-    """Float32 zeros that begin on a cache line, so that no vector of weights straddles two."""
+    """Return float32 zeros aligned to a cache line, so that no vector of weights straddles two."""
     size = math.prod(shape)
     raw = np.zeros(size + 16, np.float32)
     skip = -raw.ctypes.data % 64 // 4
@@ -79,7 +79,7 @@ def zeros(*shape: int) -> Floats:
 
 @functools.cache
 def padded(n: int) -> int:
-    """`n` up to a multiple of what one tile writes: the room a product of `n` outputs needs."""
+    """Return `n` rounded up to the outputs of a tile: the room for a product of `n` outputs."""
     from picogen_core.compiled.tiles import GROUP
 
     return -(-n // GROUP) * GROUP
@@ -93,20 +93,20 @@ class Packer:
         self._size = 0
 
     def vector(self, values: Floats) -> int:
-        """Its offset. It is followed by zeros up to the room of a product."""
+        """Add a vector, padded with zeros to the room of a product; return its offset."""
         flat = np.ravel(values)
         room = zeros(padded(flat.size))
         room[: flat.size] = flat
         return self._add(room)
 
     def table(self, rows: Floats) -> int:
-        """The offset of rows that each take `padded(width)`."""
+        """Add rows of `padded(width)` each; return their offset."""
         room = zeros(len(rows), padded(rows.shape[1]))
         room[:, : rows.shape[1]] = rows
         return self._add(room.reshape(-1))
 
     def matrix(self, matrix: Floats) -> int:
-        """The offset of a matrix [out, in], stored as `tiles.matmul` reads it."""
+        """Add a matrix [out, in] in the layout of `tiles.matmul`; return its offset."""
         return self._add(panels(matrix))
 
     def _add(self, values: Floats) -> int:
@@ -116,7 +116,7 @@ class Packer:
         return offset
 
     def flat(self) -> Floats:
-        """All of it in one array; the packer is empty afterwards."""
+        """Return everything in one array; the packer is empty afterwards."""
         whole, at = zeros(max(self._size, 1)), 0
         for values in self._items:
             whole[at : at + values.size] = values
@@ -126,7 +126,7 @@ class Packer:
 
 
 def panels(matrix: Floats) -> Floats:
-    """[out, in] -> flat [out / LANES, in, LANES], zeros in what is padded."""
+    """Return a matrix in panels, padded with zeros: [out, in] -> flat [out / LANES, in, LANES]."""
     from picogen_core.compiled.tiles import LANES
 
     n, k = matrix.shape

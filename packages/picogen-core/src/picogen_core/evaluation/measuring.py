@@ -1,4 +1,4 @@
-"""Rows of many scores: from the cache where nothing changed, else measured, in processes."""
+"""Metric rows of many scores: from the cache if unchanged, else measured in processes."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ from picogen_core.runtime.progress import Reporter
 from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
 
 MANY = 64
-"""So many scores are worth the second that starting processes takes."""
+"""Fewest scores for which processes are started, which takes a second."""
 _CHUNK = 16
 SECONDS = 300.0
-"""CPU time that one score may take to read, and then each metric of it."""
+"""Limit of CPU time to read one score, and for each of its metrics."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 Outcome = Mapping[str, Any]
-"""Of one score and one metric: {"row": …}, {"undefined": why}, {"unreadable": why}, or, of what is
-not kept since it may not be the score's fault, {"failed": why}."""
+"""Outcome of one metric on one score: {"row": …}, {"undefined": why}, {"unreadable": why}, or
+{"failed": why}, which is not cached since the score may not be the cause."""
 
 _OF_THE_USER = (ConfigError, BadCheckpoint, UnknownName)
-"""Faults that no other score would mend."""
+"""Faults that occur on every score."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A metric to measure: its address in the registry, its options, what its rows depend on."""
+class MetricPlan:
+    """A metric to measure: its address in the registry, its options, the cache key of its rows."""
 
     name: str
     address: str
@@ -60,11 +60,11 @@ class Plan:
 
 @dataclass
 class Measured:
-    """Rows by metric, with the number of the score each is of.
+    """Rows by metric, each with the number of its score.
 
-    unreadable: reason by name of all that gave no notes.
+    unreadable: reason by name, of scores without readable notes.
     undefined:  by metric, reason by number of the score.
-    unjudged:   by metric, why it could not judge an unreadable score that it should have counted.
+    unjudged:   by metric, why it could not count an unreadable score.
     """
 
     scores: list[ScoreText] = field(default_factory=list)
@@ -76,34 +76,36 @@ class Measured:
 
     @property
     def readable(self) -> list[int]:
-        """Numbers of the scores that have notes."""
+        """Return the numbers of the scores with notes."""
         return [i for i, score in enumerate(self.scores) if score.name not in self.unreadable]
 
 
-def make_plan(entry: Entry[Any], options: Mapping[str, Any], dependency: str = "") -> Plan:
-    """`dependency` names what else its rows depend on, such as a checkpoint's digest.
+def make_plan(entry: Entry[Any], options: Mapping[str, Any], dependency: str = "") -> MetricPlan:
+    """Return the plan of a metric.
+
+    `dependency` is what else its rows depend on, such as a checkpoint's digest.
 
     Raises:
-        ConfigError: options that the metric has not.
+        ConfigError: unknown options.
     """
     resolved = entry.options(options).model_dump(mode="json")
     seen = [entry.address, entry.version, _code(entry), resolved, dependency]
     key = hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
-    return Plan(registry().label(entry), entry.address, options, key)
+    return MetricPlan(registry().label(entry), entry.address, options, key)
 
 
 def measure_all(
     scores: Iterable[ScoreText | Unreadable],
-    plans: Sequence[Plan],
+    plans: Sequence[MetricPlan],
     cache: RowCache | None,
     jobs: int,
     reporter: Reporter,
     title: str,
     samples: Mapping[str, int] | None = None,
 ) -> Measured:
-    """Every metric on every score. What a metric or a reader raises costs it that score alone.
+    """Measure every metric on every score; an exception costs only that metric on that score.
 
-    A metric named in `samples` measures so many alone; which ones, their texts decide.
+    A metric named in `samples` measures only that many scores, chosen by their texts.
     """
     found = Measured(
         rows={plan.name: {} for plan in plans},
@@ -119,7 +121,7 @@ def measure_all(
     digests = [score.digest() for score in found.scores]
     order = sorted(range(len(digests)), key=digests.__getitem__)
     chosen = {name: set(order[:count]) for name, count in (samples or {}).items()}
-    todo: list[tuple[int, list[Plan]]] = []
+    todo: list[tuple[int, list[MetricPlan]]] = []
     for i in range(len(found.scores)):
         missing = []
         for plan in plans:
@@ -153,7 +155,7 @@ def measure_all(
     return found
 
 
-Todo = list[tuple[int, list[Plan]]]
+Todo = list[tuple[int, list[MetricPlan]]]
 
 
 def _measure_chunks(
@@ -167,11 +169,11 @@ def _measure_chunks(
     yield from zip(chunks, _in_processes(tasks, jobs), strict=True)
 
 
-Task = Sequence[tuple[ScoreText, list[Plan]]]
+Task = Sequence[tuple[ScoreText, list[MetricPlan]]]
 
 
 def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[list[dict[str, Outcome]]]:
-    """The tasks in their order. A process that dies costs the score that killed it."""
+    """Yield the outcomes of the tasks in order. A process that dies costs only its score."""
     done = 0
     while done < len(tasks):
         with process_pool(min(jobs, len(tasks) - done)) as pool:
@@ -187,7 +189,7 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[list[dict[str, O
 
 
 def _measure_alone(task: Task) -> list[dict[str, Outcome]]:
-    """In a process of its own."""
+    """Return the outcomes of a task, measured in a separate process."""
     with process_pool(1) as pool:
         try:
             return pool.submit(_measure_chunk, task).result()
@@ -200,7 +202,7 @@ def _measure_chunk(task: Task) -> list[dict[str, Outcome]]:
     return [_measure_score(score, plans) for score, plans in task]
 
 
-def _measure_score(score: ScoreText, plans: Sequence[Plan]) -> dict[str, Outcome]:
+def _measure_score(score: ScoreText, plans: Sequence[MetricPlan]) -> dict[str, Outcome]:
     with cpu_limit(SECONDS):
         piece = read_score(score)
     if isinstance(piece, Unreadable):
@@ -209,8 +211,8 @@ def _measure_score(score: ScoreText, plans: Sequence[Plan]) -> dict[str, Outcome
     return {plan.name: _measure(plan, piece) for plan in plans}
 
 
-def _measure(plan: Plan, piece: Piece) -> Outcome:
-    """The one place where a metric meets a piece."""
+def _measure(plan: MetricPlan, piece: Piece) -> Outcome:
+    """Measure one metric on one piece."""
     try:
         with blaming(plan.address), _limit(plan):
             row = build_metric(plan).measure(piece)
@@ -227,14 +229,14 @@ def _measure(plan: Plan, piece: Piece) -> Outcome:
         return {"failed": reason(error)}
 
 
-def _limit(plan: Plan) -> AbstractContextManager[None]:
-    """Of a metric's time for one piece; a model may take as long as it takes."""
+def _limit(plan: MetricPlan) -> AbstractContextManager[None]:
+    """Return the limit of a metric's CPU time per piece; a model has none."""
     needs = registry().get("metric", plan.address).spec.needs
     return nullcontext() if "checkpoint" in needs else cpu_limit(SECONDS)
 
 
-def build_metric(plan: Plan) -> Metric:
-    """The metric of a plan, once a process."""
+def build_metric(plan: MetricPlan) -> Metric:
+    """Return the metric of a plan, built once per process."""
     return _built(plan.address, json.dumps(plan.options, sort_keys=True, default=str))
 
 
@@ -245,7 +247,7 @@ def _built(address: str, options: str) -> Metric:
 
 
 def _take(found: Measured, name: str, i: int, outcome: Any) -> bool:
-    """Enter an outcome; False for what is none (a damaged cache)."""
+    """Enter an outcome; return False if it is none (a damaged cache)."""
     if not isinstance(outcome, dict):
         return False
     if isinstance(outcome.get("row"), dict):
@@ -259,8 +261,8 @@ def _take(found: Measured, name: str, i: int, outcome: Any) -> bool:
     return True
 
 
-def _judge_faults(found: Measured, plans: Sequence[Plan]) -> None:
-    """Rows of what could not be read, from the metrics that count it."""
+def _judge_faults(found: Measured, plans: Sequence[MetricPlan]) -> None:
+    """Add rows of unreadable scores, from the metrics that count them."""
     for plan in plans:
         if not registry().get("metric", plan.address).spec.judges_faults:
             continue
@@ -274,7 +276,7 @@ def _judge_faults(found: Measured, plans: Sequence[Plan]) -> None:
 
 @contextmanager
 def blaming(address: str) -> Iterator[None]:
-    """A fault of a metric's own is told as that metric's."""
+    """Re-raise unexpected exceptions as `PluginError` naming the metric."""
     try:
         yield
     except (Undefined, PicogenError):
@@ -285,7 +287,7 @@ def blaming(address: str) -> Iterator[None]:
 
 
 def _code(entry: Entry[Any]) -> str:
-    """A digest of the source that makes the rows and of the versions of what it is built on."""
+    """Return a digest of the source that makes the rows, and of the versions it depends on."""
     top = getattr(entry.spec.build, "__module__", "").partition(".")[0]
     return _sources("picogen_core") + _sources(top) + _versions(entry.distribution)
 
@@ -305,11 +307,11 @@ def _sources(package: str) -> str:
 
 @functools.cache
 def _versions(distribution: str) -> str:
-    """`name version` of all that the distribution and the core ask for."""
+    """Return `name version` of all requirements of the distribution and the core."""
     names = set()
-    for asking in {distribution, "picogen-core"}:
+    for package in {distribution, "picogen-core"}:
         try:
-            needed = metadata.requires(asking) or ()
+            needed = metadata.requires(package) or ()
             names |= {match.group() for line in needed if (match := _NAME.match(line))}
         except metadata.PackageNotFoundError:
             continue

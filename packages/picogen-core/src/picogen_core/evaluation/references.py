@@ -1,7 +1,7 @@
-"""What scores are compared with: a folder, prepared data, or numbers that a metric ships.
+"""References to compare scores with: a folder, prepared data, or numbers that a metric ships.
 
 A shipped reference is a JSON file: {"name", "pieces", "provenance", "metrics": {metric: {"values":
-{name: [value, low, high]}, "condensed": what `Metric.condense` gave, or null}}}.
+{name: [value, low, high]}, "condensed": result of `Metric.condense`, or null}}}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from picogen_core.score.reading import ScoreText, Unreadable, open_scores
 
 @dataclass(frozen=True)
 class Reference:
-    """Scores, or, of a shipped one, what is known of each metric."""
+    """A reference: its scores or, if it is shipped, the numbers of each metric."""
 
     name: str
     scores: Iterable[ScoreText | Unreadable] = ()
@@ -33,7 +33,7 @@ class Reference:
 
 
 def shipped_references() -> dict[str, Path]:
-    """The files that the installed metrics ship, by name. PiCo-Gen's own keep their names."""
+    """Return the files that installed metrics ship, by name. PiCo-Gen's own keep their names."""
     return {
         name: file
         for entry in sorted(registry().all("metric"), key=lambda entry: entry.shipped)
@@ -42,12 +42,12 @@ def shipped_references() -> dict[str, Path]:
 
 
 def open_reference(where: str | Path) -> Reference:
-    """A path, or the name of a shipped reference; what is at the path comes first.
+    """Return the reference at a path, or else the shipped one of that name.
 
-    Of prepared data the split `train` is taken, each piece once, in its own key.
+    From prepared data it takes the split `train`, each piece once, in its own key.
 
     Raises:
-        BadInput: neither a path nor a name, or nothing that can be read there.
+        BadInput: neither a path nor a name, or nothing readable there.
     """
     if isinstance(where, str) and not where.strip():
         raise BadInput("the reference is empty. Give a folder or a name, or leave it out.")
@@ -67,7 +67,7 @@ def open_reference(where: str | Path) -> Reference:
 
 
 def read_reference(file: Path) -> Reference:
-    """A shipped reference. Raises `BadInput` if the file is damaged."""
+    """Return a shipped reference. Raises `BadInput` if the file is damaged."""
     try:
         data = read_json(file)
         return Reference(data["name"], shipped=data["metrics"], pieces=data["pieces"])
@@ -76,7 +76,7 @@ def read_reference(file: Path) -> Reference:
 
 
 def dataset_scores(data: Dataset) -> Iterator[ScoreText]:
-    """Prepared pieces as metrics see them; of a piece in several keys, its own."""
+    """Yield prepared pieces as scores, each once, in its own key."""
     for i, row in enumerate(data.rows):
         if row.get("original", True):
             yield ScoreText(str(row["path"]), strip_counters(decode(data[i].patches)))

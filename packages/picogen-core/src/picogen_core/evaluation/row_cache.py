@@ -1,4 +1,4 @@
-"""Rows of metrics, kept between runs: a table of JSON by key that may always be thrown away."""
+"""Metric rows kept between runs: a table of JSON by key, which may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from picogen_core.runtime.closing import Closing
 
 MAX_BYTES = 1 << 30
-"""A larger file is begun anew."""
+"""Size limit; a larger file is replaced by an empty one."""
 
 
 class RowCache(Closing):
-    """A file of results. One that is damaged, locked or cannot be written is as good as empty.
+    """A file of results. A damaged, locked or read-only file behaves like an empty cache.
 
-    An entry comes back only if its checksum, which covers its key, is right.
+    An entry is returned only if its checksum, which covers its key, is right.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class RowCache(Closing):
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                path.unlink()  # no database at all
+                path.unlink()  # not a database
                 self._table = _open(path)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class RowCache(Closing):
             self._table.close()
 
     def get(self, key: str) -> Any:
-        """What was put under the key, or None."""
+        """Return the value of a key, or None."""
         if self._table is None:
             return None
         try:
@@ -56,7 +56,7 @@ class RowCache(Closing):
             return None
 
     def put(self, values: Mapping[str, Any]) -> None:
-        """Keep JSON values by key, all or none."""
+        """Store JSON values by key, all or none."""
         if self._table is None:
             return
         texts = {key: json.dumps(value, separators=(",", ":")) for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""Metrics over folders: measure each piece, summarise, against a reference if there is one."""
+"""Metrics over folders: measure each piece, summarise, compare with a reference if given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from picogen_core.errors import BadInput, ConfigError, PluginError, reason
 from picogen_core.evaluation.measuring import (
     Measured,
-    Plan,
+    MetricPlan,
     blaming,
     build_metric,
     make_plan,
@@ -32,13 +32,13 @@ from picogen_core.score.reading import ScoreText, Unreadable, open_scores, read_
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What to measure, and how.
+    """Request of a measurement.
 
     metrics:    names.
     options:    options by metric.
-    checkpoint: the model that metrics of likelihood ask.
-    jobs:       processes to measure in.
-    cache:      file that keeps rows between runs; None keeps none.
+    checkpoint: the model for metrics of likelihood.
+    jobs:       number of processes.
+    cache:      file of rows kept between runs; None disables it.
     """
 
     metrics: Sequence[str]
@@ -51,7 +51,7 @@ class ScoreRequest:
 
 @dataclass(frozen=True)
 class ScoredPiece:
-    """One piece: its rows and what summaries say of it, by metric; `undefined` says why not."""
+    """One piece: its rows and facts by metric; `undefined` has the reasons of missing rows."""
 
     score: ScoreText
     rows: dict[str, Row]
@@ -63,8 +63,8 @@ class ScoredPiece:
 class ScoreReport:
     """Metrics by name, the number of pieces read, and the files that were not, with reasons.
 
-    `scores` holds every piece that was read, in the order of names. `broken` says of a metric that
-    could not be used what it raised.
+    `scores` holds every piece that was read, in the order of names. `broken` has the exception of
+    each metric that could not be used.
     """
 
     metrics: dict[str, Summary]
@@ -79,7 +79,7 @@ class ScoreReport:
     broken: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data: all but the texts and the rows, which `scores` has.
+        """Return plain data: everything but the texts and rows in `scores`.
 
         {"metrics": {name: {"values": {name: Value}, "unused": {reason: count}, "notes": [...],
         "headline": name}}, "pieces", "unreadable": {name: reason}, "seed", "reference",
@@ -114,7 +114,7 @@ def score_folder(
 
     Raises:
         BadInput: no piece could be read, there or in the reference.
-        ConfigError: a metric that needs a reference or a checkpoint, without one.
+        ConfigError: a metric needs a reference or a checkpoint and there is none.
     """
     for name in request.metrics:
         registry().get("metric", name)
@@ -131,7 +131,7 @@ def score_pieces(
     reporter: Reporter | None = None,
     where: str = "the scores",
 ) -> ScoreReport:
-    """The same for pieces from anywhere."""
+    """Measure pieces from any source, as `score_folder`."""
     reporter = reporter or Quiet()
     entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
     _check_needs(entries, request, reference)
@@ -183,7 +183,7 @@ def score_pieces(
 
 
 def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Plot | HeatMap]:
-    """What the metric draws of one piece, for a report; {} if it draws nothing."""
+    """Return the metric's plots of one piece, for a report; {} if it has none."""
     plan = _plan(registry().get("metric", metric), request)
     draw = getattr(build_metric(plan), "figures", None)
     read = read_score(piece.score)
@@ -200,13 +200,13 @@ def _check_needs(
     for entry in entries:
         if "reference" in entry.spec.needs and reference is None:
             raise ConfigError(
-                f"metric {entry.name!r} compares with real music. Add --reference DIR."
+                f"metric {entry.name!r} needs real music to compare with. Add --reference DIR."
             )
         if "checkpoint" in entry.spec.needs and request.checkpoint is None:
             raise ConfigError(f"metric {entry.name!r} needs a model. Add --weights-path RUN.")
 
 
-def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:
+def _plan(entry: Entry[Any], request: ScoreRequest) -> MetricPlan:
     options = dict(request.options.get(registry().label(entry), {}))
     dependency = ""
     if "checkpoint" in entry.spec.needs and request.checkpoint is not None:
@@ -218,9 +218,9 @@ def _plan(entry: Entry[Any], request: ScoreRequest) -> Plan:
 
 
 def _summarise(
-    plan: Plan, found: Measured, known: Measured, reference: Reference | None, seed: int
+    plan: MetricPlan, found: Measured, known: Measured, reference: Reference | None, seed: int
 ) -> Summary:
-    """The summary, with the values of the reference beside its own and what could not be used."""
+    """Return the summary, with the reference's values and the unused pieces."""
     metric = build_metric(plan)
     rows = [*_named(found, plan.name), *found.faults[plan.name]]
     against: list[Row] | None = None
@@ -258,7 +258,7 @@ def _summarise(
 
 
 def _shipped_values(reference: Reference, metric: str) -> dict[str, Value]:
-    """The values of a shipped reference by name."""
+    """Return the values of a shipped reference by name."""
     values = reference.shipped.get(metric, {}).get("values", {})
     return {
         name: Value(value, "", reference.pieces, low, high)
@@ -283,8 +283,8 @@ def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPi
     facts: dict[int, dict[str, Mapping[str, Any]]] = {}
     for name, summary in summaries.items():
         numbers = sorted(found.rows[name])
-        for i, said in zip(numbers, summary.pieces[: len(numbers)], strict=False):
-            facts.setdefault(i, {})[name] = said
+        for i, fact in zip(numbers, summary.pieces[: len(numbers)], strict=False):
+            facts.setdefault(i, {})[name] = fact
     return tuple(
         ScoredPiece(
             score=found.scores[i],

@@ -1,4 +1,4 @@
-"""Whether a value differs from another beyond noise, and Holm's correction for many values."""
+"""Significance of a difference of two values, and Holm's correction for many values."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _WIDTH = 2 * 1.959964  # of a 95 % interval in standard errors
 
 
 def standard_error(value: float, low: float | None, high: float | None) -> float | None:
-    """Of a number, from its 95 % interval; None without one."""
+    """Return the standard error of a number, from its 95 % interval; None without one."""
     return None if low is None or high is None else (high - low) / _WIDTH
 
 
 def difference_p(value: Value, other: Value) -> float | None:
-    """Two-sided p of value = other, both normal with the errors that their intervals tell.
+    """Return the two-sided p of value = other, both normal with the errors of their intervals.
 
     An `other` without an interval counts as exact. A percentage that is the same in every piece
-    has an interval of no width: it gets Agresti and Coull's standard error (1998). None where
-    `value` has no interval.
+    has an interval of no width: it gets Agresti and Coull's standard error (1998). None if `value`
+    has no interval.
     """
     ours = _error(value)
     if ours is None:
@@ -41,8 +41,10 @@ def _error(value: Value) -> float | None:
 
 
 def holm(ps: Mapping[str, float]) -> dict[str, float]:
-    """Adjusted p by name (Holm 1979): below 0.05, a value differs; the chance that any of those
-    that do not differ is among them is then at most 5 %."""
+    """Return adjusted p by name (Holm 1979).
+
+    Values below 0.05 differ; the chance of any false one among them is at most 5 %.
+    """
     adjusted: dict[str, float] = {}
     worst = 0.0
     for rank, name in enumerate(sorted(ps, key=ps.__getitem__)):

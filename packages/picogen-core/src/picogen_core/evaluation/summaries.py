@@ -1,4 +1,4 @@
-"""What a metric says of a folder: values, plots, and how they are shown."""
+"""Summaries of a folder by a metric: values, plots, and how they are shown."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Value:
-    """A number with its unit, its direction, its count and its 95 % interval where there is one.
+    """A number with its unit, its direction, its count and its 95 % interval if there is one.
 
-    reference:  the same number of real music, with its interval; for a distance, how far pieces
-                drawn from the reference itself are from it.
+    reference:  the same number of real music, with its interval; for a distance, that of pieces
+                drawn from the reference itself.
     p:          probability of a difference from the reference as large as this by chance alone.
     detail:     for plots; tables leave it out.
     """
@@ -32,11 +32,11 @@ class Value:
 
 @dataclass(frozen=True)
 class Plot:
-    """Numbers to draw, for a report: a line over numbers `x`, or bars over names.
+    """A plot for a report: a line over numbers `x`, or bars over names.
 
     low, high:  the 95 % interval of each y, if there is one; likewise of the reference.
     log:        both axes are logarithmic.
-    None is where there is no number.
+    None stands for a missing number.
     """
 
     title: str
@@ -54,7 +54,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A square of numbers from 0 to 1; None where there is none. `label` is of both axes."""
+    """A square of numbers from 0 to 1; None is a missing one. `label` is that of both axes."""
 
     title: str
     label: str
@@ -63,16 +63,16 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Summary:
-    """A folder in numbers. `unused` counts the pieces that could not be used, by reason.
+    """A folder in numbers.
 
-    `pieces`, where it is not empty, says of each row, in order, what only the whole folder or the
-    reference tells: plain JSON values. Two of its keys mean something to a report: `why`, a list,
-    says why a piece has failed, and the number called `order`, if the summary names one, is lowest
-    in the best piece. `plots` are the folder's curves and histograms, for a report.
-
-    `more_headlines` name the values that stand beside the headline where runs are compared.
-    `absent` names the values that these pieces do not have, with the reason. `usual` names the
-    shipped reference whose values stand beside its own where no reference is given.
+    unused:  counts of the pieces that could not be used, by reason.
+    pieces:  facts of each row, in order, that depend on the whole folder or the reference: plain
+             JSON values. A report reads two of them. `why` lists the reasons of a piece's failure.
+             The number named by `order`, if any, is lowest in the best piece.
+    plots:   the folder's curves and histograms, for a report.
+    more_headlines: values to show beside the headline when runs are compared.
+    absent:  values that these pieces do not have, with the reason.
+    usual:   the shipped reference to show if none is given.
     """
 
     values: Mapping[str, Value]

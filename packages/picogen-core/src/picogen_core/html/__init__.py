@@ -1,1 +1,1 @@
-"""A page that composes: a student, the engine that runs it and what it needs, in one HTML file."""
+"""A page that composes: a student and its engine in one HTML file."""

@@ -1,4 +1,4 @@
-"""Python's expressions as JavaScript."""
+"""Translation of Python expressions to JavaScript."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _COMPARE = {
 
 
 class Expressions:
-    """Expressions of one function of `module`; `kind` is the class that it is a method of.
+    """Translator of the expressions of one function of `module`; `kind` is a method's class.
 
-    scope: names that are the function's own, or of one around it.
+    scope: local names of the function and of enclosing ones.
     """
 
     def __init__(self, program: Any, module: Any, kind: Any = None) -> None:
@@ -44,7 +44,7 @@ class Expressions:
         return str(method(node))
 
     def truth(self, node: ast.expr) -> str:
-        """A condition."""
+        """Return a condition."""
         if isinstance(node, ast.BoolOp):
             sign = "&&" if isinstance(node.op, ast.And) else "||"
             return "(" + sign.join(self.truth(one) for one in node.values) + ")"
@@ -54,7 +54,7 @@ class Expressions:
         return f"({made})" if isinstance(node, ast.Compare) else f"$t({made})"
 
     def assign(self, target: ast.expr, value: str) -> str:
-        """A statement that binds a target, nested ones too."""
+        """Return a statement that binds a target, also a nested one."""
         if isinstance(target, ast.Name):
             return f"{local(target.id)}={value};"
         if isinstance(target, ast.Attribute):
@@ -135,7 +135,7 @@ class Expressions:
         return f"{where}.{attribute(node.attr)}"
 
     def _static(self, node: ast.Attribute) -> Any:
-        """What a module's or class's attribute is; None if that shows only while it runs."""
+        """Return an attribute of a module or class; None if it is known only at run time."""
         if not isinstance(node.value, ast.Name) or node.value.id in self.scope:
             return None
         owner = self.module.__dict__.get(node.value.id)
@@ -330,7 +330,7 @@ class Expressions:
         return ""
 
     def _inherited(self, node: ast.Call, name: str) -> str:
-        """`super().name(…)`"""
+        """Return a call `super().name(…)`."""
         base, given = self.kind.__mro__[1], self._items(node.args)
         if base in (Exception, object):
             return f"$initialise(self,{given})" if given else "undefined"
@@ -356,7 +356,7 @@ class Expressions:
         return int(eval(ast.unparse(node), {"re": re}))
 
     def _found(self, function: ast.expr) -> Any:
-        """The Python object that is called, where it is known."""
+        """Return the called Python object, if it is known."""
         if isinstance(function, ast.Name) and function.id not in self.scope:
             if function.id in self.module.__dict__:
                 return self.module.__dict__[function.id]
@@ -389,7 +389,7 @@ class Expressions:
         return ",".join([*([given] if given else []), *tail])
 
     def _by_name(self, node: ast.Call, where: str, name: str) -> str:
-        """A method called with keywords: of the class itself, or the only one of that name."""
+        """Return a method call with keywords: of the class itself, or the only one of that name."""
         if name == "_replace":
             return f"{where}._replace({self._arguments(node, None)})"
         found = getattr(self.kind, name, None) if where == "self" else self.program.method(name)

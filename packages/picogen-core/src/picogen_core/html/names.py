@@ -1,4 +1,4 @@
-"""What Python's names are called in JavaScript."""
+"""JavaScript names of Python's names."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ METHODS = frozenset(
         "as_integer_ratio",
     ]
 )
-"""Methods of Python's own types: which one is meant shows only while the page runs."""
+"""Methods of Python's own types; the page picks the right one at run time."""
 
 SHIMS = {
     "fractions.Fraction": "$Fraction",
@@ -200,9 +200,9 @@ SHIMS = {
     "picogen_core.abc.patches.encode_prompt": "$encode_prompt",
     "picogen_core.abc.reading.macros.Macros": "$NoMacros",
 }
-"""What `runtime.js` has in place of functions and classes of other modules."""
+"""Replacements in `runtime.js` for functions and classes of other modules."""
 CLASS_SHIMS = frozenset(["$Fraction", "$Counter", "$NoMacros"])
-"""Those of them that are classes."""
+"""The classes among them."""
 
 
 def shim(value: Any) -> str:
@@ -211,16 +211,16 @@ def shim(value: Any) -> str:
 
 
 def local(name: str) -> str:
-    """A variable."""
+    """Return the name of a variable."""
     return f"{name}$" if name in _RESERVED else name
 
 
 def attribute(name: str) -> str:
-    """A property: those that JavaScript needs for itself get a mark."""
+    """Return the name of a property; names reserved in JavaScript get a mark."""
     return f"${name}" if name in _PROPERTIES else name
 
 
 def path(part: Any) -> str:
-    """The one name of a function or class of this package."""
+    """Return the unique name of a function or class of this package."""
     module = part.__module__.removeprefix("picogen_core.").replace(".", "_")
     return f"{module}${part.__qualname__}"

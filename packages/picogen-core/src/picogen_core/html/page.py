@@ -1,4 +1,4 @@
-"""The page: markup, style, scripts, engine and students in one file that needs no network."""
+"""The page: markup, style, scripts, engine and students in one file without network access."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from picogen_core.report.html import data_block, hashed
 
 FILE = "index.html"
 MOST = {1: 4_000_000, 2: 7_000_000}
-"""Bytes of a page with so many students."""
+"""Size limit of a page in bytes, by its number of students."""
 
 Weights = Literal["float", "int8"]
 
@@ -35,14 +35,14 @@ _MARKUP = """<!DOCTYPE html>
 
 @dataclass(frozen=True)
 class Page:
-    """`packed` are the weights of each student as the page reads them."""
+    """A page; `packed` are the weights of each student in the page's format."""
 
     data: bytes
     students: tuple[PageStudent, ...]
     packed: tuple[Packed, ...]
 
     def facts(self) -> dict[str, Any]:
-        """What is to be known of the page, as JSON."""
+        """Return facts of the page, as JSON data."""
         return {
             "bytes": len(self.data),
             "students": [
@@ -53,10 +53,10 @@ class Page:
 
 
 def build_page(students: Sequence[PageStudent], weights: Weights = "float") -> Page:
-    """The page of one or two students. Weights get as many bits as there is room for.
+    """Return the page of one or two students. Weights get as many bits as fit.
 
     Raises:
-        ConfigError: there is too little room.
+        ConfigError: the weights do not fit.
     """
     if len(students) not in MOST:
         raise ConfigError(f"{len(students)} students: a page holds one or two.")

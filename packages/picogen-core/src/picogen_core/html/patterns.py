@@ -1,6 +1,6 @@
-"""Regular expressions of Python as those of JavaScript, which has no possessive quantifiers.
+"""Translation of regular expressions to JavaScript, which has no possessive quantifiers.
 
-`X*+` becomes `(?=(X*))` and a reference to that group, which gives nothing back either.
+`X*+` becomes `(?=(X*))` and a reference to that group, which does not backtrack either.
 """
 
 # mypy: disable-error-code="attr-defined"
@@ -32,7 +32,7 @@ _AT = {
 
 
 def spell_pattern(pattern: re.Pattern[Any]) -> str:
-    """A `$Pattern` with the groups of `pattern`, by number and by name."""
+    """Return a `$Pattern` with the groups of `pattern`, by number and by name."""
     return _Pattern(pattern).javascript()
 
 

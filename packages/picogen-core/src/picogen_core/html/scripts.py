@@ -1,4 +1,4 @@
-"""The JavaScript of a page: what is kept as files, and what is translated from Python."""
+"""The JavaScript of a page: files of this folder, and translated Python."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from picogen_core.abc import counters, patches
 
 
 def read_script(name: str) -> str:
-    """A file of this folder."""
+    """Return a file of this folder."""
     return (files("picogen_core.html") / name).read_text()
 
 
 @cache
 def translated() -> str:
-    """The grammar, the prompts, the repairs and the reader of notes, from Python."""
+    """Return the grammar, prompts, repairs and reader of notes, translated from Python."""
     from picogen_core.abc.counters import strip_counters
     from picogen_core.abc.grammar.constraint import Constraint
     from picogen_core.abc.grammar.fields import FieldChoices
@@ -47,7 +47,7 @@ def _constants() -> str:
 
 
 def engine(parts: tuple[str, ...]) -> str:
-    """All that writes music; `parts` are the sources of backbones and heads."""
+    """Return the engine; `parts` are the sources of backbones and heads."""
     names = ("runtime.js", "random.js", "maths.js", "sample.js", "student.js", "piece.js")
     own = [_constants(), *map(read_script, names)]
     return "\n".join([*own, *dict.fromkeys(parts), translated()])

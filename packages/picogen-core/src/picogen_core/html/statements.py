@@ -1,4 +1,4 @@
-"""Python's statements as JavaScript, and the functions that they make up."""
+"""Translation of Python statements and functions to JavaScript."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from picogen_core.html.names import local
 
 
 class Untranslatable(Exception):
-    """Python that the translator does not cover: where it stands and what it is."""
+    """Python code that the translator does not cover."""
 
 
 class Statements(Expressions):
-    """The statements of one function."""
+    """Translator of the statements of one function."""
 
     def __init__(self, program: Any, module: Any, kind: Any = None) -> None:
         super().__init__(program, module, kind)
 
     def function(self, tree: ast.FunctionDef, start: str, own: str = "") -> str:
-        """`start` has `{}` where a generator has its star; `own` is what the first name means."""
+        """Return a function; `start` has `{}` for a generator's star, `own` stands for self."""
         names = [one.arg for one in (*tree.args.posonlyargs, *tree.args.args)]
         first = names.pop(0) if own else ""
         outer = self.scope
@@ -57,7 +57,7 @@ class Statements(Expressions):
         return made + ([f"...{local(args.vararg.arg)}"] if args.vararg else [])
 
     def _assigned(self, tree: ast.FunctionDef) -> list[str]:
-        """Names that the function itself binds."""
+        """Return the names that the function itself binds."""
         found: dict[str, None] = {}
         outer: set[str] = set()
 

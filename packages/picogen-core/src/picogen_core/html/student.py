@@ -1,4 +1,4 @@
-"""A checkpoint as a page holds it: its parts in JavaScript, its weights, what it was trained on."""
+"""A checkpoint for a page: its parts in JavaScript, its weights, its training data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_USED = ("projector.",)
 
 @dataclass(frozen=True)
 class PageStudent:
-    """`arrays` are all tensors that a piece needs; `facts` are JSON, without those of weights."""
+    """A student for a page: `arrays` are the tensors of generation, `facts` are JSON data."""
 
     name: str
     scripts: tuple[Script, Script]
@@ -35,11 +35,11 @@ class PageStudent:
 
 
 def read_student(path: Path | str) -> PageStudent:
-    """A run or checkpoint folder. Loads no torch.
+    """Return the student of a run or checkpoint folder, without loading torch.
 
     Raises:
-        BadCheckpoint: there is none, or it is damaged.
-        ConfigError: a part of it has no script.
+        BadCheckpoint: there is no checkpoint, or it is damaged.
+        ConfigError: one of its parts has no script.
     """
     path = local_path(path)
     folder = find_checkpoint(path)
@@ -62,7 +62,7 @@ def read_student(path: Path | str) -> PageStudent:
 
 
 def check_parts(config: ModelConfig, path: Path) -> tuple[Script, Script]:
-    """The scripts of backbone and head. Raises `ConfigError` if there is none."""
+    """Return the scripts of backbone and head. Raises `ConfigError` if one is missing."""
     made = []
     for kind in ("backbone", "head"):
         entry = registry().get(kind, getattr(config, kind))
@@ -70,14 +70,13 @@ def check_parts(config: ModelConfig, path: Path) -> tuple[Script, Script]:
         if entry.spec.script is None:
             able = [one.name for one in registry().all(kind) if one.spec.script is not None]
             raise ConfigError(
-                f"{path}: {kind} {entry.name!r} has no form for a page. "
-                f"These have: {', '.join(able)}."
+                f"{path}: {kind} {entry.name!r} cannot run in a page. These can: {', '.join(able)}."
             )
         made.append(entry.spec.script(options, config.d_model))
     return made[0], made[1]
 
 
 def _name(path: Path) -> str:
-    """Of a run, not of its best/ or last/."""
+    """Return the name of a run, not of its best/ or last/."""
     path = path.resolve()
     return path.parent.name if path.name in ("best", "last") else path.name

@@ -1,9 +1,9 @@
-"""Python functions and classes as JavaScript, so that the page and the command share one grammar.
+"""Translation of Python functions and classes to JavaScript; page and command share one grammar.
 
-The translator covers the plain Python that the ABC modules are written in and refuses the rest.
-It begins at some roots and follows what they use. What stands at the top of a module comes as the
-value that Python gave it: tables, patterns, sets of characters. `runtime.js` has the helpers, whose
-names begin with `$`: whole numbers of any size, truth, tuples as keys, the methods of strings.
+The translator covers the plain Python of the ABC modules and refuses the rest. It begins at some
+roots and follows their references. Module-level names become the values that Python computed:
+tables, patterns, sets of characters. `runtime.js` has the helpers, whose names begin with `$`:
+integers of any size, truth, tuples as keys, the methods of strings.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ _PACKAGE = "picogen_core."
 
 
 def translate(roots: Iterable[Callable[..., Any]], without: Iterable[str] = ()) -> str:
-    """JavaScript in which `$py` holds the roots by their names, with all that they use, but for
-    methods of the names that it goes `without`.
+    """Return JavaScript in which `$py` holds the roots by name, with everything they use.
+
+    Methods named in `without` are left out.
 
     Raises:
-        Untranslatable: something that they use is no plain Python.
+        Untranslatable: they use Python that the translator does not cover.
     """
     return _Program(roots, frozenset(without)).javascript()
 
 
 class _Program:
-    """What has been translated so far. `parts` are classes and functions by path, in order."""
+    """The translation so far. `parts` are classes and functions by path, in order."""
 
     def __init__(self, roots: Iterable[Callable[..., Any]], without: frozenset[str]) -> None:
         self.roots, self.without = list(roots), without
@@ -53,7 +54,7 @@ class _Program:
         return "\n".join([*self.parts.values(), *values, f"const $py={{{given}}};"]) + "\n"
 
     def refer(self, part: Any) -> str:
-        """The JavaScript name of a function or class, which is translated later."""
+        """Return the JavaScript name of a function or class, which is translated later."""
         plain = inspect.unwrap(part)
         owner, _, name = plain.__qualname__.rpartition(".")
         if owner:  # a method, as a value
@@ -71,7 +72,7 @@ class _Program:
         return where
 
     def method(self, name: str) -> Any:
-        """The method of that name in the loaded classes, if they agree on its parameters."""
+        """Return the method of that name in the loaded classes, if they agree on its parameters."""
         found = {}
         for module in list(sys.modules.values()):
             if not getattr(module, "__name__", "").startswith(_PACKAGE):
@@ -83,7 +84,7 @@ class _Program:
         return next(iter(found.values())) if len(found) == 1 else None
 
     def value(self, where: str, value: Any) -> str:
-        """The name of a module's value, which is written out once, whoever imports it."""
+        """Return the name of a module's value, which is written once for all importers."""
         if not isinstance(value, str | int):
             where = self._names.setdefault(id(value), where)
         if where not in self.values:
@@ -131,7 +132,7 @@ def _function(program: _Program, module: Any, function: Any) -> str:
 
 
 class _Class:
-    """A class: its methods, and what Python itself makes for named tuples and data classes."""
+    """A class: its methods, and those that Python generates for named tuples and data classes."""
 
     def __init__(self, program: _Program, module: Any, kind: Any) -> None:
         self.program, self.module, self.kind = program, module, kind
@@ -173,7 +174,7 @@ class _Class:
         return [f"$named({name},[{fields}],[{values}]);"]
 
     def _initialise(self) -> str:
-        """The constructor of a data class; each new object gets its own lists."""
+        """Return the constructor of a data class; each new object gets its own lists."""
         names, made = [], []
         for field in self.kind.__dataclass_fields__.values():
             given = ""

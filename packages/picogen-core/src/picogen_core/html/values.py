@@ -1,4 +1,4 @@
-"""Values that Python has made, as JavaScript: numbers, text, tables, patterns, sets."""
+"""Translation of Python values to JavaScript: numbers, text, tables, patterns, sets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SAFE = 2**31
 
 
 def spell_value(value: Any, refer: Callable[[Any], str]) -> str:
-    """An expression that makes an equal value; `refer` names functions and classes.
+    """Return an expression of an equal value; `refer` names functions and classes.
 
     Raises:
-        TypeError: a kind of value that is neither plain data nor made of it.
+        TypeError: the value is not plain data.
     """
 
     def spell(one: Any) -> str:

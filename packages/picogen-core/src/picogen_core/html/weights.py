@@ -1,9 +1,9 @@
-"""Weights as text within a page: float32 with as many bits as there is room for, or int8.
+"""Weights as text in a page: float32 with as many bits as fit, or int8.
 
-W weights  m bits of the mantissa that are kept, of 23
+W weights  m kept bits of the mantissa, of 23
 
-The exponents of weights are much alike, so they are deflated; signs and mantissas are not, so they
-are packed as they are. Bytes are written in base 85, five characters for four.
+The exponents of weights are similar, so they are deflated. Signs and mantissas are not, so they are
+packed without compression. Bytes are written in base 85, five characters for four.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 MANTISSA = 23
 LEAST_BITS = 10
-"""Of the mantissa: what float16 has."""
+"""Bits of the mantissa, as in float16."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Packed:
-    """`text` is in base 85; `facts` say how to read it, and are JSON; `arrays` are what will be
-    read."""
+    """Packed weights: `text` in base 85, `facts` of its format as JSON data, `arrays` after
+    unpacking."""
 
     text: str
     facts: dict[str, Any]
@@ -35,7 +35,7 @@ class Packed:
 
 
 def pack_floats(arrays: Arrays, bits: int = MANTISSA) -> Packed:
-    """Rounded to so many bits of the mantissa, to the nearest, ties to even."""
+    """Return arrays packed with `bits` bits of mantissa, rounded to nearest, ties to even."""
     flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
     rounded = round_mantissa(flat, bits)
     words = rounded.view(np.uint32)
@@ -49,7 +49,7 @@ def pack_floats(arrays: Arrays, bits: int = MANTISSA) -> Packed:
 
 
 def pack_integers(arrays: Arrays) -> Packed:
-    """Matrices as integers of 8 bits times a scale for each row; vectors as they are."""
+    """Return arrays packed as 8-bit integers with a scale per row; vectors stay floats."""
     matrices = {name: a for name, a in sorted(arrays.items()) if a.ndim > 1 and a.shape[0] > 1}
     rows = {name: a.reshape(a.shape[0], -1) for name, a in matrices.items()}
     scales = {
@@ -75,7 +75,7 @@ def pack_integers(arrays: Arrays) -> Packed:
 
 
 def pack_to_fit(arrays: Arrays, room: int) -> Packed | None:
-    """As many bits as `room` characters hold; None if not even `LEAST_BITS` fit."""
+    """Return arrays packed with as many bits as `room` allows; None below `LEAST_BITS`."""
     flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
     exponents = len(_exponents(flat))
     left = (room // 5 * 4 - exponents) * 8
@@ -94,7 +94,7 @@ def _exponents(values: NDArray[np.float32]) -> bytes:
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-    """The nearest floats that have so many bits of mantissa."""
+    """Return the nearest floats with `bits` bits of mantissa."""
     lost = MANTISSA - bits
     if not lost:
         return values.astype(np.float32)
@@ -117,5 +117,5 @@ def _split(flat: NDArray[np.float32], arrays: Arrays) -> dict[str, NDArray[np.fl
 
 
 def _text(data: bytes) -> str:
-    """Base 85 without `<`, which could end the script that holds it."""
+    """Return base 85 without `<`, which could end the enclosing script."""
     return base64.b85encode(data, pad=True).replace(b"<", b",").decode("ascii")

@@ -1,1 +1,1 @@
-"""The one model class, its heads, and the files it is kept in."""
+"""The model class, its heads, and its files."""

@@ -1,10 +1,10 @@
-"""A head runs over patches only as far as they are written: a causal head's exact saving.
+"""Run a causal head without the padding of patches, with the same result.
 
 N patches  J ≤ P = 16 characters of a group  X channels of a result  D width
 
-In tune books a patch holds 12 of 16 characters on average, in scores of many voices 8; behind its
-EOS stands padding that no loss counts. Patches of similar length go through the head together, cut
-to the longest of them. Measured on CPUs, where arithmetic is what a head costs.
+In tune books a patch holds 12 of 16 characters on average, in scores of many voices 8. After its
+EOS is padding that no loss counts. Patches of similar length go through the head together, cut
+to the longest of them. Measured on CPUs, where a head's cost is arithmetic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from picogen_core.abc.patches import PAD, PATCH_SIZE
 
 WIDTHS = 5, 7, 9, 12, PATCH_SIZE
-FEWEST = 24  # patches that are worth a call of their own; fewer go with the next longer
+FEWEST = 24  # patches that are worth a separate call; fewer join the next longer group
 
 
 def by_length(
@@ -26,7 +26,7 @@ def by_length(
     hidden: Float[Tensor, "N D"],
     patches: Int[Tensor, "N P"],
 ) -> Float[Tensor, "N P X"]:
-    """`causal(hidden, patches)`, but 0 behind the group's longest patch, where nothing counts."""
+    """Return `causal(hidden, patches)`, but 0 after the group's longest patch."""
     lengths = written(patches)
     groups, results = [], []
     shorter = -1
@@ -42,6 +42,6 @@ def by_length(
 
 
 def written(patches: Int[Tensor, "*N P"]) -> Int[Tensor, "*N"]:
-    """How many characters of each patch stand before its padding."""
+    """Return the number of characters of each patch before its padding."""
     places = torch.arange(1, PATCH_SIZE + 1, device=patches.device)
     return ((patches != PAD) * places).amax(-1)

@@ -37,12 +37,12 @@ def save_checkpoint(
     manifest: dict[str, Any],
     extra: dict[str, dict[str, torch.Tensor]] | None = None,
 ) -> None:
-    """Write aside, flush, rename: `folder` holds the old checkpoint or the new one, never half.
+    """Write a checkpoint atomically: `folder` holds the old one or the new one, never a part.
 
     `extra` are further tensor files by name (the training state), apart from the model.
 
     Raises:
-        BadInput: it cannot be written; the checkpoint that was there is whole.
+        BadInput: it cannot be written; the old checkpoint is unchanged.
     """
     files = {WEIGHTS: model.state_dict(), **(extra or {})}
     texts = {CONFIG: model.config.model_dump(), MANIFEST: manifest}
@@ -71,8 +71,7 @@ def save_checkpoint(
 
 
 def settle(folder: Path) -> None:
-    """Put in order what a killed process may have left beside a checkpoint: of two whole ones the
-    newer stays, and what was being written goes."""
+    """Clean up after a killed process: keep the newer complete checkpoint alone."""
     before, aside = _beside(folder)
     if before.exists() and not folder.exists():
         before.rename(folder)
@@ -81,7 +80,7 @@ def settle(folder: Path) -> None:
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:
-    """Where the old checkpoint and the new one are while they change places."""
+    """Return the temporary folders of the old and the new checkpoint during a save."""
     return folder.with_name(folder.name + ".before"), folder.with_name(folder.name + ".writing")
 
 
@@ -91,13 +90,14 @@ def load_model(
     reporter: Reporter | None = None,
     storage: Storage = "fp32",
 ) -> GenericStudent:
-    """A run, a checkpoint folder, a NotaGen `.pth`, or one of them as `hf:OWNER/REPO/FILE`, in
-    evaluation mode and float32. Nothing is unpickled.
+    """Return a model in evaluation mode and float32. Nothing is unpickled.
 
-    A big `.pth` is imported into the user's cache first, once, in the precision of `storage`.
+    `path` is a run, a checkpoint folder, a NotaGen `.pth`, or one of them as
+    `hf:OWNER/REPO/FILE`. A large `.pth` is first imported into the user's cache, once, in the
+    precision of `storage`.
 
     Raises:
-        BadCheckpoint: not a checkpoint, or tensors that are missing, extra or of another shape.
+        BadCheckpoint: not a checkpoint, or tensors are missing, extra or misshapen.
         BadInput: the cache cannot be written to.
     """
     path = local_path(path)
@@ -107,14 +107,14 @@ def load_model(
         return _load_folder(path.parent, share=False).to(device)
     if path.stat().st_size < SMALL:
         return read_notagen(path).to(device)
-    # The cache's files are never changed in place, so the model may live in them.
+    # The cache's files are never changed in place, so the model may map them.
     return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
 
 
 def load_config(
     path: Path | str, reporter: Reporter | None = None, storage: Storage = "fp32"
 ) -> ModelConfig:
-    """What `load_model` would build, without its weights. Raises what that raises of the rest."""
+    """Return the configuration that `load_model` would build; it raises the same errors."""
     path = local_path(path)
     if not path.is_file():
         return read_config(find_checkpoint(path))
@@ -135,8 +135,8 @@ def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
     except (OSError, ValueError, SafetensorError) as error:
         raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
     except PicogenError as error:
-        told = str(error).replace("Is it a whole copy?", hint)
-        raise BadCheckpoint(told if str(folder) in told else f"{folder}: {told}") from None
+        fault = str(error).replace("Is it a whole copy?", hint)
+        raise BadCheckpoint(fault if str(folder) in fault else f"{folder}: {fault}") from None
     check_tensors(model, tensors, folder / WEIGHTS)
     if not share:
         for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""What a model is made of, and the names of the files of a checkpoint folder."""
+"""The configuration of a model, and the file names of a checkpoint folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ModelConfig(Options):
         1024,
         ge=2,
         le=1_048_576,
-        description="Longest piece in patches, header included, that it was trained on.",
+        description="Longest piece of its training, in patches, header included.",
     )
     backbone: str = Field(description="Name of the backbone plugin.")
     backbone_options: dict[str, Any] = Field(default_factory=dict, description="All its options.")
@@ -29,5 +29,5 @@ class ModelConfig(Options):
         default=None,
         ge=1,
         le=65536,
-        description="Width of the teacher, if hidden states were compared with its.",
+        description="Width of the teacher, if a loss compared hidden states with it.",
     )

@@ -1,4 +1,4 @@
-"""Which file it is: sha256, remembered for big files by path, size and time. Loads no torch."""
+"""sha256 of files, cached for large ones by path, size and time. Loads no torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CHUNK = 8 << 20
 
 
 def teachers_dir() -> Path:
-    """Where imported teachers lie, a checkpoint folder each."""
+    """Return the folder of imported teachers, one checkpoint folder each."""
     return cache_dir() / "teachers"
 
 
 def file_digest(path: Path, reporter: Reporter | None = None) -> str:
-    """sha256 of a file; that of a big one is computed once."""
+    """Return the sha256 of a file; that of a large one is computed once."""
     known = remembered(path)
     if known:
         return known
@@ -56,7 +56,7 @@ def _stamp(path: Path) -> dict[str, Any]:
 
 
 def remembered(path: Path) -> str | None:
-    """The digest that a file was found to have, if it is still that file."""
+    """Return the cached digest of a file, if the file is unchanged."""
     try:
         note = read_json(_note(path))
         same = {key: note[key] for key in ("path", "size", "mtime_ns")} == _stamp(path)

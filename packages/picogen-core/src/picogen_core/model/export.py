@@ -1,4 +1,4 @@
-"""A student's backbone as other programs read it, by its plugin's `export`, and how to feed it."""
+"""Export of a student's backbone to other programs, by its plugin's `export`, with a README."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EMBEDDING, README = "patch_embedding.safetensors", "README.md"
 
 _README = Template("""# A $name backbone written by PiCo-Gen
 
-What is here is the patch-level model alone: embedded patches in, hidden states of width $width out.
-The head that spells the next patch from a hidden state stays in the checkpoint.
+This folder holds the patch-level model alone: embedded patches in, hidden states of width $width
+out. The head, which spells the next patch from a hidden state, stays in the checkpoint.
 
 ```python
 $opening
@@ -45,13 +45,13 @@ def embed(patches):
     return embedding["weight"][rows].sum(-2) + embedding["bias"]
 ```
 
-A program that takes embeddings (`inputs_embeds`) takes these. One that takes tokens alone is given
-a table of its own, `embed(patches)` of the patches it will meet, in place of the one in the file.
+A program with embeddings as input (`inputs_embeds`) takes these. For a program with tokens alone,
+replace the table in the file by `embed(patches)` of the patches that it will read.
 """)
 
 
 def token_patches() -> Int[Tensor, "T P"]:
-    """The patches of the token table: [128, 16] character codes."""
+    """Return the patches of the token table: [128, 16] character codes."""
     patches = torch.zeros(VOCABULARY, PATCH_SIZE, dtype=torch.long)
     patches[:, 0], patches[:, 1] = torch.arange(VOCABULARY), EOS
     patches[0] = 0
@@ -61,7 +61,7 @@ def token_patches() -> Int[Tensor, "T P"]:
 
 @torch.no_grad()
 def export_backbone(model: GenericStudent, to: str, folder: Path) -> tuple[str, ...]:
-    """Write the backbone of `model` into an empty folder; the names of the files.
+    """Write the backbone of `model` into an empty folder; return the names of the files.
 
     Raises:
         UnknownName: its plugin does not write this format.

@@ -1,4 +1,4 @@
-"""Which formats a student can be written as. Loads no torch."""
+"""Export formats of a student. Loads no torch."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from picogen_core.plugins.specs import BackboneSpec
 from picogen_core.plugins.suggest import did_you_mean
 
 ONNX = "onnx"
-"""Any backbone and head: their calls are traced, so that a plugin need not bring anything."""
+"""ONNX, for any backbone and head: their calls are traced, without support of the plugin."""
 
 HTML = "html"
-"""A page that composes, of parts that have a script."""
+"""A page that composes, for parts with a script."""
 
 
 def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
-    """Whether any of `backbones` can be written as `to`.
+    """Raise if none of `backbones` can be written as `to`.
 
     Raises:
-        UnknownName: none brings an `export` of that name.
+        UnknownName: none has an `export` of that name.
         ConfigError: the packages that write ONNX are missing.
     """
     if to == ONNX:
@@ -37,7 +37,7 @@ def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
 
 
 def check_packages() -> None:
-    """Raises `ConfigError` if onnx or onnxscript is missing."""
+    """Raise `ConfigError` if onnx or onnxscript is missing."""
     missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
     if missing:
         raise ConfigError(

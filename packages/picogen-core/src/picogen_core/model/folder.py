@@ -1,4 +1,4 @@
-"""Checkpoint folders as numpy reads them: where they are, their config, their arrays. No torch."""
+"""Checkpoint folders without torch: their location, configuration and numpy arrays."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.ui
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The folder of weights that `path` means: a checkpoint, or a run's best/ or last/.
+    """Return the folder of weights of `path`: a checkpoint, or a run's best/ or last/.
 
-    A run that was stopped between two renames still has its checkpoint in `….before`.
+    A run that was killed between two renames still has its checkpoint in `….before`.
 
     Raises:
         BadCheckpoint: there is none.
@@ -45,7 +45,7 @@ def find_checkpoint(path: Path) -> Path:
             return folder
     what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
     names = tuple(registry().weights())
-    shipped = f", or what is shipped: {', '.join(names)}" if names else ""
+    shipped = f", or a shipped model: {', '.join(names)}" if names else ""
     raise BadCheckpoint(
         f"{path}: {what}.{did_you_mean(str(path), names)} Give a run folder (checkpoints/NAME), a "
         f"checkpoint folder, a NotaGen .pth file, hf:OWNER/REPO/FILE{shipped}."
@@ -53,11 +53,11 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The `config.json` of a checkpoint folder.
+    """Return the `config.json` of a checkpoint folder.
 
     Raises:
         BadCheckpoint: it is not PiCo-Gen's.
-        ConfigError: an option in it does not fit.
+        ConfigError: an option in it is invalid.
     """
     try:
         values = read_json(folder / CONFIG, _MAX_CONFIG)
@@ -73,7 +73,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def read_manifest(path: Path | str) -> dict[str, Any]:
-    """The manifest of a run or checkpoint folder; empty for what has none, as a `.pth`.
+    """Return the manifest of a run or checkpoint folder; empty without one, as for a `.pth`.
 
     Raises:
         BadCheckpoint: `path` is no checkpoint.
@@ -90,10 +90,10 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
 
 
 def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """The tensors of a checkpoint folder, in float32.
+    """Return the tensors of a checkpoint folder, in float32.
 
     Raises:
-        BadCheckpoint: the file is damaged, or a tensor holds something else than finite numbers.
+        BadCheckpoint: the file is damaged, or a tensor is not finite floats.
     """
     file = folder / WEIGHTS
     size = sum(math.prod(shape) for shape in read_shapes(file).values()) * 8
@@ -119,7 +119,7 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
 
 
 class StoredTensor(BaseModel):
-    """What the header of a safetensors file says of one tensor."""
+    """Entry of one tensor in the header of a safetensors file."""
 
     dtype: str
     shape: list[Annotated[int, Field(ge=0)]]
@@ -127,10 +127,10 @@ class StoredTensor(BaseModel):
 
 
 def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of a safetensors file, of which the header alone is read.
+    """Return the shapes of a safetensors file, reading only its header.
 
     Raises:
-        BadCheckpoint: it is damaged, or a tensor holds something else than plain numbers.
+        BadCheckpoint: it is damaged, or a tensor is not plain numbers.
     """
     try:
         with open_file(file) as handle:
@@ -160,7 +160,7 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
-    """Parts whose name two distributions claim, by the distribution that the manifest names."""
+    """Return the configuration with ambiguous names resolved by the manifest's distributions."""
     manifest = folder / MANIFEST
     try:
         made = read_json(manifest)["components"] if manifest.exists() else {}
@@ -176,6 +176,6 @@ def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
 
 
 def digest(path: Path | str) -> str:
-    """sha256 of a file, or of the weights of a checkpoint folder."""
+    """Return the sha256 of a file, or of the weights of a checkpoint folder."""
     path = local_path(path)
     return file_digest(path if path.is_file() else find_checkpoint(path) / WEIGHTS)

@@ -1,4 +1,4 @@
-"""Checkpoints by name: those that plugins bring (`tunes`), and those on the Hugging Face hub,
+"""Checkpoints by name: those of plugins (`tunes`), and those of the Hugging Face hub,
 `hf:OWNER/REPO/path/in/repo[@revision]`."""
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ _NAME = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)/(?P<file>[^@]+?)(?:@(?P<revision
 
 
 def local_path(path: Path | str) -> Path:
-    """Return where a checkpoint lies: a path that exists, the folder of weights that a plugin
-    brings under this name, or the file of an `hf:` name, fetched if need be.
+    """Return the local path of a checkpoint.
 
-    Any other path is returned as it is. A file that was fetched once is taken from the hub's cache
-    without asking for a newer one. `HF_HOME` says where that cache is, `HF_HUB_OFFLINE=1` that
-    nothing may be fetched.
+    It is a path that exists, a plugin's folder of weights with this name, or the file of an `hf:`
+    name, fetched if needed. Any other path is returned unchanged. A file is fetched once and then
+    read from the hub's cache, without a check for newer versions. `HF_HOME` sets the folder of that
+    cache; `HF_HUB_OFFLINE=1` forbids downloads.
 
     Raises:
-        BadCheckpoint: there is no such file, it may not be had, or it cannot be fetched.
+        BadCheckpoint: there is no such file, access is denied, or it cannot be fetched.
     """
     name = Path(path).as_posix()
     if not name.startswith("hf:"):
@@ -51,7 +51,7 @@ def _fetch(name: str, repo: str, file: str, revision: str | None) -> Path:
         return Path(there)
     except errors.GatedRepoError:
         why = (
-            f"the owner of {repo} has to grant access. Ask for it on the repository's page, "
+            f"the owner of {repo} has to grant access. Request it on the repository's page, "
             "then run: hf auth login"
         )
     except errors.RepositoryNotFoundError:
@@ -64,11 +64,11 @@ def _fetch(name: str, repo: str, file: str, revision: str | None) -> Path:
         at = f" --revision {revision}" if revision else ""
         state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
         why = (
-            f"not in {constants.HF_HUB_CACHE}, and {state}. Where there is a network, run "
+            f"not in {constants.HF_HUB_CACHE}, and {state}. On a machine with network, run "
             f"hf download {repo} {file}{at}; copy the file here and give its path instead."
         )
     except errors.EntryNotFoundError:
-        why = f"{repo} has no file {file}. The repository's page lists what it has."
+        why = f"{repo} has no file {file}. The repository's page lists its files."
     except (errors.HFValidationError, errors.HfHubHTTPError, OSError) as error:
         why = f"cannot be fetched ({' '.join(str(error).split())[:200]})."
     raise BadCheckpoint(f"{name}: {why}")

@@ -1,8 +1,8 @@
-"""Big NotaGen files, read once: their weights alone, as a checkpoint folder in the user's cache.
+"""Import of large NotaGen files: their weights, as a checkpoint folder in the user's cache.
 
-Two thirds of an official `.pth` are an optimizer's moments. The folder's name is made of the file's
-digest, so a file that was moved or copied is known again; what digest a path had is remembered by
-its size and time, so that 6 GB are not read at every start.
+Two thirds of an official `.pth` are an optimizer's moments. The folder's name contains the file's
+digest, so a moved or copied file is recognised. The digest of a path is cached by size and time, so
+that 6 GB are not read at every start.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _TYPES: dict[Storage, tuple[torch.dtype, str]] = {
 
 
 def import_teacher(path: Path, storage: Storage = "fp32", reporter: Reporter | None = None) -> Path:
-    """The checkpoint folder of a NotaGen `.pth`, written now unless it is there already.
+    """Return the checkpoint folder of a NotaGen `.pth`, written now unless it exists.
 
-    A model reads it back as float32. With `fp16` it takes half the space, 11 bits of precision.
+    A model reads it as float32. With `fp16` it takes half the space, with 11 bits of precision.
 
     Raises:
-        BadCheckpoint: what the file is instead, or which tensor does not fit.
+        BadCheckpoint: the file is not NotaGen's, or a tensor does not fit.
         BadInput: the cache cannot be written to.
     """
     reporter = reporter or Quiet()
@@ -125,7 +125,7 @@ def _write_tensors(
     storage: Storage,
     on_bytes: Callable[[int], None],
 ) -> None:
-    """A safetensors file, one tensor in memory at a time: length of the header, header, numbers."""
+    """Write a safetensors file, one tensor at a time: length of the header, header, numbers."""
     dtype, code = _TYPES[storage]
     header: dict[str, Any] = {}
     end = 0

@@ -1,7 +1,7 @@
-"""NotaGen's `.pth` files: every size read by the shapes of its tensors, and written back.
+"""NotaGen's `.pth` files: reading (sizes follow from the tensors' shapes) and writing.
 
-NotaGen is `GenericStudent` with backbone `gpt2` and head `char-transformer`, so reading its
-weights is a renaming.
+NotaGen is `GenericStudent` with backbone `gpt2` and head `char-transformer`, so its tensors are
+only renamed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from picogen_core.model.pth import check_finite, check_numbers, read_pth
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
 
-HEAD_WIDTH = 64  # NotaGen: attention heads = hidden / 64; the tensors cannot tell
+HEAD_WIDTH = 64  # NotaGen: attention heads = hidden / 64; not recorded in the tensors
 
 Size = Literal["small", "medium", "large"]
 
@@ -37,39 +37,42 @@ _PATCH = "patch_level_decoder."
 _CHAR = "char_level_decoder.base."
 _BACKBONE = "backbone.model."
 _IGNORED = re.compile(r"\.attn\.(masked_)?bias$")  # masks that older transformers stored
-_UNUSED = _PATCH + "base.wte.weight"  # [1, h]: GPT-2's token table, of which nothing is read
+_UNUSED = _PATCH + "base.wte.weight"  # [1, h]: GPT-2's token table, which is never read
 _TIED = _CHAR + "lm_head.weight"  # is char wte
 _TABLE = "head.transformer.wte.weight"
 
 
 @dataclass(frozen=True)
 class NotaGenFile:
-    """A file whose names and shapes are NotaGen's. `tensors`, by our names, may be mapped from the
-    file in its precision; whether their values are finite has not been looked at."""
+    """A file with NotaGen's names and shapes.
+
+    `tensors`, by our names, may be mapped from the file in its precision; their values are not yet
+    checked.
+    """
 
     config: ModelConfig
     tensors: dict[str, Tensor]
 
 
 def notagen_config(size: Size) -> ModelConfig:
-    """The model of a published size."""
+    """Return the configuration of a published size."""
     return _config(*_PUBLISHED[size])
 
 
 def published_parameters(model: GenericStudent) -> int:
-    """The parameters of a model with NotaGen's parts as NotaGen counts them.
+    """Return the number of parameters of a model with NotaGen's parts, counted as in NotaGen.
 
-    The output layer that is tied to the character table counts once; the row of width h that GPT-2
-    keeps for tokens it never gets counts too.
+    The output layer, tied to the character table, counts once; GPT-2's unused token row of width h
+    counts too.
     """
     return model.parameter_count() + model.config.d_model
 
 
 def open_notagen(path: Path) -> NotaGenFile:
-    """A NotaGen checkpoint, checked but for its values; nothing in it is executed.
+    """Return a NotaGen checkpoint, checked except for its values; nothing in it is executed.
 
     Raises:
-        BadCheckpoint: what the file is instead, or which tensor does not fit.
+        BadCheckpoint: the file is not NotaGen's, or a tensor does not fit.
     """
     tensors = _renamed(read_pth(path), path)
     config = _deduce_config(tensors, path)
@@ -79,10 +82,10 @@ def open_notagen(path: Path) -> NotaGenFile:
 
 
 def read_notagen(path: Path) -> GenericStudent:
-    """A NotaGen checkpoint as a model in evaluation mode, float32.
+    """Return a NotaGen checkpoint as a model in evaluation mode, float32.
 
     Raises:
-        BadCheckpoint: what the file is instead, or which tensor does not fit.
+        BadCheckpoint: the file is not NotaGen's, or a tensor does not fit.
     """
     file = open_notagen(path)
     for name, tensor in file.tensors.items():
@@ -98,7 +101,7 @@ def _build(config: ModelConfig, tensors: Mapping[str, Tensor], path: Path) -> Ge
 
 
 def write_notagen(path: Path, model: GenericStudent) -> None:
-    """A model with NotaGen's parts as a `.pth` in NotaGen's names.
+    """Write a model with NotaGen's parts as a `.pth` with NotaGen's names.
 
     Raises:
         BadCheckpoint: the model has another backbone or head.
@@ -126,7 +129,7 @@ def write_notagen(path: Path, model: GenericStudent) -> None:
 
 
 def _renamed(stored: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Our names; the two tensors that carry nothing are checked and left out."""
+    """Return the tensors by our names; the two redundant ones are checked and left out."""
     plain = {name.removeprefix("module."): tensor for name, tensor in stored.items()}
     plain = {name: tensor for name, tensor in plain.items() if not _IGNORED.search(name)}
     tensors = {}
@@ -184,7 +187,7 @@ def _deduce_config(tensors: Mapping[str, Tensor], path: Path) -> ModelConfig:
 
 
 def _count(tensors: Mapping[str, Tensor], prefix: str, path: Path) -> int:
-    """How many layers are numbered below a prefix, from 0 on and without holes."""
+    """Return the number of layers below a prefix, numbered from 0 without gaps."""
     numbers = {name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)}
     for number in range(max(1, len(numbers))):
         if str(number) not in numbers:

@@ -1,7 +1,7 @@
-"""`.pth` files from anywhere: their tensors, with nothing executed and nothing allocated for them.
+"""Untrusted `.pth` files: their tensors, read without executing code or allocating by their claims.
 
-The zipped format is mapped, so that a tensor that is not used is never read. The format before
-torch 1.6 can only be read whole.
+The zipped format is mapped, so that an unused tensor is never read. The format before torch 1.6 can
+only be read whole.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ALLOCATING = {("builtins", "bytearray"), ("_codecs", "encode"), ("torch", "Tens
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
-    """The tensors below 'model', or of a file that holds nothing but tensors, mapped from the file.
+    """Return the tensors below 'model', or all of a file of plain tensors, mapped from the file.
 
     Raises:
-        BadCheckpoint: what the file is instead.
+        BadCheckpoint: another kind of file, named in the message.
     """
     try:
         with open_file(path) as file:
@@ -53,7 +53,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     _refuse_bomb(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles in a protocol that torch did not write
+            warnings.simplefilter("ignore")  # on pickle protocols that torch did not write
             stored: Any = torch.load(
                 path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
             )
@@ -70,8 +70,10 @@ def read_pth(path: Path) -> dict[str, Tensor]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Raises `BadCheckpoint` for a file that takes more memory than it has bytes: torch writes no
-    compressed members, and pickles that make no objects of a size that they name."""
+    """Raise `BadCheckpoint` for a file that would take more memory than it has bytes.
+
+    torch writes no compressed members, and no pickles that allocate objects of a given size.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -95,7 +97,7 @@ def _refuse_bomb(path: Path) -> None:
                     _refuse_allocation(file, path)
     except BadCheckpoint:
         raise
-    except Exception:  # damaged, which torch will see too
+    except Exception:  # damaged; torch will report it
         return
 
 
@@ -111,10 +113,10 @@ def _refuse_allocation(file: IO[bytes], path: Path) -> None:
 
 
 def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raises `BadCheckpoint` for a tensor that is not plain floating-point numbers of this file.
+    """Raise `BadCheckpoint` for a tensor that is not plain floating-point numbers of this file.
 
-    A few bytes can claim a tensor of any size (by strides of 0, say). Reading it would allocate
-    all of it, so no number is touched before this.
+    A few bytes can claim a tensor of any size, for example by strides of 0. Reading it would
+    allocate all of it, so this check comes first.
     """
     claimed: dict[tuple[int, int], int] = {}
     for name, tensor in tensors.items():
@@ -133,7 +135,7 @@ def check_numbers(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def check_finite(name: str, tensor: Tensor, path: Path) -> None:
-    """Raises `BadCheckpoint` if a number is NaN or infinite."""
+    """Raise `BadCheckpoint` if a number is NaN or infinite."""
     if not torch.isfinite(tensor).all():
         raise BadCheckpoint(
             f"{path}: tensor {name} holds NaN or infinity. Fetch the file again, or take a "
@@ -142,7 +144,7 @@ def check_finite(name: str, tensor: Tensor, path: Path) -> None:
 
 
 def _what_is(start: bytes, error: Exception) -> str:
-    """What a file is that cannot be loaded, by its first bytes and torch's complaint."""
+    """Return the kind of a file that cannot be loaded, by its first bytes and torch's error."""
     if start.startswith(b"version https://git-lfs"):
         return "only a Git LFS pointer; the file itself was not fetched. Run: git lfs pull"
     found = _GLOBAL.search(str(error))
@@ -155,7 +157,7 @@ def _what_is(start: bytes, error: Exception) -> str:
 
 
 def _global_in(start: bytes) -> str | None:
-    """The first thing that a pickle would import and is not torch's, without running it."""
+    """Return the first import of a pickle that is not torch's, without running it."""
     strings: list[str] = []
     try:
         for opcode, argument, _ in pickletools.genops(start):
@@ -165,6 +167,6 @@ def _global_in(start: bytes) -> str | None:
                     return f"{module}.{name}"
             elif isinstance(argument, str):
                 strings.append(argument)
-    except Exception:  # no pickle, or a damaged one
+    except Exception:  # not a pickle, or a damaged one
         return None
     return None

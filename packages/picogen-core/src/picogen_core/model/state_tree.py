@@ -12,7 +12,7 @@ Tree = TypeVar("Tree")
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """Apply `function` to the tensors that stand at the same place in each tree."""
+    """Return the tree of `function` applied to the corresponding tensors of each tree."""
     if isinstance(tree, dict):
         return {k: tree_map(function, v, *(o[k] for o in others)) for k, v in tree.items()}  # type: ignore[return-value,index]
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -25,8 +25,10 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
 
 
 def named_leaves(tree: Any, name: str) -> dict[str, Any]:
-    """The tensors of a tree in the order of `tree_map`, called by their way from the root, `name`:
-    `state.keys`, `state.layers.0`."""
+    """Return the tensors of a tree in the order of `tree_map`, named by their path from `name`.
+
+    Examples: `state.keys`, `state.layers.0`.
+    """
     if isinstance(tree, dict):
         items = list(tree.items())
     elif isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -43,12 +45,12 @@ def named_leaves(tree: Any, name: str) -> dict[str, Any]:
 
 
 def select_rows(state: Tree, rows: Tensor) -> Tree:
-    """The state of the given rows, in that order."""
+    """Return the state of the given rows, in that order."""
     return tree_map(lambda tensor: tensor[rows], state)
 
 
 def merge_states(states: Sequence[Tree]) -> Tree:
-    """One state of all rows, in order. All must come from the same `max_patches`."""
+    """Return one state of all rows, in order. All must have the same `max_patches`."""
     import torch
 
     return tree_map(lambda *tensors: torch.cat(tensors), *states)

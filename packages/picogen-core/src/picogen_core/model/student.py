@@ -1,6 +1,6 @@
 """GenericStudent: patch embedding, backbone, head. NotaGen is the same class with other parts.
 
-B rows  S patches  P = 16 characters a patch  V = 128 codes  D width  E teacher's width
+B rows  S patches  P = 16 characters per patch  V = 128 codes  D width  E teacher's width
 N valid target patches of a batch (patches 1 … length − 1 of each row)
 """
 
@@ -24,7 +24,7 @@ from picogen_core.plugins.protocols import RememberingHead
 from picogen_core.plugins.registry import registry
 
 PARTS = {"embedding": "patch_embedding", "backbone": "backbone", "head": "head"}
-"""What can be frozen, and the module that it is."""
+"""Parts that can be frozen, with the names of their modules."""
 
 
 class PatchEmbedding(nn.Module):
@@ -48,9 +48,9 @@ class PatchEmbedding(nn.Module):
 
 
 def counted(patches: Int[Tensor, "*rows P"]) -> Bool[Tensor, "*rows P"]:
-    """Which characters a loss counts: no padding, and nothing behind the EOS of a patch of text.
+    """Return the mask of characters that a loss counts: those up to the EOS of a patch of text.
 
-    All of the closing patch, BOS and 15 times EOS, counts, as NotaGen counts it.
+    The closing patch, BOS and 15 times EOS, counts as a whole, as in NotaGen.
     """
     ends = patches == EOS
     text_goes_on = ends.cumsum(-1) - ends.long() == 0
@@ -61,7 +61,7 @@ def counted(patches: Int[Tensor, "*rows P"]) -> Bool[Tensor, "*rows P"]:
 class Output:
     """Teacher-forced predictions for the N target patches of a batch.
 
-    Where a character is not `valid`, its logits mean nothing.
+    The logits of a character that is not `valid` are arbitrary.
     """
 
     logits: Float[Tensor, "N P V"]
@@ -73,9 +73,9 @@ class Output:
 
 
 class GenericStudent(nn.Module):
-    """Any backbone and any head behind one interface.
+    """A model of any backbone and any head.
 
-    `config` holds every option, defaults filled in, so that it rebuilds the same model.
+    `config` holds every option, with defaults, so that it rebuilds the same model.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -104,7 +104,7 @@ class GenericStudent(nn.Module):
 
     @property
     def speller(self) -> RememberingHead[Any, Any]:
-        """The head as one that remembers; if it does not, its memory is empty."""
+        """The head as a `RememberingHead`; if it does not remember, its memory is empty."""
         return as_remembering(self.head, self._head_entry)
 
     @property
@@ -114,17 +114,17 @@ class GenericStudent(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters are."""
+        """Device of its parameters."""
         return self.patch_embedding.weight.device
 
     def parameter_count(self) -> int:
-        """Parameters that a generated piece needs: all but the projector."""
+        """Return the number of parameters used in generation: all but the projector."""
         return sum(
             p.numel() for name, p in self.named_parameters() if not name.startswith("projector.")
         )
 
     def trained_parameter_count(self) -> int:
-        """Those of `parameter_count` that get a gradient."""
+        """Return how many parameters of `parameter_count` get a gradient."""
         return sum(
             p.numel()
             for name, p in self.named_parameters()
@@ -132,8 +132,7 @@ class GenericStudent(nn.Module):
         )
 
     def freeze(self, parts: Iterable[str]) -> None:
-        """Keep some of `PARTS` as they are: they get no gradient and stay in evaluation mode, so
-        that they do in training what they will do in generation, without dropout."""
+        """Freeze some of `PARTS`: no gradient, and no dropout in training either."""
         self.frozen = tuple(parts)
         for part in self.frozen:
             getattr(self, PARTS[part]).requires_grad_(False)
@@ -145,24 +144,24 @@ class GenericStudent(nn.Module):
             module = getattr(self, PARTS[part]).eval()
             for inner in module.modules():
                 if isinstance(inner, nn.RNNBase) and not inner.dropout:
-                    inner.train(mode)  # cuDNN has a backward pass in training mode alone
+                    inner.train(mode)  # cuDNN's backward pass needs training mode
         return self
 
     def to_teacher(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N E"]:
-        """At the teacher's width: by the projector that head `teacher` has, else by our own."""
+        """Return hidden states at the teacher's width, by the projector of head or model."""
         if isinstance(self.head, TeacherHead):
             return self.head.projector(hidden)  # type: ignore[no-any-return]
         assert self.projector is not None, "the model was built without teacher_width"
         return self.projector(hidden)  # type: ignore[no-any-return]
 
     def states(self, patches: Int[Tensor, "B S P"]) -> Float[Tensor, "B S D"]:
-        """The hidden state after every patch."""
+        """Return the hidden state after every patch."""
         return self.backbone(self.patch_embedding(patches))  # type: ignore[no-any-return]
 
     def hidden(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]
     ) -> tuple[Float[Tensor, "N D"], Bool[Tensor, "B T"]]:
-        """The hidden states that predict a target, and which of the S − 1 targets are valid."""
+        """Return the hidden states that predict a target, and the mask of valid targets."""
         states = self.states(patches)
         places = torch.arange(1, patches.shape[1], device=patches.device)
         is_target = places < lengths[:, None]
@@ -183,19 +182,19 @@ class GenericStudent(nn.Module):
         )
 
     def initial_state(self, batch: int, max_patches: int) -> Any:
-        """The backbone's empty state for `batch` rows."""
+        """Return the backbone's empty state for `batch` rows."""
         weight = self.patch_embedding.weight
         return self.backbone.initial_state(batch, max_patches, weight.device, weight.dtype)
 
     def initial_memory(self, batch: int, max_patches: int) -> Any:
-        """The head's empty memory for `batch` rows."""
+        """Return the head's empty memory for `batch` rows."""
         weight = self.patch_embedding.weight
         return self.speller.initial_memory(batch, max_patches, weight.device, weight.dtype)
 
     def prefill(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"], state: Any
     ) -> tuple[Float[Tensor, "B D"], Any]:
-        """Read right-padded prompts; the hidden state after the last patch of each row."""
+        """Read right-padded prompts; return the hidden state after each row's last patch."""
         hidden, state = self.backbone.prefill(self.patch_embedding(patches), lengths, state)
         return hidden, state
 
@@ -206,7 +205,7 @@ class GenericStudent(nn.Module):
 
 
 def components(config: ModelConfig) -> dict[str, dict[str, Any]]:
-    """Which distribution and version the backbone and the head came from, and their options."""
+    """Return distribution, version and options of backbone and head."""
     found = {kind: registry().get(kind, getattr(config, kind)) for kind in ("backbone", "head")}
     return {
         kind: {

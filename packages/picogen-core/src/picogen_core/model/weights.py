@@ -1,4 +1,4 @@
-"""A model from tensors: built without drawing what is thrown away, filled without copying."""
+"""A model from tensors: built without random initialisation, filled without copying."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from picogen_core.errors import BadCheckpoint, PicogenError, reason
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.student import GenericStudent
 
-# Of torch.nn.init and of Tensor; by name, since transformers puts its own in their place.
+# Initialisers of torch.nn.init and Tensor; by name, since transformers replaces them.
 _DRAWS = {
     "normal_", "uniform_", "trunc_normal_", "orthogonal_",
     "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
@@ -30,8 +30,10 @@ _TOO_LARGE = "its configuration is of a larger model than its weights. Is it a w
 
 
 class _WithoutDraws(TorchFunctionMode):
-    """Parameters keep the memory they were given: not drawn, not even touched. Buffers are made as
-    ever, since those that are not stored come from nowhere else."""
+    """Mode in which parameters keep their uninitialised memory.
+
+    Buffers are computed as usual, since those that are not stored have no other source.
+    """
 
     def __torch_function__(
         self,
@@ -49,13 +51,13 @@ class _WithoutDraws(TorchFunctionMode):
 
 
 def build_unset(config: ModelConfig, shapes: Mapping[str, Sequence[int]]) -> GenericStudent:
-    """The model with its parameters' memory reserved and their values undefined.
+    """Return the model with uninitialised parameters.
 
-    It is given up as soon as it has more tensors or numbers than a file of these `shapes` could
-    fill, since a configuration of a few bytes may claim any size.
+    The build stops once it has more tensors or numbers than a file of these `shapes` could fill,
+    since a configuration of a few bytes may claim any size.
 
     Raises:
-        BadCheckpoint: that, or a size that cannot be built.
+        BadCheckpoint: the model is larger than `shapes`, or cannot be built.
     """
     try:
         with _WithoutDraws(), _bounded(shapes):
@@ -68,7 +70,7 @@ def build_unset(config: ModelConfig, shapes: Mapping[str, Sequence[int]]) -> Gen
 
 @contextmanager
 def _bounded(shapes: Mapping[str, Sequence[int]]) -> Iterator[None]:
-    """Within the block modules hold little more than what `shapes` have."""
+    """Context that limits the modules built in it to little more than `shapes`."""
     tensors = 2 * len(shapes) + 64
     numbers = 2 * sum(math.prod(shape) for shape in shapes.values()) + (1 << 20)
     modules = 32 * tensors
@@ -98,9 +100,9 @@ def _bounded(shapes: Mapping[str, Sequence[int]]) -> Iterator[None]:
 
 
 def fill(model: GenericStudent, tensors: Mapping[str, Tensor], *, share: bool) -> GenericStudent:
-    """The model, in evaluation mode, with the values of `tensors` in its own precision.
+    """Return the model in evaluation mode, with the values of `tensors` in its own precision.
 
-    With `share` a tensor that has that precision already becomes the parameter itself.
+    With `share`, a tensor of the same precision becomes the parameter itself.
     """
     own = model.state_dict()
     fitting = {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
@@ -109,8 +111,10 @@ def fill(model: GenericStudent, tensors: Mapping[str, Tensor], *, share: bool) -
 
 
 def check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Raises `BadCheckpoint` for the first tensor that is missing, extra, of another shape, or of
-    whole numbers where the model has others."""
+    """Raise `BadCheckpoint` for the first tensor that is missing, extra or misshapen.
+
+    A tensor of integers where the model has floats is refused too.
+    """
     wanted = model.state_dict()
     for name, tensor in wanted.items():
         if name not in tensors:
@@ -128,5 +132,5 @@ def check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: Path)
     extra = sorted(set(tensors) - set(wanted))
     if extra:
         raise BadCheckpoint(
-            f"{source}: {len(extra)} tensors that the model has not, first {extra[0]}."
+            f"{source}: {len(extra)} tensors are not in the model, first {extra[0]}."
         )

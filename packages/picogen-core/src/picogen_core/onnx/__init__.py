@@ -1,4 +1,4 @@
 """A student as ONNX graphs: one step of the backbone, and the head's two calls.
 
-The tests do not check shapes in here as they run: torch's tracer cannot read the checks.
+Tests do not check the shapes in this room at run time: torch's tracer cannot read the checks.
 """

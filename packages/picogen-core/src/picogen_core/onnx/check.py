@@ -1,4 +1,4 @@
-"""ONNX Runtime against torch, call by call, from the same inputs."""
+"""Comparison of ONNX Runtime with torch, call by call, on the same inputs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TOLERANCE = 1e-4
 AGAIN = {NEXT: STATE, KEPT: MEMORY}
 
 
-class Session:
-    """One file in ONNX Runtime, on one thread. Raises `PluginError` where that cannot run it."""
+class OnnxSession:
+    """One file in ONNX Runtime, on one thread. Raises `PluginError` if it cannot run."""
 
     def __init__(self, path: Path) -> None:
         import onnxruntime
@@ -43,8 +43,7 @@ class Session:
     def __call__(
         self, state: Arrays, **inputs: NDArray[Any]
     ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """The first output, and those that are inputs of a later call, by the names they have
-        there."""
+        """Return the first output, and the inputs of a later call by their names there."""
         with self._runnable():
             found = self.session.run(self.outputs, {**inputs, **state})
         later = {}
@@ -58,22 +57,22 @@ class Session:
     def _runnable(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # onnxruntime has a class of its own for every code
+        except Exception as error:  # onnxruntime has one class per error code
             reason = str(error).strip().splitlines()[0][:300]
             raise PluginError(f"ONNX Runtime cannot run {self.name} ({reason}).") from error
 
 
 @torch.no_grad()
 def check(model: GenericStudent, folder: Path, max_patches: int) -> dict[str, float]:
-    """The largest differences of hidden states and logits over a few patches and batches.
+    """Return the largest differences of hidden states and logits over a few patches and batches.
 
-    Differences are absolute, or relative to the largest value where that is above 1.
+    Differences are absolute, or relative to the largest value if that is above 1.
 
     Raises:
-        PluginError: one is above 1e-4, or what is written does not run.
+        PluginError: a difference is above 1e-4, or a graph does not run.
     """
     rng = np.random.default_rng(0)
-    backbone = Session(folder / BACKBONE)
+    backbone = OnnxSession(folder / BACKBONE)
     head = _Head(model, folder, max_patches)
     hidden_by, logits_by = [], []
     for batch in BATCHES:
@@ -82,9 +81,9 @@ def check(model: GenericStudent, folder: Path, max_patches: int) -> dict[str, fl
         head.start(batch)
         for _ in range(min(PATCHES, max_patches)):
             patch = rng.integers(EOS + 1, VOCABULARY, (batch, PATCH_SIZE))
-            told, given = backbone(given, patch=patch)
+            output, given = backbone(given, patch=patch)
             hidden, state = model.step(torch.from_numpy(patch), state)
-            hidden_by.append(difference(told, hidden))
+            hidden_by.append(difference(output, hidden))
             logits_by += head.write(hidden, _ended(patch, rng))
     found = {"hidden": float(np.max(hidden_by)), "logits": float(np.max(logits_by))}
     for name, value in found.items():
@@ -97,19 +96,19 @@ def check(model: GenericStudent, folder: Path, max_patches: int) -> dict[str, fl
 
 
 def _ended(patch: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """The patches, each with an end somewhere and padding behind it."""
+    """Return the patches, each with a random end and padding after it."""
     places = np.arange(PATCH_SIZE)
     end = rng.integers(1, PATCH_SIZE, len(patch))[:, None]
     return np.where(places < end, patch, np.where(places == end, EOS, PAD))
 
 
 class _Head:
-    """The graphs of the head beside torch's; both remember, if the head does."""
+    """The graphs of the head beside torch's head; both remember, if the head does."""
 
     def __init__(self, model: GenericStudent, folder: Path, max_patches: int) -> None:
         self._model, self._max_patches = model, max_patches
-        self._begin, self._step = Session(folder / BEGIN), Session(folder / STEP)
-        self._close = Session(folder / CLOSE) if (folder / CLOSE).is_file() else None
+        self._begin, self._step = OnnxSession(folder / BEGIN), OnnxSession(folder / STEP)
+        self._close = OnnxSession(folder / CLOSE) if (folder / CLOSE).is_file() else None
 
     def start(self, batch: int) -> None:
         self._memory = self._model.initial_memory(batch, self._max_patches)
@@ -117,23 +116,23 @@ class _Head:
         self._kept = {name: leaf.numpy().copy() for name, leaf in leaves.items()}
 
     def write(self, hidden: torch.Tensor, patch: NDArray[np.int64]) -> list[float]:
-        """Differences at each place of a patch."""
+        """Return the differences at each place of a patch."""
         head = self._model.speller
         logits, state = head.begin(hidden, self._memory)
-        told, given = self._begin(self._kept, hidden=hidden.numpy())
-        found = [difference(told, logits)]
+        output, given = self._begin(self._kept, hidden=hidden.numpy())
+        found = [difference(output, logits)]
         for j in range(PATCH_SIZE - 1):
             chars = np.ascontiguousarray(patch[:, j])
-            told, given = self._step(given, chars=chars)
+            output, given = self._step(given, chars=chars)
             logits, state = head.step(torch.from_numpy(chars), state)
-            found.append(difference(told, logits))
+            found.append(difference(output, logits))
         if self._close:
             self._memory = head.close(torch.from_numpy(patch), state)
             _, self._kept = self._close(given, patch=patch)
         return found
 
 
-def difference(told: NDArray[Any], expected: torch.Tensor) -> float:
-    """NaN if either is not finite."""
+def difference(found: NDArray[Any], expected: torch.Tensor) -> float:
+    """Return the largest difference; NaN if either is not finite."""
     values = expected.double().numpy()
-    return float(np.abs(told - values).max() / max(1.0, np.abs(values).max()))
+    return float(np.abs(found - values).max() / max(1.0, np.abs(values).max()))

@@ -1,6 +1,6 @@
 """The graphs as modules: tensors in, tensors out, states flattened.
 
-B rows  P = 16 characters a patch  V = 128 codes  D width
+B rows  P = 16 characters per patch  V = 128 codes  D width
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ STATE, MEMORY, NEXT, KEPT = "state", "memory", "next", "kept"
 
 
 class Leaves:
-    """The tensors of a tree one by one, in the order of their names, which begin with `root`."""
+    """The tensors of a tree in the order of their names, which begin with `root`."""
 
     def __init__(self, tree: Any, root: str) -> None:
         self.names = tuple(named_leaves(tree, root))
         self._root, self._shape = root, tree_map(lambda _: None, tree)
 
     def tree(self, tensors: tuple[Tensor, ...]) -> Any:
-        """The tree of copies of the tensors, since a step may write into what it is given."""
+        """Return a tree of copies of the tensors, since a step may write into its arguments."""
         copies = iter([tensor.clone() for tensor in tensors])
         return tree_map(lambda _: next(copies), self._shape)
 
@@ -48,7 +48,7 @@ class Leaves:
         return tuple(leaves[name] for name in self.names)
 
     def called(self, root: str) -> tuple[str, ...]:
-        """The names, with another beginning."""
+        """Return the names with another root."""
         return tuple(root + name.removeprefix(self._root) for name in self.names)
 
 
@@ -71,7 +71,7 @@ class BackboneStep(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """What the head's graphs share: the head, and the tensors of its memory and of its state."""
+    """Base of the head's graphs: the head, and the tensors of its memory and state."""
 
     def __init__(self, model: GenericStudent, memory: Leaves, state: Leaves) -> None:
         super().__init__()
@@ -108,17 +108,17 @@ class HeadClose(HeadGraph):
 
 
 class _Held:
-    """Keeps a module from becoming a child of another that holds it already."""
+    """A holder that keeps a module from becoming a child of a second module."""
 
     def __init__(self, head: RememberingHead[Any, Any]) -> None:
         self.head = head
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One graph to be written: its file, its module, example inputs, the names of its outputs.
+class GraphPlan:
+    """One graph to write: its file, its module, example inputs, the names of its outputs.
 
-    `axes` names those axes of an input whose sizes are free. `call` is what runs, and whose it is.
+    `axes` names the axes of an input with free sizes. `call` names the method and its plugin.
     """
 
     file: str
@@ -130,12 +130,13 @@ class Plan:
 
 
 @torch.no_grad()
-def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[Plan, ...]:
-    """Backbone step, head begin, head step, and head close if the head has a memory; with examples
-    of a few rows.
+def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[GraphPlan, ...]:
+    """Return the graphs with example inputs of a few rows.
+
+    They are backbone step, head begin, head step, and head close if the head has a memory.
 
     Raises:
-        PluginError: a state that is not a tree of tensors with the batch first.
+        PluginError: a state is not a tree of tensors with the batch first.
         ConfigError: more patches than the backbone has positions for.
     """
     backbone = registry().get("backbone", model.config.backbone).where
@@ -147,22 +148,22 @@ def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[Plan, ...]:
     memory = model.initial_memory(rows, max_patches)
     kept = _tensors(memory, MEMORY, rows, head)
     hidden = torch.zeros(rows, model.config.d_model)
-    _, told = model.speller.begin(hidden, memory)
-    spelt = _tensors(told, STATE, rows, head)
+    _, begun = model.speller.begin(hidden, memory)
+    spelt = _tensors(begun, STATE, rows, head)
 
     def plan(
         file: str, module: nn.Module, call: str, inputs: Mapping[str, Tensor],
         outputs: tuple[str, ...],
-    ) -> Plan:  # fmt: skip
+    ) -> GraphPlan:  # fmt: skip
         free = {name: {0: BATCH} for name in inputs}
         for name in less.keys() & inputs.keys() if file == BACKBONE else ():
             sizes = zip(inputs[name].shape, less[name].shape, strict=True)
             free[name] |= {axis: MAX_PATCHES for axis, (a, b) in enumerate(sizes) if a != b}
-        return Plan(file, module, inputs, free, outputs, call)
+        return GraphPlan(file, module, inputs, free, outputs, call)
 
     patch = torch.zeros(rows, PATCH_SIZE, dtype=torch.long)
     chars = torch.zeros(rows, dtype=torch.long)
-    state, remembered, spelling = Leaves(empty, STATE), Leaves(memory, MEMORY), Leaves(told, STATE)
+    state, remembered, spelling = Leaves(empty, STATE), Leaves(memory, MEMORY), Leaves(begun, STATE)
     parts = model, remembered, spelling
     following = "logits", *spelling.called(NEXT)
     plans = (

@@ -1,8 +1,8 @@
-"""States that are written layer by layer, without a copy of the whole for each layer.
+"""Graph pass: stack a state's layers once instead of copying the state for each layer.
 
-In a traced graph without writing in place, `state[:, layer] = new` is a `select_scatter`: a copy of
-all layers. With L layers that is L copies of a KV cache a step. Here a read of a layer goes
-straight to what was last written to it, and layers that were all written are stacked once.
+In a traced graph without in-place writes, `state[:, layer] = new` is a `select_scatter`: a copy of
+all layers. With L layers that is L copies of a KV cache per step. This pass redirects the read of a
+layer to its last write, and stacks the layers once if all of them were written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 def stack_layers(program: ExportedProgram) -> None:
-    """Rewrite the graph of `program` (functional: no operator writes in place) where it stands."""
+    """Rewrite the graph of `program` in place; its operators must be functional."""
     graph = program.graph_module.graph
     for node in list(graph.nodes):
         shorter = _shortened(node)
@@ -36,7 +36,7 @@ def stack_layers(program: ExportedProgram) -> None:
 
 
 def _shortened(node: Any) -> Node | None:
-    """An earlier node with the same values."""
+    """Return an earlier node with the same values."""
     if node.target is aten.slice.Tensor and _is_whole(node, node.args[0]):
         return node.args[0]  # type: ignore[no-any-return]
     if node.target is aten.slice_scatter.default and _is_whole(node, node.args[1]):
@@ -54,7 +54,7 @@ def _shortened(node: Any) -> Node | None:
 
 
 def _written(node: Node) -> list[Node] | None:
-    """The layers of a tensor of which nothing is left of what it was made from."""
+    """Return the layers of a tensor if all of them were overwritten."""
     dim: Any = node.args[2] if len(node.args) > 2 else None
     if not _is_write(node, dim):
         return None
@@ -69,7 +69,7 @@ def _written(node: Node) -> list[Node] | None:
 
 
 def _is_write(node: Any, dim: Any) -> bool:
-    """A `select_scatter` along `dim`; both counted from the front."""
+    """Return whether a node is a `select_scatter` along `dim`; both counted from the front."""
     return (
         isinstance(node, Node)
         and node.target is aten.select_scatter.default
@@ -82,7 +82,7 @@ def _is_write(node: Any, dim: Any) -> bool:
 
 
 def _is_whole(node: Node, other: Any) -> bool:
-    """Whether a slice, or what is put into one, is as large as all of it; steps are of one."""
+    """Return whether a slice of step one, or its new value, has the size of the whole tensor."""
     step = 5 if node.target is aten.slice_scatter.default else 4
     if len(node.args) > step:
         return False

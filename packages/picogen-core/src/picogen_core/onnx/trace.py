@@ -13,18 +13,18 @@ import torch
 from torch import SymInt
 
 from picogen_core.errors import PluginError
-from picogen_core.onnx.graphs import BATCH, Plan
+from picogen_core.onnx.graphs import BATCH, GraphPlan
 from picogen_core.onnx.stacked import stack_layers
 
-OPSET = 18  # ONNX Runtime 1.14 and later; what torch's own translations are written in
+OPSET = 18  # ONNX Runtime 1.14 and later; torch's own translations are written in it
 
 
 @torch.no_grad()
-def to_onnx(plan: Plan) -> Any:
-    """The `onnx_ir.Model` of a graph, its weights within.
+def to_onnx(plan: GraphPlan) -> Any:
+    """Return the `onnx_ir.Model` of a graph, with its weights.
 
     Raises:
-        PluginError: what it runs cannot be traced, or has an operator that ONNX has not.
+        PluginError: the module cannot be traced, or uses an operator that ONNX lacks.
     """
     with _quiet():
         program = _trace(plan)
@@ -46,8 +46,8 @@ def to_onnx(plan: Plan) -> Any:
     return converted.model
 
 
-def _trace(plan: Plan) -> torch.export.ExportedProgram:
-    """Traced as it runs; code that asks `len(x)` fixes the batch so, and is read by dynamo."""
+def _trace(plan: GraphPlan) -> torch.export.ExportedProgram:
+    """Return the traced graph; code that calls `len(x)` fixes the batch, so dynamo traces it."""
     batch = torch.export.Dim(BATCH)
     axes = [
         {axis: batch if name == BATCH else torch.export.Dim.AUTO for axis, name in free.items()}
@@ -61,12 +61,12 @@ def _trace(plan: Plan) -> torch.export.ExportedProgram:
     except Exception as error:
         try:
             return torch.export.export(plan.module, inputs, dynamic_shapes=shapes, strict=True)
-        except Exception:  # says the same with more of dynamo in it
+        except Exception:  # the same error, with dynamo's frames
             raise _refusal(plan, error) from error
 
 
-def _names(plan: Plan, program: torch.export.ExportedProgram) -> Any:
-    """What the free axes are called, if tracing left them free."""
+def _names(plan: GraphPlan, program: torch.export.ExportedProgram) -> Any:
+    """Return the names of the free axes, if tracing left them free."""
     nodes = {node.name: node for node in program.graph.nodes}
     values = [nodes[name].meta["val"] for name in program.graph_signature.user_inputs]
     first, *rest = (
@@ -76,22 +76,22 @@ def _names(plan: Plan, program: torch.export.ExportedProgram) -> Any:
     return (first, tuple(rest)) if rest else (first,)
 
 
-def _refusal(plan: Plan, error: Exception) -> PluginError:
-    """One line; torch's are pages. The innermost error is what the plugin's code did."""
+def _refusal(plan: GraphPlan, error: Exception) -> PluginError:
+    """Return a one-line error; its cause is the innermost one, from the plugin's code."""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     lines = [line.strip() for line in re.split(r"\n", str(cause)) if line.strip()]
     reason = lines[0] if lines else type(cause).__name__
     return PluginError(
-        f"{plan.call} cannot be written as ONNX ({type(cause).__name__}: {reason[:300]}). It may "
-        "read no value out of a tensor and, for a free batch, take sizes from .shape."
+        f"{plan.call} cannot be written as ONNX ({type(cause).__name__}: {reason[:300]}). It must "
+        "not read values out of a tensor and, for a free batch, take sizes from .shape."
     )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the converter's remarks on packages that it looks for and on its own future."""
+    """Context without the converter's warnings on missing packages and its own future."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

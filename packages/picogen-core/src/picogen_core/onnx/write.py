@@ -23,18 +23,17 @@ from picogen_core.runtime.progress import Quiet, Reporter
 
 WEIGHTS, FIRST, FACTS, README = "weights.bin", "initial_state.npz", "model.json", "README.md"
 INSIDE = 2**31 - 2**24  # a file of protobuf holds 2 GiB, the graph itself included
-OUTSIDE = 2**10  # what is smaller stays with the graph, which computes shapes with it
-PAGE = 2**12  # where a tensor starts, so that it can be mapped
+OUTSIDE = 2**10  # smaller tensors stay in the graph, which computes shapes with them
+PAGE = 2**12  # alignment of a tensor, so that it can be mapped
 
 _GROWING = f"""
 
-The axis `{MAX_PATCHES}` is free too: a state that begins with less room there is faster, and
-more room may be added at its end, with what `initial_state.npz` has there."""
+The axis `{MAX_PATCHES}` is free too: a state with less room there is faster. More room may be added
+at its end, with the values of `initial_state.npz`."""
 _REMEMBERING = f"""
 
-This head remembers the piece. `memory.…` is what it knows of whole patches; `{CLOSE}` makes of the
-state at a patch's end, as `kept.…`, the memory for the next one. Patches of a prompt are remembered
-the same way."""
+This head remembers the piece. `memory.…` holds finished patches. `{CLOSE}` turns the state at the
+end of a patch, as `kept.…`, into the memory for the next one. A prompt is read the same way."""
 
 
 def export_onnx(
@@ -44,15 +43,15 @@ def export_onnx(
     reporter: Reporter | None = None,
     inside: int = INSIDE,
 ) -> dict[str, Any]:
-    """Write `model` into `folder`, which exists; the facts that are in its model.json.
+    """Write `model` into the existing `folder`; return the contents of its model.json.
 
-    `max_patches` is the room of the first state, by default what the model was trained on. If a
-    graph's weights take more than `inside` bytes, the three graphs share one file of weights.
-    Where onnxruntime is installed, what was written is run beside torch first.
+    `max_patches` is the capacity of the first state, by default that of training. If a graph's
+    weights take more than `inside` bytes, the three graphs share one file of weights. If
+    onnxruntime is installed, the graphs are compared with torch.
 
     Raises:
         ConfigError: a package that writes ONNX is missing, or too many patches for the backbone.
-        PluginError: a part cannot be traced, or ONNX Runtime does not give what torch gives.
+        PluginError: a part cannot be traced, or ONNX Runtime's results differ from torch's.
         BadInput: the folder cannot be written to.
     """
     check_packages()
@@ -95,7 +94,7 @@ def _save(graphs: Mapping[str, Any], folder: Path, inside: int) -> None:
 
 
 def _move_out(value: Any, file: Any, places: dict[bytes, int]) -> None:
-    """Into the common file, once: the head's two graphs hold the same tensors."""
+    """Move a tensor to the common file, once: the head's graphs share tensors."""
     import onnx_ir
 
     tensor = value.const_value
@@ -119,7 +118,7 @@ def _move_out(value: Any, file: Any, places: dict[bytes, int]) -> None:
 def _facts(
     model: GenericStudent, room: int, graphs: Mapping[str, Any], found: dict[str, float] | None
 ) -> dict[str, Any]:
-    def told(values: Sequence[Any]) -> list[dict[str, Any]]:
+    def described(values: Sequence[Any]) -> list[dict[str, Any]]:
         return [
             {
                 "name": value.name,
@@ -135,7 +134,10 @@ def _facts(
         "max_patches": room,
         "opset": OPSET,
         "graphs": {
-            name: {"inputs": told(graph.graph.inputs), "outputs": told(graph.graph.outputs)}
+            name: {
+                "inputs": described(graph.graph.inputs),
+                "outputs": described(graph.graph.outputs),
+            }
             for name, graph in graphs.items()
         },
         "difference_from_torch": found,

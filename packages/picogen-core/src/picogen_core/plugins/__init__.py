@@ -1,1 +1,1 @@
-"""What plugins are: hooks, records, contracts, and how they are found by name."""
+"""Plugins: hooks, specs, contracts, and lookup by name."""

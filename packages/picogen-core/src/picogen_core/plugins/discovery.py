@@ -1,9 +1,9 @@
-"""Finds plugins: modules of hookimpls behind the entry points of group `picogen`.
+"""Discovery of plugins: modules of hookimpls behind the entry points of group `picogen`.
 
-A broken plugin costs only itself. What is wrong with the module (it cannot be imported, loads a
-heavy library, misspells a hook, gives one arguments) costs the plugin. What is wrong inside a hook
-(it raises, yields no spec, another kind of spec, a name twice) costs that hook as a whole: half of
-a list would be harder to explain than none of it. Either is kept as a `Failure`.
+A broken plugin costs only itself. A fault of the module costs the plugin: it cannot be imported,
+loads a heavy library, misspells a hook, or gives one arguments. A fault inside a hook costs that
+whole hook: it raises, yields no spec, another kind of spec, or a name twice. Half of a list would
+be harder to explain than none. Both are kept as a `Failure`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*")  # no `@`, which picks a distributio
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that loaded: its entry point, where it comes from, and all that it yields."""
+    """A loaded plugin: its entry point, its distribution, and its specs."""
 
     name: str
     distribution: str
@@ -56,7 +56,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Failure:
-    """A plugin that did not load, or one hook of it: the hook that would have brought `kind`."""
+    """A plugin that did not load, or one failed hook, which would have brought `kind`."""
 
     entry_point: str
     distribution: str
@@ -69,7 +69,7 @@ class Failure:
 
 
 class _Fault(Exception):
-    """One line on what is wrong with a plugin."""
+    """A fault of a plugin, described in one line."""
 
 
 class Discovery:
@@ -82,7 +82,7 @@ class Discovery:
         self._manager.add_hookspecs(hookspecs)
 
     def add_entry_point(self, entry: EntryPoint) -> None:
-        """Import what the entry point names, and add it."""
+        """Import the module of an entry point, and add it."""
         distribution = entry.dist.name if entry.dist else "unknown distribution"
         version = entry.dist.version if entry.dist else "unknown"
         try:
@@ -134,7 +134,7 @@ class Discovery:
 
 
 def discover() -> Discovery:
-    """Every installed plugin, in the order of their distributions' names."""
+    """Return the installed plugins, ordered by the names of their distributions."""
     discovery = Discovery()
     found = entry_points(group=PROJECT)
     for entry in sorted(found, key=lambda e: (e.dist.name if e.dist else "", e.name)):
@@ -143,12 +143,12 @@ def discover() -> Discovery:
 
 
 def kind_of(spec: Spec) -> str:
-    """`"backbone"` of a `BackboneSpec`, and so on."""
+    """Return the kind of a spec: `"backbone"` for a `BackboneSpec`, and so on."""
     return next(kind for kind, cls in KINDS.items() if isinstance(spec, cls))
 
 
 def _check_hook_names(manager: pluggy.PluginManager, module: ModuleType) -> None:
-    """Pluggy takes a hookimpl of any name, and overlooks a hook that is not marked."""
+    """Raise for names that pluggy accepts or ignores: unknown hooks and hooks without a mark."""
     marked = set()
     for name in dir(module):
         options = manager.parse_hookimpl_opts(module, name)
@@ -169,7 +169,7 @@ def _check_hook_names(manager: pluggy.PluginManager, module: ModuleType) -> None
 def _call(
     hook: str, kind: str, function: Callable[[], Any], taken: set[tuple[str, str]]
 ) -> list[Spec]:
-    """The specs of one hook. Called here and not through pluggy, where one that raises ends all."""
+    """Return the specs of one hook. Pluggy's own call would stop all hooks if one raises."""
     with _isolated():
         yielded = function()
         if not hasattr(yielded, "__iter__"):
@@ -221,9 +221,9 @@ def _check_export(spec: BackboneSpec) -> None:
 
 @contextmanager
 def _isolated() -> Iterator[None]:
-    """Turns all that plugin code raises, `sys.exit` too, into a `_Fault`. Ctrl-C passes.
+    """Context that turns exceptions of plugin code, `sys.exit` too, into a `_Fault`.
 
-    What it prints goes to stderr: stdout belongs to the command's data.
+    Ctrl-C passes. Printed output goes to stderr: stdout belongs to the command's data.
     """
     try:
         with ImportGuard() as guard, redirect_stdout(sys.stderr):

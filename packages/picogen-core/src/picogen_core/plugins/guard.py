@@ -1,4 +1,4 @@
-"""Keeps heavy libraries out while plugin modules load."""
+"""Import guard that keeps heavy libraries out while plugin modules load."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class _RefusingLoader(Loader):
 
 
 class ImportGuard(MetaPathFinder):
-    """Within `with ImportGuard() as guard:` an import of a heavy library raises `HeavyImport`.
+    """Context in which an import of a heavy library raises `HeavyImport`.
 
-    It is silent about a library that is already loaded, since that costs nothing more. Asking
-    whether one is installed (`importlib.util.find_spec("torch")`) stays allowed. `refused` names
-    the imports that were refused, for those who swallow every exception.
+    A library that is already loaded is allowed, and so is the check whether one is installed
+    (`importlib.util.find_spec("torch")`). `refused` names the refused imports, in case plugin code
+    swallows the exception.
     """
 
     def __init__(self) -> None:
@@ -58,5 +58,5 @@ class ImportGuard(MetaPathFinder):
 
 
 def refusal(name: str) -> str:
-    """What a plugin's author has to do about it."""
+    """Return the advice for a plugin's author."""
     return f"it imports {name} while it loads; import it inside build() or config()"

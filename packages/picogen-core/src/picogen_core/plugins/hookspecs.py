@@ -1,4 +1,4 @@
-"""The five hooks a plugin module may implement. Each takes nothing and yields specs."""
+"""The five hooks that a plugin module may implement. Each takes no arguments and yields specs."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ def picogen_losses() -> Iterable[LossSpec]:
 
 @hookspec
 def picogen_metrics() -> Iterable[MetricSpec]:
-    """Numbers that say what a folder of scores is worth."""
+    """Measures of a folder of scores."""
     return ()
 
 

@@ -1,4 +1,4 @@
-"""Objects that are imported when they are first called, so that naming them loads nothing heavy."""
+"""Lazy imports: a spec can name an object without loading its module."""
 
 from __future__ import annotations
 

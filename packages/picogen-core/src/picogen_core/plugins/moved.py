@@ -1,6 +1,6 @@
-"""Modules that had another name in 0.1: importing the old one gives the new one, with a warning.
+"""Modules with another name in 0.1: importing the old one returns the new one, with a warning.
 
-Plugins of 0.1 go on working for one release.
+So plugins of 0.1 work for one more release.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MOVED = {
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds old names; nothing else."""
+    """Finder and loader of old names."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -54,13 +54,13 @@ class MovedModules(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         new = _CORE + MOVED[spec.name.removeprefix(_CORE)]
-        warnings.warn(f"{spec.name} is {new} since 0.2; 0.3 will not know it", FutureWarning, 2)
+        warnings.warn(f"{spec.name} is {new} since 0.2; 0.3 removes the old name", FutureWarning, 2)
         module = import_module(new)
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It has run under its new name; that stays its own."""
+        """Run nothing: the module has run under its new name."""
         spec = module.__spec__
         if spec is not None and isinstance(spec.loader_state, ModuleSpec):
             module.__spec__ = spec.loader_state

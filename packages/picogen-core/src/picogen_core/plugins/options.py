@@ -1,4 +1,4 @@
-"""The one base of all options: frozen, closed and described."""
+"""Base class of all options: frozen, closed and described."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from picogen_core.errors import BadInput, ConfigError
 from picogen_core.plugins.suggest import did_you_mean
 
 MAX_SEED = (1 << 63) - 1
-"""torch takes no larger one."""
+"""Largest seed that torch accepts."""
 _SHOWN = 80  # characters of a value in a message
 MAX_COUNT = 1 << 53
-"""Of steps or characters: floating-point numbers count no further."""
+"""Largest count of steps or characters: floats represent integers exactly up to here."""
 
 
 class Options(BaseModel):
-    """Subclass it with one described field an option:
+    """Base class; a subclass has one described field per option:
 
     >>> from pydantic import Field
     >>> class GruOptions(Options):
@@ -36,7 +36,7 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 
 def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
-    """Build `cls` from `values`; `where` (`backbone 'rwkv'`) heads the message if they don't fit.
+    """Return `cls` built from `values`; `where` (`backbone 'rwkv'`) begins an error message.
 
     Raises:
         ConfigError: one line with the option, the fault and, for an unknown name, the nearest.
@@ -48,7 +48,7 @@ def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
 
 
 def check_fields(cls: type[BaseModel], values: Mapping[str, Any], where: str) -> None:
-    """Raises `BadInput`, one line headed by `where`, if a file's fields are not those of `cls`."""
+    """Raise `BadInput`, one line that begins with `where`, if a file's fields do not fit `cls`."""
     try:
         cls.model_validate(values)
     except ValidationError as error:
@@ -57,7 +57,7 @@ def check_fields(cls: type[BaseModel], values: Mapping[str, Any], where: str) ->
 
 @dataclass(frozen=True)
 class OptionInfo:
-    """An option as people read it: `type` with its bounds (`int, >= 1`), `default` as JSON data."""
+    """A readable option: `type` with its bounds (`int, >= 1`), `default` as JSON data."""
 
     name: str
     type: str
@@ -67,7 +67,7 @@ class OptionInfo:
 
 
 def describe_options(cls: type[BaseModel]) -> list[OptionInfo]:
-    """One record an option, in the order of the class."""
+    """Return one record per option, in the order of the class."""
     return [_describe(name, info) for name, info in cls.model_fields.items()]
 
 
@@ -77,7 +77,7 @@ def option_name(name: str, info: FieldInfo) -> str:
 
 
 def option_faults(cls: type[BaseModel]) -> list[str]:
-    """What keeps `cls` from being frozen, closed and described; empty if it is all three."""
+    """Return the reasons why `cls` is not frozen, closed and described; empty if it is."""
     faults = []
     if not cls.model_config.get("frozen"):
         faults.append("is not frozen")
@@ -102,7 +102,7 @@ def _describe(name: str, info: FieldInfo) -> OptionInfo:
 
 
 def _type_name(annotation: Any) -> str:
-    """`int`, `Path | None`, `'a' | 'b'` for a literal."""
+    """Return a type's name: `int`, `Path | None`, `'a' | 'b'` for a literal."""
     if get_origin(annotation) is Literal:
         return " | ".join(repr(choice) for choice in get_args(annotation))
     if get_origin(annotation) in (Union, UnionType):
@@ -129,7 +129,7 @@ def _first_fault(cls: type[BaseModel], error: ValidationError) -> str:
 
 
 def _shown(value: Any) -> str:
-    """As people read it, cut where it is long."""
+    """Return a readable value, shortened if it is long."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep; an integer of too many digits

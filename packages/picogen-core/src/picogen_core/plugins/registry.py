@@ -29,12 +29,12 @@ from picogen_core.plugins.suggest import did_you_mean
 S_co = TypeVar("S_co", bound=Spec, covariant=True)
 
 SHIPPED = frozenset({"picogen-core", "picogen-backbones", "picogen-metrics"})
-"""Distributions that own their plain names: no other plugin changes what `rwkv` means."""
+"""Distributions that own their plain names: no other plugin changes the meaning of `rwkv`."""
 
 
 @dataclass(frozen=True)
 class Entry(Generic[S_co]):
-    """A spec, and the distribution that brought it."""
+    """A spec and its distribution."""
 
     kind: str
     spec: S_co
@@ -47,7 +47,7 @@ class Entry(Generic[S_co]):
 
     @property
     def address(self) -> str:
-        """The name that stays unambiguous: `lstm@picogen-foo`."""
+        """The unambiguous name: `lstm@picogen-foo`."""
         return f"{self.spec.name}@{self.distribution}"
 
     @property
@@ -57,14 +57,14 @@ class Entry(Generic[S_co]):
 
     @property
     def where(self) -> str:
-        """How messages call it: `backbone 'rwkv' (picogen-backbones 0.2.0)`."""
+        """The name in messages: `backbone 'rwkv' (picogen-backbones 0.2.0)`."""
         return f"{self.kind} {self.spec.name!r} ({self.distribution} {self.version})"
 
     def config(self) -> type[BaseModel]:
-        """The class of its options.
+        """Return the class of its options.
 
         Raises:
-            PluginError: what it needs is not installed, or it is no class of options.
+            PluginError: a required package is not installed, or it is no class of options.
         """
         try:
             cls = self.spec.config()
@@ -79,15 +79,15 @@ class Entry(Generic[S_co]):
         return cls
 
     def options(self, values: Mapping[str, Any]) -> BaseModel:
-        """Its options from `values`. Raises `ConfigError` if they do not fit."""
+        """Return its options from `values`. Raises `ConfigError` if they do not fit."""
         return parse_options(self.config(), values, self.where)
 
     def build(self, values: Mapping[str, Any], *arguments: Any) -> Any:
-        """The thing itself; backbones and heads take `d_model` as their one further argument.
+        """Return the built object; backbones and heads take `d_model` as a further argument.
 
         Raises:
             ConfigError: options that do not exist, or do not fit each other or the width.
-            PluginError: a module that it needs is not installed.
+            PluginError: a required module is not installed.
         """
         options = self.options(values)
         try:
@@ -107,7 +107,7 @@ class Entry(Generic[S_co]):
 
 
 class Registry:
-    """What the given plugins bring."""
+    """The specs of the given plugins."""
 
     def __init__(self, plugins: Iterable[Plugin], failures: Iterable[Failure] = ()) -> None:
         self.plugins = tuple(plugins)
@@ -123,7 +123,7 @@ class Registry:
         self._entries = sorted(entries, key=lambda entry: (entry.name, entry.distribution))
 
     def include(self, module: ModuleType, distribution: str, version: str = "0") -> None:
-        """Add what a module's hooks bring, as if it were installed: for a study or a notebook."""
+        """Add the specs of a module's hooks without installing it, for a study or a notebook."""
         added = Registry.from_modules({distribution: module}, version)
         self.plugins += added.plugins
         self.failures += added.failures
@@ -131,14 +131,14 @@ class Registry:
 
     @classmethod
     def from_modules(cls, modules: Mapping[str, ModuleType], version: str = "0") -> Registry:
-        """A registry of modules alone, keyed by the distribution each is taken to come from."""
+        """Return a registry of modules alone, keyed by the names of their distributions."""
         discovery = Discovery()
         for distribution, module in modules.items():
             discovery.add_module(module, distribution, distribution, version)
         return cls(discovery.plugins, discovery.failures)
 
     def all(self, kind: str) -> tuple[Entry[Any], ...]:
-        """Every entry of a kind, by name. Raises `UnknownName` for an unknown kind."""
+        """Return every entry of a kind, by name. Raises `UnknownName` for an unknown kind."""
         if kind not in KINDS:
             hint = did_you_mean(kind, KINDS)
             raise UnknownName(f"there is no kind {kind!r}.{hint} Kinds: {', '.join(KINDS)}.")
@@ -157,12 +157,12 @@ class Registry:
     @overload
     def get(self, kind: str, name: str) -> Entry[Any]: ...
     def get(self, kind: str, name: str) -> Entry[Any]:
-        """The entry of that name, `lstm` or `lstm@picogen-foo`.
+        """Return the entry of that name, `lstm` or `lstm@picogen-foo`.
 
-        A plain name that PiCo-Gen ships is the shipped one, whoever else claims it.
+        A plain name that PiCo-Gen ships is the shipped one, even if others claim it.
 
         Raises:
-            UnknownName: nobody brings it, or two do and the name does not say which.
+            UnknownName: no plugin has the name, or several have it and the name is ambiguous.
         """
         plain, _, distribution = name.partition("@")
         found = [
@@ -178,8 +178,11 @@ class Registry:
         return found[0]
 
     def weights(self) -> dict[str, ShippedWeights]:
-        """The trained models that backbones bring, by name: `tunes`, or `tunes@picogen-foo` where
-        two distributions bring one. Those that PiCo-Gen ships keep their plain names."""
+        """Return the trained models of backbones, by name: `tunes` or `tunes@picogen-foo`.
+
+        The second form is used if two distributions have that name. PiCo-Gen's models keep their
+        plain names.
+        """
         brought = [
             (name, entry, weights)
             for entry in self.all("backbone")
@@ -192,14 +195,14 @@ class Registry:
         }
 
     def clashes(self) -> tuple[str, ...]:
-        """One line for each name that two distributions claim."""
+        """Return one line for each name that two distributions claim."""
         same: dict[tuple[str, str], list[Entry[Any]]] = {}
         for entry in self._entries:
             same.setdefault((entry.kind, entry.name), []).append(entry)
         return tuple(_clash(entries) for entries in same.values() if len(entries) > 1)
 
     def label(self, entry: Entry[Any]) -> str:
-        """The shortest name that `get` takes: plain, or with the distribution where it must be."""
+        """Return the shortest name that `get` takes: plain if possible, else with distribution."""
         namesakes = [other for other in self.all(entry.kind) if other.name == entry.name]
         return entry.name if len(namesakes) == 1 or entry.shipped else entry.address
 
@@ -215,13 +218,13 @@ class Registry:
 
 @functools.cache
 def registry() -> Registry:
-    """All that is installed, looked up once a process."""
+    """Return the registry of all installed plugins, built once per process."""
     found = discover()
     return Registry(found.plugins, found.failures)
 
 
 def build(kind: str, name: str, options: Mapping[str, Any], *arguments: Any) -> Any:
-    """Build what is installed under a name: `build("backbone", "rwkv", {"layers": 4}, 512)`.
+    """Return a built object by name: `build("backbone", "rwkv", {"layers": 4}, 512)`.
 
     Raises:
         UnknownName, ConfigError, PluginError: as `Registry.get` and `Entry.build`.
@@ -248,4 +251,4 @@ def _clash(entries: list[Entry[Any]]) -> str:
             f"name the other in full: {others}."
         )
     addresses = " or ".join(entry.address for entry in entries)
-    return f"{kind} {name!r} comes from {sides}. Say which: {addresses}."
+    return f"{kind} {name!r} comes from {sides}. Name one: {addresses}."

@@ -1,7 +1,8 @@
-"""What a plugin yields: one frozen record for each thing it brings.
+"""Specs: the frozen records that a plugin yields, one per part.
 
-`config` returns the class of options and `build` makes the object. Both run only when the thing is
-asked for, so that torch and its like are imported inside `build`, never at the top of the module.
+`config` returns the class of options and `build` makes the object. Both run only when the part is
+requested. So heavy libraries such as torch are imported inside `build`, never at the top of the
+module.
 """
 
 import warnings
@@ -32,12 +33,12 @@ TEACHER_OUTPUTS: frozenset[str] = frozenset(get_args(TeacherOutput))
 
 
 Export = Callable[[Any, Any, Path], str]
-"""(module, token table [T, D], folder) -> Python that opens what was written into the folder."""
+"""(module, token table [T, D], folder) -> Python code that opens the files in the folder."""
 
 
 @dataclass(frozen=True)
 class ShippedWeights:
-    """A trained model that a plugin brings: a checkpoint folder, with its card MODEL_CARD.md."""
+    """A trained model in a plugin: a checkpoint folder, with its card MODEL_CARD.md."""
 
     folder: Path
     summary: str
@@ -45,10 +46,13 @@ class ShippedWeights:
 
 @dataclass(frozen=True)
 class Script:
-    """A part in JavaScript, for pages that compose. `source` defines the class `name`, which is
-    made with (weights, sizes): `weights(prefix)(tensor)` is a Float32Array, `sizes` are these and
-    `width`, d_model. A backbone has `reset()` and `step(x)`, a head `reset()`, `begin(hidden)`,
-    `step(code)`, `close(code)` with the last code of a patch, and `remembers`."""
+    """A part in JavaScript, for pages that compose.
+
+    `source` defines the class `name`, constructed with (weights, sizes). `weights(prefix)(tensor)`
+    is a Float32Array; `sizes` are these and `width`, d_model. A backbone has `reset()` and
+    `step(x)`. A head has `reset()`, `begin(hidden)`, `step(code)`, `close(code)` with the last code
+    of a patch, and `remembers`.
+    """
 
     source: str
     name: str
@@ -59,17 +63,17 @@ class Script:
 class BackboneSpec:
     """A sequence mixer. `build(config, d_model)` returns a module that is a `Backbone`.
 
-    `export`, where its architecture is at home elsewhere: for each format (`"hf"`) a function that
-    writes the module's weights into an empty folder as that program reads them, under its names.
-    Programs that read tokens get the token table. The function returns a few lines of Python that
-    open the files from within the folder; they become part of the folder's README.
+    `export` (optional): for each format (`"hf"`) a function that writes the module's weights into
+    an empty folder, for another program and under its names. Programs that read tokens get the
+    token table. The function returns a few lines of Python that open the files from within the
+    folder; they become part of the folder's README.
 
-    `compiled_step(config, d_model, weights)`, where it can run without torch: a `CompiledBackbone`
-    from its tensors as numpy arrays, its work done by kernels that numba compiles. A backbone
-    without one steps in torch. `recurrent` says that its state has the same size at every length,
-    so that a piece may run on past the lengths it was trained on.
+    `compiled_step(config, d_model, weights)` (optional): returns a `CompiledBackbone`, which runs
+    without torch, from its tensors as numpy arrays; numba compiles its kernels. A backbone without
+    one steps in torch. `recurrent`: its state has the same size at every length, so that a piece
+    may exceed the trained lengths.
 
-    `script(config, d_model)`, where a page can run it: its step in JavaScript.
+    `script(config, d_model)` (optional): its step in JavaScript, for a page.
 
     `weights`: trained models with this backbone, by the name that `--weights-path NAME` takes.
     """
@@ -89,16 +93,16 @@ class BackboneSpec:
 class HeadSpec:
     """A character model. `build(config, d_model)` returns a module that is a `Head`.
 
-    `remembers` says that the module is a `RememberingHead`, and its compiled step, if there is one,
-    a `CompiledRememberingHead`.
+    `remembers`: the module is a `RememberingHead`, and its compiled step, if any, a
+    `CompiledRememberingHead`.
 
-    `reads_cut_patches` says that its call also takes patches [N, J], 2 ≤ J ≤ P characters of each,
-    and gives [N, J, V], the first J logits of the whole patch; it is then spared the padding.
+    `reads_cut_patches`: its call also takes patches [N, J], cut to 2 ≤ J ≤ P characters, and
+    returns [N, J, V], the first J logits of the whole patch. Then it is not run on padding.
 
-    `compiled_step(config, d_model, weights)`, where it can run without torch: a `CompiledHead`
-    from its tensors as numpy arrays. A model whose head has none is generated from in torch.
+    `compiled_step(config, d_model, weights)` (optional): returns a `CompiledHead`, which runs
+    without torch, from its tensors as numpy arrays. A model whose head has none generates in torch.
 
-    `script(config, d_model)`, where a page can run it: its step in JavaScript.
+    `script(config, d_model)` (optional): its step in JavaScript, for a page.
     """
 
     name: str
@@ -115,17 +119,18 @@ class HeadSpec:
 class LossSpec:
     """A training loss. `build(config)` returns a `Loss`; it is added times its weight.
 
-    reads:          what it reads of the teacher where there is one. The rest may be None in the
-                    batch, and a run that keeps none of it has no projector, or never runs the
-                    teacher's head, which is most of its work. `student_hidden` is at the teacher's
-                    width if any loss reads `teacher_hidden`.
+    reads:          teacher outputs that the loss reads, if there is a teacher. Others may be None
+                    in the batch. If no loss reads hidden states, there is no projector. If none
+                    reads logits, the teacher's head, which is most of its cost, is not run.
+                    `student_hidden` has the teacher's width if any loss reads `teacher_hidden`.
     needs_teacher:  a run without a teacher refuses this loss before the first step.
-    scores_samples: it may be computed on text that the student wrote, `LossBatch.sampled`, as in
-                    on-policy distillation. A loss that takes characters for music may not. `build`
-                    may return a `Feedback` instead, which rewards such text.
+    scores_samples: the loss may be computed on text sampled from the student,
+                    `LossBatch.sampled`, as in on-policy distillation. A loss that treats its input
+                    as real music must not set this. `build` may return a `Feedback` instead, which
+                    rewards such text.
     unit:           of its value.
 
-    `needs_hidden` and `needs_logits` are 0.1's words for `reads`, accepted with a warning.
+    `needs_hidden` and `needs_logits` are names of 0.1 for `reads`, accepted with a warning.
     """
 
     name: str
@@ -146,7 +151,7 @@ class LossSpec:
             reads = {name for name, needed in flags.items() if needed is not False}
             warnings.warn(
                 f"loss {self.name!r}: needs_hidden and needs_logits are reads={reads or '{}'} "
-                "since 0.2; 0.3 will not know them",
+                "since 0.2; 0.3 removes the old names",
                 FutureWarning,
                 stacklevel=3,
             )
@@ -155,14 +160,16 @@ class LossSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A measure of a folder. `build(config)` returns a `Metric`; `unit` and `better` are of its
-    headline value; `needs` names what it cannot do without: a `"reference"`, or a `"checkpoint"`,
-    whose path its options then get as `checkpoint`.
+    """A measure of a folder. `build(config)` returns a `Metric`.
 
-    `judges_faults`: `measure` is also given files that cannot be read, as a `Piece` without voices
-    whose `fault` says why. `references`: JSON files of real music in numbers, by name, as
-    `picogen_core.evaluation.references` describes them. `reference_sample`: so many pieces of a
-    reference are enough, for what takes long.
+    unit, better:     of its headline value.
+    needs:            its requirements: a `"reference"`, or a `"checkpoint"`, whose path its options
+                      then get as `checkpoint`.
+    judges_faults:    `measure` also gets unreadable files, as a `Piece` without voices and with the
+                      reason as its `fault`.
+    references:       JSON files of numbers of real music, by name; for their format see
+                      `picogen_core.evaluation.references`.
+    reference_sample: number of pieces of a reference that a slow metric measures.
     """
 
     name: str
@@ -181,7 +188,7 @@ class MetricSpec:
 class SourceSpec:
     """A place that music comes from. `build(config)` returns a `Source`.
 
-    A source is asked for as `NAME:WHICH` (`music21:oneills`), or it claims a path by its
+    A source is requested as `NAME:WHICH` (`music21:oneills`), or it claims a path by its
     `suffixes` (`(".abc",)`).
     """
 

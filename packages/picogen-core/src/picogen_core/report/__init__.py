@@ -1,1 +1,1 @@
-"""A score report as one HTML file that needs nothing else."""
+"""A score report as one self-contained HTML file."""

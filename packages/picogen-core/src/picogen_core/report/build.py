@@ -33,7 +33,7 @@ MAX_REFUSED = 25
 
 @dataclass(frozen=True)
 class Page:
-    """The file, how many cards it has, and which pieces had to be left out for its size."""
+    """The file, its number of cards, and the pieces left out for its size."""
 
     html: bytes
     cards: int
@@ -46,10 +46,10 @@ def build_page(
     baseline: ScoreReport | None = None,
     reporter: Reporter | None = None,
 ) -> Page:
-    """The report as a page; a piece that does not convert has a card that says why.
+    """Return the report as a page; the card of a piece that does not convert gives the reason.
 
     Raises:
-        ConfigError: not even the table and the plots fit into `limit`.
+        ConfigError: the table and the plots alone exceed `limit`.
     """
     reporter = reporter or Quiet()
     script = (files(__package__) / "player.js").read_text(encoding="utf-8")
@@ -92,8 +92,10 @@ def _cards(
     glyphs: Glyphs,
     reporter: Reporter,
 ) -> tuple[list[etree._Element], list[Choice]]:
-    """Cards as far as there is room, and what did not fit. Once `MAX_REFUSED` in a row did not,
-    the rest is not tried."""
+    """Return the cards that fit, and the pieces that do not.
+
+    After `MAX_REFUSED` misfits in a row the rest is not tried.
+    """
     cards: list[etree._Element] = []
     left_out: list[Choice] = []
     refused = 0

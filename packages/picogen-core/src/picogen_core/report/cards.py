@@ -1,4 +1,4 @@
-"""Cards: a piece with its score, its player, its files, and what the metrics say of it."""
+"""Cards: a piece with its score, its player, its files, and its metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CONTAINER = (
 
 
 class Cards:
-    """Makes the cards of one page; ids are unique in it."""
+    """The cards of one page; their ids are unique in it."""
 
     def __init__(self, converter: Converter, glyphs: Glyphs) -> None:
         self.converter, self.glyphs = converter, glyphs
@@ -47,7 +47,7 @@ class Cards:
         other: ScoredPiece | None,
         baseline: ScoreReport | None,
     ) -> etree._Element:
-        """One piece, with one of the baseline beside it."""
+        """Return the card of a piece, with one of the baseline beside it."""
         place = f"{one.place} of {one.of}" if one.place else None
         sides = [self._side(one.piece, report, "these scores" if other else None)]
         if other is not None and baseline is not None:
@@ -88,7 +88,7 @@ class Cards:
 
 
 def title_of(score: ScoreText) -> str:
-    """The first title of ABC or of MusicXML, else the file's name."""
+    """Return the first title of ABC or of MusicXML, else the file's name."""
     if isinstance(score.data, str):
         found = re.search(r"^T:[ \t]*(\S.*)", score.data, re.M)
         return found.group(1).strip() if found else score.name
@@ -106,16 +106,16 @@ def title_of(score: ScoreText) -> str:
 
 
 def _facts(piece: ScoredPiece) -> etree._Element:
-    """What the metrics say of the piece: numbers and words, one after another."""
-    told = [
+    """Return the piece's metrics, numbers and words, as a list."""
+    facts = [
         (metric, key, value)
         for metric, facts in piece.facts.items()
         for key, value in _plain(facts)
     ]
-    told += [(metric, "undefined", reason) for metric, reason in piece.undefined.items()]
+    facts += [(metric, "undefined", reason) for metric, reason in piece.undefined.items()]
     pairs = [
         tag("div", tag("dt", f"{metric} {key.replace('_', ' ')}"), tag("dd", foreign(value)))
-        for metric, key, value in told
+        for metric, key, value in facts
     ]
     return tag("dl", *pairs)
 
@@ -135,12 +135,12 @@ def _plain(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _fault(found: Engraved) -> etree._Element | None:
     if found.fault is not None:
         return tag("p", "No score: ", foreign(found.fault), class_="reason")
-    mended = f"Mended before it was engraved: {', '.join(found.repairs)}."
+    mended = f"Repaired before engraving: {', '.join(found.repairs)}."
     return tag("p", foreign(mended), class_="quiet") if found.repairs else None
 
 
 def _player(found: Engraved, prefix: str, title: str) -> etree._Element | None:
-    """Parts stay hidden until the script has made them work."""
+    """Return a player, whose controls stay hidden until the script is ready."""
     if not found.music.get("sounds"):
         return None
     button, slider = tag("button", "Play", type="button"), etree.Element("input")
@@ -166,7 +166,7 @@ def _score(found: Engraved, title: str) -> etree._Element | None:
 
 
 def _files(score: ScoreText, found: Engraved) -> etree._Element:
-    """ABC to read and save, MusicXML to save."""
+    """Return the ABC to read and save, and the MusicXML to save."""
     stem = re.sub(r"[^\w.#-]+", "_", PurePosixPath(score.name).name, flags=re.A)
     stem = re.sub(r"\.(abc|musicxml|mxl|xml)", "", stem).strip("._") or "piece"
     links: list[Child] = []
@@ -187,7 +187,7 @@ def _files(score: ScoreText, found: Engraved) -> etree._Element:
 
 
 def zip_mxl(xml: bytes) -> bytes:
-    """MusicXML in its compressed form; the same file gives the same bytes."""
+    """Return compressed MusicXML; the same file gives the same bytes."""
     files = {"META-INF/container.xml": _CONTAINER.encode(), "score.musicxml": xml}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -197,7 +197,7 @@ def zip_mxl(xml: bytes) -> bytes:
 
 
 def _figures(piece: ScoredPiece, report: ScoreReport) -> list[etree._Element]:
-    """What the metrics draw of the piece; a metric that fails to costs its own drawing alone."""
+    """Return the metrics' plots of the piece; a metric that fails loses only its own."""
     found: list[etree._Element] = []
     if report.request is None:
         return found

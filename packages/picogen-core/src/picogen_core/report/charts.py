@@ -1,7 +1,7 @@
-"""Small SVG charts without inline styles, so that a strict content-security policy lets them be.
+"""Small SVG charts without inline styles, which a strict content-security policy allows.
 
-Colours come from the classes of `charts.css`, which knows a light and a dark scheme: `s0`, `s1`, …
-for the series, `band` for an interval. What a chart shows is also said in words (`aria-label`).
+Colours come from the classes of `charts.css`, in a light and a dark scheme: `s0`, `s1`, … for the
+series, `band` for an interval. `aria-label` describes each chart in words.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from picogen_core.report.drawing import (
 
 _LEVELS = 12
 _FEW = 24
-"""So few points of a line are marked each."""
+"""Lines with at most this many points mark each of them."""
 LEGEND = 28
 
 
 def stylesheet() -> str:
-    """The colours of charts, for a page or for a file of their own."""
+    """Return the colours of charts, for a page or a standalone file."""
     return (files(__package__) / "charts.css").read_text(encoding="utf-8")
 
 
 CURVES_MARK = b'class="chart page"'
-"""In the first tag of such a file, by which an older one is known."""
+"""Mark in the first tag of such a file, which identifies an older one."""
 
 
 def standalone(charts: Sequence[etree._Element], names: Sequence[str], columns: int = 1) -> bytes:
-    """Charts of the same series as one SVG file, row by row, below their legend."""
+    """Return charts of the same series as one SVG file, row by row, below their legend."""
     width = max(float(WIDTH * columns), legend_width(names) + LEFT)
     height = math.ceil(len(charts) / columns) * HEIGHT + LEGEND
     box = f"0 0 {fixed(width)} {height}"
@@ -70,7 +70,7 @@ def standalone(charts: Sequence[etree._Element], names: Sequence[str], columns: 
 
 
 def draw(plot: Plot | HeatMap, baseline: Plot | None = None) -> etree._Element:
-    """A metric's plot, with the reference and a baseline's as further series."""
+    """Return a metric's plot, with those of the reference and a baseline as further series."""
     if isinstance(plot, HeatMap):
         return heat_map(plot)
     names = [x for x in plot.x if isinstance(x, str)]
@@ -82,7 +82,7 @@ def draw(plot: Plot | HeatMap, baseline: Plot | None = None) -> etree._Element:
 
 
 def series_of(plot: Plot, x: Sequence[float], baseline: Plot | None = None) -> list[Series]:
-    """What a plot draws, by name; a baseline of another plot's x is left out."""
+    """Return the series of a plot by name; a baseline with another x is left out."""
     series = [Series("these scores", x, plot.y, plot.low, plot.high)]
     if plot.reference:
         ends = plot.reference_low, plot.reference_high
@@ -95,7 +95,7 @@ def series_of(plot: Plot, x: Sequence[float], baseline: Plot | None = None) -> l
 def lines(
     title: str, x_label: str, y_label: str, series: Sequence[Series], log: bool = False
 ) -> etree._Element:
-    """Lines over numbers, each with its band; with `log` on two logarithmic axes."""
+    """Return lines over numbers, each with its band; with `log` both axes are logarithmic."""
     shown = [x for one in series for x, y in zip(one.x, one.y, strict=True) if is_drawn(y, log)]
     heights = [
         float(y)
@@ -143,7 +143,7 @@ def lines(
 def bars(
     title: str, x_label: str, y_label: str, names: Sequence[str], series: Sequence[Series]
 ) -> etree._Element:
-    """Bars over names from 0 up, side by side; empty names at both ends are left out."""
+    """Return bars over names from 0 up, side by side; empty names at both ends are left out."""
     used = [i for one in series for i, y in enumerate(one.y) if y]
     chart = frame(title, x_label, y_label, series)
     if not used:
@@ -171,7 +171,7 @@ def bars(
 
 
 def heat_map(plot: HeatMap) -> etree._Element:
-    """A square of cells, the darker the nearer to 1; its rows begin at the top."""
+    """Return a square of cells, darker towards 1; its rows begin at the top."""
     chart = frame(plot.title, plot.label, plot.label, ())
     count = len(plot.cells)
     if not count:

@@ -1,4 +1,4 @@
-"""Which pieces a report shows: the best, some in the middle, the worst, and all that failed."""
+"""The pieces that a report shows: best, median and worst ones, and all that failed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport
 
 @dataclass(frozen=True)
 class Choice:
-    """A piece to show; `group` says why, `place` where it stands among `of` in that order.
+    """A piece to show: its `group`, and its `place` among `of` pieces in that order.
 
-    reasons: why it failed, if it did.
+    reasons: of its failure, if it failed.
     """
 
     group: str
@@ -23,7 +23,7 @@ class Choice:
 
 
 def ordering(report: ScoreReport) -> tuple[str, str] | None:
-    """The metric, and the number of its facts, that orders the pieces; None if no metric does."""
+    """Return the metric and its number that order the pieces; None if no metric does."""
     for metric, summary in report.metrics.items():
         if summary.order is not None:
             return metric, summary.order
@@ -31,7 +31,7 @@ def ordering(report: ScoreReport) -> tuple[str, str] | None:
 
 
 def in_order(report: ScoreReport) -> list[ScoredPiece]:
-    """The pieces that have a place in the order, best first."""
+    """Return the pieces that have a place in the order, best first."""
     by = ordering(report)
     if by is None:
         return []
@@ -44,7 +44,7 @@ def in_order(report: ScoreReport) -> list[ScoredPiece]:
 
 
 def reasons(piece: ScoredPiece) -> tuple[str, ...]:
-    """Why a piece failed, by metric."""
+    """Return the reasons of a piece's failure, by metric."""
     return tuple(
         f"{metric}: {why}"
         for metric, facts in piece.facts.items()
@@ -54,7 +54,7 @@ def reasons(piece: ScoredPiece) -> tuple[str, ...]:
 
 
 def choose(report: ScoreReport, count: int) -> list[Choice]:
-    """`count` pieces of each group, each piece once, then what failed.
+    """Return `count` pieces of each group, each piece once, then the failed ones.
 
     Without an order there is one group, the first pieces by name.
     """
@@ -85,7 +85,7 @@ def choose(report: ScoreReport, count: int) -> list[Choice]:
 
 
 def partner(one: Choice, baseline: ScoreReport) -> ScoredPiece | None:
-    """The baseline's piece to show beside: of the same name, else at the same place."""
+    """Return the baseline's piece to compare with: of the same name, else at the same place."""
     for piece in baseline.scores:
         if piece.score.name == one.piece.score.name:
             return piece

@@ -11,7 +11,7 @@ from picogen_core.report.drawing import Series
 
 AXES = {
     "step": "steps",
-    "characters": "characters learned from",
+    "characters": "training characters",
     "cpu_seconds": "CPU seconds of training",
     "seconds": "seconds of training",
 }
@@ -19,10 +19,9 @@ POINTS = 200
 
 
 def curves(groups: Sequence[Group]) -> bytes | None:
-    """One SVG file: above, what training saw, below, held-out pieces; in bits per character. Of
-    several seeds, their mean.
+    """Return one SVG file: training loss above, held-out loss below, in bits per character.
 
-    A column is left out where no run has logged its axis. None without any curve.
+    Several seeds are averaged. A column without logged values is left out. None without curves.
     """
     runs = [run for group in groups for run in group.runs]
     axes = [axis for axis in AXES if any(run.curve("eval_bits", axis) for run in runs)]
@@ -45,7 +44,7 @@ def _series(group: Group, name: str, axis: str, scale: float) -> Series:
 
 
 def thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most `POINTS` points, each the mean of as many in a row."""
+    """Return at most `POINTS` points, each the mean of equally many neighbours."""
     size = max(1, math.ceil(len(points) / POINTS))
     groups = [points[i : i + size] for i in range(0, len(points), size)]
     return [

@@ -1,4 +1,4 @@
-"""What charts are drawn with: a frame, axes with round numbers, texts."""
+"""Parts of charts: a frame, axes with round numbers, texts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SVG = "http://www.w3.org/2000/svg"
 WIDTH, HEIGHT = 480, 280
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 40, 44
 COLOURS = 8
-"""So many series have a colour of their own."""
+"""Number of series with a colour of their own."""
 
 Numbers: TypeAlias = Sequence[float | None]
 Scale: TypeAlias = Callable[[float], float]
@@ -31,12 +31,11 @@ class Series:
 
 
 def frame(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> etree._Element:
-    """An empty chart with its title, the names of its axes, and a legend as far as there is room
-    for one."""
-    told = f"{title}: {y_label} by {x_label}"
-    told += f"; {', '.join(one.name for one in series)}" if series else ""
+    """Return an empty chart with title, names of axes, and a legend if there is room."""
+    label = f"{title}: {y_label} by {x_label}"
+    label += f"; {', '.join(one.name for one in series)}" if series else ""
     box = f"0 0 {WIDTH} {HEIGHT}"
-    attributes = {"viewBox": box, "class": "chart", "role": "img", "aria-label": plain(told)}
+    attributes = {"viewBox": box, "class": "chart", "role": "img", "aria-label": plain(label)}
     chart = element("svg", attributes)
     write(chart, title, LEFT, 16, "start", "title")
     write(chart, x_label, WIDTH - RIGHT, HEIGHT - 8, "end", "label")
@@ -50,7 +49,7 @@ def frame(title: str, x_label: str, y_label: str, series: Sequence[Series]) -> e
 
 
 def legend(chart: etree._Element, names: Sequence[str], x: float, y: float) -> None:
-    """Each series' colour and name, from left to right."""
+    """Draw each series' colour and name, from left to right."""
     for number, name in enumerate(names):
         place = {"x": fixed(x), "y": fixed(y), "width": "10", "height": "8"}
         add(chart, "rect", {"class": f"key s{number % COLOURS}", **place})
@@ -59,7 +58,7 @@ def legend(chart: etree._Element, names: Sequence[str], x: float, y: float) -> N
 
 
 def legend_width(names: Sequence[str]) -> float:
-    """About how wide a legend is."""
+    """Return the approximate width of a legend."""
     return sum(6.2 * len(name) + 24 for name in names)
 
 
@@ -89,7 +88,7 @@ def _scale(low: float, high: float, begin: float, end: float, log: bool) -> Scal
 
 
 def _ticks(low: float, high: float, log: bool) -> list[float]:
-    """Round numbers from `low` to `high`, three to eight of them."""
+    """Return three to eight round numbers from `low` to `high`."""
     if low == high:
         return [low]
     if log:
@@ -134,12 +133,12 @@ def write(
 
 
 def fixed(number: float) -> str:
-    """A coordinate to a tenth."""
+    """Return a coordinate, rounded to a tenth."""
     return f"{number:.1f}".removesuffix(".0")
 
 
 def plain(text: str) -> str:
-    """Text as XML and HTML may hold it: no control characters and no halves of a character."""
+    """Return text that XML and HTML allow: no control characters, no lone surrogates."""
     return "".join(
         c
         for c in text

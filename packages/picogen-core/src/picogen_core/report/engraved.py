@@ -1,4 +1,4 @@
-"""A score as a card of a report has it: pages, sounds, and files to take away."""
+"""An engraved score for a card of a report: pages, sounds, and files to save."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ MAX_PAGES = 8
 
 @dataclass(frozen=True)
 class Engraved:
-    """pages:    SVG elements, at most `MAX_PAGES` of `total`.
+    """An engraved score.
+
+    pages:    SVG elements, at most `MAX_PAGES` of `total`.
     music:    {"sounds": [[start, length, MIDI pitch, velocity], …], "lights": [[start, end, number
               of the note's id], …]} in seconds.
-    repairs:  what was mended before it converted.
-    fault:    why there is no score.
+    repairs:  made before the conversion.
+    fault:    reason of a missing score.
     """
 
     pages: list[etree._Element] = field(default_factory=list)
@@ -36,7 +38,7 @@ class Engraved:
 
 
 def engrave(score: ScoreText, prefix: str, converter: Converter, glyphs: Glyphs) -> Engraved:
-    """The score, repaired where it has to be; ids of its notes are `prefix` and a number."""
+    """Return the score, repaired if needed; ids of its notes are `prefix` and a number."""
     xml: bytes | None = None
     repairs: tuple[str, ...] = ()
     try:

@@ -16,7 +16,7 @@ Child: TypeAlias = etree._Element | str | None
 
 
 def tag(name: str, /, *children: Child, **attributes: str) -> etree._Element:
-    """An element. `class_` is `class`, `data_x` is `data-x`; None as a child is nothing."""
+    """Return an element. `class_` is `class`, `data_x` is `data-x`; a child None is skipped."""
     element = etree.Element(name)
     for key, value in attributes.items():
         element.set(key.rstrip("_").replace("_", "-"), plain(value))
@@ -37,12 +37,12 @@ def extend(element: etree._Element, children: Sequence[Child]) -> None:
 
 
 def foreign(text: str) -> etree._Element:
-    """Text of others: what direction it runs in and where it turns stays within it."""
+    """Return third-party text in an element that isolates its writing direction."""
     return tag("bdi", text)
 
 
 def data_block(data: Any) -> etree._Element:
-    """JSON for a script to read. No sign of it can end the element."""
+    """Return JSON for a script to read. No character of it can end the element."""
     text = json.dumps(data, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -52,23 +52,22 @@ def data_block(data: Any) -> etree._Element:
 
 
 def download(label: str, name: str, kind: str, data: bytes) -> etree._Element:
-    """A link that saves a file which is part of the page."""
+    """Return a link that saves a file embedded in the page."""
     address = f"data:{kind};base64,{base64.b64encode(data).decode()}"
     return tag("a", label, href=address, download=name)
 
 
 def hashed(text: str) -> str:
-    """How a content-security policy names a script or style sheet."""
+    """Return the hash by which a content-security policy names a script or style sheet."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 MADE_BY = "picogen eval"
-"""In the head of every page, by which an older one is known."""
+"""Mark in the head of every page, which identifies an older one."""
 
 
 def document(title: str, style: str, script: str, body: Sequence[Child]) -> bytes:
-    """A page that runs this script alone, has this style sheet alone, and asks nothing of any
-    network."""
+    """Return a page with this script and style sheet alone, which makes no network request."""
     policy = (
         f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -93,5 +92,5 @@ def document(title: str, style: str, script: str, body: Sequence[Child]) -> byte
 
 
 def size(element: etree._Element) -> int:
-    """Bytes that it takes in the page."""
+    """Return the bytes of an element in the page."""
     return len(etree.tostring(element, method="html", encoding="utf-8"))

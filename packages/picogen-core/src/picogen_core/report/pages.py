@@ -1,7 +1,7 @@
-"""Engraved pages as parts of an HTML page: nothing but known elements and attributes passes.
+"""Engraved pages as parts of an HTML page: only known elements and attributes pass.
 
-What verovio writes of a hostile score is not trusted. Inline styles and style sheets go as well: a
-strict content-security policy refuses them, so the rules that a score needs stand in `report.css`.
+Verovio's output for a hostile score is not trusted. Inline styles and style sheets are removed too,
+since a strict content-security policy refuses them. `report.css` has the rules that scores need.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LIT = frozenset({"note"})
 
 
 class Glyphs:
-    """The signs of all pages, each drawn once; pages refer to them by `#glyph-N`."""
+    """The glyphs of all pages, each drawn once; pages refer to them by `#glyph-N`."""
 
     def __init__(self) -> None:
         self._names: dict[bytes, str] = {}
@@ -39,7 +39,7 @@ class Glyphs:
         self._defs = etree.SubElement(self.sheet, f"{{{SVG}}}defs")
 
     def name(self, glyph: etree._Element) -> str:
-        """The id of a sign, which is added if it is new."""
+        """Return the id of a glyph, which is added if it is new."""
         clean = etree.Element(f"{{{SVG}}}g")
         _copy_children(glyph, clean, {}, {})
         key = bytes(etree.tostring(clean))
@@ -53,7 +53,7 @@ class Glyphs:
 def page_parts(
     pages: Iterable[str], prefix: str, glyphs: Glyphs
 ) -> tuple[list[etree._Element], dict[str, int]]:
-    """The pages as SVG elements, and the number of each note's id: note 7 has the id `PREFIX7`.
+    """Return the pages as SVG elements, and the number of each note's id (7 is `PREFIX7`).
 
     Other ids are left out.
     """
@@ -80,7 +80,7 @@ def page_parts(
 def _copy_children(
     source: etree._Element, target: etree._Element, ids: dict[str, str], glyphs: dict[str, str]
 ) -> None:
-    """Deep, but not by recursion: a score may be nested deeper than Python."""
+    """Copy all descendants without recursion: a score may be nested deeper than Python allows."""
     waiting = [(source, target)]
     while waiting:
         old, new = waiting.pop()

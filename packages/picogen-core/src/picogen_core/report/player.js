@@ -141,10 +141,10 @@
     }
 
     show() {
-      const told = `${clock(this.position)} of ${clock(this.length)}`;
+      const shown = `${clock(this.position)} of ${clock(this.length)}`;
       this.slider.value = String(this.position);
-      this.slider.setAttribute("aria-valuetext", told);
-      this.time.textContent = told;
+      this.slider.setAttribute("aria-valuetext", shown);
+      this.time.textContent = shown;
     }
   }
 

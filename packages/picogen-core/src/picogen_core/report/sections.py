@@ -1,4 +1,4 @@
-"""The parts of a report's page: head, values, remarks, plots, pieces, and what was not read."""
+"""The sections of a report's page: head, values, remarks, plots, pieces, and unread files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _GROUPS = {
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What a page shows.
+    """The contents of a page.
 
-    title:     of what the scores are.
-    command:   what makes the page again.
-    pieces:    so many best, median and worst pieces each.
-    limit:     bytes that it may have; pieces that do not fit are left out, and it is told.
+    title:     of the scores.
+    command:   that makes the page again.
+    pieces:    number of best, median and worst pieces each.
+    limit:     of the page in bytes; pieces that do not fit are left out and named.
     """
 
     title: str
@@ -46,14 +46,14 @@ def head(report: ScoreReport, baseline: ScoreReport | None, request: PageRequest
     against = report.reference and tag(
         "span", "reference ", foreign(report.reference), f" with {report.reference_pieces} pieces"
     )
-    told: list[Child] = [f"{read}; "]
-    told += [against, "; "] if isinstance(against, etree._Element) else []
-    told += [f"{known}; "] if known else []
-    told.append(f"seed {report.seed}.")
+    remarks: list[Child] = [f"{read}; "]
+    remarks += [against, "; "] if isinstance(against, etree._Element) else []
+    remarks += [f"{known}; "] if known else []
+    remarks.append(f"seed {report.seed}.")
     return tag(
         "header",
         tag("h1", "Scores of ", foreign(request.title)),
-        tag("p", *told),
+        tag("p", *remarks),
         tag("p", "This page is made again by:"),
         tag("pre", tag("code", foreign(request.command)), tabindex="0"),
     )
@@ -140,11 +140,11 @@ def pieces(
     by = ordering(report)
     if by is not None:
         groups = "; ".join(f"{name}: {what}" for name, what in _GROUPS.items())
-        told = f"Pieces are ordered by {by[0]}’s {by[1]}, lowest first ({groups})."
+        order = f"Pieces are ordered by {by[0]}’s {by[1]}, lowest first ({groups})."
     else:
-        told = "No metric here orders the pieces; the first by name are shown."
+        order = "No metric here orders the pieces; the first by name are shown."
     noscript = tag("noscript", tag("p", "The players need JavaScript."))
-    section = tag("section", tag("h2", "Pieces"), tag("p", told), noscript, *cards, id="pieces")
+    section = tag("section", tag("h2", "Pieces"), tag("p", order), noscript, *cards, id="pieces")
     if not cards and not left_out:
         section.append(tag("p", "There is no piece to show."))
     if left_out:

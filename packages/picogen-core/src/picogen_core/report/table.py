@@ -1,4 +1,4 @@
-"""A score report's values in the order of a table, and which of them differ beyond noise."""
+"""A score report's values in the order of a table, and the ones that differ beyond noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from picogen_core.evaluation.summaries import Value
 
 
 def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:
-    """The values that a table shows, each under its full name: `powerlaw.beta`."""
+    """Yield the values that a table shows, each under its full name: `powerlaw.beta`."""
     for metric, summary in report.metrics.items():
         for name, value in summary.values.items():
             if not value.detail:
@@ -18,8 +18,10 @@ def rows(report: ScoreReport) -> Iterator[tuple[str, Value]]:
 
 
 def differing(report: ScoreReport, beside: Mapping[str, Value]) -> dict[str, dict[str, int]]:
-    """{"reference": names, "baseline": names, "tests": counts}: what is not noise, all comparisons
-    of the table corrected together."""
+    """Return the names of values that differ beyond noise, corrected over the whole table.
+
+    {"reference": names, "baseline": names, "tests": counts}.
+    """
     ps = {("reference", name): value.p for name, value in rows(report) if value.p is not None}
     for name, value in rows(report):
         p = difference_p(value, beside[name]) if name in beside else None
@@ -35,7 +37,7 @@ def differing(report: ScoreReport, beside: Mapping[str, Value]) -> dict[str, dic
 
 
 def what_marks_mean(tests: int) -> str:
-    """The line below a table with marks."""
+    """Return the line below a table with marks."""
     return (
         f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
         f"for {tests} comparisons (Holm)."
@@ -43,12 +45,12 @@ def what_marks_mean(tests: int) -> str:
 
 
 def with_interval(value: Value) -> str:
-    """`1.354 [1.324, 1.377]`."""
+    """Return text like `1.354 [1.324, 1.377]`."""
     if value.low is None or value.high is None:
         return short(value.value)
     return f"{short(value.value)} [{short(value.low)}, {short(value.high)}]"
 
 
 def short(number: float) -> str:
-    """Three digits after the point, fewer for large numbers."""
+    """Return a number with three digits after the point, fewer for large ones."""
     return f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"

@@ -1,15 +1,15 @@
-"""Whatever holds a process or a file open, as a context manager."""
+"""Base class of context managers that hold a process or a file open."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Closing(ABC):
-    """`with` an object of a subclass, and it is closed at the end, come what may."""
+    """Context manager that calls `close()` on exit, also after an exception."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is held. More than once does no harm."""
+        """Release the resources. A second call has no effect."""
 
     def __enter__(self) -> Self:
         return self

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 
 from picogen_core.errors import Undefined
 
-_AGAIN = 5.0  # seconds until work that has swallowed the exception meets the next one
+_AGAIN = 5.0  # seconds until the exception is raised again, if the work swallowed it
 
 
 class TooLong(Undefined):
-    """Work took more CPU time than it may."""
+    """Work exceeded its CPU time."""
 
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """Raise `TooLong` in the block once this process has used so many seconds of CPU time in it.
+    """Raise `TooLong` in the block once this process has used `seconds` of CPU time in it.
 
-    Code outside Python ends first, and other processes do not count. Without effect in a thread,
+    Calls into native code end first, and other processes do not count. Without effect in a thread
     and on systems without such a clock.
     """
     if not hasattr(signal, "setitimer") or (

@@ -1,4 +1,4 @@
-"""Where to compute, and in what precision."""
+"""Device and precision of computations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from picogen_core.errors import ConfigError
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` takes CUDA, then MPS, then the CPU. Raises `ConfigError` for one that is not here."""
+    """Return a device; `auto` is CUDA, MPS, or the CPU. Raises `ConfigError` if it is missing."""
     mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
@@ -30,8 +30,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def autocast(precision: str, device: torch.device) -> Any:
-    """A reusable bf16 autocast, or nothing. `auto` takes bf16 on CUDA alone: on a CPU without
-    bf16 matrix units it was measured at 0.7 to 0.8 times the speed of fp32."""
+    """Return a reusable bf16 autocast, or a null context.
+
+    `auto` uses bf16 on CUDA alone: on a CPU without bf16 matrix units it ran at 0.7 to 0.8 times
+    the speed of fp32.
+    """
     if precision == "auto":
         precision = "bf16" if device.type == "cuda" else "fp32"
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Atomic writes: a reader never finds an incomplete file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from picogen_core.runtime.locks import LOCK, only_writer
 from picogen_core.runtime.reading import open_file
 
 ASIDE = ".writing."
-"""What the names of half written files begin with."""
+"""Prefix of the names of unfinished files."""
 
 _MARKED = 4096
 
@@ -26,7 +26,7 @@ def prepare_output_dir(path: Path, force: bool) -> None:
     """Make the folder. With `force` it may hold files; same-named ones will be overwritten.
 
     Raises:
-        BadInput: it is a file, cannot be made, or holds something and `force` is off.
+        BadInput: it is a file, cannot be made, or is not empty and `force` is off.
     """
     if path.exists() and not path.is_dir():
         raise BadInput(f"output folder {path} is a file. Choose another.")
@@ -43,11 +43,12 @@ def prepare_output_dir(path: Path, force: bool) -> None:
 
 @contextmanager
 def output_folder(path: Path, force: bool, shared: bool = False) -> Iterator[None]:
-    """`prepare_output_dir`, and nobody else writes there while the block runs, but those that
-    share it. What a process that was killed there has left half written goes.
+    """Context with a folder from `prepare_output_dir`, locked against other writers.
+
+    `shared` admits others that share it. Unfinished files of killed processes are removed.
 
     Raises:
-        BadInput: as that; or another process is writing there.
+        BadInput: as `prepare_output_dir`, or another process is writing there.
     """
     if path.exists() and not path.is_dir():
         raise BadInput(f"output folder {path} is a file. Choose another.")
@@ -65,7 +66,7 @@ def output_folder(path: Path, force: bool, shared: bool = False) -> Iterator[Non
 
 
 def clear_aside(folder: Path) -> None:
-    """Remove what killed processes have left half written; for who holds the folder alone."""
+    """Remove unfinished files of killed processes; only for the exclusive holder of the folder."""
     for left in folder.glob(f"{ASIDE}*"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
@@ -75,13 +76,13 @@ def clear_aside(folder: Path) -> None:
 
 @contextmanager
 def written_aside(folder: Path, last: str = "") -> Iterator[Path]:
-    """A new folder within `folder`, whose files take their places there when all of them are whole.
-    If anything is raised they go away, and what was there before stays. `folder` is made too.
+    """Context with a temporary folder in `folder`, whose files move to `folder` on success.
 
-    `last` is a file that marks the others as whole: the old one goes first, the new one comes last.
+    After an exception they are removed, and the old files stay. `folder` is made if needed. `last`
+    is a file that marks the others as complete: the old one goes first, the new one comes last.
 
     Raises:
-        BadInput: the place cannot be written to.
+        BadInput: the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,10 +107,10 @@ def written_aside(folder: Path, last: str = "") -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write aside, flush to disk, then take the name: a reader sees the old file or the new one.
+    """Write a temporary file, flush it, rename it: a reader sees the old file or the new one.
 
     Raises:
-        BadInput: the place cannot be written to, or there is something else than a file.
+        BadInput: the folder cannot be written to, or the path is not a regular file.
     """
     aside = ""
     try:
@@ -132,22 +133,22 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def refuse_special(path: Path) -> None:
-    """Raises `OSError` for a device, a pipe, a folder or a link, none of which is ever replaced."""
+    """Raise `OSError` for a device, a pipe, a folder or a link; none of them is ever replaced."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EEXIST, "something else than a file has this name")
+        raise OSError(errno.EEXIST, "not a regular file")
 
 
 def check_replaceable(path: Path, force: bool, mark: bytes) -> None:
-    """Refuse to replace a file that is not of the kind that would be written, without `force`.
+    """Refuse to replace a file of another kind without `force`.
 
-    mark: what such a file has in its first bytes.
+    mark: bytes near the start of a file that may be replaced.
 
     Raises:
-        BadInput: it is another file, or no file at all.
+        BadInput: the path is another kind of file, or not a regular file.
     """
     try:
         refuse_special(path)
@@ -161,7 +162,7 @@ def check_replaceable(path: Path, force: bool, mark: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """A file, or the names in a folder, out to the disk. Windows has no way to flush a folder."""
+    """Flush a file, or the names in a folder, to disk. Windows cannot flush a folder."""
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -172,13 +173,13 @@ def flush(path: Path) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a file is a lock, or what a killed process left half written."""
+    """Return whether a file is a lock, or an unfinished file of a killed process."""
     return name == LOCK or name.startswith(ASIDE)
 
 
 @cache
 def mode() -> int:
-    """Of new files, as the user wants them."""
+    """Return the permissions of new files, by the user's umask."""
     mask = os.umask(0o022)
     os.umask(mask)
     return 0o666 & ~mask

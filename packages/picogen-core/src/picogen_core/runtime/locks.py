@@ -1,7 +1,7 @@
 """One writer at a time in a folder.
 
-The lock is of the folder itself, so it leaves no file, and the system lets go of the lock of a
-process that was killed. Where folders cannot be locked (Windows) it is of a file `.lock` in it.
+The lock is on the folder itself, so it leaves no file, and the system releases the lock of a killed
+process. Where folders cannot be locked (Windows), it is on a file `.lock` in it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ LOCK = ".lock"
 
 @contextmanager
 def only_writer(folder: Path, shared: bool = False) -> Iterator[None]:
-    """Hold the folder, which is made, while the block runs; `shared` with others that share it.
+    """Context that makes the folder and locks it; `shared` admits others that share it.
 
     Raises:
-        BadInput: another process holds it.
+        BadInput: another process holds the lock.
     """
     with ExitStack() as held:
         if not _take(folder, held, shared=shared):
@@ -41,8 +41,10 @@ def only_writer(folder: Path, shared: bool = False) -> Iterator[None]:
 
 @contextmanager
 def in_turn(folder: Path, reporter: Reporter) -> Iterator[Path]:
-    """The folder beside `folder` in which it is made, for one process after the other. It holds
-    what a killed process has left, and goes if it is empty; renamed, it is `folder`.
+    """Context with a temporary folder beside `folder`, locked so that processes take turns.
+
+    It may hold files of a killed process. The caller renames it to `folder`; if empty, it is
+    removed.
 
     Raises:
         OSError: it cannot be made.
@@ -60,7 +62,7 @@ def in_turn(folder: Path, reporter: Reporter) -> Iterator[Path]:
 
 
 def _take(folder: Path, held: ExitStack, *, wait: bool = False, shared: bool = False) -> bool:
-    """Make the folder and lock it; whether that was to be had. `held` lets go of it."""
+    """Make the folder and lock it; return whether it could be locked. `held` releases it."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
@@ -68,7 +70,7 @@ def _take(folder: Path, held: ExitStack, *, wait: bool = False, shared: bool = F
         handle = os.open(folder, os.O_RDONLY)
         try:
             kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            with suppress(OSError):  # a file system without locks: better unguarded than not at all
+            with suppress(OSError):  # a file system without locks: go on without one
                 try:
                     fcntl.flock(handle, kind | (0 if wait else fcntl.LOCK_NB))
                 except BlockingIOError:
@@ -78,7 +80,7 @@ def _take(folder: Path, held: ExitStack, *, wait: bool = False, shared: bool = F
                     held.callback(os.close, handle)
                     handle = -1
                     return True
-        finally:  # else its last holder has removed or renamed it meanwhile
+        finally:  # its last holder may have removed or renamed it meanwhile
             if handle >= 0:
                 os.close(handle)
 

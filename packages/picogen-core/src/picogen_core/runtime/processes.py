@@ -1,4 +1,4 @@
-"""Processes that work for this one and end with it, whatever it ends of."""
+"""Worker processes that end with this process, however it ends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ POLL_SECONDS = 0.5
 
 @contextmanager
 def thread_pool(count: int, workers: Closing) -> Iterator[ThreadPoolExecutor]:
-    """Threads that wait for `workers`. If anything is raised in the block, the workers are closed
-    and nothing more is begun."""
+    """Context with threads that wait for `workers`.
+
+    After an exception in the block, the workers are closed and no further task starts.
+    """
     pool = ThreadPoolExecutor(count)
     try:
         yield pool
@@ -33,8 +35,10 @@ def thread_pool(count: int, workers: Closing) -> Iterator[ThreadPoolExecutor]:
 
 @contextmanager
 def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of new processes, which share no thread and no lock with this one. If anything is
-    raised in the block they are ended at once; if this process is killed they end by themselves."""
+    """Context with a pool of new processes, which share no thread and no lock with this one.
+
+    After an exception in the block they are ended at once. If this process is killed, they end.
+    """
     others = set(active_children())
     pool = ProcessPoolExecutor(
         count, mp_context=get_context("spawn"), initializer=_begin, initargs=(os.getpid(),)
@@ -50,16 +54,16 @@ def process_pool(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(parent: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the parent ends the workers in order."""
+    """Ignore Ctrl-C, which reaches every process of a terminal; the parent ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
 
 
 def end_with(parent: int, last: Callable[[], None] = lambda: None) -> None:
-    """Watch the parent from a thread; once it is gone, do `last` and end this process."""
+    """Watch the parent from a thread; once it is gone, call `last` and end this process."""
 
     def watch() -> None:
-        while os.getppid() == parent:  # else it is another process that has taken it over
+        while os.getppid() == parent:  # an orphan gets another parent
             time.sleep(POLL_SECONDS)
         last()
         os._exit(1)

@@ -1,4 +1,4 @@
-"""How long work tells of itself. The core never prints; the command line passes a `Reporter`."""
+"""Progress reporting for long-running work. The core never prints; the CLI passes a `Reporter`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Reporter(Protocol):
-    """Receives stages of long work. `total` is in `unit`s; None if it is not known."""
+    """Receiver of progress. `total` of a stage is in `unit`s; None if it is unknown."""
 
     def start(self, title: str, total: float | None, unit: str) -> None:
-        """A new stage begins; the one before is over."""
+        """Begin a new stage and end the one before."""
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
-        """So much of the stage is done, with figures to show beside it."""
+        """Report how much of the stage is done, with figures to show beside it."""
 
     def finish(self) -> None:
-        """The stage is over."""
+        """End the stage."""
 
     def message(self, text: str) -> None:
-        """One line that should be read."""
+        """Show one line to the user."""
 
 
 class Quiet:
-    """Says nothing."""
+    """A `Reporter` without output."""
 
     def start(self, title: str, total: float | None, unit: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Reading files that others may have made: regular files alone, and the size before the bytes."""
+"""Reading untrusted files: only regular files, and the size is checked before reading."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MAX_TEXT = 64_000_000
-"""Bytes of a configuration, a manifest, a list or a log."""
+"""Largest size of a configuration, a manifest, a list or a log, in bytes."""
 
 
 class Refused(OSError):
-    """A file that is not opened for what it is, or not read for its size."""
+    """A file that is refused for its kind or its size."""
 
 
 def open_file(path: Path, most: int | None = None) -> BinaryIO:
-    """A regular file, opened for reading. A pipe or a device is never opened.
+    """Return a regular file, opened for reading. A pipe or a device is never opened.
 
     Raises:
-        OSError: there is none, it is something else, or it has more than `most` bytes.
+        OSError: it is missing, not a regular file, or larger than `most` bytes.
     """
     _check(path.stat(), path, most)
-    # Another process may put a pipe in its place meanwhile: opened so, it does not wait.
+    # Another process may replace it by a pipe meanwhile: opened this way, it does not block.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         _check(os.fstat(handle), path, most)
@@ -36,12 +36,12 @@ def open_file(path: Path, most: int | None = None) -> BinaryIO:
 
 
 def check_file(path: Path, most: int | None = None) -> int:
-    """The size of a regular file that a library will open. Raises `OSError` as `open_file`."""
+    """Return the size of a regular file for a library to open. Raises `OSError` as `open_file`."""
     return _check(path.stat(), path, most)
 
 
 def read_bytes(path: Path, most: int = MAX_TEXT) -> bytes:
-    """The bytes of a file, also of one that grows meanwhile. Raises `OSError` as `open_file`."""
+    """Return the bytes of a file, which may grow meanwhile. Raises `OSError` as `open_file`."""
     with open_file(path, most) as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -50,22 +50,22 @@ def read_bytes(path: Path, most: int = MAX_TEXT) -> bytes:
 
 
 def read_text(path: Path, most: int = MAX_TEXT) -> str:
-    """A text in UTF-8, with or without its mark.
+    """Return a text in UTF-8, with or without its byte-order mark.
 
     Raises:
         OSError: as `open_file`.
-        ValueError: it is no text.
+        ValueError: it is not UTF-8.
     """
     return read_bytes(path, most).decode("utf-8-sig")
 
 
 def read_json(path: Path, most: int = MAX_TEXT) -> Any:
-    """The value in a JSON file. Raises `OSError` as `open_file`, `ValueError` if it is no JSON."""
+    """Return the value of a JSON file. Raises `OSError` as `open_file`, or `ValueError`."""
     return parse_json(read_text(path, most))
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises `ValueError` for what is none, or is nested too deep."""
+    """Return the value of a JSON text. Raises `ValueError` if it is invalid or nested too deep."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -73,7 +73,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The table of a TOML text. Raises `ValueError` for what is none, or is nested too deep."""
+    """Return the table of a TOML text. Raises `ValueError` if it is invalid or nested too deep."""
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -1,9 +1,9 @@
-"""Untrusted work in processes of its own: a worker that forks for each request, under limits.
+"""Untrusted work in separate processes: a worker that forks for each request, under limits.
 
-The parent keeps a `Worker`, which asks `python -m MODULE` one JSON object a line. The module calls
-`serve`, and for each request `in_fork`, so that a request that crashes, hangs or eats memory ends
-alone and the libraries are imported once. Where there is no fork the request runs in the worker,
-and the parent ends that when time is up.
+The parent has a `Worker`, which sends `python -m MODULE` one JSON object per line. The module calls
+`serve`, and for each request `in_fork`. So a request that crashes, hangs or exhausts memory ends
+alone, and the libraries are imported once. Without fork, the request runs in the worker, and the
+parent kills that when time is up.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) if os.name != "n
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may take of the machine.
+    """Limits of one request.
 
-    wall_seconds: how long it may stand still; as long as it takes CPU time, it goes on. (Where the
-    system does not say, how long it may last.)
+    wall_seconds: time without CPU use. Where the system does not report that, the whole time.
     """
 
     cpu_seconds: int
@@ -45,7 +44,7 @@ class Limits:
     memory_bytes: int
 
     def apply(self) -> None:
-        """Cap CPU time and memory of this process, where the system can."""
+        """Cap CPU time and memory of this process, if the system can."""
         try:
             import resource
         except ImportError:  # Windows: the wall clock alone limits it
@@ -56,16 +55,18 @@ class Limits:
             (resource.RLIMIT_CORE, 0),
         )
         for kind, value in caps:
-            # At the soft limit of CPU time comes SIGXCPU, at the hard one SIGKILL, as from the
-            # system's want of memory: they have to be told apart.
+            # The soft limit of CPU time sends SIGXCPU. The hard one sends SIGKILL, like the system
+            # when memory runs out, so the soft limit comes first.
             hard = value + 5 if kind == resource.RLIMIT_CPU else value
             with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
                 resource.setrlimit(kind, (value, hard))
 
 
 class Worker(Closing):
-    """The parent's side of one worker process, started with the first request. Not for two threads
-    at once."""
+    """The parent's side of one worker process, which starts with the first request.
+
+    It is not thread-safe.
+    """
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -74,15 +75,15 @@ class Worker(Closing):
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id while it runs."""
+        """The worker's process id while it runs, else None."""
         return self._process.pid if self._process else None
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> Reply:
-        """One request; a worker that dies, or its fork, is replaced and asked once more.
+        """Send one request and return the reply; after a crash, retry once in a new worker.
 
         Raises:
-            TimeoutError: it stood still for `seconds`, or longer where it had to start first.
-            ChildProcessError: it died twice, or is closed.
+            TimeoutError: no CPU use for `seconds`, or longer if the worker had to start first.
+            ChildProcessError: the worker died twice, or is closed.
         """
         for last in (False, True):
             if self._closed:
@@ -99,7 +100,7 @@ class Worker(Closing):
         raise ChildProcessError
 
     def _exchange(self, request: bytes, seconds: float) -> tuple[bytes, bool]:
-        """(the answer's line, or nothing if the worker died; whether it stood still)."""
+        """Return the reply's line, empty if the worker died, and whether it timed out."""
         process = self._process = self._process or self._start()
         if self._closed:  # meanwhile
             self._end()
@@ -137,7 +138,7 @@ class Worker(Closing):
         )
 
     def close(self) -> None:
-        """End the worker, also under a request of another thread."""
+        """End the worker, also during a request of another thread."""
         self._closed = True
         self._end()
 
@@ -155,15 +156,18 @@ class Worker(Closing):
 
 
 def _kill_group(pid: int) -> None:
-    """A process that leads a group, and the forks that it has made."""
+    """Kill the leader of a process group and its forks."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
 
 
 def serve(answer: Callable[[Mapping[str, Any]], Reply]) -> None:
-    """The worker's loop, until stdin closes. Nobody else may write where the answers go. Where the
-    parent is killed, the worker and its fork end too."""
+    """Run the worker's loop until stdin closes.
+
+    Other output is kept off the replies' stream. If the parent is killed, the worker and its fork
+    end too.
+    """
     parent = int(os.environ.get(_PARENT, os.getppid() if hasattr(os, "getppid") else 0))
     own_group = hasattr(os, "getpgrp") and os.getpgrp() == os.getpid()
     end_with(parent, lambda: _kill_group(os.getpid()) if own_group else None)
@@ -175,7 +179,7 @@ def serve(answer: Callable[[Mapping[str, Any]], Reply]) -> None:
 
 
 def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
-    """`work` in a fork under `limits`; whatever happens to it, this process goes on."""
+    """Run `work` in a fork under `limits`; its failure does not affect this process."""
     if not hasattr(os, "fork"):
         return work()
     reader, writer = os.pipe()
@@ -197,7 +201,7 @@ def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
 
 
 def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, writer: int) -> None:
-    """The fork's whole life; it never returns into the worker's loop."""
+    """Run the fork to its end; never return into the worker's loop."""
     try:
         os.close(reader)
         limits.apply()
@@ -212,7 +216,7 @@ def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, wri
 
 
 def _read_all(reader: int, child: int, seconds: float) -> bytes | None:
-    """What the pipe holds until it is closed, or None once the child has stood still."""
+    """Return the bytes of the pipe until it is closed, or None if the child timed out."""
     answer, before = bytearray(), -1
     while True:
         ready, _, _ = select.select([reader], [], [], seconds)
@@ -229,7 +233,7 @@ def _read_all(reader: int, child: int, seconds: float) -> bytes | None:
 
 
 def cpu_ticks(pid: int) -> int | None:
-    """CPU time of a process and its children, in the system's ticks; None where it is not told."""
+    """Return the CPU ticks of a process and its children; None if the system has no figure."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         children = Path(f"/proc/{pid}/task/{pid}/children")
@@ -241,7 +245,7 @@ def cpu_ticks(pid: int) -> int | None:
 
 
 def _died(status: int, limits: Limits) -> Reply:
-    """Why there is no answer; `passing` if the request need not be the reason."""
+    """Return the error of a missing reply; `passing` if the request may not be the cause."""
     if not os.WIFSIGNALED(status):
         return {"error": "the converter ended without an answer"}
     number = os.WTERMSIG(status)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two steps, not within one."""
+"""Signal handling: Ctrl-C and SIGTERM end a run between two steps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ CAUGHT = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 GRACE_SECONDS = 3.0
-"""After a signal, in which further ones do not disturb what ends in order."""
+"""Time after a signal in which further ones are ignored, so that the run ends in order."""
 
 
 class Stopped(BaseException):
-    """A signal asked the run to stop. `whole` is False if a step or a save was cut in two.
+    """A signal stopped the run. `whole` is False if it interrupted a step or a save.
 
-    No `KeyboardInterrupt`, which libraries turn into exit code 130 whatever the signal was.
+    It is not a `KeyboardInterrupt`, which libraries turn into exit code 130 for any signal.
     """
 
     def __init__(self, number: int, whole: bool = True) -> None:
@@ -30,15 +30,15 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As shells count: 130 for Ctrl-C, 143 for SIGTERM and for a terminal that was closed."""
+        """The shell's exit code: 130 for Ctrl-C, 143 for SIGTERM and a closed terminal."""
         return 128 + self.number
 
 
 class Signals:
-    """A signal raises `Stopped`: at once, or at the end of the outermost block that is `held`.
+    """A signal raises `Stopped`: at once, or at the end of the outermost `held` block.
 
-    A second signal within such a block cuts it. With `note_only`, for processes that have to agree
-    on where to stop, a signal does no more than set `asked`.
+    A second signal within such a block interrupts it. With `note_only` a signal only sets `asked`:
+    the processes of a run then agree on where to stop.
     """
 
     def __init__(self, note_only: bool = False) -> None:
@@ -48,7 +48,7 @@ class Signals:
         self.raised: tuple[int, float] | None = None
 
     def receive(self, number: int, frame: object = None) -> None:
-        """The signal handler."""
+        """Handle a signal."""
         number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         if self.note_only:
             self.asked = number
@@ -64,7 +64,7 @@ class Signals:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the block come to its end before a signal counts."""
+        """Delay signals to the end of the block."""
         self._held += 1
         try:
             yield
@@ -77,7 +77,7 @@ class Signals:
 
 @contextmanager
 def catch_signals(note_only: bool = False) -> Iterator[Signals]:
-    """SIGINT and SIGTERM go to the `Signals`; threads other than the main one get none."""
+    """Context that passes SIGINT and SIGTERM to `Signals`; only the main thread gets them."""
     signals = Signals(note_only)
     if threading.current_thread() is not threading.main_thread():
         yield signals
@@ -96,8 +96,7 @@ def catch_signals(note_only: bool = False) -> Iterator[Signals]:
 
 @contextmanager
 def nothing_swallowed(signals: Signals) -> Iterator[None]:
-    """Within the block a `Stopped` that Python cannot raise, as in a destructor, is raised again at
-    the next place where it can."""
+    """Context that raises a `Stopped` again if Python had to swallow it, as in a destructor."""
     before = sys.unraisablehook
 
     def hook(found: Any) -> None:

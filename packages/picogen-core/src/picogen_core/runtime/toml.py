@@ -1,4 +1,4 @@
-"""TOML out; the standard library only reads it."""
+"""A TOML writer; the standard library only reads TOML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dump_toml(values: Mapping[str, Any], prefix: str = "") -> str:
-    """Plain values, lists and tables; None is left out, as TOML has none."""
+    """Return plain values, lists and tables as TOML; None is left out, as TOML has none."""
     plain = {k: v for k, v in values.items() if not isinstance(v, Mapping) and v is not None}
     tables = {k: v for k, v in values.items() if isinstance(v, Mapping)}
     text = "".join(f"{_key(name)} = {_value(value)}\n" for name, value in plain.items())
@@ -35,5 +35,5 @@ def _value(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    """As JSON, but for what TOML forbids: DEL as it stands, and halves of a character."""
+    """Return a JSON string without what TOML forbids: a raw DEL, and lone surrogates."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""The conformance kit: whether a plugin keeps the contracts, in three lines.
+"""The conformance kit: checks of a plugin's contracts, in three lines.
 
     from picogen_core.testing import backbone_checks
 
@@ -6,10 +6,10 @@
     def test_gru(check):
         check()
 
-pytest runs one test a property, on the CPU and on CUDA (skipped where there is none); those of a
-`compiled_step` on the CPU alone. `what` is an installed name or a spec. A property that is given up
-on purpose is named, with the reason, in `expected_failures={"is_causal": "it looks ahead by
-design"}`; if it then holds, the test fails.
+pytest runs one test per property, on the CPU and on CUDA (skipped without it); those of a
+`compiled_step` on the CPU alone. `what` is an installed name or a spec. A property that fails by
+design is named, with the reason, in `expected_failures={"is_causal": "it looks ahead by design"}`;
+if it holds nevertheless, the test fails.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def backbone_checks(
     d_model: int = 64,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a backbone; see `picogen_core.testing.backbones` for each.
+    """Return a decorator with the properties of a backbone; see `picogen_core.testing.backbones`.
 
     Rows are up to 600 patches long: a backbone with a table of positions needs options for them.
     """
@@ -59,11 +59,11 @@ def head_checks(
     d_model: int = 64,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a head; see `picogen_core.testing.heads` for each, and
-    `picogen_core.testing.remembering` for those of a head whose spec has `remembers=True`.
+    """Return a decorator with the properties of a head; see `picogen_core.testing.heads`.
 
-    A head whose guesses are independent expects `uses_earlier_characters` to fail. A head that
-    remembers a limited number of characters should call the option for it `window`.
+    `picogen_core.testing.remembering` has those of a head with `remembers=True`. A head whose
+    predictions are independent expects `uses_earlier_characters` to fail. A head that remembers a
+    limited number of characters should name the option for it `window`.
     """
     from picogen_core.testing.compiled.heads import COMPILED_CHECKS
     from picogen_core.testing.heads import CHECKS, HeadSubject
@@ -83,7 +83,7 @@ def loss_checks(
     options: Mapping[str, Any] | None = None,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a loss; see `picogen_core.testing.losses` for each."""
+    """Return a decorator with the properties of a loss; see `picogen_core.testing.losses`."""
     from picogen_core.testing.losses import CHECKS, LossSubject
 
     return parametrise(
@@ -101,9 +101,9 @@ def metric_checks(
     pieces: Sequence[Piece] | None = None,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a metric; see `picogen_core.testing.metrics` for each.
+    """Return a decorator with the properties of a metric; see `picogen_core.testing.metrics`.
 
-    `pieces` are two or more that the metric is defined on; left out, made-up melodies.
+    `pieces` are two or more for which the metric is defined; default: random melodies.
     """
     from picogen_core.testing.metrics import CHECKS, MetricSubject
     from picogen_core.testing.samples import sample_pieces
@@ -124,10 +124,10 @@ def source_checks(
     options: Mapping[str, Any] | None = None,
     expected_failures: Reasons | None = None,
 ) -> pytest.MarkDecorator:
-    """The properties of a source; see `picogen_core.testing.sources` for each.
+    """Return a decorator with the properties of a source; see `picogen_core.testing.sources`.
 
-    `which` is a collection or a path that the source has, a small one; left out, a source of ABC
-    files reads a book of three tunes. `missing` is one that it does not have.
+    `which` is a small collection or path that the source has; by default, a source of ABC files
+    reads a book of three tunes. `missing` is one that it does not have.
     """
     from picogen_core.testing.sources import CHECKS, subject_of
 
@@ -139,8 +139,10 @@ def source_checks(
 
 
 def plugin_checks(what: str, *, expected_failures: Reasons | None = None) -> pytest.MarkDecorator:
-    """The properties of a plugin, given as a distribution (`"picogen-foo"`) or a module
-    (`"picogen_foo.plugin"`); see `picogen_core.testing.plugins` for each."""
+    """Return a decorator with the properties of a plugin; see `picogen_core.testing.plugins`.
+
+    `what` is a distribution (`"picogen-foo"`) or a module (`"picogen_foo.plugin"`).
+    """
     from picogen_core.testing.plugins import CHECKS, PluginSubject
 
     return parametrise(CHECKS, lambda device: PluginSubject(what), expected_failures)

@@ -1,7 +1,7 @@
 """The properties of a backbone.
 
 Glossary: B rows, S patches, D width. Rows are longer than two chunks of any backbone that mixes
-patches in chunks: of 256 patches where a call is enough, of 64 where single steps are taken.
+patches in chunks: 256 patches for calls, 64 for single steps.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from picogen_core.testing.modules import (
     assert_changed,
     assert_same,
     clone,
-    drawn,
     modes,
     module_check,
+    seeded,
 )
 
 LENGTHS = (150, 1, 64, 97)
@@ -59,7 +59,7 @@ class BackboneSubject(ModuleSubject):
         return torch.tensor(LENGTHS, device=self.device)
 
     def empty(self, module: Any, x: Float[Tensor, "B S D"], after: int) -> Any:
-        """An empty state with room for `x` and no more than `after` patches."""
+        """Return an empty state with room for `x` and `after` more patches."""
         return module.initial_state(len(x), x.shape[1] + after, x.device, x.dtype)
 
     def prefill_and_step(
@@ -69,7 +69,7 @@ class BackboneSubject(ModuleSubject):
         lengths: Int[Tensor, " B"],
         after: Float[Tensor, "B K D"],
     ) -> list[Float[Tensor, "B D"]]:
-        """The outputs of a prefill and of the K steps after it."""
+        """Return the outputs of a prefill and of the K steps after it."""
         with torch.no_grad():
             output, state = module.prefill(x, lengths, self.empty(module, x, after.shape[1]))
             outputs = [output]
@@ -97,20 +97,20 @@ def is_causal(subject: BackboneSubject) -> None:
     module = subject.awake()
     x, other = (subject.noise(1, LONG, subject.d_model, seed=seed) for seed in (1, 2))
     for mode in modes(module):
-        before = drawn(module, x)
+        before = seeded(module, x)
         for t in BORDERS:
             changed = torch.cat([x[:, :t], other[:, t:]], dim=1)
-            after = drawn(module, changed)
+            after = seeded(module, changed)
             what = f"outputs before patch {t} when it changes, in {mode} mode"
             assert_same(after[:, :t], before[:, :t], what)
 
 
 @module_check
 def uses_the_past(subject: BackboneSubject) -> None:
-    """Every output changes with the patches before its own; at no patch is the past forgotten.
+    """Every output changes with the patches before its own.
 
-    Every other patch is replaced by noise, and the outputs of the patches between are looked at.
-    (A constant added to a patch would vanish in a LayerNorm.)
+    Every other patch is replaced by noise, and the outputs of the patches between must change. (A
+    constant added to a patch would vanish in a LayerNorm.)
     """
     module = subject.awake()
     x, other = (subject.noise(1, LONG, subject.d_model, seed=seed) for seed in (1, 2))
@@ -128,7 +128,7 @@ def uses_the_past(subject: BackboneSubject) -> None:
 
 @module_check
 def ignores_padding(subject: BackboneSubject) -> None:
-    """What stands past a row's end, and how much of it, changes neither outputs nor later steps."""
+    """Padding after a row's end, of any length, changes neither outputs nor later steps."""
     module, (x,) = subject.awake(), subject.inputs(seed=1)
     lengths, after = subject.lengths(), subject.noise(4, AFTER, subject.d_model, seed=2)
     padding = torch.arange(x.shape[1], device=x.device) >= lengths[:, None]
@@ -156,7 +156,7 @@ def prefill_equals_call(subject: BackboneSubject) -> None:
 
 @module_check
 def step_equals_call(subject: BackboneSubject) -> None:
-    """Stepping from an empty state, or on from a prefill, gives what a call gives."""
+    """Steps from an empty state, or after a prefill, give the outputs of a call."""
     module, (x,) = subject.awake(), subject.inputs(seed=1)
     with torch.no_grad():
         expected = module(x)
@@ -176,7 +176,7 @@ def step_equals_call(subject: BackboneSubject) -> None:
 
 @module_check
 def states_can_be_selected_and_merged(subject: BackboneSubject) -> None:
-    """A state has the batch first: rows go, come, move and double without touching one another."""
+    """A state has the batch first: rows can be removed, added, moved and doubled independently."""
     module, (x,), lengths = subject.awake(), subject.inputs(seed=1), subject.lengths()
     after = subject.noise(4, AFTER, subject.d_model, seed=2)
     with torch.no_grad():
@@ -198,7 +198,7 @@ def states_can_be_selected_and_merged(subject: BackboneSubject) -> None:
 
 @module_check
 def learns_a_copy_task(subject: BackboneSubject) -> None:
-    """Trained for seconds, it says which of 8 letters stood two patches ago.
+    """After seconds of training, it recalls which of 8 letters was two patches ago.
 
     Cross-entropy starts at ln 8 = 2.08 nat and has to fall below a quarter of it.
     """
@@ -212,7 +212,7 @@ def learns_a_copy_task(subject: BackboneSubject) -> None:
     goal, loss = math.log(LETTERS) / 4, math.inf
     for _ in range(COPY_STEPS):
         text = torch.randint(LETTERS, (16, 12), generator=generator).to(subject.device)
-        x = 0.1 * letters(text)  # at full size they drown learned positions for 300 steps
+        x = 0.1 * letters(text)  # at full size they dominate learned positions for 300 steps
         logits = readout(module(x))[:, DELAY:]
         cross_entropy = nn.functional.cross_entropy(
             logits.flatten(0, 1), text[:, :-DELAY].flatten()
@@ -228,8 +228,8 @@ def learns_a_copy_task(subject: BackboneSubject) -> None:
 
 @module_check
 def exports_write_files(subject: BackboneSubject) -> None:
-    """Each format of `export`, if there is any, writes files, says in Python how to open them, and
-    leaves the module as it was."""
+    """Each format of `export`, if any, writes files, returns Python code that opens them, and does
+    not change the module."""
     module = subject.awake()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     for to, write in subject.entry.spec.export.items():

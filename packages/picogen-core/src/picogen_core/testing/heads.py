@@ -24,21 +24,21 @@ from picogen_core.testing.modules import (
     assert_changed,
     assert_same,
     clone,
-    drawn,
     modes,
     module_check,
+    seeded,
 )
 from picogen_core.testing.remembering import REMEMBERING_CHECKS
 
 N, P, V = 6, 16, 128
-PRINTABLE = (32, 127)  # the codes that text is made of
+PRINTABLE = (32, 127)  # the codes of text
 PATCH_STEPS = 300
 
 
 class HeadSubject(ModuleSubject):
-    """A head, its options and the width of the hidden states it reads.
+    """A head, its options and the width of its hidden states.
 
-    What a head that remembers gets in the checks of this module are pieces of a single patch.
+    In the checks of this module, a head that remembers gets pieces of a single patch.
     """
 
     @property
@@ -47,7 +47,7 @@ class HeadSubject(ModuleSubject):
         return spec.remembers
 
     def patches(self, seed: int) -> tuple[Float[Tensor, "N D"], Int[Tensor, "N P"]]:
-        """Hidden states, and patches that they predict."""
+        """Return hidden states, and patches that they predict."""
         generator = torch.Generator().manual_seed(seed)
         patch = torch.randint(*PRINTABLE, (N, P), generator=generator).to(self.device)
         return self.noise(N, self.d_model, seed=seed), patch
@@ -57,18 +57,18 @@ class HeadSubject(ModuleSubject):
         return hidden, patch, *self.alone(hidden)
 
     def alone(self, hidden: Float[Tensor, "N D"]) -> tuple[Int[Tensor, " N"], ...]:
-        """What a call takes besides hidden states and patches that are whole pieces."""
+        """Return the further arguments of a call on patches that are whole pieces."""
         rows = torch.arange(len(hidden), device=hidden.device)
         return (rows, torch.ones_like(rows)) if self.remembers else ()
 
     def call(
         self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N J"]
     ) -> Float[Tensor, "N J V"]:
-        """The logits of patches that are whole pieces."""
+        """Return the logits of patches that are whole pieces."""
         return module(hidden, patch, *self.alone(hidden))  # type: ignore[no-any-return]
 
     def begin(self, module: Any, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], Any]:
-        """The first logits of patches that are whole pieces, and their state."""
+        """Return the first logits of patches that are whole pieces, and their state."""
         if not self.remembers:
             return module.begin(hidden)  # type: ignore[no-any-return]
         memory = module.initial_memory(len(hidden), 1, hidden.device, hidden.dtype)
@@ -91,7 +91,7 @@ class HeadSubject(ModuleSubject):
     def stepped(
         self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
-        """The logits of a patch, one character after another."""
+        """Return the logits of a patch, one character after another."""
         with torch.no_grad():
             logits, state = self.begin(module, hidden)
             all_logits = [logits]
@@ -117,10 +117,10 @@ def is_causal(subject: HeadSubject) -> None:
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     _, other = subject.patches(seed=2)
     for mode in modes(module):
-        before = drawn(subject.call, module, hidden, patch)
+        before = seeded(subject.call, module, hidden, patch)
         for j in range(P):
             changed = torch.cat([patch[:, :j], other[:, j:]], dim=1)
-            after = drawn(subject.call, module, hidden, changed)
+            after = seeded(subject.call, module, hidden, changed)
             what = f"logits up to position {j} when the characters from there on change"
             assert_same(after[:, : j + 1], before[:, : j + 1], f"{what}, in {mode} mode")
 
@@ -154,7 +154,7 @@ def uses_the_hidden_state(subject: HeadSubject) -> None:
 
 @module_check
 def step_equals_call(subject: HeadSubject) -> None:
-    """`begin` and then a step a character give the logits of a call."""
+    """`begin` and then one step per character give the logits of a call."""
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
         expected = subject.call(module, hidden, patch)
@@ -165,7 +165,7 @@ def step_equals_call(subject: HeadSubject) -> None:
 
 @module_check
 def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
-    """If the spec says that it reads cut patches: their logits are the first of the whole ones."""
+    """With `reads_cut_patches`, the logits of cut patches are the first of the whole ones."""
     if not subject.entry.spec.reads_cut_patches:
         return
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
@@ -179,7 +179,7 @@ def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
 
 @module_check
 def states_can_be_selected_and_merged(subject: HeadSubject) -> None:
-    """A state has the batch first: rows go, come, move and double without touching one another."""
+    """A state has the batch first: rows can be removed, added, moved and doubled independently."""
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
         _, state = subject.begin(module, hidden)
@@ -199,10 +199,10 @@ def states_can_be_selected_and_merged(subject: HeadSubject) -> None:
 
 @module_check
 def learns_patches_by_heart(subject: HeadSubject) -> None:
-    """Trained for seconds on 6 pairs of hidden state and patch, it knows them.
+    """After seconds of training on 6 pairs of hidden state and patch, it knows them.
 
     Cross-entropy starts near ln 128 = 4.85 nat and has to fall below a quarter of it. A head
-    without trainable parameters is passed over.
+    without trainable parameters passes.
     """
     module, (hidden, patch) = subject.build().train(), subject.patches(seed=1)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]

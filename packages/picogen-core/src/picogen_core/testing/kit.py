@@ -1,4 +1,4 @@
-"""How checks become pytest's tests. pytest is loaded only where there are tests to make."""
+"""Conversion of checks to pytest tests. pytest is loaded only when tests are made."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     import pytest
 
 DEVICES = ("cpu", "cuda")
-NOT_INSTALLED = "not installed"  # in place of the distribution that brings a spec
+NOT_INSTALLED = "not installed"  # in place of a spec's distribution
 
 Check = Callable[[Any], None]
-"""A property: raises `AssertionError` if the subject lacks it. Its docstring says what it is."""
+"""A property: raises `AssertionError` if the subject lacks it. Its docstring describes it."""
 
 
 class Skipped(Exception):
-    """A check that cannot run here, and why."""
+    """A check that cannot run here, with the reason."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One check of one subject, which is made when the test runs, not when it is collected."""
+    """One check of one subject, which is built when the test runs, not when it is collected."""
 
     check: Check
     subject: Callable[[], Any]
     expected_failure: str | None
 
     def __call__(self) -> None:
-        """Run it; a failure that was expected is reported as pytest's xfail."""
+        """Run the check; an expected failure is reported as pytest's xfail."""
         import pytest
 
         if self.expected_failure is None:
@@ -61,11 +61,12 @@ def parametrise(
     devices: Sequence[str] = ("cpu",),
     cpu_only: Sequence[Check] = (),
 ) -> pytest.MarkDecorator:
-    """A decorator that runs a test with `check` bound to each check on each device, those of
-    `cpu_only` on the CPU; where there is no CUDA, its tests are skipped and say so.
+    """Return a decorator that runs a test with `check` bound to each check on each device.
+
+    Checks in `cpu_only` run on the CPU. Without CUDA, its tests are reported as skipped.
 
     Raises:
-        ValueError: an expected failure that is the name of no check.
+        ValueError: an expected failure names no check.
     """
     import pytest
 
@@ -90,7 +91,7 @@ def parametrise(
 
 
 def resolve(kind: str, what: str | Spec) -> Entry[Any]:
-    """An installed name, or a spec that need not be installed."""
+    """Return the entry of an installed name, or of a spec that need not be installed."""
     if isinstance(what, str):
         return registry().get(kind, what)
     return Entry(kind, what, NOT_INSTALLED, "0")

@@ -42,7 +42,7 @@ class LossSubject:
         return loss.to(self.device) if isinstance(loss, torch.nn.Module) else loss
 
     def batches(self) -> list[LossBatch]:
-        """One with a teacher and, if the spec says that it needs none, one without."""
+        """Return a batch with a teacher and, without `needs_teacher`, one without."""
         batch = sample_batch(self.device)
         return [batch] if self.entry.spec.needs_teacher else [batch, _without_teacher(batch)]
 
@@ -58,7 +58,7 @@ def _value(loss: Any, batch: LossBatch) -> Tensor:
 
 
 def _gradients(loss: Any, batch: LossBatch) -> tuple[Tensor, list[Tensor]]:
-    """The value, and its gradients with respect to student logits and hidden states."""
+    """Return the value, and its gradients with respect to student logits and hidden states."""
     logits = batch.student_logits.clone().requires_grad_()
     hidden = batch.student_hidden.clone().requires_grad_()
     value = _value(loss, replace(batch, student_logits=logits, student_hidden=hidden))
@@ -125,7 +125,7 @@ def ignores_the_order_of_rows(subject: LossSubject) -> None:
 
 @module_check
 def ignores_padding(subject: LossSubject) -> None:
-    """What characters and logits are where `valid` is False does not matter."""
+    """Characters and logits where `valid` is False have no effect."""
     loss = subject.build()
     for batch in subject.batches():
         scrambled = _value(loss, scramble_padding(batch))
@@ -134,7 +134,7 @@ def ignores_padding(subject: LossSubject) -> None:
 
 @module_check
 def says_whether_it_needs_a_teacher(subject: LossSubject) -> None:
-    """With `needs_teacher` the value depends on the teacher; without it, none need be there."""
+    """With `needs_teacher` the value depends on the teacher; else the loss works without one."""
     loss = subject.build()
     batch, other = sample_batch(subject.device), sample_batch(subject.device, seed=1)
     if subject.entry.spec.needs_teacher:
@@ -152,7 +152,7 @@ def says_whether_it_needs_a_teacher(subject: LossSubject) -> None:
 
 @module_check
 def takes_a_batch_without_notes(subject: LossSubject) -> None:
-    """Headers and rests alone give a finite value."""
+    """A batch of headers and rests alone gives a finite value."""
     for batch in subject.batches():
         value = _value(subject.build(), without_notes(batch))
         assert value.shape == () and value.isfinite(), f"without notes the value is {value}"

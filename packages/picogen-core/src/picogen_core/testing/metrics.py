@@ -20,7 +20,7 @@ from picogen_core.testing.samples import EMPTY
 
 @dataclass(frozen=True)
 class MetricSubject:
-    """A metric, its options and pieces that it is defined on."""
+    """A metric, its options and pieces for which it is defined."""
 
     entry: Entry[Any]
     options: Mapping[str, Any]
@@ -30,12 +30,12 @@ class MetricSubject:
         return self.entry.build(self.options)
 
     def rows(self) -> list[Row]:
-        """A row of each piece."""
+        """Return a row of each piece."""
         metric = self.build()
         return [metric.measure(piece) for piece in self.pieces]
 
     def summarise(self, rows: Sequence[Row], seed: int = 0) -> Summary:
-        """Against all pieces, if it needs a reference."""
+        """Return the summary, compared with all pieces if it needs a reference."""
         import numpy as np
 
         reference = self.rows() if "reference" in self.entry.spec.needs else None
@@ -51,7 +51,7 @@ def measures_plain_rows(subject: MetricSubject) -> None:
 
 
 def measures_the_same_twice(subject: MetricSubject) -> None:
-    """A piece gives the same row each time, whatever was measured before it."""
+    """A piece gives the same row each time, in any order of pieces."""
     backwards = [subject.build().measure(piece) for piece in reversed(subject.pieces)]
     assert subject.rows() == backwards[::-1], "a piece gave two different rows"
 
@@ -67,7 +67,7 @@ def is_undefined_for_nothing(subject: MetricSubject) -> None:
 
 
 def gives_numbers_with_units(subject: MetricSubject) -> None:
-    """Each value is finite and has a unit, a count and an interval that is one."""
+    """Each value is finite and has a unit, a count and a valid interval."""
     summary = subject.summarise(subject.rows())
     assert summary.values, "the summary of the sample pieces is empty"
     for name, value in summary.values.items():
@@ -92,7 +92,7 @@ def headline_keeps_the_spec(subject: MetricSubject) -> None:
 
 
 def ignores_the_order_of_rows(subject: MetricSubject) -> None:
-    """Rows in another order give the same values and counts; intervals are up to chance."""
+    """Rows in another order give the same values and counts; intervals may vary by chance."""
     rows = subject.rows()
     forwards, backwards = subject.summarise(rows), subject.summarise(rows[::-1])
     assert forwards.values.keys() == backwards.values.keys()
@@ -103,21 +103,21 @@ def ignores_the_order_of_rows(subject: MetricSubject) -> None:
 
 
 def summarises_the_same_twice(subject: MetricSubject) -> None:
-    """Chance comes from the generator alone: its seed fixes the summary."""
+    """Randomness comes from the generator alone: its seed fixes the summary."""
     rows = subject.rows()
     first, second = subject.summarise(rows), subject.summarise(rows)
     assert first == second, f"{first} became {second}"
 
 
 def summarises_cached_rows(subject: MetricSubject) -> None:
-    """Rows that went through JSON give the same summary."""
+    """Rows read back from JSON give the same summary."""
     rows = subject.rows()
     cached = json.loads(json.dumps(rows))
     assert subject.summarise(cached) == subject.summarise(rows), "cached rows change the summary"
 
 
 def makes_nothing_of_nothing(subject: MetricSubject) -> None:
-    """No rows give no values, or an error a user can read; never a number."""
+    """No rows give no values, or a readable error; never a number."""
     try:
         summary = subject.summarise([])
     except (Undefined, PicogenError):

@@ -1,4 +1,4 @@
-"""What the checks of backbones and heads share: subjects that build, and properties of modules."""
+"""Shared code of the checks of backbones and heads: subjects, and properties of modules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ModuleSubject(ABC):
-    """A module to be built again and again, always from a seed."""
+    """A module that is built from a seed, as often as needed."""
 
     entry: Entry[Any]
     options: Mapping[str, Any]
@@ -35,14 +35,14 @@ class ModuleSubject(ABC):
     device: str
 
     def build(self, seed: int = 0) -> Any:
-        """As its author initialises it, in training mode."""
+        """Return the module with its own initialisation, in training mode."""
         torch.manual_seed(seed)
         return self.entry.build(self.options, self.d_model).to(self.device)
 
     def awake(self, seed: int = 0) -> Any:
-        """In evaluation mode, with noise on every parameter.
+        """Return the module in evaluation mode, with noise on every parameter.
 
-        Many models start with outputs of zero; what such a model does wrong does not show.
+        Many models start with outputs of zero, which would hide faults.
         """
         module = self.build(seed).eval()
         with torch.no_grad():
@@ -51,25 +51,25 @@ class ModuleSubject(ABC):
         return module
 
     def noise(self, *shape: int, seed: int) -> Tensor:
-        """Standard normal, the same on every device."""
+        """Return standard normal numbers, the same on every device."""
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(shape, generator=generator).to(self.device)
 
     @abstractmethod
     def inputs(self, seed: int) -> tuple[Tensor, ...]:
-        """What a call takes, each with the batch first."""
+        """Return the arguments of a call, each with the batch first."""
 
     @abstractmethod
     def loss(self, module: Any, seed: int) -> Tensor:
-        """A task whose gradient reaches every part."""
+        """Return the loss of a task whose gradient reaches every part."""
 
     @abstractmethod
     def walk(self, module: Any, dtype: torch.dtype) -> list[Tensor]:
-        """All outputs of a call and of stepping, with inputs and state in `dtype`."""
+        """Return all outputs of a call and of steps, with inputs and state in `dtype`."""
 
 
 def module_check(check: Callable[[Any], None]) -> Check:
-    """One thread, no TF32, and random numbers that the rest of the process does not notice."""
+    """Decorator of a check: one thread, no TF32, and the global random state restored."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
@@ -91,14 +91,14 @@ def _reproducible() -> Iterator[None]:
 
 
 def assert_same(actual: Tensor, expected: Tensor, what: str) -> None:
-    """Equal up to rounding."""
+    """Assert equality up to rounding."""
     assert actual.shape == expected.shape, f"{what}: {actual.shape} is not {expected.shape}"
     difference = (actual - expected).abs().max().item()
     assert difference <= _limit(expected), f"{what}: differs by {difference:.3g}"
 
 
 def assert_changed(actual: Tensor, before: Tensor, what: str) -> None:
-    """Not equal, by more than rounding."""
+    """Assert a difference larger than rounding."""
     assert (actual - before).abs().max().item() > _limit(before), what
 
 
@@ -107,29 +107,29 @@ def _limit(expected: Tensor) -> float:
 
 
 def modes(module: Any) -> Iterator[str]:
-    """Put the module into evaluation mode, then into training mode, and back; the mode's name."""
+    """Yield the names of evaluation and training mode, with the module in that mode."""
     for name, training in (("evaluation", False), ("training", True)):
         module.train(training)
         yield name
     module.eval()
 
 
-def drawn(call: Callable[..., Result], *arguments: Any) -> Result:
-    """The result of a call, without gradients; dropout draws the same numbers each time."""
+def seeded(call: Callable[..., Result], *arguments: Any) -> Result:
+    """Return the result of a call with a fixed seed (for dropout), without gradients."""
     torch.manual_seed(5)
     with torch.no_grad():
         return call(*arguments)
 
 
 def state_leaves(state: Any) -> list[Any]:
-    """Whatever stands at the leaves of a state."""
+    """Return the leaves of a state, of any type."""
     leaves: list[Any] = []
     tree_map(leaves.append, state)
     return leaves
 
 
 def assert_batch_first(state: Any, batch: int) -> None:
-    """Every leaf is a tensor with `batch` rows."""
+    """Assert that every leaf is a tensor with `batch` rows."""
     for leaf in state_leaves(state):
         assert isinstance(leaf, Tensor), f"the state holds a {type(leaf).__name__}, not a tensor"
         shape = tuple(leaf.shape)
@@ -145,8 +145,8 @@ def rows_are_independent(subject: ModuleSubject) -> None:
     )
     module = subject.awake()
     for mode in modes(module):
-        before = drawn(module, *inputs)
-        after = drawn(module, *mixed)
+        before = seeded(module, *inputs)
+        after = seeded(module, *mixed)
         assert_same(after[0], before[0], f"row 0 when other rows change, in {mode} mode")
     with torch.no_grad():
         alone = module(*(tensor[:1] for tensor in inputs))
@@ -157,7 +157,7 @@ def rows_are_independent(subject: ModuleSubject) -> None:
 def every_parameter_learns(subject: ModuleSubject) -> None:
     """Each trainable parameter gets a gradient within a few steps of an optimiser.
 
-    A few, because an output of zero holds the gradient of all before it at zero for a step.
+    One step is too few: an output of zero has no gradient for the parameters before it.
     """
     module = subject.build().train()
     dead = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
@@ -178,7 +178,7 @@ def every_parameter_learns(subject: ModuleSubject) -> None:
 
 @module_check
 def state_dict_round_trips(subject: ModuleSubject) -> None:
-    """Weights go through safetensors into a module built from another seed, which then is equal."""
+    """A module of another seed equals the first one after loading its weights by safetensors."""
     module, inputs = subject.awake(), subject.inputs(seed=1)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     with torch.no_grad():
@@ -230,7 +230,7 @@ Tree = TypeVar("Tree")
 
 
 def clone(state: Tree) -> Tree:
-    """A copy, so that a step that works in place cannot reach the original."""
+    """Return a copy of a state, since a step may change its argument in place."""
     return tree_map(torch.clone, state)
 
 

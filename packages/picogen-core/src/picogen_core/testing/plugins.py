@@ -16,7 +16,7 @@ from picogen_core.plugins.registry import Registry
 from picogen_core.plugins.specs import KINDS
 from picogen_core.testing.kit import Check
 
-# In a process of its own, where no other test has loaded anything heavy.
+# Runs in a separate process, in which no heavy library is loaded.
 IMPORT = """
 import sys
 from importlib.metadata import EntryPoint
@@ -37,7 +37,7 @@ class PluginSubject:
     what: str
 
     def entries(self) -> list[EntryPoint]:
-        """The installed entry points that it stands for."""
+        """Return the installed entry points of the subject."""
         installed = entry_points(group=PROJECT)
         of_distribution = [e for e in installed if e.dist and e.dist.name == self.what]
         return of_distribution or [e for e in installed if e.module == self.what]
@@ -67,7 +67,7 @@ def imports_light(subject: PluginSubject) -> None:
 
 
 def hooks_are_sound(subject: PluginSubject) -> None:
-    """Hooks are spelt right, take nothing, and yield specs of their kind with proper names."""
+    """Hooks are spelt right, take no arguments, and yield specs of their kind with valid names."""
     discovery = subject.discovery()
     assert not discovery.failures, "; ".join(failure.reason for failure in discovery.failures)
     found = [spec for plugin in discovery.plugins for spec in plugin.specs]
@@ -75,7 +75,7 @@ def hooks_are_sound(subject: PluginSubject) -> None:
 
 
 def summaries_are_one_line(subject: PluginSubject) -> None:
-    """Every spec says in one line what it is."""
+    """Every spec has a summary of one line."""
     for plugin in subject.discovery().plugins:
         for spec in plugin.specs:
             one_line = spec.summary.strip() and "\n" not in spec.summary

@@ -1,4 +1,4 @@
-"""The properties of a head that remembers. A head that does not has none of them to show.
+"""The properties of a head that remembers. Other heads pass.
 
 Shapes are those of `written_pieces`.
 """
@@ -23,9 +23,9 @@ from picogen_core.testing.modules import (
     assert_changed,
     assert_same,
     clone,
-    drawn,
     modes,
     module_check,
+    seeded,
     state_leaves,
 )
 from picogen_core.testing.written_pieces import (
@@ -42,7 +42,7 @@ QUOTED, LETTERS, QUOTE_STEPS = 3, 8, 500
 
 
 def remembering_check(check: Check) -> Check:
-    """Passes where the spec does not say `remembers`."""
+    """Decorator of a check: pass if the spec lacks `remembers`."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
@@ -53,7 +53,7 @@ def remembering_check(check: Check) -> Check:
 
 
 def _heads(subject: ModuleSubject) -> Iterator[tuple[str, Any]]:
-    """The head, awake; also with a window that is shorter than a piece, if it has that option."""
+    """Yield the head in evaluation mode, also with a window shorter than a piece if it has one."""
     yield "", subject.awake()
     narrow = narrowed(subject)
     if narrow is not None:
@@ -65,26 +65,28 @@ def remembers_earlier_patches(subject: ModuleSubject) -> None:
     """The logits of every patch change with the characters of the patch before."""
     module, pieces = subject.awake(), make_pieces(subject, seed=1, lengths=(5, 5))
     other = make_pieces(subject, seed=2, lengths=(5, 5))
-    before = drawn(pieces.call, module)
+    before = seeded(pieces.call, module)
     for t in range(1, 5):
         patches = pieces.patches.clone()
         patches[:, t - 1] = other.patches[:, t - 1]
         changed = Pieces(pieces.hidden, patches, pieces.lengths)
-        after = drawn(changed.call, module)
+        after = seeded(changed.call, module)
         assert_changed(after[:, t], before[:, t], f"patch {t} does not see the patch before it")
 
 
 @remembering_check
 def sees_no_later_patch(subject: ModuleSubject) -> None:
-    """Logits up to a place do not change with what stands from there on, over all patches that
-    follow and their hidden states, in evaluation and in training mode."""
+    """Logits up to a place do not depend on later characters, patches and hidden states.
+
+    This holds in evaluation and in training mode.
+    """
     for which, module in _heads(subject):
         pieces, other = make_pieces(subject, seed=1), make_pieces(subject, seed=2)
         for mode in modes(module):
-            before = drawn(pieces.call, module)
+            before = seeded(pieces.call, module)
             for t, j in itertools.product(range(max(LENGTHS)), (0, 1, 7)):
                 changed = _changed(pieces, other, t, j, like_lengths=mode == "training")
-                after = drawn(changed.call, module)
+                after = seeded(changed.call, module)
                 what = f"when patch {t} changes from place {j} on, in {mode} mode{which}"
                 there = (pieces.patches[:, t, : j + 1] != PAD).all(1)
                 for name, seen in (
@@ -96,9 +98,9 @@ def sees_no_later_patch(subject: ModuleSubject) -> None:
 
 
 def _changed(pieces: Pieces, other: Pieces, t: int, j: int, like_lengths: bool) -> Pieces:
-    """Other characters from place j of patch t on, and other hidden states behind patch t.
+    """Return pieces with other characters from place j of patch t, and other hidden states after t.
 
-    `like_lengths`: patches stay as long as they are, so that dropout draws what it drew.
+    `like_lengths`: patches keep their lengths, so that dropout draws the same numbers.
     """
     hidden, patches = pieces.hidden.clone(), pieces.patches.clone()
     hidden[:, t + 1 :] = other.hidden[:, t + 1 :]
@@ -119,32 +121,34 @@ def pieces_are_independent(subject: ModuleSubject) -> None:
         for mode in modes(module):
             if mode == "training" and _draws(module):
                 continue
-            together = drawn(pieces.call, module)
+            together = seeded(pieces.call, module)
             order = [2, 0, 1]
-            moved = drawn(pieces.rows(order).call, module)
+            moved = seeded(pieces.rows(order).call, module)
             assert_same(moved, together[order], f"logits in another order, in {mode} mode{which}")
             for row, length in enumerate(LENGTHS):
                 one = pieces.rows([row])
                 one = Pieces(one.hidden[:, :length], one.patches[:, :length], one.lengths)
-                alone = drawn(one.call, module)
+                alone = seeded(one.call, module)
                 what = f"logits of a piece of {length} patches, alone, in {mode} mode{which}"
                 assert_same(alone, together[[row], :length], what)
 
 
 def _draws(module: nn.Module) -> bool:
-    """Whether training mode draws numbers, which another shape draws otherwise."""
+    """Return whether training mode draws random numbers, which depend on the shape."""
     return any(getattr(part, "p", 0) or getattr(part, "dropout", 0.0) for part in module.modules())
 
 
 @remembering_check
 def writing_equals_the_call(subject: ModuleSubject) -> None:
-    """`begin`, steps and `close` of patch after patch give the logits of a call; what is stepped
-    behind a patch's end is forgotten."""
+    """`begin`, steps and `close` of patch after patch give the logits of a call.
+
+    Steps after a patch's end have no effect.
+    """
     for which, module in _heads(subject):
         pieces = make_pieces(subject, seed=1)
-        expected = drawn(pieces.call, module)
+        expected = seeded(pieces.call, module)
         memory = empty_memory(module, pieces)
-        written, _ = drawn(write, module, pieces, memory, range(max(LENGTHS)))
+        written, _ = seeded(write, module, pieces, memory, range(max(LENGTHS)))
         for t in range(max(LENGTHS)):
             for j in range(PATCH_SIZE):
                 what = f"the logits of place {j} of patch {t}, written{which}"
@@ -153,14 +157,15 @@ def writing_equals_the_call(subject: ModuleSubject) -> None:
 
 @remembering_check
 def reading_equals_writing(subject: ModuleSubject) -> None:
-    """Pieces of different lengths are read at once, and each goes on as if it had been written.
-    What stands behind their ends means nothing, and neither does how much of it there is; pieces
-    without a patch are read too."""
+    """Pieces of different lengths are read at once, and each continues as if it had been written.
+
+    Padding of any length after their ends has no effect. Pieces without a patch are allowed.
+    """
     for which, module in _heads(subject):
         pieces = make_pieces(subject, seed=1, lengths=(9, 9, 9))
         lengths = torch.tensor(LENGTHS, device=subject.device) - 1
         noise = make_pieces(subject, seed=2, lengths=(9, 9, 9))
-        expected = drawn(pieces.call, module)
+        expected = seeded(pieces.call, module)
         for longest in (max(LENGTHS) - 1, max(LENGTHS)):
             behind = torch.arange(longest, device=subject.device) >= lengths[:, None]
             wrong, right = (
@@ -171,19 +176,19 @@ def reading_equals_writing(subject: ModuleSubject) -> None:
                 torch.where(behind[..., None], wrong[1], right[1]),
                 lengths,
             )
-            memory = drawn(_read, module, prompt, empty_memory(module, pieces))
+            memory = seeded(_read, module, prompt, empty_memory(module, pieces))
             assert_batch_first(memory, len(lengths))
             for row, length in enumerate(lengths.tolist()):
                 one, rows = pieces.rows([row]), torch.tensor([row], device=subject.device)
                 rest = range(length, 9)
                 begun = select_rows(memory, rows)
-                written, _ = drawn(write, module, one, begun, rest)
+                written, _ = seeded(write, module, one, begun, rest)
                 what = f"what follows a prompt of {length} patches read with others{which}"
                 assert_same(written, expected[[row], length:], what)
 
         nothing = Pieces(pieces.hidden[:, :0], pieces.patches[:, :0], 0 * lengths)
-        memory = drawn(_read, module, nothing, empty_memory(module, pieces))
-        written, _ = drawn(write, module, pieces, memory, range(2))
+        memory = seeded(_read, module, nothing, empty_memory(module, pieces))
+        written, _ = seeded(write, module, pieces, memory, range(2))
         assert_same(written, expected[:, :2], f"what follows an empty prompt{which}")
 
 
@@ -193,8 +198,10 @@ def _read(module: Any, prompt: Pieces, memory: Any) -> Any:
 
 @remembering_check
 def memories_can_be_selected_and_merged(subject: ModuleSubject) -> None:
-    """A memory has the batch first: rows go, come, move and double without touching each other,
-    between patches and within one."""
+    """A memory has the batch first: rows can be removed, added, moved and doubled independently.
+
+    This holds between patches and within one.
+    """
     for which, module in _heads(subject):
         pieces = make_pieces(subject, seed=1, lengths=(7, 7, 7))
         with torch.no_grad():
@@ -223,7 +230,7 @@ def memories_can_be_selected_and_merged(subject: ModuleSubject) -> None:
 
 @remembering_check
 def a_memory_outlives_what_was_begun(subject: ModuleSubject) -> None:
-    """A patch that was begun and given up leaves no trace in the memory it was begun from."""
+    """A patch that was begun and abandoned leaves no trace in the memory."""
     for which, module in _heads(subject):
         pieces, other = (make_pieces(subject, seed=seed, lengths=(6, 6)) for seed in (1, 2))
         with torch.no_grad():
@@ -243,8 +250,10 @@ def _pairs(a: Any, b: Any) -> Iterator[tuple[Tensor, Tensor]]:
 
 @remembering_check
 def the_window_is_kept(subject: ModuleSubject) -> None:
-    """If it has an option `window`: what lies further back changes no logits, and a memory for
-    10,000 patches takes no more room than one for 1,000."""
+    """With an option `window`, earlier characters have no effect on logits.
+
+    A memory for 10,000 patches is no larger than one for 1,000.
+    """
     narrow = narrowed(subject)
     if narrow is None:
         return
@@ -254,10 +263,10 @@ def the_window_is_kept(subject: ModuleSubject) -> None:
     pieces, other = (
         _full(make_pieces(subject, seed=seed, lengths=(patches, patches))) for seed in (1, 2)
     )
-    before = drawn(pieces.call, module)
+    before = seeded(pieces.call, module)
     mixed = pieces.patches.clone()
     mixed[:, :2] = other.patches[:, :2]
-    after = drawn(Pieces(pieces.hidden, mixed, pieces.lengths).call, module)
+    after = seeded(Pieces(pieces.hidden, mixed, pieces.lengths).call, module)
     assert_same(after[:, -1], before[:, -1], "the last patch when the first ones change")
     device = torch.device(subject.device)
     memories = [module.initial_memory(1, n, device, torch.float32) for n in (1_000, 10_000)]
@@ -266,18 +275,18 @@ def the_window_is_kept(subject: ModuleSubject) -> None:
 
 
 def _full(pieces: Pieces) -> Pieces:
-    """The same without padding."""
+    """Return the pieces without padding."""
     patches = torch.where(pieces.patches <= EOS, ord("z"), pieces.patches)
     return Pieces(pieces.hidden, patches, pieces.lengths)
 
 
 @remembering_check
 def learns_to_quote(subject: ModuleSubject) -> None:
-    """Trained for seconds on drawn pieces whose second half repeats the first, under the same
-    hidden states, it knows the second half.
+    """After seconds of training on random pieces that repeat their first half, it predicts the
+    second half.
 
-    Cross-entropy there starts near ln 8 = 2.08 nat, as soon as the letters are known, and has to
-    fall below half of it.
+    All hidden states are the same. Cross-entropy there is near ln 8 = 2.08 nat once the letters are
+    known, and has to fall below half of it.
     """
     module = subject.build().train()
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]

@@ -14,7 +14,7 @@ Verdict = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check of one plugin. `what` is the property, `reason` why it failed or was skipped."""
+    """Result of one check. `what` is the property, `reason` that of a failure or a skip."""
 
     check: str
     what: str
@@ -24,19 +24,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Suite:
-    """Checks, and what makes their subject."""
+    """Checks, and the function that makes their subject."""
 
     checks: Sequence[Check]
     subject: Callable[[], Any]
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Each check in its order, with a subject of its own."""
+        """Yield the result of each check in order, each with a new subject."""
         for check in self.checks:
             yield _run(check, self.subject)
 
 
 def plugin_suite(entry: Entry[Any]) -> Suite:
-    """The checks of the distribution that brings the entry, as `plugin_checks` has them."""
+    """Return the checks of the entry's distribution, those of `plugin_checks`."""
     from picogen_core.testing.plugins import CHECKS, PluginSubject
 
     return Suite(CHECKS, lambda: PluginSubject(entry.distribution))
@@ -50,13 +50,13 @@ def kind_suite(
     which: str | None = None,
     device: str = "cpu",
 ) -> Suite:
-    """The checks of the entry's kind, as `backbone_checks` and its like have them.
+    """Return the checks of the entry's kind, those of `backbone_checks` and so on.
 
     d_model: width of backbones and heads.
     which:   a collection or a path that a source has.
 
     Raises:
-        ConfigError: options that do not fit, or a source without anything to read.
+        ConfigError: options that do not fit, or a source without a collection to read.
     """
     entry.options(options)
     if entry.kind == "backbone":
@@ -92,6 +92,6 @@ def _run(check: Check, subject: Callable[[], Any]) -> Outcome:
     except AssertionError as error:
         return Outcome(check.__name__, what, "failed", " ".join(str(error).split()) or what)
     except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(check.__name__, what, "failed", told)
+        fault = " ".join(f"{type(error).__name__}: {error}".split())
+        return Outcome(check.__name__, what, "failed", fault)
     return Outcome(check.__name__, what, "passed")

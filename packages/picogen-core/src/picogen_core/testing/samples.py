@@ -1,4 +1,4 @@
-"""Made-up music for the checks of metrics and losses: random walks, two voices, with their notes.
+"""Random music for the checks of metrics and losses: random walks in two voices, with notes.
 
 Glossary: B rows, N patches, P = 16 characters of a patch, V = 128 codes, E width of the teacher.
 """
@@ -24,12 +24,12 @@ B, PATCHES, P, V, E = 3, 4, 16, 128, 24
 
 
 def sample_pieces(count: int, seed: int = 0) -> tuple[Piece, ...]:
-    """`count` different pieces of 16 bars, two voices, one key, with some rests."""
+    """Return `count` different pieces of 16 bars, two voices, one key, with some rests."""
     return tuple(_piece(random.Random(1000 * seed + index), index) for index in range(count))
 
 
 def spell(step: int) -> str:
-    """ABC of a diatonic step: 28 is `C`, 35 `c`, 42 `c'`, 21 `C,`."""
+    """Return the ABC of a diatonic step: 28 is `C`, 35 `c`, 42 `c'`, 21 `C,`."""
     octave, letter = divmod(step, 7)
     name = "CDEFGAB"[letter]
     return name + "," * (4 - octave) if octave < 5 else name.lower() + "'" * (octave - 5)
@@ -61,12 +61,12 @@ def _piece(rng: random.Random, index: int) -> Piece:
 
 
 def _interval(rng: random.Random) -> int:
-    """Mostly a step, seldom a leap, as melodies go."""
+    """Return a random interval: mostly a step, rarely a leap, as in melodies."""
     return rng.choice((-1, 1)) * min(7, int(rng.paretovariate(1.5)))
 
 
 def sample_batch(device: str = "cpu", seed: int = 0) -> LossBatch:
-    """Three rows of four patches with a teacher beside; the ends of patches are padding."""
+    """Return three rows of four patches with teacher outputs; patches end with padding."""
     import torch
 
     rng = random.Random(seed)
@@ -103,7 +103,7 @@ def sample_batch(device: str = "cpu", seed: int = 0) -> LossBatch:
 
 
 def reorder_rows(batch: LossBatch, order: tuple[int, ...]) -> LossBatch:
-    """The same batch with row `order[i]` as row i; patches, notes and teacher move along."""
+    """Return the batch with row `order[i]` as row i, with patches, notes and teacher outputs."""
     import torch
 
     device = batch.row.device
@@ -137,7 +137,7 @@ def reorder_rows(batch: LossBatch, order: tuple[int, ...]) -> LossBatch:
 
 
 def scramble_padding(batch: LossBatch) -> LossBatch:
-    """The same batch with other characters and logits wherever `valid` is False."""
+    """Return the batch with other characters and logits where `valid` is False."""
     import torch
 
     def other(logits: torch.Tensor) -> torch.Tensor:
@@ -152,7 +152,7 @@ def scramble_padding(batch: LossBatch) -> LossBatch:
 
 
 def without_notes(batch: LossBatch) -> LossBatch:
-    """The same batch with an empty note index."""
+    """Return the batch with an empty note index."""
     index = batch.notes
     columns = (index.position, index.row, index.voice, index.step, index.octave)
     return replace(batch, notes=NoteIndex(*(column[:0] for column in columns)))

@@ -20,10 +20,10 @@ from picogen_core.testing.configs import CONFIG_CHECKS
 from picogen_core.testing.kit import Check
 
 MOST = 200
-"""Pieces of a source that the checks read; a corpus may have thousands."""
+"""Largest number of pieces that the checks read; a corpus may have thousands."""
 
 TRIED = 20
-"""Pieces that are prepared until one can be used."""
+"""Largest number of pieces to prepare until one can be used."""
 
 BOOK = "".join(
     f"X:{number}\nT:Sample {number}\nM:4/4\nL:1/8\nK:{key}\nCDEF GABc|dcBA GFED|C2E2 G2c2|C8|]\n\n"
@@ -33,7 +33,7 @@ BOOK = "".join(
 
 @dataclass(frozen=True)
 class SourceSubject:
-    """A source, its options, what to request of it, and what it does not have."""
+    """A source, its options, a collection that it has, and one that it lacks."""
 
     entry: Entry[Any]
     options: Mapping[str, Any]
@@ -44,7 +44,7 @@ class SourceSubject:
         return self.entry.build(self.options)
 
     def pieces(self) -> list[SourcePiece]:
-        """The first `MOST` pieces of a new source."""
+        """Return the first `MOST` pieces of a new source."""
         found = list(islice(self.build()(self.which), MOST))
         for piece in found:
             assert isinstance(piece, SourcePiece), f"gave a {type(piece).__name__}, no SourcePiece"
@@ -54,7 +54,7 @@ class SourceSubject:
 def subject_of(
     entry: Entry[Any], options: Mapping[str, Any], which: str | Path | None, missing: str
 ) -> SourceSubject:
-    """The subject; a source of ABC files reads a book of three tunes where `which` is None.
+    """Return the subject; a source of ABC files reads a book of three tunes if `which` is None.
 
     Raises:
         ConfigError: `which` is None, and the source reads no ABC files.
@@ -75,7 +75,7 @@ def _folder() -> TemporaryDirectory[str]:
 
 
 def sample_book() -> Path:
-    """A file of three tunes, there until the process ends."""
+    """Return a file of three tunes, which is deleted when the process ends."""
     file = Path(_folder().name) / "book.abc"
     if not file.exists():
         file.write_text(BOOK)
@@ -99,7 +99,7 @@ def gives_pieces(subject: SourceSubject) -> None:
 
 
 def names_are_unique(subject: SourceSubject) -> None:
-    """Every piece has a name of its own, in one line; reports and splits go by it."""
+    """Every piece has a unique name of one line, which reports and splits use."""
     names = [piece.name for piece in subject.pieces()]
     for name in names:
         assert name.strip() and len(name.splitlines()) == 1, f"a piece is called {name!r}"
@@ -108,7 +108,7 @@ def names_are_unique(subject: SourceSubject) -> None:
 
 
 def names_origin_and_licence(subject: SourceSubject) -> None:
-    """Every piece says in one line where it comes from, and its licence, or `unknown`."""
+    """Every piece has its origin and its licence, or `unknown`, in one line each."""
     for piece in subject.pieces():
         for field in ("provenance", "licence"):
             value = getattr(piece, field)
@@ -117,7 +117,7 @@ def names_origin_and_licence(subject: SourceSubject) -> None:
 
 
 def gives_the_same_twice(subject: SourceSubject) -> None:
-    """The same request gives the same pieces in the same order, also of a source in use."""
+    """The same request gives the same pieces in the same order, also from a used source."""
     first, source = subject.pieces(), subject.build()
     for times in ("of a new source", "of the same source"):
         again = list(islice(source(subject.which), MOST))
@@ -125,7 +125,7 @@ def gives_the_same_twice(subject: SourceSubject) -> None:
 
 
 def can_be_left_early(subject: SourceSubject) -> None:
-    """Who stops after one piece does not change what the next request gives."""
+    """Stopping after one piece does not affect the next request."""
     source, expected = subject.build(), subject.pieces()
     for _ in islice(source(subject.which), 1):
         pass
@@ -134,7 +134,7 @@ def can_be_left_early(subject: SourceSubject) -> None:
 
 
 def gives_music_that_can_be_prepared(subject: SourceSubject) -> None:
-    """Of the first 20 pieces, `picogen data` can use one: it reads with its notes unchanged."""
+    """`picogen data` can use one of the first 20 pieces: it reads with its notes unchanged."""
     faults = []
     reader = FileReader()
     try:
@@ -149,7 +149,7 @@ def gives_music_that_can_be_prepared(subject: SourceSubject) -> None:
 
 
 def refuses_what_it_lacks(subject: SourceSubject) -> None:
-    """An unknown collection or path raises `BadInput` in one line; it never gives nothing."""
+    """An unknown collection or path raises `BadInput` in one line; it is never just empty."""
     for missing in (subject.missing, f"../{subject.missing}", ""):
         try:
             found = next(iter(subject.build()(missing)), None)

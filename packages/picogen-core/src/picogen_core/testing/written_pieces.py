@@ -1,7 +1,7 @@
-"""Drawn pieces for checks of heads that remember, and how they are written.
+"""Random pieces for checks of heads that remember, and code that writes them.
 
 Glossary: B pieces, S patches of a piece, K patches written, P = 16 characters of a patch, V = 128
-character codes, D width. Pieces differ in length, and patches too: text, its EOS, padding.
+character codes, D width. Pieces and patches differ in length; a patch is text, its EOS, padding.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Pieces:
         )
 
     def rows(self, rows: Sequence[int]) -> Pieces:
-        """Some of them, in this order."""
+        """Return some of the pieces, in this order."""
         chosen = list(rows)
         return Pieces(self.hidden[chosen], self.patches[chosen], self.lengths[chosen])
 
     def call(self, module: Any) -> Float[Tensor, "B S P V"]:
-        """The logits, 0 where no character stands."""
+        """Return the logits, 0 at padding."""
         there = self.there
         row, index = there.nonzero(as_tuple=True)
         logits = module(self.hidden[there], self.patches[there], row, index + 1)
@@ -53,7 +53,7 @@ class Pieces:
 
 
 def make_pieces(subject: ModuleSubject, seed: int, lengths: Sequence[int] = LENGTHS) -> Pieces:
-    """Drawn pieces; half of their patches are full."""
+    """Return random pieces; half of their patches are full."""
     generator = torch.Generator().manual_seed(seed)
     shape = len(lengths), max(lengths)
     counts = torch.randint(2, 2 * PATCH_SIZE, shape, generator=generator).clamp(max=PATCH_SIZE)
@@ -72,7 +72,7 @@ def make_pieces(subject: ModuleSubject, seed: int, lengths: Sequence[int] = LENG
 
 
 def empty_memory(module: Any, pieces: Pieces) -> Any:
-    """An empty memory with room for the pieces."""
+    """Return an empty memory with room for the pieces."""
     rows, patches = pieces.patches.shape[:2]
     return module.initial_memory(rows, patches, pieces.hidden.device, pieces.hidden.dtype)
 
@@ -80,9 +80,9 @@ def empty_memory(module: Any, pieces: Pieces) -> Any:
 def write(
     module: Any, pieces: Pieces, memory: Any, patches: Iterable[int]
 ) -> tuple[Float[Tensor, "B K P V"], Any]:
-    """Logits of K of the patches, written one character after another, and the memory after them.
+    """Return the logits of K patches, written character by character, and the memory after them.
 
-    All rows are stepped to the end of the patch, with other characters behind their own end.
+    All rows are stepped to the end of the patch, with other characters after their own end.
     """
     noise = torch.Generator().manual_seed(7)
     rows, written = len(pieces.lengths), []
@@ -102,7 +102,7 @@ def write(
 
 
 def narrowed(subject: ModuleSubject) -> ModuleSubject | None:
-    """The same with a short window, if its options have a `window`, in characters."""
+    """Return the subject with a short window in characters; None without such an option."""
     if "window" not in subject.entry.config().model_fields:
         return None
     options = {**subject.options, "window": WINDOW}

@@ -1,4 +1,4 @@
-"""How long a run is: whichever of its limits is reached first ends it."""
+"""The limits of a run: whichever is reached first ends it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from picogen_core.training.config import TrainConfig
 from picogen_core.training.state import Progress
 
 EPOCHS = 20.0
-"""Of a run that names no limit."""
+"""Epochs of a run that names no limit."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits by the name of the field of `Progress` that they are compared with, at least one."""
+    """Limits of a run, at least one. The keys are the fields of `Progress` they apply to."""
 
     limits: Mapping[str, float]
 
     def fraction(self, progress: Progress) -> float:
-        """How much of the run is over, 0 … 1, by the limit that is nearest."""
+        """Return the share of the run that is over, 0 … 1, by the nearest limit."""
         reached: Mapping[str, float] = vars(progress)
         return min(1.0, max(reached[name] / limit for name, limit in self.limits.items()))
 
 
 def make_budget(config: TrainConfig, steps_per_epoch: int) -> Budget:
-    """The limits of a configuration."""
+    """Return the limits of a configuration."""
     limits: dict[str, float | None] = {
         "characters": config.max_characters,
         "seconds": config.max_seconds,
@@ -43,7 +43,7 @@ def make_budget(config: TrainConfig, steps_per_epoch: int) -> Budget:
 
 
 class Spent:
-    """Seconds by the clock and of this process's CPUs within its `with` blocks."""
+    """Stopwatch of its `with` blocks: wall-clock seconds and CPU seconds of this process."""
 
     def __init__(self) -> None:
         self.seconds, self.cpu_seconds = 0.0, 0.0
@@ -57,7 +57,7 @@ class Spent:
         self.cpu_seconds += time.process_time() - self._begun[1]
 
     def take(self) -> tuple[float, float]:
-        """Both since the last call."""
+        """Return both since the last call."""
         taken = self.seconds, self.cpu_seconds
         self.seconds, self.cpu_seconds = 0.0, 0.0
         return taken

@@ -1,4 +1,4 @@
-"""What can be found wrong with a run before torch is loaded."""
+"""Checks of a configuration that need no torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ PARTS = get_args(Part)
 
 
 def check_config(config: TrainConfig) -> None:
-    """Raises `UnknownName` or `ConfigError` for a part that is not installed or its options, and
-    for a run that would train nothing."""
+    """Raise `UnknownName` for a part that is not installed.
+
+    Raise `ConfigError` for wrong options and for a run that would train nothing.
+    """
     if len(config.freeze) == len(PARTS):
         raise ConfigError(
             f"freeze={','.join(config.freeze)} leaves nothing to train. Leave one of them out."

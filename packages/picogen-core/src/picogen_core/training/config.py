@@ -1,4 +1,4 @@
-"""Everything that a run is made of; the resolved file reproduces the run."""
+"""The configuration of a run; the resolved file reproduces the run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ Part = Literal["embedding", "backbone", "head"]
 
 
 class TrainConfig(Options):
-    """Options of `picogen train` and `picogen distill`. `backbone`, `head` and `loss` are tables:
-    `--set backbone.layers=4`, `--set loss.physics.weight=0.5`."""
+    """Options of `picogen train` and `picogen distill`.
+
+    `backbone`, `head` and `loss` are tables: `--set backbone.layers=4`,
+    `--set loss.physics.weight=0.5`.
+    """
 
     exp_name: str = Field(
         "run",
@@ -31,12 +34,12 @@ class TrainConfig(Options):
     )
     d_model: int = Field(128, ge=8, le=65536, description="Width of the hidden state of a patch.")
     max_patches: int = Field(
-        256, ge=8, le=1_048_576, description="Longer pieces are cropped to so many patches."
+        256, ge=8, le=1_048_576, description="Pieces with more patches are cropped to this many."
     )
     crops: Literal["fixed", "random"] = Field(
         "fixed",
-        description="fixed: a longer piece in crops that share out its music, the same in every "
-        "epoch. random: one drawn crop an epoch; a teacher is then asked anew each time.",
+        description="fixed: a longer piece is cut into crops, the same in every epoch. random: one "
+        "random crop per epoch; a teacher then computes every crop anew.",
     )
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {"name": "rwkv"}, description="Name and options of the backbone."
@@ -45,106 +48,104 @@ class TrainConfig(Options):
         default_factory=lambda: {"name": "char-memory"}, description="Name and options of the head."
     )
     loss: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Losses beside cross-entropy: weight, schedule, options."
+        default_factory=dict, description="Further losses: weight, schedule, options."
     )
     init: Path | None = Field(
         None,
-        description="Checkpoint whose weights the run starts from, and whose architecture it has: "
+        description="Checkpoint that gives the run its first weights and its architecture: "
         "run or checkpoint folder, NotaGen .pth, hf:OWNER/REPO/FILE.",
     )
     freeze: tuple[Part, ...] = Field(
-        (), description="Parts that do not learn: embedding, backbone, head."
+        (), description="Parts that are not trained: embedding, backbone, head."
     )
     teacher_ckpt: Path | None = Field(
         None, description="NotaGen .pth, hf:OWNER/REPO/FILE, run or checkpoint folder."
     )
     teacher_storage: Literal["fp32", "fp16"] = Field(
-        "fp32", description="Precision in which a big teacher .pth is kept in the cache."
+        "fp32", description="Precision of a large teacher .pth in the cache."
     )
     cache_limit: str = Field(
         "4GB",
         pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?\s*[kKMGT]?B?$",
-        description="Most disk that all teacher caches together may take; 0 keeps none.",
+        description="Largest size on disk of all teacher caches together; 0 disables them.",
     )
     cache_dir: Path | None = Field(
-        None, description="Where a teacher's answers are kept; left out, the user's cache folder."
+        None, description="Folder of the teacher cache; default: the user's cache folder."
     )
     cache_top_k: int | None = Field(
         None,
         ge=1,
         le=127,
-        description="Keep so many codes a character and the mass of the rest; left out, all 128.",
+        description="Cached codes per character, with the mass of the rest; default: all 128.",
     )
     on_policy: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share of the steps whose batches the student writes itself, from the headers "
-        "of the data; the teacher is asked about them live (JSD, no cross-entropy).",
+        description="Share of the steps on batches that the student samples from the headers of "
+        "the data. The teacher scores them in the step (JSD, no cross-entropy).",
     )
     sample_patches: int | None = Field(
         None,
         ge=8,
         le=1_048_576,
-        description="Most patches of a piece that the student writes for training, header "
-        "included; left out, max_patches.",
+        description="Largest number of patches of a piece that the student samples for training, "
+        "header included; default: max_patches.",
     )
     epochs: float | None = Field(
         None,
         gt=0,
         le=1e9,
-        description="Passes over the training data, fractions too; 20 if no other limit is given. "
-        "The learning rate follows whichever limit ends the run.",
+        description="Passes over the training data, also fractions; 20 if no other limit is given. "
+        "The learning rate follows the limit that ends the run.",
     )
     max_steps: int | None = Field(None, ge=1, le=MAX_COUNT, description="Most steps.")
     max_characters: int | None = Field(
-        None, ge=1, le=MAX_COUNT, description="Stop when so many characters were learned from."
+        None, ge=1, le=MAX_COUNT, description="Stop after training on this many characters."
     )
     max_seconds: float | None = Field(
         None,
         gt=0,
         le=1e9,
-        description="Stop after so many seconds of steps, by the clock on the wall.",
+        description="Stop after this many seconds of steps, by the wall clock.",
     )
     max_cpu_seconds: float | None = Field(
         None,
         gt=0,
         le=1e9,
-        description="Stop after so many CPU seconds of steps, of all processes.",
+        description="Stop after this many CPU seconds of steps, of all processes.",
     )
     batch_size: int = Field(4, ge=1, le=65536, description="Pieces of a micro-batch.")
-    accumulate: int = Field(
-        1, ge=1, le=65536, description="Micro-batches of each process in a step."
-    )
+    accumulate: int = Field(1, ge=1, le=65536, description="Micro-batches per process and step.")
     nproc: int = Field(
         1, ge=1, le=1024, description="Processes that share the micro-batches of a step."
     )
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
     lr: float = Field(1e-3, gt=0, le=1e38, description="Peak learning rate.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the run with a rising rate.")
-    weight_decay: float = Field(0.1, ge=0, le=1000, description="Of matrices; vectors have none.")
+    weight_decay: float = Field(0.1, ge=0, le=1000, description="Applied to matrices only.")
     clip: float = Field(1.0, gt=0, le=1e38, description="Largest norm of the gradient.")
     eval_every: int = Field(1, ge=1, le=1_000_000, description="Epochs between evaluations.")
     save_every: int | None = Field(
         None,
         ge=1,
         le=MAX_COUNT,
-        description="Steps between checkpoints; left out, saving costs 1 % of the time.",
+        description="Steps between checkpoints; by default saving takes 1 % of the time.",
     )
     save_minutes: float = Field(
-        5.0, gt=0, le=1e6, description="Most minutes between two checkpoints."
+        5.0, gt=0, le=1e6, description="Longest time between two checkpoints, in minutes."
     )
     samples: int = Field(
-        4, ge=0, le=64, description="Pieces that are written and measured at every evaluation."
+        4, ge=0, le=64, description="Pieces generated and measured at every evaluation."
     )
     sample_share: float = Field(
         0.05,
         gt=0,
         le=1e9,
-        description="Most of the run's time that they may take; else they are left out.",
+        description="Largest share of the run's time for samples; above it they are skipped.",
     )
     track: Literal["none", "wandb"] = Field(
-        "none", description="Who follows metrics.jsonl; wandb is offline unless WANDB_MODE=online."
+        "none", description="Tracker of metrics.jsonl; wandb is offline unless WANDB_MODE=online."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 is autocast; auto takes it on CUDA, fp32 elsewhere."
@@ -154,7 +155,7 @@ class TrainConfig(Options):
         False, description="Compute layers again in the backward pass: less memory, more time."
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
-    seed: int = Field(0, ge=0, le=MAX_SEED, description="Of weights, order, crops and dropout.")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed for weights, order, crops, dropout.")
 
     @field_validator("freeze")
     @classmethod
@@ -162,7 +163,7 @@ class TrainConfig(Options):
         return tuple(sorted(set(parts)))
 
     def model_config_for(self, teacher_width: int | None) -> ModelConfig:
-        """The student that this run trains."""
+        """Return the configuration of the student that this run trains."""
         backbone, head = dict(self.backbone), dict(self.head)
         if not all(isinstance(table.get("name"), str) for table in (backbone, head)):
             raise ConfigError("backbone and head need a name: --backbone rwkv --head char-memory.")
@@ -178,12 +179,12 @@ class TrainConfig(Options):
 
     @property
     def micro_batches(self) -> int:
-        """Of a step, over all processes."""
+        """Micro-batches of a step, over all processes."""
         return self.accumulate * self.nproc
 
     @property
     def resume_command(self) -> str:
-        """What goes on with this run."""
+        """The command that resumes this run."""
         return f"picogen train --config {self.run_dir / 'config.toml'} --resume auto"
 
     @property

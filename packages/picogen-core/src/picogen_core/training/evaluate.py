@@ -1,4 +1,4 @@
-"""Bits per character on held-out pieces: of a model, and of the character bigram to beat."""
+"""Bits per character on held-out pieces: of a model, and of a character bigram as baseline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Nats and character counts, one a piece, in the dataset's order of length."""
+    """Nats and character counts per piece, in the dataset's order of length."""
 
     nats: tuple[float, ...]
     characters: tuple[int, ...]
@@ -37,7 +37,7 @@ class Likelihood:
         return self.nats_per_character / math.log(2)
 
     def value(self, seed: int = 0) -> Value:
-        """Bits per character, with a 95 % bootstrap interval over pieces."""
+        """Return bits per character, with a 95 % bootstrap interval over pieces."""
         nats, counts = np.array(self.nats), np.array(self.characters)
         draws = np.random.default_rng(seed).integers(len(nats), size=(RESAMPLES, len(nats)))
         bits = nats[draws].sum(1) / counts[draws].sum(1) / math.log(2)
@@ -48,7 +48,7 @@ class Likelihood:
 
 
 def music_characters(patches: Int[Tensor, "N P"]) -> Bool[Tensor, "N P"]:
-    """Which characters are ABC: no counter `[r:i/n]`, no BOS, EOS or padding."""
+    """Return a mask of the ABC characters: no counter `[r:i/n]`, no BOS, EOS or padding."""
     start = torch.tensor(list(START.encode()), device=patches.device)
     marked = (patches[:, : len(start)] == start).all(1)
     closing = patches == ord("]")
@@ -65,10 +65,10 @@ def evaluate(
     max_patches: int,
     music_only: bool = False,
 ) -> Likelihood:
-    """Teacher-forced likelihood of every piece, fp32, cropped at its head.
+    """Return the teacher-forced likelihood in fp32 of every piece, cropped at its head.
 
-    As NotaGen counts, characters are all that are not padding in patches 1 … S − 1: counters, EOS
-    and the EOS patch too, which cost next to nothing. `music_only` leaves those out.
+    Characters are counted as in NotaGen: all but padding in patches 1 … S − 1. Counters, EOS and
+    the EOS patch are included and cost next to nothing. `music_only` excludes them.
     """
     training = model.training
     model.eval()
@@ -100,7 +100,10 @@ def bigram_likelihood(
     music_only: bool = False,
     smoothing: float = 0.1,
 ) -> Likelihood:
-    """The character bigram with additive smoothing, on the same characters as `evaluate`."""
+    """Return the likelihood under a character bigram with additive smoothing.
+
+    It counts the same characters as `evaluate`.
+    """
     counts = np.full((VOCABULARY, VOCABULARY), smoothing)
     for i in range(len(train)):
         before, after = _pairs(crop(train[i], max_patches, None).patches)
@@ -115,7 +118,7 @@ def bigram_likelihood(
 
 
 def _pairs(patches: np.ndarray, music_only: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Each target character of a piece with the one before it; the BOS patch is no target."""
+    """Return each target character with its predecessor; the BOS patch is no target."""
     flat = patches.reshape(-1)
     music = music_characters(torch.from_numpy(patches.astype(np.int64))).numpy().reshape(-1)
     kept = np.flatnonzero(flat != PAD)

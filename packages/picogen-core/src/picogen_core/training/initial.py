@@ -1,4 +1,4 @@
-"""A run that starts from a checkpoint: architecture, weights, and what is recorded of them."""
+"""`--init`: start a run from the architecture and weights of a checkpoint, and record it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PROJECTOR = "projector."
 
 
 def adopt(config: TrainConfig, resume: Resume, reporter: Reporter | None = None) -> TrainConfig:
-    """The configuration with the architecture of `init`; of the run itself, if that goes on.
+    """Return the configuration with the architecture of `init`, or of the run if it is resumed.
 
-    Options of backbone and head may be given otherwise; whether the weights still fit shows when
-    they are loaded. Without `init` the configuration stays as it is.
+    Options of backbone and head may differ; loading the weights later checks that they fit.
+    Without `init` the configuration stays unchanged.
 
     Raises:
-        BadCheckpoint: `init` is none.
-        ConfigError: width, backbone or head were given and are others.
+        BadCheckpoint: `init` is not a checkpoint.
+        ConfigError: the given width, backbone or head differs from that of `init`.
     """
     if config.init is None:
         return config
@@ -39,7 +39,7 @@ def adopt(config: TrainConfig, resume: Resume, reporter: Reporter | None = None)
     if source is None and _within(config.init, config.run_dir):
         raise ConfigError(
             f"init={config.init} lies in the folder of the run itself. Choose another --exp-name, "
-            "or go on with the run: --resume auto."
+            "or continue the run: --resume auto."
         )
     model = load_config(source or config.init, reporter, config.teacher_storage)
     where = str(source or config.init)
@@ -60,13 +60,14 @@ def adopt(config: TrainConfig, resume: Resume, reporter: Reporter | None = None)
 
 
 def start_from(student: GenericStudent, config: TrainConfig, reporter: Reporter) -> None:
-    """Give a new student the weights of `config.init`. A projector to a teacher's width is taken
-    over where it fits, else it stays as it was drawn or goes.
+    """Load the weights of `config.init` into a new student.
+
+    A projector to the teacher's width is loaded if it fits; else it keeps its seeded weights, or is
+    dropped.
 
     Raises:
-        BadCheckpoint: `init` is none.
-        ConfigError: options were changed so that the weights do not fit, or pieces are longer than
-            it has positions for.
+        BadCheckpoint: `init` is not a checkpoint.
+        ConfigError: the weights do not fit the changed options, or `init` has too few positions.
     """
     assert config.init is not None
     source = load_model(config.init, "cpu", reporter, config.teacher_storage)
@@ -82,28 +83,28 @@ def start_from(student: GenericStudent, config: TrainConfig, reporter: Reporter)
         if not changes:
             raise
         raise ConfigError(
-            f"{error} Of its options only those may change that keep the tensors' shapes, such as "
-            f"dropout; changed: {changes}."
+            f"{error} Change only options that keep the tensors' shapes, such as dropout; "
+            f"changed: {changes}."
         ) from None
     student.load_state_dict(tensors)
     _check_positions(student, source.config.max_patches, config)
     if changes:
-        reporter.message(f"{config.init} goes on with other options: {changes}.")
+        reporter.message(f"{config.init} is loaded with changed options: {changes}.")
 
 
-def initial_record(config: TrainConfig, going_on: Path | None) -> dict[str, Any] | None:
-    """What the manifest says of `init`: path, digest, and what it was trained on before.
+def initial_record(config: TrainConfig, resume_from: Path | None) -> dict[str, Any] | None:
+    """Return the manifest's entry for `init`: path, digest, and its earlier training.
 
-    A run that goes on needs it no more; where it is gone, the run's own record is kept.
+    A resumed run does not need the file; if it is gone, the run's own record is kept.
     """
     if config.init is None:
         return None
     try:
         sha256, manifest = digest(config.init), read_manifest(config.init)
     except BadCheckpoint:
-        if going_on is None:
+        if resume_from is None:
             raise
-        record: dict[str, Any] | None = read_manifest(going_on).get("init")
+        record: dict[str, Any] | None = read_manifest(resume_from).get("init")
         return record
     headers = known_headers(manifest)
     return {
@@ -119,14 +120,16 @@ def _within(path: Path, folder: Path) -> bool:
 
 
 def _table(kind: str, config: TrainConfig, model: ModelConfig, where: str) -> dict[str, Any]:
-    """Name and options of the backbone or head: the checkpoint's, and above them those given. All
-    are there, as a run's own checkpoint will have them; TOML has no None."""
+    """Return name and options of the backbone or head: the checkpoint's, overridden by given ones.
+
+    All options are present, as in the run's own checkpoints; TOML has no None.
+    """
     name, options = getattr(model, kind), getattr(model, f"{kind}_options")
     given = getattr(config, kind) if kind in config.model_fields_set else {}
     wanted = given.get("name", name)
     if wanted.partition("@")[0] != name.partition("@")[0]:
         raise ConfigError(
-            f"{kind} {wanted!r} is asked for, but {where} has {name!r}. Leave --{kind} out."
+            f"{kind} {wanted!r} was requested, but {where} has {name!r}. Leave --{kind} out."
         )
     chosen = options | {key: value for key, value in given.items() if key != "name"}
     filled = registry().get(kind, wanted).options(chosen).model_dump(mode="json")
@@ -142,7 +145,7 @@ def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _changes(before: ModelConfig, after: ModelConfig) -> str:
-    """`backbone.dropout 0.1 -> 0.0`."""
+    """Return the changed options, like `backbone.dropout 0.1 -> 0.0`."""
     return ", ".join(
         f"{kind}.{name} {old} -> {getattr(after, f'{kind}_options').get(name)}"
         for kind in ("backbone", "head")

@@ -25,14 +25,14 @@ from picogen_core.training.own_text.feedback import rewarded_pieces
 from picogen_core.training.own_text.on_policy import on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.run.folder import Resume, claim, held, prepare
-from picogen_core.training.run.keeper import Keeper
 from picogen_core.training.run.log import MetricsLog
 from picogen_core.training.run.manifest import write_manifest
 from picogen_core.training.run.progress_line import ProgressLine
+from picogen_core.training.run.recorder import Recorder
 from picogen_core.training.run.resume import check_origin, restore
 from picogen_core.training.run.samples import Sampler
 from picogen_core.training.run.tracking import Following, check_tracker
-from picogen_core.training.setup import Parts, build_parts
+from picogen_core.training.setup import RunParts, build_parts
 from picogen_core.training.state import Progress, RunResult
 from picogen_core.training.step import accumulate_gradients, count_characters
 
@@ -40,7 +40,7 @@ Item = TypeVar("Item")
 
 
 class Diverged(PicogenError):
-    """The loss or its gradient is no number any more; going on would end here again."""
+    """The loss or its gradient is not finite; resuming would end here again."""
 
 
 def run_training(
@@ -50,12 +50,12 @@ def run_training(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> RunResult:
-    """Train a student, from a teacher if `teacher_ckpt` names one. Ends with best/ and last/.
+    """Train a student, with a teacher if `teacher_ckpt` names one, and write best/ and last/.
 
     Raises:
-        PicogenError: anything in the configuration that cannot work, before the first step; a loss
-            that is not finite; a disk without room. The last checkpoint is whole.
-        Stopped: after Ctrl-C or SIGTERM, when last/ was written.
+        PicogenError: a wrong configuration, before the first step; a loss that is not finite; a
+            full disk. The last checkpoint stays readable.
+        Stopped: after Ctrl-C or SIGTERM, once last/ is written.
     """
     config = adopt(config, resume, reporter)
     if config.nproc > 1:
@@ -78,7 +78,7 @@ def train_in_process(
     processes: Processes,
     signals: Signals,
 ) -> RunResult | None:
-    """`run_training` for one of the run's processes; only the main one has a result."""
+    """Run one process of `run_training`; only process 0 returns a result."""
     check_tracker(config.track)
     checkpoint = claim(config.run_dir, resume, force)
     parts = build_parts(config, processes.device, reporter, checkpoint)
@@ -86,15 +86,15 @@ def train_in_process(
     if checkpoint is not None:
         progress = restore(config, checkpoint, parts.model, parts.optimizer)
         check_origin(checkpoint, parts.origin)
-        reporter.message(f"Going on with {config.run_dir} after step {progress.step}.")
+        reporter.message(f"Resuming {config.run_dir} after step {progress.step}.")
     processes.wait()
     log = None
     if processes.is_main:
         prepare(config, resumed=checkpoint is not None)
         write_manifest(config, parts, processes, progress.step, resumed=checkpoint is not None)
         log = MetricsLog(config.run_dir / "metrics.jsonl", progress.log_bytes)
-    keeper = Keeper(config, parts, progress, signals, log)
-    run = _Run(config, parts, progress, keeper, reporter, processes, signals)
+    recorder = Recorder(config, parts, progress, signals, log)
+    run = _Run(config, parts, progress, recorder, reporter, processes, signals)
     following = None
     if log is not None and config.track != "none":
         following = Following(config.track, config.run_dir, log.flush(), reporter)
@@ -103,13 +103,13 @@ def train_in_process(
         run.train()
         done = True
     except Stopped as stop:
-        reporter.message(keeper.stopped(stop))
+        reporter.message(recorder.stopped(stop))
         raise
     except PicogenError as error:
         if not processes.is_main:
             raise
-        way_on = "" if isinstance(error, Diverged) else f" {keeper.way_on}"
-        raise type(error)(f"{error} {keeper.kept}{way_on}") from error
+        way_on = "" if isinstance(error, Diverged) else f" {recorder.way_on}"
+        raise type(error)(f"{error} {recorder.kept}{way_on}") from error
     finally:
         if following is not None:
             following.finish(failed=not done)
@@ -117,20 +117,20 @@ def train_in_process(
 
 
 class _Run:
-    """One run's moving parts."""
+    """State of one run."""
 
     def __init__(
         self,
         config: TrainConfig,
-        parts: Parts,
+        parts: RunParts,
         progress: Progress,
-        keeper: Keeper,
+        recorder: Recorder,
         reporter: Reporter,
         processes: Processes,
         signals: Signals,
     ) -> None:
         self.config, self.parts, self.progress = config, parts, progress
-        self.keeper, self.reporter = keeper, reporter
+        self.recorder, self.reporter = recorder, reporter
         self.processes, self.signals = processes, signals
         self.model, self.optimizer = parts.model, parts.optimizer
         self.sampling = Sampling(
@@ -160,7 +160,7 @@ class _Run:
 
     @property
     def fraction(self) -> float:
-        """How much of the run is over, 0 … 1, the same in all processes."""
+        """The share of the run that is over, 0 … 1, the same in all processes."""
         return self.budget.fraction(self.progress)
 
     @property
@@ -169,15 +169,15 @@ class _Run:
         return step != self.progress.evaluated and (self.fraction >= 1 or step % every == 0)
 
     def train(self) -> None:
-        """All epochs that are left. Raises `Stopped` between two steps if a signal came."""
-        kind = "Distilling" if self.parts.teaching else "Training"
+        """Train the remaining epochs. Raises `Stopped` between two steps after a signal."""
+        kind = "Distilling" if self.parts.teacher_outputs else "Training"
         self.reporter.start(f"{kind} {self.config.exp_name}", 1.0, "run")
-        self.reporter.advance(self.fraction)  # a run that goes on does not begin at nothing
+        self.reporter.advance(self.fraction)  # a resumed run does not start at 0 %
         if self.evaluation_is_due:
             self.evaluate()
         while self.fraction < 1:
             epoch, first = divmod(self.progress.step, self.steps_per_epoch)
-            for batches in self.waited_for(
+            for batches in self.timed(
                 train_steps(self.parts.train, self.parts.crops, self.sampling, epoch, first)
             ):
                 with self.signals.held():
@@ -185,13 +185,13 @@ class _Run:
                 if self.evaluation_is_due:
                     self.evaluate()
                 else:
-                    self.keeper.save_if_due()
+                    self.recorder.save_if_due()
                 if self.fraction >= 1:
                     break
         self.reporter.finish()
 
-    def waited_for(self, items: Iterator[Item]) -> Iterator[Item]:
-        """The same, and how long they took to come."""
+    def timed(self, items: Iterator[Item]) -> Iterator[Item]:
+        """Yield the items, and add the time spent waiting for them."""
         while True:
             before = self.spent.seconds
             with self.spent:
@@ -205,13 +205,13 @@ class _Run:
         with self.spent:
             row, terms = self.learn(batches)
         self.account()
-        self.keeper.tell(row)
+        self.recorder.record(row)
         self.line.after_step(self.fraction, terms)
 
     def learn(
         self, batches: Sequence[tuple[int, Batch]]
     ) -> tuple[dict[str, Any], dict[str, float]]:
-        """One step of the optimizer; its row for the log, and the terms of its loss."""
+        """Take one optimizer step; return its row for the log and the terms of its loss."""
         begun = time.monotonic()
         progress, config = self.progress, self.config
         own = on_policy_batches(config, self.model, batches, progress.step)
@@ -222,11 +222,11 @@ class _Run:
         if own is not None or rewarded:
             progress.sampling += time.monotonic() - begun
         batches = batches if own is None else own
-        characters = self.agree(count_characters(batches))
+        characters = self.all_reduce(count_characters(batches))
         if own is not None and not characters:
             raise Diverged(
-                f"nothing could be drawn from the student at step {progress.step}: its output is "
-                "not finite. Try a lower --lr, or smaller weights of losses."
+                f"the student cannot be sampled at step {progress.step}: its output is not finite. "
+                "Try a lower --lr, or smaller weights of losses."
             )
         rate = learning_rate(config.lr, config.warmup, self.fraction)
         for group in self.optimizer.param_groups:
@@ -252,23 +252,26 @@ class _Run:
         return {**row, **terms, **bits, "lr": rate, "grad_norm": norm}, terms
 
     def account(self) -> None:
-        """Add what the step took, and the wait for it: the same in all processes."""
+        """Add the time of the step and of the wait for it; the same in all processes."""
         clock, cpu = self.spent.take()
         clock, cpu = self.processes.sum([clock * self.processes.is_main, cpu])
         self.progress.seconds += clock
         self.progress.cpu_seconds += cpu
 
-    def agree(self, characters: int) -> float:
-        """The characters of the step in all processes. Raises `Stopped` in all if one was asked."""
-        asked = self.signals.asked if self.signals.note_only else None
-        flags = [float(asked == number) for number in (signal.SIGINT, signal.SIGTERM)]
+    def all_reduce(self, characters: int) -> float:
+        """Return the step's characters in all processes.
+
+        Raises `Stopped` in all of them if one received a signal.
+        """
+        received = self.signals.asked if self.signals.note_only else None
+        flags = [float(received == number) for number in (signal.SIGINT, signal.SIGTERM)]
         total, interrupts, terminations = self.processes.sum([float(characters), *flags])
         if interrupts or terminations:
             raise Stopped(signal.SIGINT if interrupts else signal.SIGTERM)
         return total
 
     def evaluate(self) -> None:
-        """On fixed pieces, each process a share of them; then checkpoints."""
+        """Evaluate fixed pieces, a share in each process; then save checkpoints."""
         config, progress = self.config, self.progress
         score = evaluate(self.model, self.held_out_share, config.batch_size, config.max_patches)
         nats, characters = self.processes.sum([sum(score.nats), float(sum(score.characters))])
@@ -277,15 +280,15 @@ class _Run:
         samples = self.sampler(progress) if self.processes.is_main else {}
         with self.signals.held():
             progress.evaluated = progress.step
-            self.keeper.tell({"epoch": epoch, "eval_loss": loss, "eval_bits": bits, **samples})
+            self.recorder.record({"epoch": epoch, "eval_loss": loss, "eval_bits": bits, **samples})
             if progress.best is None or loss < progress.best:
                 progress.best = loss
-                self.keeper.save("best")
-            self.keeper.save("last")
+                self.recorder.save("best")
+            self.recorder.save("last")
         self.line.after_evaluation(self.fraction, bits, samples)
 
     def result(self) -> RunResult:
-        """Scores best/ on all evaluation pieces."""
+        """Return the score of best/ on all evaluation pieces."""
         config, progress = self.config, self.progress
         best = load_model(config.run_dir / "best", self.processes.device)
         score = evaluate(best, self.parts.held_out, config.batch_size, config.max_patches)

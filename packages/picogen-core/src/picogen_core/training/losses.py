@@ -1,6 +1,6 @@
 """Cross-entropy and the distillation losses, over characters that count.
 
-N valid target patches  P = 16 characters a patch  V = 128 codes  M valid characters
+N valid target patches  P = 16 characters per patch  V = 128 codes  M valid characters
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from picogen_core.training.losses_plugin import HiddenMseOptions, LogitKdOptions
 
 
 def cross_entropy(batch: LossBatch) -> Float[Tensor, ""]:
-    """Mean next-character cross-entropy in nats over valid characters."""
+    """Return the mean next-character cross-entropy in nats over valid characters."""
     return F.nll_loss(batch.student_log_probabilities, batch.characters[batch.valid])
 
 
 def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
-    """Mean KL(p ‖ q) in nats of log-probabilities."""
+    """Return the mean KL(p ‖ q) in nats of log-probabilities."""
     return F.kl_div(q, p, reduction="batchmean", log_target=True)
 
 
@@ -31,7 +31,7 @@ def _kl(p: Float[Tensor, "M V"], q: Float[Tensor, "M V"]) -> Float[Tensor, ""]:
 class LogitKd:
     """Hinton et al. 2015: divergence at temperature T, times T² so that gradients keep size.
 
-    Of what the student wrote itself it is the Jensen–Shannon divergence, as in generalised
+    On text sampled from the student it is the Jensen–Shannon divergence, as in generalised
     knowledge distillation (Agarwal et al. 2024, arXiv:2306.13649, β = 1/2).
     """
 
@@ -57,7 +57,7 @@ class LogitKd:
 
 
 def hidden_mse(batch: LossBatch) -> LossValue:
-    """Mean over patches and channels of (projected student hidden − teacher hidden)²."""
+    """Return the mean over patches and channels of (projected student − teacher hidden)²."""
     assert batch.teacher_hidden is not None
     return LossValue(F.mse_loss(batch.student_hidden.float(), batch.teacher_hidden.float()))
 

@@ -16,7 +16,7 @@ class LogitKdOptions(Options):
     divergence: Literal["forward-kl", "reverse-kl", "jsd"] = Field(
         "forward-kl",
         description="KL(teacher ‖ student), KL(student ‖ teacher), or their middle; "
-        "always jsd on what the student wrote itself.",
+        "always jsd on text sampled from the student.",
     )
     temperature: float = Field(
         1.0, gt=0, le=1000, description="Divides both logits; the loss is multiplied by its square."
@@ -28,7 +28,7 @@ class HiddenMseOptions(Options):
 
 
 def loss_specs() -> Iterator[LossSpec]:
-    """The losses of the core."""
+    """Yield the losses of the core."""
     yield LossSpec(
         name="logit-kd",
         summary="Divergence of the student's character distribution from the teacher's.",
@@ -40,7 +40,7 @@ def loss_specs() -> Iterator[LossSpec]:
     )
     yield LossSpec(
         name="hidden-mse",
-        summary="Mean square difference of projected patch hiddens and the teacher's.",
+        summary="Mean square difference of projected and teacher's hidden states of patches.",
         config=lambda: HiddenMseOptions,
         build=lazy("picogen_core.training.losses:build_hidden_mse"),
         reads={"teacher_hidden"},

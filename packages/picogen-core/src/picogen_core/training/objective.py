@@ -1,4 +1,4 @@
-"""The sum that is minimised: cross-entropy + Σ weight · schedule · loss."""
+"""The objective: cross-entropy + Σ weight · schedule · loss."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from picogen_core.model.student import GenericStudent, Output
 from picogen_core.plugins.protocols import Feedback, Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.plugins.registry import registry
 from picogen_core.training.losses import cross_entropy
-from picogen_core.training.teacher.teaching import Teaching
+from picogen_core.training.teacher.outputs import OutputSource
 from picogen_core.training.terms import Term, read_term
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Terms by name, each with its loss; `wants_…` if one may read that of a teacher.
+    """Losses by name with their terms; `wants_…` if one of them reads that teacher output.
 
-    scoring:  names of those that may be asked of what the student wrote.
-    feedback: rewards for what it writes, which `training.feedback` makes a gradient of.
+    scoring:  names of the losses that may be computed on text sampled from the student.
+    feedback: rewards for sampled pieces; `own_text.feedback` turns them into a gradient.
     """
 
     terms: Mapping[str, tuple[Term, Loss]]
@@ -37,15 +37,17 @@ class Objective:
         self,
         student: GenericStudent,
         batch: Batch,
-        teaching: Teaching | None,
+        teacher_outputs: OutputSource | None,
         fraction: float,
         sampled: bool = False,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a batch in nats per character, and its parts; no cross-entropy if the
-        student wrote the batch itself."""
+        """Return the loss of a batch in nats per character, and its parts.
+
+        A batch sampled from the student has no cross-entropy.
+        """
         output = student(batch.patches, batch.lengths)
         active = self.active(fraction, sampled)
-        context = loss_batch(student, batch, output, teaching if active else None, sampled)
+        context = loss_batch(student, batch, output, teacher_outputs if active else None, sampled)
         parts: dict[str, float] = {}
         if sampled:
             total = context.student_logits.sum() * 0.0
@@ -61,7 +63,7 @@ class Objective:
         return total, parts
 
     def active(self, fraction: float, sampled: bool = False) -> list[str]:
-        """The terms that count when `fraction` of the run is over, of data or of samples."""
+        """Return the terms with a weight at `fraction` of the run, for data or for samples."""
         names = [name for name in self.terms if name in self.scoring or not sampled]
         return [name for name in names if self.terms[name][0].weight_at(fraction)]
 
@@ -80,10 +82,10 @@ def _ask(name: str, loss: Loss, batch: LossBatch) -> LossValue:
 
 
 def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -> Objective:
-    """The losses of a run.
+    """Return the objective of a run.
 
     Raises:
-        ConfigError: an option that does not exist, or a loss that needs a teacher and has none.
+        ConfigError: an unknown option, or a loss that needs a teacher in a run without one.
     """
     terms: dict[str, tuple[Term, Loss]] = {}
     feedback: dict[str, tuple[Term, Feedback]] = {}
@@ -94,7 +96,7 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
         term, own = read_term(name, values)
         if entry.spec.needs_teacher and not has_teacher and term.weight:
             raise ConfigError(
-                f"loss {name!r} compares with a teacher and there is none. "
+                f"loss {name!r} needs a teacher and there is none. "
                 f"Use `picogen distill --teacher-ckpt FILE`, or --set loss.{name}.weight=0."
             )
         loss = entry.build(own)
@@ -105,9 +107,9 @@ def build_objective(table: Mapping[str, Mapping[str, Any]], has_teacher: bool) -
         terms[name] = (term, loss)
         if entry.spec.scores_samples:
             scoring.add(name)
-        asks = has_teacher and bool(term.weight)
-        wants_hidden |= asks and "teacher_hidden" in entry.spec.reads
-        wants_logits |= asks and "teacher_logits" in entry.spec.reads
+        counts = has_teacher and bool(term.weight)
+        wants_hidden |= counts and "teacher_hidden" in entry.spec.reads
+        wants_logits |= counts and "teacher_logits" in entry.spec.reads
     return Objective(terms, wants_hidden, wants_logits, frozenset(scoring), feedback)
 
 
@@ -115,17 +117,17 @@ def loss_batch(
     student: GenericStudent,
     batch: Batch,
     output: Output,
-    teaching: Teaching | None,
+    teacher_outputs: OutputSource | None,
     sampled: bool = False,
 ) -> LossBatch:
-    """What the losses see."""
+    """Return the input of the losses."""
     hidden, teacher_logits, teacher_hidden = output.hidden, None, None
-    if teaching is not None:
-        taught = teaching(batch)
-        if taught.log_probabilities is not None:
-            teacher_logits = taught.log_probabilities.new_zeros(output.logits.shape)
-            teacher_logits[output.valid] = taught.log_probabilities
-        teacher_hidden = taught.hidden
+    if teacher_outputs is not None:
+        outputs = teacher_outputs(batch)
+        if outputs.log_probabilities is not None:
+            teacher_logits = outputs.log_probabilities.new_zeros(output.logits.shape)
+            teacher_logits[output.valid] = outputs.log_probabilities
+        teacher_hidden = outputs.hidden
         if teacher_hidden is not None:
             hidden = student.to_teacher(hidden)
     context = LossBatch(
@@ -143,7 +145,7 @@ def loss_batch(
 
 
 def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
-    """Of a sampled batch, the patches that the student wrote and the characters that it drew."""
+    """Return a sampled batch without its prompts: only sampled patches and characters count."""
     valid = context.valid & batch.targets()[context.row, context.patch]
     kept = valid.any(1)
     notes, size = context.notes, valid.shape[1]
@@ -166,8 +168,10 @@ def _behind_prompts(context: LossBatch, batch: Batch) -> LossBatch:
 
 
 def note_index(batch: Batch, output: Output) -> NoteIndex:
-    """The notes of a batch by their place among the N · P target characters; those in the first
-    patch of a row, which is no target, are left out."""
+    """Return the notes of a batch by their position among the N · P target characters.
+
+    Notes in the first patch of a row are left out: it is no target.
+    """
     place = batch.patches.new_full(batch.patches.shape[:2], -1)
     place[output.row, output.patch] = torch.arange(len(output.row), device=place.device)
     target = place[batch.note_row, batch.note_patch]

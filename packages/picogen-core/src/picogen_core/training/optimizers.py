@@ -1,4 +1,4 @@
-"""The optimizers by name, their learning rate over a run, and their state as tensors."""
+"""Optimizers by name, learning-rate schedule, and optimizer state as tensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIMIZERS: dict[str, Callable[[list[Group], float], Optimizer]] = {
 
 
 def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) -> Optimizer:
-    """One of `OPTIMIZERS` over what is trained; weight decay on matrices only."""
+    """Return one of `OPTIMIZERS` over the trained parameters; weight decay on matrices only."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups: list[Group] = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
@@ -29,7 +29,7 @@ def make_optimizer(name: str, model: nn.Module, lr: float, weight_decay: float) 
 
 
 def learning_rate(peak: float, warmup: float, fraction: float) -> float:
-    """Linear warm-up over a share `warmup` of the run, then a cosine down to a twentieth."""
+    """Return the rate: linear warm-up over a share `warmup`, then a cosine to a twentieth."""
     if fraction < warmup:
         return peak * max(fraction / warmup, 1e-2)
     done = (fraction - warmup) / (1 - warmup)
@@ -37,7 +37,7 @@ def learning_rate(peak: float, warmup: float, fraction: float) -> float:
 
 
 def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Moments and step counts by `parameter number / name`."""
+    """Return moments and step counts by `parameter number / name`."""
     state = optimizer.state_dict()["state"]
     return {
         f"{index}/{name}": torch.as_tensor(value)
@@ -47,7 +47,7 @@ def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` took. Raises `ValueError` if it is of another model."""
+    """Restore the state from `pack_optimizer`. Raises `ValueError` if a shape differs."""
     shapes = [p.shape for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""From a configuration to what the loop works with: data, models, objective, optimizer."""
+"""Build the parts of a run from its configuration: data, models, objective, optimizer."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from picogen_core.training.dry_run.memory import compile_parts, recompute_layers
 from picogen_core.training.initial import initial_record, start_from
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
-from picogen_core.training.teacher.cache import open_teaching
-from picogen_core.training.teacher.teaching import SampleTeacher, Teaching
+from picogen_core.training.teacher.cache import open_outputs
+from picogen_core.training.teacher.outputs import OutputSource, SampleTeacher
 
 FEEDBACK_PIECES = 512
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a run is made of. `origin` says which data and teacher these are, for the manifest.
+class RunParts:
+    """The parts of a run. `origin` identifies data and teacher in the manifest.
 
-    An epoch is the `crops`, or a drawn crop of each piece of `train` where they are None. `live` is
+    An epoch is the `crops`, or a random crop of each piece of `train` if they are None. `live` is
     the teacher of on-policy steps.
     """
 
@@ -46,21 +46,23 @@ class Parts:
     crops: Crops | None
     held_out: Dataset
     model: GenericStudent
-    teaching: Teaching | None
-    live: Teaching | None
+    teacher_outputs: OutputSource | None
+    live: OutputSource | None
     objective: Objective
     optimizer: Optimizer
     origin: dict[str, Any]
 
 
 def build_parts(
-    config: TrainConfig, device: torch.device, reporter: Reporter, going_on: Path | None = None
-) -> Parts:
-    """Everything on its device, the model in training mode: with the weights of `config.init`, or
-    those that the seed draws, also where the run is `going_on` from a checkpoint with others.
+    config: TrainConfig, device: torch.device, reporter: Reporter, resume_from: Path | None = None
+) -> RunParts:
+    """Return all parts on the device, the model in training mode.
+
+    Its weights are those of `config.init`, or seeded ones. A run that is `resume_from` from a
+    checkpoint loads that checkpoint's weights later.
 
     Raises:
-        PicogenError: anything in the configuration that cannot work.
+        PicogenError: a wrong configuration.
     """
     train, held_out = _open_splits(config, reporter)
     torch.manual_seed(config.seed)
@@ -68,9 +70,9 @@ def build_parts(
     if config.teacher_ckpt:
         teacher = load_model(config.teacher_ckpt, device, reporter, config.teacher_storage)
     objective = build_objective(config.loss, teacher is not None)
-    initial = initial_record(config, going_on)
+    initial = initial_record(config, resume_from)
     model = _make_student(config, teacher, objective.wants_hidden)
-    if config.init and going_on is None:
+    if config.init and resume_from is None:
         start_from(model, config, reporter)
     copy_teacher_head(model, teacher)
     _freeze(model, config, reporter)
@@ -78,23 +80,27 @@ def build_parts(
     crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
     live = _prepare_samples(config, objective, teacher, train, reporter)
     taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
-    teaching = live
-    asked = objective.wants_logits or objective.wants_hidden
-    if teacher is not None and taught_by is not None and asked and config.on_policy < 1:
-        teaching = open_teaching(config, teacher, taught_by, train, crops, objective, reporter)
-    check_contract(model, objective, live if teaching is None else teaching, train, device)
+    teacher_outputs = live
+    needed = objective.wants_logits or objective.wants_hidden
+    if teacher is not None and taught_by is not None and needed and config.on_policy < 1:
+        teacher_outputs = open_outputs(
+            config, teacher, taught_by, train, crops, objective, reporter
+        )
+    check_contract(
+        model, objective, live if teacher_outputs is None else teacher_outputs, train, device
+    )
     if config.checkpoint_gradients:
         recompute_layers(model)
     if config.compile and device.type == "cuda":
         compile_parts(model)
     elif config.compile:
-        reporter.message(f"compile=true is left out: on {device.type} it costs more than it gains.")
-    return Parts(
+        reporter.message(f"compile=true is ignored: on {device.type} it costs more than it gains.")
+    return RunParts(
         train=train,
         crops=crops,
         held_out=held_out,
         model=model,
-        teaching=teaching,
+        teacher_outputs=teacher_outputs,
         live=live,
         objective=objective,
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
@@ -120,8 +126,8 @@ def _prepare_samples(
     teacher: GenericStudent | None,
     train: Dataset,
     reporter: Reporter,
-) -> Teaching | None:
-    """Make ready what judges the student's own music: the teacher, and rewards."""
+) -> OutputSource | None:
+    """Return the teacher and the rewards for text sampled from the student."""
     for _, feedback in objective.feedback.values():
         music = original_keys(train)
         music = music if len(music) else train
@@ -132,23 +138,23 @@ def _prepare_samples(
         return None
     if teacher is None:
         raise ConfigError(
-            f"on_policy={config.on_policy:g} asks a teacher about the student's music and there is "
+            f"on_policy={config.on_policy:g} needs a teacher for the student's music and there is "
             "none. Use `picogen distill --teacher-ckpt FILE`, or --set on_policy=0."
         )
     if not any(objective.active(fraction, sampled=True) for fraction in (0.0, 0.5)):
         raise ConfigError(
-            f"on_policy={config.on_policy:g} and no loss is there to compare the student's music "
-            "with the teacher's. Give --alpha-kd a weight, or --set on_policy=0."
+            f"on_policy={config.on_policy:g} needs a loss that compares the student with the "
+            "teacher. Give --alpha-kd a weight, or --set on_policy=0."
         )
     reporter.message(
-        f"On-policy: the student writes the batches of {config.on_policy:.0%} of the steps itself, "
-        "and the teacher is asked about them as they come; no cache can serve these."
+        f"On-policy: the student samples the batches of {config.on_policy:.0%} of the steps, "
+        "and the teacher scores them without a cache."
     )
     return SampleTeacher(teacher, objective.wants_logits, objective.wants_hidden)
 
 
 def original_keys(data: Dataset) -> Dataset:
-    """Each piece once, in the key its source has: evaluation does not count transpositions."""
+    """Return each piece once, in its source's key: evaluation does not count transpositions."""
     return data.select([i for i, row in enumerate(data.rows) if row.get("original", True)])
 
 
@@ -159,8 +165,8 @@ def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Data
         train, held_out = data.split("train"), original_keys(data.split("eval"))
         if not len(held_out) or not len(train):
             raise BadInput(
-                f"{config.data}: its rows name no splits `train` and `eval`; all of its music may "
-                "be one piece and its variants. Give --eval-data, or prepare more of it."
+                f"{config.data}: its rows name no splits `train` and `eval`. Perhaps all its music "
+                "is one piece with its variants. Give --eval-data, or prepare more of it."
             )
         return train, held_out
     held_out = open_data(config.eval_data)
@@ -190,15 +196,17 @@ def _freeze(model: GenericStudent, config: TrainConfig, reporter: Reporter) -> N
     trained, all_of_them = model.trained_parameter_count(), model.parameter_count()
     frozen = ", ".join(config.freeze)
     if not trained:
-        raise ConfigError(f"freeze: with {frozen} frozen nothing learns. Leave one of them out.")
+        raise ConfigError(
+            f"freeze: with {frozen} frozen nothing is trained. Leave one of them out."
+        )
     reporter.message(
-        f"Trains {trained:,} of {all_of_them:,} parameters "
+        f"Training {trained:,} of {all_of_them:,} parameters "
         f"({trained / all_of_them:.0%}); frozen: {frozen}."
     )
 
 
 def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
-    """A recurrent teacher reads pieces longer than those that it learned from."""
+    """Raise `ConfigError` if pieces are longer than a teacher with a fixed context can read."""
     recurrent = registry().get("backbone", teacher.config.backbone).spec.recurrent
     if config.max_patches > teacher.config.max_patches and not recurrent:
         raise ConfigError(

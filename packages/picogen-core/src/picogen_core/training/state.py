@@ -1,4 +1,4 @@
-"""What a run knows of itself besides its weights, and what it returns."""
+"""The progress of a run, and its result."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass
 class Progress:
-    """Where a run stands. It lies in the manifest of every checkpoint.
+    """Progress of a run, stored in the manifest of every checkpoint.
 
-    seconds:    in steps and in waiting for batches, by the clock; `waited` is the latter.
-    cpu_seconds: of the same, of all processes together.
-    sampling:   seconds of these in which the student wrote what it was trained on.
-    best:       lowest evaluation loss so far, nats per character.
-    evaluated:  the step of the last evaluation.
-    sampled:    seconds that went into samples; they are not among `seconds`.
-    log_bytes:  length of metrics.jsonl; what came after is forgotten when the run goes on.
+    seconds:     wall-clock time of steps and of waiting for batches; `waited` is the latter.
+    cpu_seconds: CPU time of the same, of all processes together.
+    sampling:    part of `seconds` in which the student sampled its training text.
+    best:        lowest evaluation loss so far, nats per character.
+    evaluated:   the step of the last evaluation.
+    sampled:     seconds spent on samples; not part of `seconds`.
+    log_bytes:   length of metrics.jsonl; a resumed run drops later bytes.
     """
 
     step: Count = 0
@@ -45,15 +45,15 @@ class Progress:
 
 
 def read_progress(manifest: Mapping[str, Any]) -> Progress:
-    """What a manifest says of it. Raises `ValueError` for numbers that it cannot have."""
+    """Return the progress in a manifest. Raises `ValueError` for impossible numbers."""
     return TypeAdapter(Progress).validate_python(manifest.get("progress"))
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where a run lies and how good its best checkpoint is on the evaluation pieces.
+    """Folder of a run, and the score of its best checkpoint on the evaluation pieces.
 
-    `loader_share` of the seconds went into waiting for batches.
+    `loader_share` is the share of the time spent waiting for batches.
     """
 
     run_dir: Path

@@ -1,4 +1,4 @@
-"""What every loss has beside its own options: a weight, and how it changes over the run."""
+"""Weight and schedule of a loss, which every loss has beside its own options."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from picogen_core.training.config import Schedule
 
 
 class Term(Options):
-    """`--set loss.physics.weight=0.5 --set loss.physics.schedule=cosine`."""
+    """Weight and schedule of a loss.
+
+    Example: `--set loss.physics.weight=0.5 --set loss.physics.schedule=cosine`.
+    """
 
     weight: float = Field(1.0, ge=0, le=1e9, description="Multiplies the loss.")
     schedule: Schedule = Field(
-        "constant", description="Of the weight over the run; linear and cosine fall to 0."
+        "constant", description="Weight over the run; linear and cosine fall to 0."
     )
 
     def weight_at(self, fraction: float) -> float:
-        """The weight when `fraction` of the run, 0 … 1, is over."""
+        """Return the weight at `fraction` of the run, 0 … 1."""
         if self.schedule == "linear":
             return self.weight * (1 - fraction)
         if self.schedule == "cosine":
@@ -33,11 +36,11 @@ class Term(Options):
 
 
 def read_term(name: str, table: Mapping[str, Any]) -> tuple[Term, dict[str, Any]]:
-    """The term of a loss and the loss's own options, from its table in the configuration.
+    """Return the term of a loss and the loss's own options, from its configuration table.
 
     Raises:
         UnknownName: no such loss is installed.
-        ConfigError: an option that neither of them has, or a value that does not fit.
+        ConfigError: an unknown option, or a value out of range.
     """
     entry = registry().get("loss", name)
     common = {key: table[key] for key in table if key in Term.model_fields}

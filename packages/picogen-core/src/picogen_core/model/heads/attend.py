@@ -1,12 +1,11 @@
-"""Attention to the pairs of the last `window` places, and to an empty pair that is always there.
+"""Attention to the key-value pairs of the last `window` places, and to an empty pair.
 
-B rows  T places of a row  H heads  K channels of a key and of a value, over all heads
-C = K / H  Y = 2K channels of a pair, the key first  R pairs that are kept of each row
-F = ⌊C / 4⌋ frequencies  X, Z: as many as are given
+    B rows  T places of a row  H heads  K channels of a key and of a value, over all heads
+    C = K / H  Y = 2K channels of a pair, the key first  R stored pairs per row
+    F = ⌊C / 4⌋ frequencies  X, Z: any number
 
-The empty pair is 0: its score is 0, its value
-nothing. Scores are scaled by 1 / √(K / H). `attend_plainly` says what is meant; `attend` computes
-it for all places at once, in time T · window; `attend_to` for one place a row.
+The empty pair has score 0 and value 0. Scores are scaled by 1 / √(K / H). `attend_plainly` is the
+reference. `attend` computes all places at once, in time T · window, `attend_to` one place per row.
 """
 
 from __future__ import annotations
@@ -18,14 +17,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-BASE = 1000.0  # of the frequencies: the slowest takes some 2π · BASE patches for a turn
+BASE = 1000.0  # of the frequencies: the slowest rotates once in some 2π · BASE patches
 
 
 def turns(
     index: Int[Tensor, "*B"], channels: int
 ) -> tuple[Float[Tensor, "*B F"], Float[Tensor, "*B F"]]:
-    """Cosines and sines for patches of these numbers, for heads of C channels; exact for large
-    numbers too, so in double precision."""
+    """Return cosines and sines for patch numbers and heads of C channels.
+
+    They are computed in double precision, to be exact for large numbers.
+    """
     place = "cpu" if index.device.type == "mps" else index.device  # which has no such precision
     count = channels // 4
     powers = torch.arange(count, dtype=torch.float64, device=place) / max(1, count)
@@ -40,9 +41,12 @@ def turned(
     by: tuple[Float[Tensor, "*B F"], Float[Tensor, "*B F"]],
     heads: int,
 ) -> Float[Tensor, "*B K"]:
-    """Half of the channels of each head, as real and imaginary parts, turned by the patch's number:
-    the score of query and key then depends on how many patches lie between them (rotary positions,
-    Su et al. 2021, arXiv:2104.09864). The other half sees contents alone."""
+    """Return x with half of each head's channels rotated by the patch's number.
+
+    They are taken as real and imaginary parts. So the score of query and key depends on the number
+    of patches between them (rotary positions, Su et al. 2021, arXiv:2104.09864). The other half
+    depends on contents alone.
+    """
     cosine, sine = (part.to(x.dtype)[..., None, :] for part in by)
     parts = x.view(*x.shape[:-1], heads, x.shape[-1] // heads)
     count = cosine.shape[-1]
@@ -54,7 +58,7 @@ def turned(
 def attend_plainly(
     queries: Float[Tensor, "B T K"], pairs: Float[Tensor, "B T Y"], heads: int, window: int
 ) -> Float[Tensor, "B T K"]:
-    """The reference: place by place, head by head."""
+    """Return the attention, place by place and head by head: the reference."""
     keys, values = pairs.chunk(2, -1)
     found = torch.zeros_like(queries)
     for t in range(queries.shape[1]):
@@ -62,7 +66,7 @@ def attend_plainly(
         for channels in torch.arange(queries.shape[2]).chunk(heads):
             query, key = queries[:, t, channels], keys[:, near, channels]
             scores = (key @ query[:, :, None])[:, :, 0] / math.sqrt(len(channels))
-            weights = F.pad(scores, (1, 0)).softmax(1)[:, 1:]  # the empty pair is the first
+            weights = F.pad(scores, (1, 0)).softmax(1)[:, 1:]  # the empty pair comes first
             found[:, t, channels] = (weights[:, None] @ values[:, near, channels])[:, 0]
     return found
 
@@ -70,11 +74,11 @@ def attend_plainly(
 def attend(
     queries: Float[Tensor, "B T K"], pairs: Float[Tensor, "B T Y"], heads: int, window: int
 ) -> Float[Tensor, "B T K"]:
-    """Every place attends to the pairs of the `window` places before it."""
+    """Return the attention of every place to the pairs of the `window` places before it."""
     rows, places, channels = queries.shape
     if not places:
         return queries
-    if places <= window:  # behind the empty pair, plain causal attention
+    if places <= window:  # plain causal attention after the empty pair
         keys, values = _split(F.pad(pairs, (0, 0, 1, 0))[:, :places], heads)
         found = F.scaled_dot_product_attention(
             _by_head(queries, heads), keys, values, is_causal=True
@@ -98,7 +102,7 @@ def attend_to(
     seen: Bool[Tensor, "B R"],
     heads: int,
 ) -> Float[Tensor, "B K"]:
-    """One place a row attends to those of its pairs that are `seen`."""
+    """Return the attention of one place per row to the pairs marked in `seen`."""
     keys, values = _split(pairs, heads)
     scores = (keys @ _by_head(query[:, None], heads).transpose(-1, -2))[..., 0]
     scores = (scores / math.sqrt(keys.shape[-1])).masked_fill(~seen[:, None], -math.inf)
@@ -118,10 +122,10 @@ def _split(
 
 
 def _band(blocks: int, window: int, device: torch.device) -> Bool[Tensor, "X Z R"]:
-    """[blocks, window, 1 + 2 · window] which pairs, the empty one first, a place sees."""
+    """Return the mask [blocks, window, 1 + 2 · window] of visible pairs, the empty one first."""
     place = torch.arange(window, device=device)[:, None]
     pair = torch.arange(2 * window, device=device) - window  # from the block's beginning on
     seen = F.pad((pair < place) & (pair >= place - window), (1, 0), value=True)
     band = seen.repeat(blocks, 1, 1)
-    band[0, :, 1 : window + 1] = False  # nothing is before the first block
+    band[0, :, 1 : window + 1] = False  # no pairs before the first block
     return band

@@ -1,4 +1,4 @@
-"""The modules of the heads from their options: `build` of their specs."""
+"""`build` of the heads' specs: modules from their options."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parallel(options: ParallelOptions, d_model: int) -> Parallel:
 
 
 def teacher(options: TeacherOptions, d_model: int) -> TeacherHead:
-    """Raises `ConfigError` without a teacher, whose head it is."""
+    """Return the teacher's head. Raises `ConfigError` without a teacher."""
     if options.inner is None or options.width is None:
         raise ConfigError(
             "head 'teacher' is taken from a teacher. "

@@ -1,6 +1,6 @@
 """A GRU over the characters of a patch, started by the hidden state.
 
-N patches  D width of the model  W width of the cell  P = 16 characters a patch  V = 128 codes
+N patches  D width of the model  W width of the cell  P = 16 characters per patch  V = 128 codes
 
 h_0 = tanh(start(hidden)), h_j = GRU(embed(c_j), h_{j−1}), logits of c_{j+1} = readout(h_j).
 Cho et al. 2014, arXiv:1406.1078; one matrix product a character instead of a transformer's layers.
@@ -16,7 +16,7 @@ State = dict[str, Tensor]
 
 
 class CharGru(nn.Module):
-    """The state is a dict: memory [N, W]."""
+    """A GRU head. The state is a dict: memory [N, W]."""
 
     def __init__(self, d_model: int, width: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class CharGru(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
-        """Teacher-forced logits: position j sees the hidden state and the characters before j."""
+        """Return teacher-forced logits: j sees the hidden state and the characters before j."""
         first = self._first(hidden)
         later, _ = self.gru(self.embed(patch[:, :-1]), first[None])
         return self.readout(torch.cat([first[:, None], later], 1))  # type: ignore[no-any-return]
@@ -43,5 +43,5 @@ class CharGru(nn.Module):
         return self.readout(memory), {"memory": memory}
 
     def _first(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N W"]:
-        # Under autocast the product comes out in bfloat16; the recurrence keeps the weights' type.
+        # Under autocast the product is bfloat16; the recurrence keeps the weights' type.
         return torch.tanh(self.start(hidden)).to(self.embed.weight.dtype)

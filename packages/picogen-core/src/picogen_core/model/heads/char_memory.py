@@ -1,17 +1,18 @@
 """A GRU over the characters of a patch, then attention to all earlier characters of the piece.
 
-N patches  B rows (pieces)  S patches of a row  T characters of the longest row  C characters in all
-P = 16 characters a patch  V = 128 codes  D width of the model  W width of the head  L layers
-H attention heads  K channels of a key and of a value, over all heads  Y = 2K channels of a pair
-R = window + P places of a ring  X: as many as are given
+    N patches  B rows (pieces)  S patches of a row  T characters of the longest row
+    C characters in all  P = 16 characters per patch  V = 128 codes  D width of the model
+    W width of the head  L layers  H attention heads
+    K channels of a key and of a value, over all heads  Y = 2K channels of a pair
+    R = window + P places of a ring  X: any number
 
 The GRU is that of `char-gru`: x_0 = tanh(start(hidden)), x_j = GRU(embed(c_j), x_{j−1}). So each
-place of a piece has a state x before its character c comes. What came where is kept as a pair, a
-key and a value made of x and c. Place t attends to the pairs of the `window` places before it:
-where did I stand like this, and what came there? Half of the channels of queries and keys are
-turned by the number of the patch, so that it also counts how far back that was. So a piece can
-quote itself exactly, whatever its backbone: a learnt form of the n-gram cache (Grave et al. 2017,
-arXiv:1612.04426; induction heads, Olsson et al. 2022, arXiv:2209.11895). Padding within patches is
+place of a piece has a state x before its character c is known. A key-value pair, made of x and c,
+records which character followed which state. Place t attends to the pairs of the `window` places
+before it, and so finds earlier similar states and their characters. Half of the channels of queries
+and keys are rotated by the number of the patch, so that distance counts too. So a piece can quote
+itself exactly with any backbone: a learnt form of the n-gram cache (Grave et al. 2017,
+arXiv:1612.04426; induction heads, Olsson et al. 2022, arXiv:2209.11895). Padding within patches has
 no place.
 """
 
@@ -35,7 +36,7 @@ Turns = tuple[Tensor, Tensor]
 
 
 class Places(NamedTuple):
-    """Where the C characters of a batch stand, patch after patch, without padding."""
+    """Positions of the C characters of a batch, patch after patch, without padding."""
 
     patch: Int[Tensor, " C"]  # of the N
     char: Int[Tensor, " C"]  # within its patch
@@ -45,14 +46,14 @@ class Places(NamedTuple):
     longest: int
 
     def spread(self, flat: Float[Tensor, "C X"]) -> Float[Tensor, "B T X"]:
-        """By row and place, 0 behind a row's end."""
+        """Return the values by row and place, 0 after a row's end."""
         grid = flat.new_zeros(self.rows, self.longest, flat.shape[1])
         grid[self.row, self.place] = flat
         return grid
 
 
 def find_places(patch: Int[Tensor, "N P"], row: Int[Tensor, " N"], rows: int) -> Places:
-    """The places of all characters. Patches of one row stand together, in their order."""
+    """Return the places of all characters. Patches of one row are adjacent and in order."""
     n, char = (patch != PAD).nonzero(as_tuple=True)
     of = row[n]
     counts = torch.bincount(of, minlength=rows)
@@ -74,24 +75,24 @@ class Recall(nn.Module):
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.out.weight, std=0.02)
 
-    def ask(
+    def query(
         self, x: Float[Tensor, "B W"], by: Turns
     ) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B Y"]]:
-        """The query of a state, and its part of the pair, which the character is to complete."""
+        """Return the query of a state, and its part of the pair, which the character completes."""
         query, part = self.project(self.norm(x)).tensor_split([self.channels], -1)
         return turned(query, by, self.heads), part
 
     def pair(
         self, part: Float[Tensor, "B Y"], came: Float[Tensor, "B W"], by: Turns
     ) -> Float[Tensor, "B Y"]:
-        """Key and value of a place, where the character of embedding `came` came."""
+        """Return key and value of a place, whose character has the embedding `came`."""
         key, value = (part + self.project_char(came)).chunk(2, -1)
         return torch.cat([turned(key, by, self.heads), value], -1)
 
-    def ask_all(
+    def query_all(
         self, x: Float[Tensor, "C W"], chars: Int[Tensor, " C"], embed: nn.Embedding, by: Turns
     ) -> Float[Tensor, "C X"]:
-        """`ask` and `pair` of many places: queries, keys and values side by side.
+        """Return `query` and `pair` of many places: queries, keys and values side by side.
 
         A character's part is one of V rows, each computed once.
         """
@@ -101,7 +102,7 @@ class Recall(nn.Module):
         return torch.cat([turned(both, by, 2 * self.heads), values], -1)
 
     def add(self, x: Float[Tensor, "C W"], seen: Float[Tensor, "C K"]) -> Float[Tensor, "C W"]:
-        """The state with what attention has found."""
+        """Return the state plus the result of attention, and the MLP."""
         x = x + self.dropout(self.out(seen))
         return x + self.dropout(self.down(F.silu(self.up(self.norm_mlp(x)))))  # type: ignore[no-any-return]
 
@@ -110,10 +111,10 @@ class CharMemory(nn.Module):
     """A `RememberingHead`.
 
     The memory is a dict: pairs [B, L, R, Y], that of place t at t mod R, and the places and patches
-    so far, count and index [B]. Within a patch the state has besides the GRU's cell [B, W], place
-    [B], and part [B, L, P, Y], the state's part of the pair of each place of the patch. `step`
-    writes the patch's pairs where the memory has none that are in use, so a memory outlives what
-    was begun from it, and one patch at a time can be.
+    so far, count and index [B]. Within a patch the state also has the GRU's cell [B, W], place [B],
+    and part [B, L, P, Y], the state's part of the pair of each place of the patch. `step` writes
+    the patch's pairs to unused places of the memory. So a memory stays valid if a patch is begun
+    from it, one at a time.
     """
 
     def __init__(
@@ -138,13 +139,13 @@ class CharMemory(nn.Module):
         row: Int[Tensor, " N"],
         index: Int[Tensor, " N"],
     ) -> Float[Tensor, "N P V"]:
-        """Teacher-forced logits, 0 where there is padding."""
+        """Return teacher-forced logits, 0 at padding."""
         places = find_places(patch, row, int(row[-1]) + 1 if len(row) else 0)
         chars = patch[places.patch, places.char]
         x = self._spell(hidden, patch)[places.patch, places.char]
         by = turns(index[places.patch], self.head_channels)
         for layer in self._layers():
-            x = self._attended(layer, x, layer.ask_all(x, chars, self.embed, by), places)
+            x = self._attended(layer, x, layer.query_all(x, chars, self.embed, by), places)
         found = self.readout(x)
         logits = found.new_zeros(*patch.shape, VOCABULARY)
         logits[places.patch, places.char] = found
@@ -153,7 +154,7 @@ class CharMemory(nn.Module):
     def initial_memory(
         self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
     ) -> Memory:
-        """Smaller than the window for pieces that are."""
+        """Return an empty memory; short pieces need less than the window."""
         places = min(self.window, max_patches * PATCH_SIZE) + PATCH_SIZE
         shape = batch, len(self.recall), places, 2 * self.channels
         return {
@@ -169,7 +170,7 @@ class CharMemory(nn.Module):
         lengths: Int[Tensor, " B"],
         memory: Memory,
     ) -> Memory:
-        """The pairs of whole patches, all at once."""
+        """Return the memory with the pairs of whole patches, computed at once."""
         rows, count = patches.shape[:2]
         there = torch.arange(count, device=patches.device) < lengths[:, None]
         patch = torch.where(there[..., None], patches, PAD).flatten(0, 1)
@@ -183,11 +184,11 @@ class CharMemory(nn.Module):
         pairs = memory["pairs"].clone()
         by = turns(places.patch % count + 1, self.head_channels)
         for number, layer in enumerate(self._layers()):
-            asked = layer.ask_all(x, chars, self.embed, by)
-            new = asked[kept, self.channels :].to(pairs.dtype)
+            projected = layer.query_all(x, chars, self.embed, by)
+            new = projected[kept, self.channels :].to(pairs.dtype)
             pairs[places.row[kept], number, places.place[kept] % ring] = new
             if number + 1 < len(self.recall):
-                x = self._attended(layer, x, asked, places)
+                x = self._attended(layer, x, projected, places)
         return {"pairs": pairs, "count": total, "index": lengths.clone()}
 
     def begin(
@@ -205,7 +206,7 @@ class CharMemory(nn.Module):
         return self._look(first, state), state
 
     def step(self, chars: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
-        """At most 15 steps after `begin`."""
+        """Return logits after a character; at most 15 steps after `begin`."""
         self._remember(chars, state["place"], state)
         weights = self.gru.all_weights[0]
         cell = torch.gru_cell(self.embed(chars), state["cell"], *weights)
@@ -226,13 +227,13 @@ class CharMemory(nn.Module):
         yield from self.recall  # type: ignore[misc]
 
     def _first(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N W"]:
-        # Under autocast the product comes out in bfloat16; the recurrence keeps the weights' type.
+        # Under autocast the product is bfloat16; the recurrence keeps the weights' type.
         return torch.tanh(self.start(hidden)).to(self.embed.weight.dtype)
 
     def _spell(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P W"]:
-        """The GRU's states before each character."""
+        """Return the GRU's states before each character."""
 
         def spell(first: Tensor, patch: Tensor) -> Tensor:
             later, _ = self.gru(self.embed(patch[:, :-1]), first[None])
@@ -242,10 +243,14 @@ class CharMemory(nn.Module):
         return by_length(spell, first, patch) if first.device.type == "cpu" else spell(first, patch)
 
     def _attended(
-        self, layer: Recall, x: Float[Tensor, "C W"], asked: Float[Tensor, "C X"], places: Places
+        self,
+        layer: Recall,
+        x: Float[Tensor, "C W"],
+        projected: Float[Tensor, "C X"],
+        places: Places,
     ) -> Float[Tensor, "C W"]:
-        """The states after a layer."""
-        queries, pairs = places.spread(asked).tensor_split([self.channels], -1)
+        """Return the states after a layer."""
+        queries, pairs = places.spread(projected).tensor_split([self.channels], -1)
         seen = attend(queries, pairs, layer.heads, self.window)
         return layer.add(x, seen[places.row, places.place])
 
@@ -259,15 +264,15 @@ class CharMemory(nn.Module):
             state["pairs"][rows, number, at] = pair.to(state["pairs"].dtype)
 
     def _look(self, x: Float[Tensor, "B W"], state: State) -> Float[Tensor, "B V"]:
-        """Logits at the state's place; each layer's part of its pair is noted in the state."""
+        """Return logits at the state's place; store each layer's part of its pair in the state."""
         rows = torch.arange(x.shape[0], device=x.device)
         here, ring = state["count"] + state["place"], state["pairs"].shape[2]
-        # Ring place r holds the newest place of the piece that is r mod R; it was `age` ago.
+        # Ring place r holds the newest place of the piece with r mod R, `age` places ago.
         age = (here[:, None] - 1 - torch.arange(ring, device=x.device)) % ring + 1
         seen = (age <= self.window) & (age <= here[:, None])
         by = turns(state["index"], self.head_channels)
         for number, layer in enumerate(self._layers()):
-            query, state["part"][rows, number, state["place"]] = layer.ask(x, by)
+            query, state["part"][rows, number, state["place"]] = layer.query(x, by)
             pairs = state["pairs"][:, number].to(x.dtype)
             x = layer.add(x, attend_to(query, pairs, seen, layer.heads))
         return self.readout(x)  # type: ignore[no-any-return]

@@ -1,7 +1,8 @@
 """NotaGen's character decoder: GPT-2 over one hidden state and the characters of a patch.
 
-N patches  D width of the model  W width of the head  H attention heads  K channels a head (W = H·K)
-L layers  P = 16 characters a patch  V = 128 codes  J positions of a call
+N patches  D width of the model  W width of the head  H attention heads
+K channels per head (W = H·K)  L layers  J positions of a call
+P = 16 characters per patch  V = 128 codes
 
 The input is [hidden, wte(c1) … wte(c15)] plus positions 0 … 15, and position j predicts c(j+1).
 NotaGen feeds c16 too, whose output predicts nothing; its position stays in the table, so that the
@@ -38,7 +39,7 @@ class Conv1D(nn.Module):
 
 
 class Past(NamedTuple):
-    """What one layer has seen of each patch; `extend` writes the next character into it."""
+    """The KV cache of one layer for each patch; `extend` writes the next character into it."""
 
     keys: Float[Tensor, "N H P K"]
     values: Float[Tensor, "N H P K"]
@@ -100,7 +101,7 @@ class Block(nn.Module):
         ahead: Bool[Tensor, "..."],
         past: Past | None = None,
     ) -> Float[Tensor, "N J W"]:
-        """Attends to no place that is `ahead`, which broadcasts to [N, H, J, P]."""
+        """Return the block's output; the mask `ahead` broadcasts to [N, H, J, P]."""
         x = x + self.attn(self.ln_1(x), ahead, past)
         return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
 
@@ -120,9 +121,9 @@ class Transformer(nn.Module):
 
 
 class CharTransformer(nn.Module):
-    """The state is a dict: keys, values [N, L, H, P, K], and position [N], the next to be written.
+    """NotaGen's head. The state is a dict: keys, values [N, L, H, P, K], and the next position [N].
 
-    `step` writes into the state it is given, so that state is used up.
+    `step` writes into its argument, so that state must not be used again.
     """
 
     ahead: Tensor
@@ -138,7 +139,7 @@ class CharTransformer(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
-        """Teacher-forced logits: position j sees the hidden state and the characters before j."""
+        """Return teacher-forced logits: j sees the hidden state and the characters before j."""
         first = self.project(hidden)[:, None]
         x = torch.cat([first, self.transformer.wte(patch[:, :-1]).to(first.dtype)], 1)
         x = self.transformer.drop(x + self.transformer.wpe.weight[: x.shape[1]])
@@ -154,7 +155,7 @@ class CharTransformer(nn.Module):
         return self._advance(x, {"keys": cache, "values": cache.clone(), "position": position})
 
     def step(self, chars: Int[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N V"], State]:
-        """At most 15 steps after `begin`: `IndexError` past the end of the patch."""
+        """Return the next logits. Raises `IndexError` past 15 steps after `begin`."""
         return self._advance(self.transformer.wte(chars), state)
 
     def _advance(self, x: Float[Tensor, "N W"], state: State) -> tuple[Float[Tensor, "N V"], State]:

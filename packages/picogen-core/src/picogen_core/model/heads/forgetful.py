@@ -1,6 +1,6 @@
-"""A head that forgets, behind the contract of one that remembers: its memory is empty.
+"""Adapter of a `Head` to the contract of a `RememberingHead`, with an empty memory.
 
-N patches  B rows  S patches of a row  P = 16 characters a patch  V = 128 codes  D width
+N patches  B rows  S patches of a row  P = 16 characters per patch  V = 128 codes  D width
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Memory = dict[str, Tensor]
 
 
 class Forgetful:
-    """A `RememberingHead` around a `Head`, whose parameters it has and whose state it passes on."""
+    """A `RememberingHead` around a `Head`, with its parameters and its state."""
 
     def __init__(self, head: Head[Any], reads_cut_patches: bool) -> None:
         self._head, self._cuts = head, reads_cut_patches
@@ -48,5 +48,5 @@ class Forgetful:
 
 
 def as_remembering(head: Any, entry: Entry[HeadSpec]) -> RememberingHead[Any, Any]:
-    """`head` itself if it remembers, else with an empty memory."""
+    """Return `head` itself if it remembers, else with an empty memory."""
     return head if entry.spec.remembers else Forgetful(head, entry.spec.reads_cut_patches)

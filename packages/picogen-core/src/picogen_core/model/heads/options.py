@@ -1,4 +1,4 @@
-"""Options of the heads, and the sizes that follow from them. Loads no torch."""
+"""Options of the heads, and sizes derived from them. Loads no torch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CharMemoryOptions(Options):
         1024,
         ge=16,
         le=1_048_576,
-        description="Characters that it remembers. A tune has some 500, 95 % have fewer than 900.",
+        description="Remembered characters. A tune has some 500, 95 % have fewer than 900.",
     )
     channels: int | None = Field(
         None,
@@ -65,12 +65,12 @@ class CharMemoryOptions(Options):
         description="Inner channels of a layer's MLP; left out, twice the width.",
     )
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Dropout of what attention and MLP add to the state."
+        0.0, ge=0, lt=1, description="Dropout of the outputs of attention and MLP."
     )
 
 
 class TeacherOptions(Options):
-    """Distilling fills these in from the teacher."""
+    """Options that distillation fills in from the teacher."""
 
     inner: str | None = Field(None, description="Name of the teacher's head.")
     inner_options: dict[str, Any] = Field(
@@ -80,11 +80,11 @@ class TeacherOptions(Options):
 
 
 class ParallelOptions(Options):
-    """None: one linear layer has nothing to choose."""
+    """No options: the head is one linear layer."""
 
 
 def char_transformer_sizes(d_model: int, options: CharTransformerOptions) -> tuple[int, int]:
-    """(width, heads) as they will be built. Raises `ConfigError` if heads do not divide width."""
+    """Return (width, heads). Raises `ConfigError` if heads do not divide width."""
     width = options.width or d_model
     heads = options.heads or max(1, width // 64)
     if width % heads:
@@ -98,12 +98,12 @@ def char_transformer_sizes(d_model: int, options: CharTransformerOptions) -> tup
 
 
 def _fitting(heads: int, channels: int) -> int:
-    """The most heads, at most so many, that divide the channels."""
+    """Return the largest number of heads, up to `heads`, that divides the channels."""
     return next(n for n in range(min(heads, channels), 0, -1) if channels % n == 0)
 
 
 def char_memory_sizes(d_model: int, options: CharMemoryOptions) -> tuple[int, int, int, int]:
-    """(width, channels, heads, mlp) as they will be built.
+    """Return (width, channels, heads, mlp).
 
     Raises:
         ConfigError: heads do not divide channels.

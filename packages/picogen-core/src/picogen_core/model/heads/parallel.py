@@ -1,6 +1,6 @@
-"""The first PiCo-Gen's head: the 16 characters of a patch, each guessed without the others.
+"""The first PiCo-Gen's head: it predicts the 16 characters of a patch independently.
 
-N patches  D width of the model  P = 16 characters a patch  V = 128 codes
+N patches  D width of the model  P = 16 characters per patch  V = 128 codes
 """
 
 import torch
@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 
 
 class Parallel(nn.Module):
-    """The state is a dict: logits [N, P, V] of the whole patch, and position [N], the last told."""
+    """A linear head. The state is a dict: logits [N, P, V] of the patch, and last position [N]."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Parallel(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
-        """The logits; the characters in `patch` are not looked at."""
+        """Return the logits; the characters in `patch` are ignored."""
         return self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))  # type: ignore[no-any-return]
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
@@ -32,7 +32,7 @@ class Parallel(nn.Module):
         return logits[:, 0], {"logits": logits, "position": position}
 
     def step(self, chars: Int[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N V"], State]:
-        """At most 15 steps after `begin`: `IndexError` past the end of the patch."""
+        """Return the next logits. Raises `IndexError` past 15 steps after `begin`."""
         position = state["position"] + 1
         rows = torch.arange(position.shape[0], device=position.device)
         return state["logits"][rows, position], {**state, "position": position}

@@ -1,4 +1,4 @@
-"""The heads of picogen-core as specs. Their modules load torch, so they are imported when built."""
+"""Specs of picogen-core's heads. Their modules load torch, so they are imported when built."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SCRIPTS = "picogen_core.html.head_scripts"
 
 
 def head_specs() -> Iterator[HeadSpec]:
-    """Those of this package, in the order in which they are shown."""
+    """Yield the heads of this package, in the order of lists."""
     yield HeadSpec(
         name="char-memory",
-        summary="a GRU, and attention to all earlier characters: repeats itself as music does",
+        summary="a GRU, and attention to all earlier characters: music repeats itself",
         config=lambda: CharMemoryOptions,
         build=lazy(f"{_BUILD}:char_memory"),
         remembers=True,
@@ -49,7 +49,7 @@ def head_specs() -> Iterator[HeadSpec]:
     )
     yield HeadSpec(
         name="parallel",
-        summary="16 independent guesses: blind to its own characters, a baseline to beat",
+        summary="16 independent predictions: blind to its own characters, a baseline",
         config=lambda: ParallelOptions,
         build=lazy(f"{_BUILD}:parallel"),
         compiled_step=lazy(f"{_COMPILED}:parallel"),

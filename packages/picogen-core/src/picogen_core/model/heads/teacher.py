@@ -1,4 +1,4 @@
-"""The teacher's own head, frozen, behind a projector: the student has to learn hidden states only.
+"""The teacher's own head, frozen, after a projector: the student learns hidden states only.
 
 N patches  B rows  S patches of a row  D width of the student  E width of the teacher
 P = 16 characters  V = 128 codes
@@ -25,10 +25,9 @@ NAME = "teacher"
 
 
 class TeacherHead(nn.Module):
-    """A `RememberingHead`. The projector learns; the inner head gets no gradient and is never in
-    training mode.
+    """A `RememberingHead` with a trained projector and a frozen inner head.
 
-    Memory and state are the inner head's.
+    The inner head gets no gradient and stays in evaluation mode. Memory and state are its own.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class TeacherHead(nn.Module):
         row: Int[Tensor, " N"],
         index: Int[Tensor, " N"],
     ) -> Float[Tensor, "N P V"]:
-        """The inner head's teacher-forced logits."""
+        """Return the inner head's teacher-forced logits."""
         return self._inner(self.projector(hidden), patch, row, index)
 
     def initial_memory(
@@ -84,7 +83,7 @@ class TeacherHead(nn.Module):
 
 
 def with_teacher_head(student: ModelConfig, teacher: ModelConfig) -> ModelConfig:
-    """The student's parts; a head `teacher` has its options filled in from the teacher."""
+    """Return the student's configuration, with a head `teacher` filled in from the teacher."""
     if student.head.partition("@")[0] != NAME:
         return student
     options = {
@@ -96,6 +95,6 @@ def with_teacher_head(student: ModelConfig, teacher: ModelConfig) -> ModelConfig
 
 
 def copy_teacher_head(student: GenericStudent, teacher: GenericStudent | None) -> None:
-    """Give a head `teacher` its weights."""
+    """Copy the teacher's weights into a head `teacher`."""
     if teacher is not None and isinstance(student.head, TeacherHead):
         student.head.inner.load_state_dict(teacher.head.state_dict())

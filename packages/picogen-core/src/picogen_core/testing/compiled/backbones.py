@@ -45,7 +45,7 @@ def _extend(step: Any, x: Floats, slots: Sequence[int] | Slots) -> Floats:
 
 
 def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any, Any]:
-    """The module and its compiled step, which has room for `ROOM` patches a slot."""
+    """Return the module and its compiled step, with `ROOM` patches per slot."""
     module = module or subject.awake()
     step = compiled(subject, arrays_of(module))
     step.allocate(slots, ROOM)
@@ -58,8 +58,7 @@ def _pieces(subject: ModuleSubject, count: int, patches: int, seed: int = 1) -> 
 
 @compiled_check
 def compiled_equals_torch(subject: ModuleSubject) -> None:
-    """Prompts read at once and patches read one by one give what torch gives, at another width
-    too."""
+    """Prompts read at once and patches read one by one give torch's outputs, at two widths."""
     for one in widths(subject):
         module, step = _opened(one, len(LENGTHS))
         pieces = _pieces(one, len(LENGTHS), ROOM)
@@ -82,7 +81,7 @@ def compiled_equals_torch(subject: ModuleSubject) -> None:
 
 @compiled_check
 def compiled_stays_finite(subject: ModuleSubject) -> None:
-    """With weights and inputs so large that exponentials overflow, it is finite where torch is."""
+    """With weights and inputs that overflow exponentials, outputs are finite where torch's are."""
     module, step = _opened(subject, 1, loud(subject.awake()))
     pieces = LOUD * _pieces(subject, 1, 33)
     with torch.no_grad():
@@ -92,7 +91,7 @@ def compiled_stays_finite(subject: ModuleSubject) -> None:
 
 
 class _Book:
-    """What every slot has read and what came of it, so that torch can say what should have."""
+    """Record of every slot's inputs and outputs, to compare with torch."""
 
     def __init__(self, subject: ModuleSubject) -> None:
         self.module, self.step = _opened(subject, SLOTS)
@@ -101,14 +100,14 @@ class _Book:
         self._pages: list[tuple[list[Floats], list[Floats]]] = [([], []) for _ in range(SLOTS)]
 
     def go_on(self, what: str) -> None:
-        """A few calls with one to three rows of every slot, in any order; then ask torch."""
+        """Make a few calls with one to three rows per slot, in any order; compare with torch."""
         for _ in range(3):
             counts = self._rng.integers(1, 4, SLOTS)
             self.read(self._rng.permutation(np.repeat(np.arange(SLOTS), counts)))
         self.compare(what)
 
     def read(self, slots: Slots, spoilt: int = -1) -> Floats:
-        """One call. The rows of a spoilt slot are NaN."""
+        """Make one call. The rows of a spoilt slot are NaN."""
         x = np.stack([next(self._noise) for _ in slots])
         x[slots == spoilt] = np.nan
         outputs = _extend(self.step, x, slots)
@@ -137,8 +136,10 @@ class _Book:
 
 @compiled_check
 def compiled_slots_are_apart(subject: ModuleSubject) -> None:
-    """Slots share calls in any order, are freed and filled again, go on from a copy: none touches
-    another. NaN stays in its slot, is not hidden, and is forgotten with the piece."""
+    """Slots do not affect each other: in shared calls in any order, after clearing, after copying.
+
+    NaN stays in its slot, is not hidden, and is gone with the piece.
+    """
     book = _Book(subject)
     book.go_on("among others")
     for slot in (3, 1):
@@ -158,7 +159,7 @@ def compiled_slots_are_apart(subject: ModuleSubject) -> None:
 
 
 def _alone(step: Any, x: Floats) -> Floats:
-    """[K, T, D]: each piece by itself, a patch at a time, in the one slot there is."""
+    """Return outputs [K, T, D] of each piece alone, one patch at a time, in a single slot."""
     step.allocate(1, x.shape[1])
     outputs = np.empty_like(x)
     for piece, output in zip(x, outputs, strict=True):
@@ -189,8 +190,8 @@ def compiled_rows_keep_their_bits(subject: ModuleSubject) -> None:
 
 @compiled_check
 def compiled_starts_empty(subject: ModuleSubject) -> None:
-    """`allocate` gives empty states each time, for more slots too, and what was made beside it from
-    the same tensors keeps states of its own."""
+    """`allocate` gives empty states each time, for more slots too. A second step from the same
+    tensors has its own states."""
     module, step = _opened(subject, 2)
     other = compiled(subject, arrays_of(module))
     other.allocate(2, ROOM)
@@ -207,7 +208,7 @@ def compiled_starts_empty(subject: ModuleSubject) -> None:
 
 @compiled_check
 def compiled_leaves_arrays_alone(subject: ModuleSubject) -> None:
-    """It changes neither weights nor arguments, nor afterwards what it returned."""
+    """It changes neither weights nor arguments, nor later its returned arrays."""
     arrays = arrays_of(subject.awake())
     before = {name: array.copy() for name, array in arrays.items()}
     step = compiled(subject, arrays)

@@ -51,14 +51,14 @@ def _step(step: Any, chars: Codes, slots: Sequence[int] | Codes) -> Floats:
 
 
 def _patches(subject: ModuleSubject, count: int) -> tuple[Floats, Codes]:
-    """Hidden states [N, D] and patches [N, P]."""
+    """Return hidden states [N, D] and patches [N, P]."""
     hidden = subject.noise(count, subject.d_model, seed=1)
     codes = np.random.default_rng(0).integers(PAD + 1, VOCABULARY, size=(count, PATCH_SIZE))
     return rows_of(hidden), codes
 
 
 def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any, Any]:
-    """The module and its compiled step."""
+    """Return the module and its compiled step."""
     module = module or subject.awake()
     step = compiled(subject, arrays_of(module))
     step.allocate(slots)
@@ -66,7 +66,7 @@ def _opened(subject: ModuleSubject, slots: int, module: Any = None) -> tuple[Any
 
 
 def _whole(step: Any, hidden: Floats, patch: Codes, slots: Sequence[int] | Codes) -> Floats:
-    """[N, P, V]: begin and then a step a character."""
+    """Return logits [N, P, V] of `begin` and one step per character."""
     logits = [_begin(step, hidden, slots).copy()]
     for j in range(PATCH_SIZE - 1):
         logits.append(_step(step, patch[:, j], slots).copy())
@@ -75,8 +75,7 @@ def _whole(step: Any, hidden: Floats, patch: Codes, slots: Sequence[int] | Codes
 
 @compiled_check
 def compiled_equals_torch(subject: Any) -> None:
-    """`begin` and a step a character give the logits of torch at all 16 places, at another width
-    too."""
+    """`begin` and one step per character give torch's logits at all 16 places, at two widths."""
     for one in widths(subject):
         module, step = _opened(one, SLOTS)
         hidden, patch = _patches(one, 6)
@@ -90,7 +89,7 @@ def compiled_equals_torch(subject: Any) -> None:
 
 @compiled_check
 def compiled_stays_finite(subject: Any) -> None:
-    """With weights and inputs so large that exponentials overflow, it is finite where torch is."""
+    """With weights and inputs that overflow exponentials, logits are finite where torch's are."""
     module, step = _opened(subject, 1, loud(subject.awake()))
     hidden, patch = _patches(subject, 1)
     hidden *= LOUD
@@ -101,7 +100,7 @@ def compiled_stays_finite(subject: Any) -> None:
 
 
 class _Book:
-    """The patch of every slot and what came of it, so that torch can say what should have."""
+    """Record of every slot's patch and logits, to compare with torch."""
 
     def __init__(self, subject: Any) -> None:
         self._subject = subject
@@ -124,7 +123,7 @@ class _Book:
         self._compare(slots, _step(self.step, chars, slots), "stepped")
 
     def spoil(self, slot: int) -> None:
-        """Begin a patch from NaN; the slot then has none."""
+        """Begin a patch from NaN; the slot has no patch afterwards."""
         spoilt = np.full((1, self._hidden.shape[1]), np.nan, np.float32)
         slots = np.array([slot])
         for logits in (_begin(self.step, spoilt, slots), _step(self.step, slots, slots)):
@@ -132,7 +131,7 @@ class _Book:
         self._row[slot] = -1
 
     def ready(self) -> Codes:
-        """Slots in the middle of a patch."""
+        """Return the slots in the middle of a patch."""
         return np.flatnonzero((self._row >= 0) & (self._place < PATCH_SIZE - 1))
 
     def _compare(self, slots: Codes, logits: Floats, done: str) -> None:
@@ -147,8 +146,10 @@ class _Book:
 
 @compiled_check
 def compiled_slots_are_apart(subject: ModuleSubject) -> None:
-    """Slots share calls in any order and at different characters, stop early, and begin again while
-    others go on: none touches another. NaN stays in its slot, is not hidden, and is forgotten."""
+    """Slots do not affect each other: in shared calls at different characters, after early stops.
+
+    NaN stays in its slot, is not hidden, and is gone with the next patch.
+    """
     book, rng = _Book(subject), np.random.default_rng(1)
     book.begin(rng.permutation(SLOTS))
     for call in range(CALLS):
@@ -186,8 +187,8 @@ def compiled_rows_keep_their_bits(subject: ModuleSubject) -> None:
 
 @compiled_check
 def compiled_guesses_leave_no_trace(subject: ModuleSubject) -> None:
-    """A `VerifyingHead` reads characters and guesses of several slots in one call, forgets those
-    that were wrong, and every row has the bits that `begin` and `step` give it."""
+    """A `VerifyingHead` reads characters and draft tokens of several slots in one call and drops
+    the wrong ones; every row has the bits of `begin` and `step`."""
     module, step = _opened(subject, 3)
     if not isinstance(step, VerifyingHead):
         return
@@ -225,8 +226,8 @@ def _parts(logits: Floats, counts: Sequence[int]) -> list[Floats]:
 
 @compiled_check
 def compiled_starts_empty(subject: ModuleSubject) -> None:
-    """`allocate` makes room each time, for more slots too, and what was made beside it from the
-    same tensors keeps patches of its own."""
+    """`allocate` gives empty slots each time, also more of them. A second step from the same
+    tensors has its own slots."""
     module, step = _opened(subject, 2)
     other = compiled(subject, arrays_of(module))
     other.allocate(2)

@@ -1,7 +1,7 @@
-"""What the checks of compiled steps share, and the properties that backbones and heads have alike.
+"""Shared code of the checks of compiled steps, and the common properties of backbones and heads.
 
-They run on the CPU alone. A spec without a `compiled_step` has nothing to check. Tensors come as a
-checkpoint has them: below the prefix of their part, beside those of another.
+They run on the CPU alone. A spec without a `compiled_step` passes. Tensors are as in a checkpoint:
+below the prefix of their part, beside those of another.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH = 16  # rows of the batch that a row alone is compared with
 GAIN, LOUD = 8, 100  # of weights and of inputs, for exponents of hundreds
 PART, OTHER = "part.", "other.weight"
 
-# In a process of its own, where nothing has loaded torch.
+# Runs in a separate process, in which torch is not loaded.
 ALONE = """
 import json, sys
 import numpy as np
@@ -56,8 +56,7 @@ sys.exit(f"it loads {', '.join(loaded)}" if loaded else 0)
 
 
 def compiled_check(check: Check) -> Check:
-    """Passes where there is no `compiled_step`; skips, saying so, where numba is missing, since
-    then nothing is generated with one."""
+    """Decorator of a check: pass without a `compiled_step`, skip without numba."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
@@ -71,12 +70,12 @@ def compiled_check(check: Check) -> Check:
 
 
 def arrays_of(module: Any) -> dict[str, Floats]:
-    """Its tensors as a checkpoint gives them to a compiled step."""
+    """Return a module's tensors as a checkpoint passes them to a compiled step."""
     return {name: t.float().numpy().copy() for name, t in module.state_dict().items()}
 
 
 def compiled(subject: ModuleSubject, arrays: Mapping[str, Floats]) -> Any:
-    """The compiled step made of these tensors."""
+    """Return the compiled step of these tensors."""
     return _made(subject, _weights(arrays))
 
 
@@ -91,21 +90,23 @@ def _made(subject: ModuleSubject, weights: Weights) -> Any:
 
 
 def widths(subject: ModuleSubject) -> Iterator[Any]:
-    """The subject, and the same a little wider: where kernels work in blocks, widths that are no
-    whole number of blocks go wrong by themselves."""
+    """Yield the subject, and a slightly wider one.
+
+    Kernels that work in blocks may fail for widths that are not a multiple of a block.
+    """
     yield subject
     for width in range(subject.d_model + 1, subject.d_model + 65):
         wider = replace(subject, d_model=width)
         try:
             wider.awake()(*wider.inputs(seed=0))
-        except Exception:  # whatever a plugin says to a width that does not fit its options
+        except Exception:  # a plugin may raise anything for a width that does not fit its options
             continue
         yield wider
         return
 
 
 def loud(module: Any) -> Any:
-    """The module with weights so large that an exponential without care overflows."""
+    """Return the module with weights so large that a naive exponential overflows."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter *= GAIN
@@ -113,13 +114,13 @@ def loud(module: Any) -> Any:
 
 
 def rows_of(tensor: Tensor) -> Floats:
-    """As numpy."""
+    """Return a tensor as numpy rows."""
     array: Floats = tensor.detach().numpy()
     return array
 
 
 def assert_rows(result: Any, rows: int, width: int) -> Floats:
-    """What a compiled step returned is [rows, width] in float32."""
+    """Return the result of a compiled step, checked to be [rows, width] in float32."""
     kind = f"{result.dtype} {list(result.shape)}" if isinstance(result, np.ndarray) else None
     wanted = f"float32 {[rows, width]}"
     assert kind == wanted, f"it returned {kind or type(result).__name__}, not {wanted}"
@@ -128,20 +129,22 @@ def assert_rows(result: Any, rows: int, width: int) -> Floats:
 
 
 def assert_bits(actual: Floats, expected: Floats, what: str) -> None:
-    """Equal to the last bit."""
+    """Assert equality to the last bit."""
     difference = np.abs(actual - expected).max()
     assert np.array_equal(actual, expected), f"{what}: differs by {difference:.3g}"
 
 
 def tensor_of(array: Floats) -> Tensor:
-    """As torch, for `assert_same`."""
+    """Return an array as a tensor, for `assert_same`."""
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
 @compiled_check
 def compiled_checks_its_weights(subject: ModuleSubject) -> None:
-    """It takes every tensor of its part, and one that is missing or of another shape is a
-    `BadCheckpoint` in one line."""
+    """It takes every tensor of its part; a missing or misshapen one raises `BadCheckpoint`.
+
+    The message has one line.
+    """
     arrays = arrays_of(subject.awake())
     weights = _weights(arrays)
     _made(subject, weights)
@@ -158,7 +161,7 @@ def compiled_checks_its_weights(subject: ModuleSubject) -> None:
 
 
 def _misshapen(array: Floats) -> Iterator[Floats]:
-    """One longer along each axis, and with one axis more."""
+    """Yield the array longer along each axis, and with one axis more."""
     for axis in range(array.ndim):
         yield np.concatenate([array, array.take([0], axis)], axis)
     yield array[None]
@@ -177,7 +180,7 @@ def _assert_refused(subject: ModuleSubject, arrays: Mapping[str, Floats], what: 
 
 @compiled_check
 def compiled_loads_no_torch(subject: ModuleSubject) -> None:
-    """An installed one is made and run in a process that loads neither torch nor transformers."""
+    """An installed step is built and run in a process without torch and transformers."""
     entry = subject.entry
     if entry.distribution == NOT_INSTALLED:
         return

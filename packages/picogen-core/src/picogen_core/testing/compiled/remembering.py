@@ -24,14 +24,14 @@ from picogen_core.testing.compiled.kit import (
     tensor_of,
 )
 from picogen_core.testing.kit import Check
-from picogen_core.testing.modules import assert_same, drawn
+from picogen_core.testing.modules import assert_same, seeded
 from picogen_core.testing.written_pieces import Pieces, make_pieces, narrowed
 
 LENGTHS = (8, 8, 8)
 
 
 def _remembering_check(check: Check) -> Check:
-    """Passes where the spec does not say `remembers`, or has no compiled step."""
+    """Decorator of a check: pass if the spec lacks `remembers` or a compiled step."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
@@ -42,13 +42,13 @@ def _remembering_check(check: Check) -> Check:
 
 
 def _steps(subject: Any, slots: int) -> Iterator[tuple[str, Any, Any]]:
-    """A module and its compiled step; also with a window that is shorter than a piece."""
+    """Yield a module and its compiled step, also with a window shorter than a piece."""
     for which, one in (("", subject), (", short window", narrowed(subject))):
         if one is not None:
             module = one.awake()
             step = compiled(one, arrays_of(module))
             assert isinstance(step, CompiledRememberingHead), (
-                "the spec says `remembers`, and it has not clear, copy, read and close"
+                "the spec has `remembers`, but the step lacks clear, copy, read or close"
             )
             step.allocate(slots)
             yield which, module, step
@@ -63,7 +63,7 @@ class Writer:
         self._patches = pieces.patches.numpy().astype(np.uint8)
 
     def write(self, pieces: Sequence[int], slots: Sequence[int], t: int) -> Floats:
-        """Patch t of some pieces, each into its slot: logits [N, P, V], 0 where there is none."""
+        """Write patch t of some pieces, each into its slot; return logits [N, P, V] or 0."""
         numbers, rows = np.array(slots, np.int64), np.array(pieces)
         patch = self._patches[rows, t]
         lengths = (patch != PAD).sum(1)
@@ -81,23 +81,22 @@ class Writer:
         return found
 
     def read(self, piece: int, slot: int, count: int, first: int = 0) -> None:
-        """`count` patches of a piece into its slot."""
+        """Read `count` patches of a piece into its slot."""
         end = first + count
         self._step.read(self._hidden[piece, first:end], self._patches[piece, first:end], slot)
 
 
 def _whole(writer: Writer, piece: int, slot: int) -> Floats:
-    """A piece alone: [S, P, V]."""
+    """Return the logits [S, P, V] of a piece alone."""
     return np.concatenate([writer.write([piece], [slot], t) for t in range(LENGTHS[piece])])
 
 
 @_remembering_check
 def compiled_pieces_equal_torch(subject: Any) -> None:
-    """Pieces in different slots, written side by side, have torch's logits over all patches, past
-    the window too."""
+    """Pieces written side by side in different slots have torch's logits, past the window too."""
     for which, module, step in _steps(subject, 4):
         pieces = make_pieces(subject, seed=1, lengths=LENGTHS)
-        expected = drawn(pieces.call, module)
+        expected = seeded(pieces.call, module)
         writer = Writer(step, pieces)
         for t in range(LENGTHS[0]):
             logits = tensor_of(writer.write([0, 1, 2], [3, 0, 1], t))
@@ -108,7 +107,7 @@ def compiled_pieces_equal_torch(subject: Any) -> None:
 
 @_remembering_check
 def compiled_pieces_keep_their_bits(subject: Any) -> None:
-    """A piece has the same bits alone and beside others that come and go at other patches."""
+    """A piece has the same bits alone and beside others that begin and end at other patches."""
     for which, _, step in _steps(subject, 3):
         writer = Writer(step, make_pieces(subject, seed=1, lengths=LENGTHS))
         alone = []
@@ -131,7 +130,7 @@ def compiled_pieces_keep_their_bits(subject: Any) -> None:
 
 @_remembering_check
 def compiled_reading_equals_writing(subject: Any) -> None:
-    """A prompt that is read, at once or in parts, leaves the bits of one that was written."""
+    """Reading a prompt, at once or in parts, leaves the same bits as writing it."""
     for which, _, step in _steps(subject, 2):
         writer = Writer(step, make_pieces(subject, seed=1, lengths=LENGTHS))
         step.clear(0)
@@ -149,8 +148,8 @@ def compiled_reading_equals_writing(subject: Any) -> None:
 
 @_remembering_check
 def compiled_memories_can_be_copied_and_cleared(subject: Any) -> None:
-    """A copy goes on as its source would, and neither touches the other; a slot that was cleared
-    knows nothing of what was there, NaN included; a patch given up leaves no trace."""
+    """A copy continues like its source, without effects on it. A cleared slot is empty, also after
+    NaN. An abandoned patch leaves no trace."""
     for which, _, step in _steps(subject, 3):
         pieces = make_pieces(subject, seed=1, lengths=LENGTHS)
         writer = Writer(step, pieces)
@@ -177,7 +176,7 @@ def compiled_memories_can_be_copied_and_cleared(subject: Any) -> None:
 
 @_remembering_check
 def compiled_guesses_are_not_remembered(subject: Any) -> None:
-    """A `VerifyingHead` that forgets wrong guesses remembers what was written, and no more."""
+    """A `VerifyingHead` that drops wrong draft tokens remembers only the written characters."""
     for which, _, step in _steps(subject, 2):
         if not _verifies(step):
             return

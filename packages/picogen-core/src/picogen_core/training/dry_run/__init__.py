@@ -1,1 +1,1 @@
-"""What can be checked before a run: plan, contracts, memory and time."""
+"""Checks before a run: plan, contracts, memory and time."""

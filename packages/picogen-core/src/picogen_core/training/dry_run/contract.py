@@ -1,6 +1,6 @@
-"""Each method of a run's plugins, called once on a few patches before the first step.
+"""Contract check: call each method of a run's plugins once on a few patches, before the first step.
 
-A backbone without `step` would else train to the end and fail when the first piece is written.
+Without it, a backbone without `step` would train to the end and fail at the first generated piece.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.protocols import Feedback
 from picogen_core.plugins.registry import registry
 from picogen_core.training.objective import Objective
-from picogen_core.training.teacher.teaching import Teaching
+from picogen_core.training.teacher.outputs import OutputSource
 
 ROWS, PATCHES = 2, 8
 
@@ -30,11 +30,11 @@ ROWS, PATCHES = 2, 8
 def check_contract(
     model: GenericStudent,
     objective: Objective,
-    teaching: Teaching | None,
+    teacher_outputs: OutputSource | None,
     data: Dataset,
     device: torch.device,
 ) -> None:
-    """Draws no random number that the run would draw, and leaves no gradient.
+    """Call each method of the run's plugins; leave no gradient and no random state changed.
 
     Raises:
         PluginError: the part, the method, and what it raised or returned.
@@ -50,14 +50,15 @@ def check_contract(
             _call_head(model, batch, hidden)
         finally:
             model.train(was_training)
-        live = getattr(teaching, "live", teaching)  # a cache has no place for these rows
+        # A cache has no records for these rows.
+        live = getattr(teacher_outputs, "live", teacher_outputs)
         objective(model, batch, live, 0.0)
     for name, (_, feedback) in objective.feedback.items():
         _call_feedback(name, feedback, strip_counters(decode(data[int(shortest[0])].patches)))
 
 
 def _call_backbone(model: GenericStudent, batch: Batch) -> Tensor:
-    """The hidden states [B, S, D]."""
+    """Return the hidden states [B, S, D]."""
     kind, name = "backbone", model.config.backbone
     rows, length = batch.patches.shape[:2]
     width = (rows, model.config.d_model)

@@ -1,4 +1,4 @@
-"""Less memory or more speed for any model, without its knowing."""
+"""Less memory or more speed for any model, without a change to its code."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from picogen_core.model.student import GenericStudent
 
 
 def recompute_layers(model: GenericStudent) -> None:
-    """Keep of each layer its input alone, and compute it again in the backward pass.
+    """Recompute each layer in the backward pass, so that only its input is kept.
 
-    Layers are the members of the outermost `ModuleList`s of backbone and head, or else the part
-    itself. Dropout draws the same numbers again.
+    Layers are the members of the outermost `ModuleList`s of backbone and head. A part without one
+    is a single layer. Dropout draws the same numbers again.
     """
     for part in (model.backbone, model.head):
         for layer in list(_layers(part)) or [part]:
@@ -40,6 +40,6 @@ def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compile_parts(model: GenericStudent) -> None:
-    """torch.compile in place, so that tensor names stay; lengths vary from batch to batch."""
+    """Apply torch.compile in place, so that tensor names stay; sequence lengths are dynamic."""
     for part in (model.backbone, model.head):
         part.compile(dynamic=True)

@@ -1,4 +1,4 @@
-"""What a run would cost, from its real parts and a few real steps; nothing of it is kept."""
+"""The cost of a run, measured with its real parts and a few real steps; nothing is kept."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from picogen_core.training.initial import adopt
 from picogen_core.training.processes import check_device
 from picogen_core.training.run.folder import Resume, claim
 from picogen_core.training.run.tracking import check_tracker
-from picogen_core.training.setup import Parts, build_parts
+from picogen_core.training.setup import RunParts, build_parts
 from picogen_core.training.state import Progress
 from picogen_core.training.teacher.cache import cache_sizes, parse_size, show_size
-from picogen_core.training.teacher.teaching import LiveTeacher
+from picogen_core.training.teacher.outputs import LiveTeacher
 
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """`cache_bytes` is None where no cache would be kept: too large, or crops are drawn anew."""
+    """Cost of a teacher. `cache_bytes` is None without a cache: too large, or random crops."""
 
     path: str
     parameters: int
@@ -42,14 +42,16 @@ class TeacherPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """parameters:       by part; a `projector` is used in training alone.
+    """Expected cost of a run.
+
+    parameters:       by part; a `projector` is used in training alone.
     trained:          parameters that training changes.
-    step_seconds:     with a teacher, when its cache is filled; `first_epoch_step_seconds` before.
-    steps:            until the first limit of the run is reached, as far as can be foreseen.
+    step_seconds:     with a filled teacher cache; before, `first_epoch_step_seconds`.
+    steps:            estimate of the steps until the first limit of the run.
     seconds:          of all steps and evaluations.
     model_bytes:      weights, gradients and the optimizer's moments.
-    peak_bytes:       of the process, or of the CUDA device, in the step of the longest crops.
-    checkpoint_bytes: most that best/ and last/ take, while the next last/ is written too.
+    peak_bytes:       of the process or the CUDA device, in the step of the longest crops.
+    checkpoint_bytes: peak size of best/ and last/, while the next last/ is written too.
     """
 
     run_dir: Path
@@ -81,19 +83,21 @@ def plan_training(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Plan:
-    """All checks that `run_training` makes, and its cost; no run folder and no cache is made.
+    """Run all checks of `run_training` and return its cost; make no run folder and no cache.
 
-    Of several processes one is measured.
+    With several processes, one of them is measured.
 
     Raises:
-        PicogenError: what the run would raise before its first step or in it; no room on disk.
+        PicogenError: an error of the run up to its first step, or too little disk.
     """
     check_tracker(config.track)
     config = adopt(config, resume, reporter)
-    going_on = claim(config.run_dir, resume, force)
+    resume_from = claim(config.run_dir, resume, force)
     device = pick_device(config.device)
     check_device(device, config.nproc)
-    parts = build_parts(config.model_copy(update={"cache_limit": "0"}), device, Quiet(), going_on)
+    parts = build_parts(
+        config.model_copy(update={"cache_limit": "0"}), device, Quiet(), resume_from
+    )
     weights, trained = weight_bytes(parts)
     checkpoints = weights + 2 * (weights + 2 * trained)
     disk_free = _check_disk(config, checkpoints)
@@ -137,7 +141,7 @@ def plan_training(
 
 
 def _length(budget: Budget, found: Rehearsal, per_epoch: int, processes: int) -> tuple[int, float]:
-    """Steps until the first limit is reached, and their seconds."""
+    """Return the steps until the first limit, and their seconds."""
 
     def progress(step: int) -> Progress:
         cold = min(step, per_epoch)
@@ -154,23 +158,23 @@ def _length(budget: Budget, found: Rehearsal, per_epoch: int, processes: int) ->
     return steps, progress(steps).seconds
 
 
-def _plan_teacher(config: TrainConfig, parts: Parts) -> TeacherPlan | None:
-    if not isinstance(parts.teaching, LiveTeacher):
+def _plan_teacher(config: TrainConfig, parts: RunParts) -> TeacherPlan | None:
+    if not isinstance(parts.teacher_outputs, LiveTeacher):
         return None
     size, limit = None, parse_size(config.cache_limit)
     if parts.crops is not None:
-        sizes = cache_sizes(parts.train, parts.crops, parts.teaching.format)
+        sizes = cache_sizes(parts.train, parts.crops, parts.teacher_outputs.format)
         size = sum(int(each.sum()) for each in sizes.values())
     return TeacherPlan(
         path=str(config.teacher_ckpt),
-        parameters=parts.teaching.model.parameter_count(),
+        parameters=parts.teacher_outputs.model.parameter_count(),
         cache_bytes=size if size is not None and size <= limit else None,
         cache_limit=limit,
     )
 
 
 def _check_disk(config: TrainConfig, needed: int) -> int:
-    """Free bytes where the run would lie. Raises `BadInput` if they are too few."""
+    """Return the free bytes on the run's disk. Raises `BadInput` if they are too few."""
     folder = config.run_dir.absolute()
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(place).free

@@ -1,4 +1,4 @@
-"""A few real steps and batches of a run, to know what it will cost; its weights are thrown away."""
+"""A few real steps of a run, to measure its cost; the weights are discarded."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.processes import Processes
-from picogen_core.training.setup import Parts
+from picogen_core.training.setup import RunParts
 from picogen_core.training.step import accumulate_gradients, count_characters
-from picogen_core.training.teacher.teaching import Answer, LiveTeacher, Taught, decode
+from picogen_core.training.teacher.outputs import BatchOutputs, CropOutputs, LiveTeacher, decode
 
 STEPS = 3
 ENOUGH_SECONDS = 60.0
-"""Of measuring; steps that are left are then not taken."""
+"""Time limit of the measurement; the remaining steps are then skipped."""
 
 Step = list[tuple[int, Batch]]
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Seconds a step of the first epoch (`cold`), and later, with what is kept at hand (`warm`).
+    """Seconds per step, without (`cold`) and with a filled teacher cache (`warm`).
 
     characters:  mean of the steps, in one process.
     model_bytes: weights, gradients and the optimizer's moments.
-    peak_bytes:  of the process, or of the CUDA device, in the step of the longest crops; None where
-                 the system does not tell.
+    peak_bytes:  of the process or the CUDA device, in the step of the longest crops; None if the
+                 system does not report it.
     """
 
     cold: float
@@ -49,21 +49,22 @@ class Rehearsal:
 
 def rehearse(
     config: TrainConfig,
-    parts: Parts,
+    parts: RunParts,
     sampling: Sampling,
     device: torch.device,
     reporter: Reporter,
     kept: bool,
 ) -> Rehearsal:
-    """The step of the longest crops, then `STEPS` of the first epoch; `kept` says that the run will
-    keep the teacher's answers.
+    """Run the step of the longest crops, then `STEPS` of the first epoch.
+
+    With `kept`, the run will have a teacher cache.
 
     Raises:
         BadInput: the loss is not finite.
     """
     passes = 1
-    if kept and isinstance(parts.teaching, LiveTeacher):
-        parts, passes = replace(parts, teaching=Remembered(parts.teaching)), 2
+    if kept and isinstance(parts.teacher_outputs, LiveTeacher):
+        parts, passes = replace(parts, teacher_outputs=Remembered(parts.teacher_outputs)), 2
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     reporter.start("Measuring steps", 1 + STEPS, "steps")
@@ -89,8 +90,8 @@ def rehearse(
     )
 
 
-def evaluation_seconds(config: TrainConfig, parts: Parts) -> float:
-    """Of all held-out pieces, of which each process takes a share; from a few over all lengths."""
+def evaluation_seconds(config: TrainConfig, parts: RunParts) -> float:
+    """Estimate the seconds of one process's share of an evaluation, from a few lengths."""
     order = np.argsort(parts.held_out.lengths(), kind="stable")
     some = parts.held_out.select(order[:: max(1, len(order) // (2 * config.batch_size))].tolist())
     begun = time.monotonic()
@@ -99,32 +100,32 @@ def evaluation_seconds(config: TrainConfig, parts: Parts) -> float:
     return seconds * len(order) / len(some) / config.nproc
 
 
-def weight_bytes(parts: Parts) -> tuple[int, int]:
-    """Bytes of all weights, and of those that are trained."""
+def weight_bytes(parts: RunParts) -> tuple[int, int]:
+    """Return the bytes of all weights, and of the trained ones."""
     trained = (p for p in parts.model.parameters() if p.requires_grad)
     return _bytes(parts.model.state_dict().values()), _bytes(trained)
 
 
 class Remembered:
-    """A teacher behind a cache in memory. A crop that is drawn is asked for every time."""
+    """A teacher behind a cache in memory. Random crops are computed every time."""
 
     def __init__(self, live: LiveTeacher) -> None:
-        self.live, self.answers = live, dict[int, Answer]()
+        self.live, self.answers = live, dict[int, CropOutputs]()
 
-    def __call__(self, batch: Batch) -> Taught:
+    def __call__(self, batch: Batch) -> BatchOutputs:
         return decode(self.live.format, batch, lambda row: self._answer(batch, row))
 
-    def _answer(self, batch: Batch, row: int) -> Answer:
+    def _answer(self, batch: Batch, row: int) -> CropOutputs:
         item = int(batch.items[row])
         if item < 0:
-            return self.live.ask(batch, row)
+            return self.live.compute(batch, row)
         if item not in self.answers:
-            self.answers[item] = self.live.ask(batch, row)
+            self.answers[item] = self.live.compute(batch, row)
         return self.answers[item]
 
 
-def _seconds(config: TrainConfig, parts: Parts, step: Step, device: torch.device) -> float:
-    """Of one optimizer step."""
+def _seconds(config: TrainConfig, parts: RunParts, step: Step, device: torch.device) -> float:
+    """Return the seconds of one optimizer step."""
     begun = time.monotonic()
     parts.optimizer.zero_grad(set_to_none=True)
     terms = accumulate_gradients(
@@ -143,18 +144,18 @@ def _seconds(config: TrainConfig, parts: Parts, step: Step, device: torch.device
     return time.monotonic() - begun
 
 
-def _longest(config: TrainConfig, parts: Parts, sampling: Sampling) -> Step:
-    """One micro-batch that takes as much memory as any."""
+def _longest(config: TrainConfig, parts: RunParts, sampling: Sampling) -> Step:
+    """Return the micro-batch that takes the most memory."""
     crops = parts.crops or fixed_crops(parts.train, config.max_patches)
     longest = np.argsort(-crops.lengths(), kind="stable")[: config.batch_size]
     chosen = replace(crops, **{name: column[longest] for name, column in vars(crops).items()})
     alone = replace(sampling, micro_batches=1, processes=1)
     (step,) = train_steps(parts.train, chosen, alone, epoch=0)
-    # Among all crops these rows have other numbers, so the teacher's answers are not kept.
+    # These rows have other numbers among all crops, so the cache cannot serve them.
     return [(k, replace(batch, items=torch.full_like(batch.items, -1))) for k, batch in step]
 
 
-def _model_bytes(parts: Parts) -> int:
+def _model_bytes(parts: RunParts) -> int:
     weights, gradients = weight_bytes(parts)
     states = parts.optimizer.state.values()
     tensors = (value for state in states for value in state.values())

@@ -1,1 +1,1 @@
-"""Training on what the student writes itself."""
+"""Training on text sampled from the student: on-policy steps and rewards."""

@@ -1,7 +1,6 @@
-"""REINFORCE: the student writes pieces, a `Feedback` rewards them, and what was drawn in the better
-ones becomes likelier.
+"""REINFORCE: the student samples pieces, a `Feedback` rewards them, better ones become likelier.
 
-B rows  N patches  P = 16 characters a patch  M drawn characters  R pieces of a step  K features
+B rows  N patches  P = 16 characters per patch  M sampled characters  R pieces per step  K features
 """
 
 from __future__ import annotations
@@ -24,14 +23,18 @@ from picogen_core.model.student import GenericStudent, Output
 from picogen_core.plugins.protocols import Feedback
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import Objective
-from picogen_core.training.own_text.on_policy import drawn, takes_place, write_batches
+from picogen_core.training.own_text.on_policy import bernoulli_step, derive_seed, write_batches
 from picogen_core.training.processes import Processes
 
 
 @dataclass(frozen=True)
 class Rewarded:
-    """Pieces of one step in this process. `characters` were drawn for it in all processes;
-    `advantages` [B] of each micro-batch; `purpose` tells its random numbers from others."""
+    """Sampled pieces of one step in this process.
+
+    characters: sampled in all processes.
+    advantages: [B] of each micro-batch.
+    purpose:    seeds a separate random stream.
+    """
 
     name: str
     weight: float
@@ -51,11 +54,11 @@ def rewarded_pieces(
     fraction: float,
     processes: Processes,
 ) -> list[Rewarded]:
-    """What the student writes in this step to be rewarded, behind the headers of `batches`."""
+    """Return this step's pieces to reward, sampled after the headers of `batches`."""
     found = []
     for name, (term, feedback) in objective.feedback.items():
         weight, purpose = term.weight_at(fraction), zlib.crc32(name.encode())
-        if not weight or not takes_place(feedback.share, config.seed, step, purpose):
+        if not weight or not bernoulli_step(feedback.share, config.seed, step, purpose):
             continue
         written = write_batches(config, model, batches, step, purpose, feedback.samples)
         features = _gathered(config, feedback, written, processes)
@@ -80,7 +83,7 @@ def rewarded_pieces(
 
 
 def _places(config: TrainConfig, number: int, batch: Batch, samples: int) -> Int[Tensor, " B"]:
-    """Where the pieces of a written micro-batch stand among the R of the step."""
+    """Return the indices of a sampled micro-batch's pieces among the R of the step."""
     source, k = divmod(number, samples)
     return (source * config.batch_size + torch.arange(len(batch.lengths))) * samples + k
 
@@ -91,7 +94,7 @@ def _gathered(
     written: Sequence[tuple[int, Batch]],
     processes: Processes,
 ) -> Float[np.ndarray, "R K"]:
-    """The features of all pieces of the step, in all processes; NaN where there are none."""
+    """Return the features of the step's pieces in all processes; NaN where there are none."""
     count = config.micro_batches * config.batch_size * feedback.samples
     mine = np.full((count, len(feedback.features(""))), np.nan)
     for number, batch in written:
@@ -106,7 +109,7 @@ def _gathered(
 
 
 def normalised(rewards: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
-    """Advantages: rewards at mean 0 and variance 1, 0 for a piece that has none."""
+    """Return advantages: rewards at mean 0 and variance 1, 0 for a piece without one."""
     there = np.isfinite(rewards)
     spread = rewards[there].std() if there.any() else 0.0
     if not spread > 0:
@@ -115,7 +118,7 @@ def normalised(rewards: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
 
 
 def drawn_characters(batch: Batch) -> Tensor:
-    """[B S P] which characters were drawn; behind BOS, which ends a piece, the codec fills up."""
+    """Return the mask [B S P] of sampled characters; after BOS, which ends a piece, is padding."""
     closing = batch.patches[..., :1] == BOS
     first = torch.arange(batch.patches.shape[2], device=batch.patches.device) == 0
     return batch.targets() & (~closing | first)
@@ -124,8 +127,10 @@ def drawn_characters(batch: Batch) -> Tensor:
 def log_probabilities(
     output: Output, batch: Batch
 ) -> tuple[Int[Tensor, " M"], Float[Tensor, " M"]]:
-    """The row of every drawn character, and ln of the probability with which it was drawn: of the
-    model's distribution under the codec's mask, as `SamplingOptions.mask` draws."""
+    """Return the row of every sampled character, and ln of its probability when it was sampled.
+
+    The distribution is the model's under the codec's mask, as in `SamplingOptions.mask`.
+    """
     chosen = drawn_characters(batch)[output.row, output.patch]
     allowed = torch.from_numpy(CODEC).to(chosen.device, torch.bool)
     logits = output.logits.float().masked_fill(~allowed, -torch.inf)
@@ -141,15 +146,15 @@ def add_feedback(
     device: torch.device,
     seed: Sequence[int],
 ) -> dict[str, float]:
-    """Add the gradient of −Σ advantage · ln p(piece) / drawn characters, times the weight.
+    """Add the gradient of −Σ advantage · ln p(piece) / sampled characters, times the weight.
 
-    Williams 1992; its value says nothing, what says something is in the parts.
+    Williams 1992. The value itself is not meaningful; see the logged parts.
     """
     total = 0.0
     for (number, batch), advantages in zip(pieces.batches, pieces.advantages, strict=True):
         if not advantages.any():
             continue
-        torch.manual_seed(drawn([*seed, pieces.purpose, number]))
+        torch.manual_seed(derive_seed([*seed, pieces.purpose, number]))
         there = batch.to(device)
         with autocast:
             output = model(there.patches, there.lengths)

@@ -1,8 +1,7 @@
-"""What the student writes for its own training: in which steps, behind which headers, how far.
+"""Batches sampled from the student: in which steps, after which headers, how long.
 
-All of it depends on (seed, step, row of the step) and on the weights alone, so that a run goes on
-to the same weights after a kill, and N processes see what one sees that accumulates N times as
-much.
+They depend only on (seed, step, row of the step) and the weights. So a killed run resumes to the
+same weights, and N processes see the same as one process with N times the accumulation.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 
 OWN = SamplingOptions(temperature=1.0, top_k=0, top_p=1.0)
-"""The student's own distribution, of which the gradients are; only the codec's mask is on."""
+"""The student's own distribution, which the gradients are of; only the codec's mask applies."""
 SLOTS = 64
 ON_POLICY = 1
-"""Tells the random numbers of these steps from others of the same (seed, step)."""
+"""Seeds a random stream of its own for these steps."""
 
 Numbered = list[tuple[int, Batch]]
 
 
-def drawn(numbers: Sequence[int]) -> int:
-    """A seed made of several numbers."""
+def derive_seed(numbers: Sequence[int]) -> int:
+    """Return a seed derived from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
-def takes_place(share: float, seed: int, step: int, purpose: int) -> bool:
-    """Whether this is one of the `share` of steps that serve a purpose."""
+def bernoulli_step(share: float, seed: int, step: int, purpose: int) -> bool:
+    """Return whether a Bernoulli draw with probability `share` chooses this step."""
     return bool(np.random.default_rng([seed, step, purpose]).random() < share)
 
 
 def on_policy_batches(
     config: TrainConfig, model: GenericStudent, batches: Sequence[tuple[int, Batch]], step: int
 ) -> Numbered | None:
-    """What the student writes in place of these micro-batches; None in a step of the data."""
-    if not takes_place(config.on_policy, config.seed, step, ON_POLICY):
+    """Return batches sampled from the student in place of these; None in a step on the data."""
+    if not bernoulli_step(config.on_policy, config.seed, step, ON_POLICY):
         return None
     return write_batches(config, model, batches, step, ON_POLICY)
 
@@ -58,14 +57,13 @@ def write_batches(
     purpose: int,
     samples: int = 1,
 ) -> Numbered:
-    """`samples` pieces for every row, behind its header: micro-batch n becomes n · samples + k.
+    """Return `samples` pieces per row, after its header: micro-batch n becomes n · samples + k.
 
-    A row without a header of its own, or whose header fills half of the patches that a piece may
-    have, is written from nothing. A piece is as long as the model makes it, at most
-    `sample_patches`; one that stopped at output that is not finite ends there.
+    A row without a header, or whose header fills half of the patches, has an empty prompt. A piece
+    has at most `sample_patches`; output that is not finite ends it.
     """
     limit = config.sample_patches or config.max_patches
-    seed = drawn([config.seed, step, purpose])
+    seed = derive_seed([config.seed, step, purpose])
     starts = []
     for number, batch in batches:
         for i, length in enumerate(batch.lengths.tolist()):
@@ -100,7 +98,7 @@ def _prompt(patches: Patches, limit: int) -> str:
 
 
 def _join(prompt: str, codes: Patches | None) -> tuple[Encoded, int]:
-    """The whole piece with its notes, and how many of its characters were given."""
+    """Return the piece with its notes, and the number of characters of its prompt."""
     begun = encode_prompt(prompt)
     rows = [begun.patches] if codes is None else [begun.patches, codes]
     encoded, _ = read_patches(np.concatenate(rows))

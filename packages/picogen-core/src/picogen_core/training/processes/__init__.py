@@ -1,4 +1,4 @@
-"""What the processes of a run have to tell each other; a process alone has nothing to say."""
+"""Communication between the processes of a run; no-ops in a single process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those of the run; `rank` 0 alone prints, logs and saves."""
+    """This process among those of the run; only `rank` 0 prints, logs and saves."""
 
     device: torch.device
     rank: int = 0
@@ -35,17 +35,17 @@ class Processes:
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait for all processes (barrier)."""
         if self.accelerator:
             self.accelerator.wait_for_everyone()
 
     def leave(self) -> None:
-        """This process has nothing more to tell."""
+        """Leave the process group."""
         if self.accelerator:
             self.accelerator.end_training()
 
     def sum(self, values: Sequence[float]) -> list[float]:
-        """Each of the numbers, added up over all processes."""
+        """Return the sum of each number over all processes (all-reduce)."""
         if self.accelerator is None:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -53,11 +53,10 @@ class Processes:
         return added
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up gradients in one message. A parameter without one in any process gets none.
+        """Sum gradients in one message. A parameter without one in all processes gets none.
 
-        Gradients are added here, once a step, and not by hooks of DistributedDataParallel during
-        the backward pass: so a process may have fewer micro-batches than another, or none, and a
-        loss may leave any parameter out.
+        Gradients are summed here, once per step, not by hooks of DistributedDataParallel. So a
+        process may have fewer micro-batches than another, and a loss may skip any parameter.
         """
         if self.accelerator is None:
             return
@@ -73,7 +72,7 @@ class Processes:
 
 
 def check_device(device: torch.device, count: int) -> None:
-    """Raises `ConfigError` where so many processes cannot train."""
+    """Raise `ConfigError` if `count` processes cannot train on the device."""
     if count > 1 and device.type not in ("cpu", "cuda"):
         raise ConfigError(f"nproc above 1 needs --device cpu or cuda, not {device.type}.")
     present = torch.cuda.device_count()
@@ -82,7 +81,7 @@ def check_device(device: torch.device, count: int) -> None:
 
 
 def join(device_name: str) -> Processes:
-    """Meet the other processes that torchrun has started: gloo on the CPU, nccl on CUDA."""
+    """Join the process group that torchrun started: gloo on the CPU, nccl on CUDA."""
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     device = pick_device(device_name)

@@ -1,6 +1,6 @@
-"""Several processes for one run: torchrun in the background, its processes' words in front.
+"""Several processes for one run: torchrun in the background, its processes' events relayed here.
 
-torchrun and its processes are out of the terminal's reach. A signal to the launcher goes to process
+Terminal signals do not reach torchrun and its processes. The launcher forwards a signal to process
 0 alone, and the processes agree on the step after which they stop.
 """
 
@@ -29,21 +29,21 @@ from picogen_core.training.state import RunResult
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 1.0
-"""After the first fault; in it the process that is to blame has told of its own."""
+"""Wait after the first error, in which the process that caused it reports its own."""
 
 Event = list[Any]
 
 
 class ElsewhereError(Exception):
-    """The traceback of another process; shown as the cause of a fault."""
+    """The traceback of another process; shown as the cause of an error."""
 
 
 def launch(config: TrainConfig, resume: Resume, force: bool, reporter: Reporter) -> RunResult:
-    """`run_training` in `config.nproc` processes.
+    """Run `run_training` in `config.nproc` processes.
 
     Raises:
-        PicogenError: what the first of them to fail has raised, in one line.
-        Stopped: after Ctrl-C or SIGTERM, when last/ was written; at once after a second one.
+        PicogenError: the error of the first process to fail, in one line.
+        Stopped: after Ctrl-C or SIGTERM, once last/ is written; at once after a second one.
     """
     with TemporaryDirectory(prefix="picogen-") as folder, catch_signals() as signals:
         room = Path(folder)
@@ -56,7 +56,7 @@ def launch(config: TrainConfig, resume: Resume, force: bool, reporter: Reporter)
                 return team.follow(signals, reporter)
         except Stopped as stop:
             if not stop.whole:
-                reporter.message(f"Stopped at once. Go on with: {config.resume_command}")
+                reporter.message(f"Stopped at once. Resume with: {config.resume_command}")
             raise
         finally:
             team.end()
@@ -83,7 +83,7 @@ def _start(room: Path, nproc: int) -> subprocess.Popen[bytes]:
 
 
 class _Team:
-    """torchrun and what its processes have told so far."""
+    """torchrun and the events of its processes so far."""
 
     def __init__(self, room: Path, torchrun: subprocess.Popen[bytes], nproc: int) -> None:
         self.room, self.torchrun = room, torchrun
@@ -94,13 +94,13 @@ class _Team:
         self.result: RunResult | None = None
 
     def follow(self, signals: Signals, reporter: Reporter) -> RunResult:
-        """Until all have ended."""
-        told = False
+        """Relay events until all processes have ended; return the result."""
+        forwarded = False
         while self.torchrun.poll() is None and not self.faults:
             self.relay(reporter)
-            if signals.asked is not None and not told:
-                self.tell(signals.asked)
-                told = True
+            if signals.asked is not None and not forwarded:
+                self.forward(signals.asked)
+                forwarded = True
             time.sleep(POLL_SECONDS)
         if self.faults:
             time.sleep(GRACE_SECONDS)
@@ -111,17 +111,17 @@ class _Team:
             return self.result
         if signals.asked is not None:
             raise Stopped(signals.asked)
-        raise PicogenError(f"the processes ended without a word: {self.output()[-1]}")
+        raise PicogenError(f"the processes ended without a result: {self.output()[-1]}")
 
-    def tell(self, number: int) -> None:
-        """Hand a signal to process 0."""
+    def forward(self, number: int) -> None:
+        """Forward a signal to process 0."""
         assert self.torchrun.stdin is not None
         with suppress(BrokenPipeError):
             self.torchrun.stdin.write(f"{number}\n".encode())
             self.torchrun.stdin.flush()
 
     def relay(self, reporter: Reporter) -> None:
-        """Pass on what is new."""
+        """Pass new events to the reporter."""
         for rank, (name, *arguments) in self.new_events():
             if name in ("start", "advance", "finish", "message"):
                 getattr(reporter, name)(*arguments)
@@ -144,7 +144,7 @@ class _Team:
                 yield rank, json.loads(line)
 
     def fault(self) -> PicogenError:
-        """The one to blame: a fault that a user can mend, else the crash that came first."""
+        """Return the error to report: one that the user can fix, else the first crash."""
         faults = sorted(found for found in self.faults if found[1][0] == "fault")
         if faults:
             _, name, text, trace = faults[0][1]
@@ -157,12 +157,12 @@ class _Team:
         return error
 
     def output(self) -> list[str]:
-        """What torchrun and third parties have printed."""
+        """Return the lines that torchrun and third parties printed."""
         text = (self.room / "output.txt").read_text(errors="replace")
         return [line for line in text.splitlines() if line.strip()] or ["no output"]
 
     def end(self) -> None:
-        """No process outlives the run."""
+        """End all processes of the run."""
         if self.torchrun.poll() is None:
             for pid in self.pids:
                 with suppress(ProcessLookupError):

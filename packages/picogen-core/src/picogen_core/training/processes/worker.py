@@ -1,8 +1,8 @@
-"""One process of a run of several, as torchrun starts it with `-m` and a folder, ROOM.
+"""One of several processes of a run, started by torchrun with `-m` and the folder ROOM.
 
-ROOM is the launcher's folder: the request lies in it, and each process writes what it has to tell
-into a file there, one JSON list a line: the name of a `Reporter` method with its arguments, or
-`result`, `fault` (class, text, traceback) or `crash` (seconds, text, traceback).
+ROOM is the launcher's folder and holds the request. Each process writes its events to a file there,
+one JSON list per line. A list begins with the name of a `Reporter` method, followed by its
+arguments, or with `result`, `fault` (class, text, traceback) or `crash` (seconds, text, traceback).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REQUEST, RESULT = "request.json", TypeAdapter(RunResult)
 
 
 class Request(BaseModel):
-    """What the launcher asks of every process."""
+    """The launcher's request to every process."""
 
     config: TrainConfig
     resume: Resume
@@ -46,7 +46,7 @@ class Events:
         self._lock = threading.Lock()
 
     def send(self, name: str, *arguments: Any) -> None:
-        """One event."""
+        """Write one event."""
         with self._lock:
             self._file.write(json.dumps([name, *arguments]) + "\n")
 
@@ -64,7 +64,7 @@ class Events:
 
 
 def main(room: Path) -> int:
-    """Exit codes: 0 done or stopped, 1 a crash, 2 a fault that the user can mend."""
+    """Return the exit code: 0 done or stopped, 1 a crash, 2 an error that the user can fix."""
     rank = int(os.environ["RANK"])
     events = Events(room / f"{rank}.jsonl")
     events.send("pid", os.getpid())
@@ -100,7 +100,7 @@ def _train(request: Request, events: Events, rank: int, signals: Signals) -> Non
 
 
 def _obey(signals: Signals) -> None:
-    """Signals come from the launcher as lines on stdin; if it has died, that is a SIGTERM."""
+    """Apply signals that the launcher sends as lines on stdin; its death counts as SIGTERM."""
     for line in sys.stdin:
         signals.receive(int(line))
     signals.receive(signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""What a run writes: checkpoints, log, manifest, progress, trackers."""
+"""Output of a run: checkpoints, log, manifest, progress, trackers."""

@@ -1,4 +1,4 @@
-"""The folder of a run: whether it may be used, and what is in it before the first step."""
+"""The folder of a run: checks, lock, and its files before the first step."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Resume = Literal["never", "auto", "always"]
 
 
 def claim(run_dir: Path, resume: Resume, force: bool) -> Path | None:
-    """The checkpoint to go on from, or None to begin. Nothing is changed yet.
+    """Return the checkpoint to resume from, or None for a new run; change nothing yet.
 
     Raises:
-        BadInput: the folder is not empty and neither `resume` nor `force` says what to do with it,
-            or there is nothing to go on from and `resume` is `always`.
+        BadInput: the folder is not empty and neither `resume` nor `force` is set, or there is no
+            checkpoint and `resume` is `always`.
     """
     if run_dir.exists() and not run_dir.is_dir():
         raise BadInput(f"the run folder {run_dir} is a file. Choose another --exp-name.")
     if resume == "never":
         if run_dir.exists() and not force and any(f.name != LOCK for f in run_dir.iterdir()):
             raise BadInput(
-                f"the run folder {run_dir} is not empty. Choose another --exp-name, go on with "
-                "--resume auto, or start over it with --force."
+                f"the run folder {run_dir} is not empty. Choose another --exp-name, resume with "
+                "--resume auto, or replace it with --force."
             )
         return None
     folder = last_checkpoint(run_dir)
@@ -43,10 +43,10 @@ def claim(run_dir: Path, resume: Resume, force: bool) -> Path | None:
 
 @contextmanager
 def held(config: TrainConfig) -> Iterator[None]:
-    """The run's folder is this run's while the block runs; if it stays empty it goes.
+    """Lock the run's folder for the `with` block; remove it afterwards if it is empty.
 
     Raises:
-        BadInput: another process trains there, or it cannot be made.
+        BadInput: another process trains there, or the folder cannot be made.
     """
     run_dir = config.run_dir
     if run_dir.exists() and not run_dir.is_dir():
@@ -65,8 +65,11 @@ def held(config: TrainConfig) -> Iterator[None]:
 
 
 def prepare(config: TrainConfig, resumed: bool) -> None:
-    """Make the folder and its config.toml. Unless the run goes on, an older run's own files go, and
-    no others; if it does, what a kill has left is put in order."""
+    """Make the folder and its config.toml.
+
+    A new run removes the files of an older run, and no others. A resumed run cleans up after a
+    kill.
+    """
     run_dir = config.run_dir
     for name in ("last", "best"):
         settle(run_dir / name)

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one row a step and one an evaluation, each once, even after a kill."""
+"""metrics.jsonl: one row per step and per evaluation, each once, even after a kill."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from picogen_core.errors import BadInput
 
 
 class MetricsLog:
-    """Rows are appended; `size` bytes of an older file are kept, the rest is cut off."""
+    """Append-only log. It keeps `size` bytes of an older file and cuts off the rest."""
 
     def __init__(self, path: Path, size: int = 0) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class MetricsLog:
             raise self._fault(error) from None
 
     def __call__(self, row: Mapping[str, Any]) -> None:
-        """Raises `BadInput` if there is no room for the row."""
+        """Append a row. Raises `BadInput` if the disk is full."""
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -31,7 +31,7 @@ class MetricsLog:
             raise self._fault(error) from None
 
     def flush(self) -> int:
-        """To the disk; the bytes that are there."""
+        """Flush to disk; return the size in bytes."""
         try:
             with self.path.open("r+b") as file:
                 os.fsync(file.fileno())

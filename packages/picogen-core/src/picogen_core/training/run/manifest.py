@@ -1,4 +1,4 @@
-"""What a run was made of and by which programs: manifest.json of the run folder."""
+"""manifest.json of the run folder: settings, data, and versions of programs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.reading import read_json
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.processes import Processes
-from picogen_core.training.setup import Parts
+from picogen_core.training.setup import RunParts
 from picogen_core.training.terms import read_term
 
 GIT_SECONDS = 10
 
 
 def write_manifest(
-    config: TrainConfig, parts: Parts, processes: Processes, step: int, resumed: bool
+    config: TrainConfig, parts: RunParts, processes: Processes, step: int, resumed: bool
 ) -> None:
-    """The run as a whole, and a row in `sessions` for each time that it was started or resumed."""
+    """Write the manifest, with one row in `sessions` per start or resume."""
     path = config.run_dir / MANIFEST
     manifest = {
         "picogen": __version__,
@@ -43,7 +43,7 @@ def write_manifest(
 
 
 def loss_components(config: TrainConfig) -> dict[str, dict[str, Any]]:
-    """Where each loss came from, its weight and schedule, and all its options."""
+    """Return each loss's package, weight, schedule and options."""
     found = {}
     for name, table in config.loss.items():
         entry = registry().get("loss", name)
@@ -59,7 +59,7 @@ def loss_components(config: TrainConfig) -> dict[str, dict[str, Any]]:
 
 
 def session(processes: Processes, step: int) -> dict[str, Any]:
-    """One start of the run, after `step` steps: when, where, and with which programs."""
+    """Return a record of one start of the run, after `step` steps: time, machine, versions."""
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "step": step,
@@ -74,7 +74,7 @@ def session(processes: Processes, step: int) -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """`commit` and whether tracked files have changed since (`dirty`); None outside a repository.
+    """Return `commit` and `dirty` (tracked files changed); None outside a repository.
 
     >>> git_state(Path("/")) is None
     True
@@ -87,7 +87,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _own_git_state() -> Mapping[str, Any] | None:
-    """Of PiCo-Gen itself where it runs from a clone, and not from site-packages within one."""
+    """Return the state of PiCo-Gen's clone; None if it runs from site-packages."""
     file = Path(__file__)
     if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
         return None

@@ -1,4 +1,4 @@
-"""What a run's progress line says: of the last step and of the last evaluation."""
+"""The progress line of a run: figures of the last step and the last evaluation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ REPORT_SECONDS = 1.0
 
 
 class ProgressLine:
-    """Told to the reporter, of steps at most once in `REPORT_SECONDS`."""
+    """Sends figures to the reporter, for steps at most once per `REPORT_SECONDS`."""
 
     def __init__(self, progress: Progress, reporter: Reporter) -> None:
         self.progress, self.reporter = progress, reporter
-        self.told = 0.0  # seconds of the run
-        self.judged: dict[str, str] = {}  # by the last evaluation; shown until the next
+        self.reported = 0.0  # seconds of the run
+        self.judged: dict[str, str] = {}  # figures of the last evaluation
 
     def after_step(self, fraction: float, terms: Mapping[str, float]) -> None:
-        """`fraction` of the run is over; `terms` are the step's losses in nats per character."""
+        """Report a step: `fraction` of the run, and its losses in nats per character."""
         progress = self.progress
-        if progress.seconds - self.told < REPORT_SECONDS:
+        if progress.seconds - self.reported < REPORT_SECONDS:
             return
-        self.told = progress.seconds
+        self.reported = progress.seconds
         shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"} if "ce" in terms else {}
         hidden = ("loss", "ce")
         shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
@@ -34,7 +34,7 @@ class ProgressLine:
         self.reporter.advance(fraction, shown | self.judged)
 
     def after_evaluation(self, fraction: float, bits: float, samples: Mapping[str, float]) -> None:
-        """`bits` per held-out character, and what was measured on `samples`."""
+        """Report an evaluation: `bits` per held-out character, and values of `samples`."""
         self.judged = {"held-out bits/char": f"{bits:.3f}"}
         for name in ("sample/beta", "sample/valid"):
             if name in samples:

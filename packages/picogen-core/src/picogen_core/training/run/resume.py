@@ -1,4 +1,4 @@
-"""Going on with a run: where it stood, and whether it is still the same run."""
+"""Resuming a run: its last state, and the check that its settings are the same."""
 
 from __future__ import annotations
 
@@ -26,19 +26,18 @@ MAY_CHANGE = {
     "save_minutes", "device", "exp_name", "output_dir", "data", "eval_data", "init", "cache_dir",
     "cache_limit", "samples", "sample_share", "track",
 }  # fmt: skip
-"""Settings that a resumed run may have otherwise; what data, teacher and init hold is checked by
-digest."""
+"""Settings that a resumed run may change; data, teacher and init are checked by digest."""
 
 
 class Source(BaseModel):
-    """Where data or weights came from, as a manifest says it."""
+    """Path and digest of data or weights, from a manifest."""
 
     path: str | None = None
     sha256: str | None = None
 
 
 class Origin(BaseModel):
-    """What a manifest says that a run was made of."""
+    """Data, teacher and init of a run, from a manifest."""
 
     data: Source | None = None
     teacher: Source | None = None
@@ -46,7 +45,7 @@ class Origin(BaseModel):
 
 
 def last_checkpoint(run_dir: Path) -> Path | None:
-    """What a run can go on from; between two renames it is called `last.before`."""
+    """Return the checkpoint to resume from; between two renames it is `last.before`."""
     folders = [run_dir / name for name in ("last", "last.before")]
     return next((folder for folder in folders if (folder / STATE).is_file()), None)
 
@@ -54,7 +53,7 @@ def last_checkpoint(run_dir: Path) -> Path | None:
 def restore(
     config: TrainConfig, folder: Path, model: GenericStudent, optimizer: Optimizer
 ) -> Progress:
-    """Put model and optimizer back to the checkpoint `folder` of the run.
+    """Restore model and optimizer from the run's checkpoint `folder`; return the progress.
 
     Raises:
         BadCheckpoint: the checkpoint's training state is damaged.
@@ -76,7 +75,7 @@ def restore(
 
 
 def _best_loss(run_dir: Path) -> float | None:
-    """Of best/, which may be newer than last/ if the run was killed between saving the two."""
+    """Return the loss of best/, which is newer than last/ if a kill came between the two."""
     for folder in (run_dir / "best", run_dir / "best.before"):
         try:
             return read_progress(_manifest(folder)).best
@@ -86,7 +85,7 @@ def _best_loss(run_dir: Path) -> float | None:
 
 
 def check_origin(folder: Path, origin: Mapping[str, Any]) -> None:
-    """Raises `ConfigError` if data, teacher or init are not those that the run began with."""
+    """Raise `ConfigError` if data, teacher or init differ from those of the run's start."""
     try:
         manifest = Origin.model_validate(_manifest(folder))
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""Pieces that a model writes while it is trained, and what the metrics say of them.
+"""Pieces generated during training, and their metrics.
 
-Likelihood alone does not choose the best music. Nothing here touches what training draws: piece k
-has a stream of its own, made of the run's seed and k, so that the same pieces grow up.
+Likelihood alone does not choose the best music. Sampling leaves the random state of training
+untouched: piece k has its own stream, derived from the run's seed and k.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SHOWN = {
         "repairs",
     ),
 }
-"""Values of the metrics, where these are installed, that go into a row as `sample/NAME`."""
+"""Values of installed metrics that are logged in a row as `sample/NAME`."""
 
 SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
 MOST_PATCHES = 512
-PROBE = 8  # patches that tell what the whole will cost
-WORTH = 0.5  # seconds; with less it is not even tried
+PROBE = 8  # patches, to estimate the cost of all samples
+WORTH = 0.5  # seconds; with less time, sampling is not tried
 
 
 class Sampler:
@@ -52,9 +52,9 @@ class Sampler:
         self.silent = config.samples == 0
 
     def __call__(self, progress: Progress) -> dict[str, Any]:
-        """Values for the row of an evaluation, and `samples`, the folder; {} without samples.
+        """Return values for an evaluation's row, and their folder `samples`; {} without samples.
 
-        What a model cannot do yet, or a plugin does wrong, costs the samples and never the run.
+        An error of a model or plugin here costs the samples and never the run.
         """
         if not self.config.samples:
             return {}
@@ -77,7 +77,7 @@ class Sampler:
             progress.sampled += time.monotonic() - begun
 
     def _fits(self, allowed: float) -> bool:
-        """Whether the samples take no longer than `allowed` seconds; if not, says so once."""
+        """Return whether the samples take at most `allowed` seconds; log once if not."""
         expected = self.cost
         if expected is None and allowed >= WORTH:
             begun = time.monotonic()
@@ -119,14 +119,14 @@ class Sampler:
 
 
 def measure(folder: Path, seed: int) -> dict[str, float]:
-    """The values of `SHOWN` for a folder of scores, of metrics that are installed."""
+    """Return the values of `SHOWN` for a folder of scores, by the installed metrics."""
     installed = {entry.name for entry in registry().all("metric")}
     names = [name for name in SHOWN if name in installed]
     if not names:
         return {}
     try:
         report = score_folder(folder, ScoreRequest(names, seed=seed))
-    except BadInput:  # nothing that can be read; `sample/readable` says so
+    except BadInput:  # no readable score; `sample/readable` shows it
         return {}
     return {
         f"sample/{key}": round(values[key].value, 6)

@@ -1,7 +1,7 @@
-"""Trackers, each a process of its own that follows metrics.jsonl: none can cost the run anything.
+"""Trackers: separate processes that follow metrics.jsonl and cannot disturb the run.
 
-A tracker hears nothing from the run but the end. It may be slow, hang, or crash: the rows lie in
-the file. One that has not come to its end within `PATIENCE` seconds after the run's is killed.
+The run signals a tracker only its end. A tracker may be slow, hang, or crash: the rows are in the
+file. It is killed if it has not ended `PATIENCE` seconds after the run.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True)
 class Tracker:
-    """`python -m MODULE RUN_DIR OFFSET` follows the run's metrics.jsonl from a byte on.
+    """A follower of metrics.jsonl from a byte on: `python -m MODULE RUN_DIR OFFSET`.
 
-    What it prints is shown to the user. A line on its stdin, `done` or `failed`, or its end, says
-    that the run is over. `package` has to be installed; `extra` of picogen-core brings it.
+    Its output is shown to the user. A line on its stdin, `done` or `failed`, or the end of stdin
+    means that the run is over. It needs `package`, which picogen-core's `extra` installs.
     """
 
     module: str
@@ -38,13 +38,13 @@ TRACKERS = {"wandb": Tracker("picogen_core.training.run.wandb_follower", "wandb"
 
 
 def check_tracker(name: str) -> None:
-    """Raises `ConfigError` if what the tracker needs is not installed."""
+    """Raise `ConfigError` if the tracker's package is not installed."""
     if name == "none":
         return
     tracker = TRACKERS[name]
     try:
         found = importlib.util.find_spec(tracker.package) is not None
-    except ValueError:  # imported already, by somebody who made it up
+    except ValueError:  # an imported module without a spec
         found = True
     if not found:
         raise ConfigError(
@@ -64,7 +64,7 @@ class Following:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the run; it then hears that the run is over
+            start_new_session=True,  # Ctrl-C is for the run, which then closes stdin
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self.voice = threading.Thread(target=self._pass_on, daemon=True)
@@ -76,18 +76,18 @@ class Following:
             self.reporter.message(line.decode(errors="replace").rstrip())
 
     def finish(self, failed: bool) -> None:
-        """The run is over: wait for the rest, but not for ever."""
+        """Signal the end of the run, and wait at most `PATIENCE` seconds for the tracker."""
         assert self.process.stdin is not None
         try:
-            with suppress(OSError):  # it has ended already, and said why
+            with suppress(OSError):  # it has ended already, with a message
                 self.process.stdin.write(b"failed\n" if failed else b"done\n")
                 self.process.stdin.close()
             self.process.wait(PATIENCE)
             self.voice.join(1.0)
         except subprocess.TimeoutExpired:
             self.reporter.message(
-                f"{self.name} did not come to its end within {PATIENCE:.0f} s and was left behind; "
-                "all its rows are in metrics.jsonl."
+                f"{self.name} did not finish within {PATIENCE:.0f} s and was stopped; "
+                "all rows are in metrics.jsonl."
             )
         finally:
             if self.process.poll() is None:

@@ -1,7 +1,7 @@
-"""Weights & Biases, following a run: `-m picogen_core.training.run.wandb_follower RUN_DIR OFFSET`.
+"""Weights & Biases tracker: `-m picogen_core.training.run.wandb_follower RUN_DIR OFFSET`.
 
-Offline unless WANDB_MODE asks for more, with its files in RUN_DIR/wandb. A run that goes on, goes
-on under its id. See `tracking` for what is said on stdin and stdout.
+It is offline unless WANDB_MODE is set, and keeps its files in RUN_DIR/wandb. A resumed run keeps
+its id. `tracking` describes stdin and stdout.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from picogen_core.model.config import MANIFEST
 from picogen_core.training.run.tracking import PATIENCE
 
 INIT_SECONDS = 15.0
-"""For a server that does not answer; what comes then, offline, has to fit into `PATIENCE` too."""
+"""Timeout of the server; the offline start that follows has to fit into `PATIENCE` too."""
 POLL_SECONDS = 0.5
 
 
 def main(run_dir: Path, offset: int) -> int:
-    """Until the run is over, or this process has waited too long for W&B after that."""
+    """Follow the run until it is over, or until W&B takes too long after that."""
     voice = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)  # what W&B prints is not for the user
+    os.dup2(2, 1)  # W&B's own output is not for the user
 
-    def say(text: str) -> None:
+    def show(text: str) -> None:
         voice.write(" ".join(text.split()) + "\n")
 
     over = threading.Event()
     words: list[str] = []
     threading.Thread(target=_listen, args=[over, words], daemon=True).start()
     try:
-        run, wandb = _begin(run_dir, say)
+        run, wandb = _begin(run_dir, show)
         with (run_dir / "metrics.jsonl").open("rb") as log:
             log.seek(offset)
             _follow(log, over, lambda row: _log(run, wandb, run_dir, row))
         run.finish(exit_code=0 if words == ["done"] else 1)
     except Exception as error:
-        say(f"W&B failed ({error!r}); the run goes on, and metrics.jsonl has all.")
+        show(f"W&B failed ({error!r}); the run continues, and metrics.jsonl has all rows.")
         return 1
     return 0
 
@@ -50,14 +50,14 @@ def main(run_dir: Path, offset: int) -> int:
 def _listen(over: threading.Event, words: list[str]) -> None:
     words.append(sys.stdin.readline().strip())
     over.set()
-    # The run may be dead: nobody else would end a process that hangs.
+    # The run may be dead, so a hanging process must end itself.
     timer = threading.Timer(2 * PATIENCE, os._exit, [1])
     timer.daemon = True
     timer.start()
 
 
-def _begin(run_dir: Path, say: Callable[[str], None]) -> tuple[Any, Any]:
-    """The W&B run, new or going on, and the module."""
+def _begin(run_dir: Path, show: Callable[[str], None]) -> tuple[Any, Any]:
+    """Return the W&B run, new or resumed, and the module."""
     import wandb
 
     kept = run_dir / "wandb" / "run-id"
@@ -87,14 +87,14 @@ def _begin(run_dir: Path, say: Callable[[str], None]) -> tuple[Any, Any]:
     except Exception as error:
         if mode == "offline":
             raise
-        say(f"W&B cannot be reached ({str(error)[:160]}). Going on offline.")
+        show(f"W&B cannot be reached ({str(error)[:160]}). Continuing offline.")
         wandb.teardown()  # or the id is still in use
         mode, run = "offline", init("offline")
     run.define_metric("*", step_metric="step")
     if mode == "offline":
-        say(f"W&B writes offline; upload with: wandb sync {Path(run.dir).parent}")
+        show(f"W&B writes offline; upload with: wandb sync {Path(run.dir).parent}")
     elif run.url:
-        say(f"W&B: {run.url}")
+        show(f"W&B: {run.url}")
     return run, wandb
 
 
@@ -111,7 +111,7 @@ def _follow(log: Any, over: threading.Event, use: Callable[[dict[str, Any]], Non
 
 
 def _log(run: Any, wandb: Any, run_dir: Path, row: dict[str, Any]) -> None:
-    """A row as it is; samples as a table of texts."""
+    """Log a row; samples become a table of texts."""
     folder = row.pop("samples", None)
     if folder is not None:
         texts = sorted((run_dir / folder).glob("*.abc"))

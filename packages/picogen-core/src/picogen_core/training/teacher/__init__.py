@@ -1,1 +1,1 @@
-"""A teacher's answers, from the teacher or from its cache."""
+"""Teacher outputs, from the teacher or from its cache."""

@@ -1,6 +1,6 @@
-"""A teacher's answers on disk: which folder, whether it fits, and reading through it.
+"""The cache of teacher outputs on disk: folder, size, and read-through.
 
-CACHE/teacher/KEY/  cache.json   what KEY stands for; its time is when it was last used
+CACHE/teacher/KEY/  cache.json   what KEY stands for; its mtime is the last use
                     characters-*.bin, hidden-*.bin and their .crc   see `records`
 """
 
@@ -27,15 +27,15 @@ from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import Objective
-from picogen_core.training.teacher.records import Records
-from picogen_core.training.teacher.teaching import (
-    Answer,
+from picogen_core.training.teacher.outputs import (
+    BatchOutputs,
+    CropOutputs,
     Format,
     LiveTeacher,
-    Taught,
-    Teaching,
+    OutputSource,
     decode,
 )
+from picogen_core.training.teacher.records import Records
 
 VERSION = 1
 LABEL = "cache.json"
@@ -44,23 +44,23 @@ UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 class CachedTeacher:
-    """Reads what is there; asks and writes what is not. A full disk only ends the writing."""
+    """Reads cached outputs; computes and writes missing ones. A full disk only ends writing."""
 
     def __init__(
         self, live: LiveTeacher, records: Mapping[str, Records], reporter: Reporter
     ) -> None:
-        self.live, self.records = live, records  # by their name in `Answer`
+        self.live, self.records = live, records  # by their name in `CropOutputs`
         self.reporter, self.writing = reporter, True
 
-    def __call__(self, batch: Batch) -> Taught:
+    def __call__(self, batch: Batch) -> BatchOutputs:
         items = batch.items.tolist()
         return decode(self.live.format, batch, lambda row: self._answer(batch, row, items[row]))
 
-    def _answer(self, batch: Batch, row: int, item: int) -> Answer:
+    def _answer(self, batch: Batch, row: int, item: int) -> CropOutputs:
         kept = {name: records.read(item) for name, records in self.records.items()}
         if all(data is not None for data in kept.values()):
-            return Answer(**kept)
-        answer = self.live.ask(batch, row)
+            return CropOutputs(**kept)
+        answer = self.live.compute(batch, row)
         if self.writing:
             try:
                 for name, records in self.records.items():
@@ -68,13 +68,13 @@ class CachedTeacher:
             except OSError as error:
                 self.writing = False
                 self.reporter.message(
-                    f"The teacher cache takes no more ({error.strerror}); "
-                    "what is not in it is asked anew in every epoch."
+                    f"The teacher cache cannot grow ({error.strerror}); "
+                    "the teacher computes the rest in every epoch."
                 )
         return answer
 
 
-def open_teaching(
+def open_outputs(
     config: TrainConfig,
     model: GenericStudent,
     teacher_digest: str,
@@ -82,14 +82,14 @@ def open_teaching(
     crops: Crops | None,
     objective: Objective,
     reporter: Reporter,
-) -> Teaching:
-    """The teacher behind its cache, or asked every time where there can be none; says which."""
+) -> OutputSource:
+    """Return the teacher behind its cache, or without one if it cannot be kept; report which."""
     width = model.config.d_model if objective.wants_hidden else None
     live = LiveTeacher(model, Format(config.cache_top_k, width, objective.wants_logits))
     limit = parse_size(config.cache_limit)
     if crops is None or limit == 0:
-        why = "crops are drawn anew" if crops is None else "--cache-limit is 0"
-        reporter.message(f"No teacher cache, since {why}: the teacher is asked in every step.")
+        why = "crops are random" if crops is None else "--cache-limit is 0"
+        reporter.message(f"No teacher cache, since {why}: the teacher runs in every step.")
         return live
     sizes = cache_sizes(data, crops, live.format)
     needed = sum(int(size.sum()) for size in sizes.values())
@@ -104,11 +104,11 @@ def open_teaching(
     }
     root = (config.cache_dir or cache_dir()) / "teacher"
     folder = root / hashlib.sha256(json.dumps(label).encode()).hexdigest()[:24]
-    asked = "the teacher is asked in every epoch."
+    effect = "the teacher runs in every epoch."
     if needed > limit:
         reporter.message(
             f"No teacher cache: it would take {show_size(needed)}, and --cache-limit is "
-            f"{show_size(limit)}; {asked}"
+            f"{show_size(limit)}; {effect}"
         )
         return live
     try:
@@ -119,13 +119,13 @@ def open_teaching(
         if missing > free - SPARE:
             reporter.message(
                 f"No teacher cache: it needs {show_size(missing)} more in {root}, where "
-                f"{show_size(free)} are free; {asked} Another place: --set cache_dir=DIR."
+                f"{show_size(free)} are free; {effect} Choose another folder: --set cache_dir=DIR."
             )
             return live
         _claim(folder, label)
         records = {name: Records(folder, name, size) for name, size in sizes.items()}
     except OSError as error:
-        reporter.message(f"No teacher cache in {root} ({error.strerror}); {asked}")
+        reporter.message(f"No teacher cache in {root} ({error.strerror}); {effect}")
         return live
     filled = 1 - max(each.missing() for each in records.values()) / max(1, len(crops))
     reporter.message(
@@ -135,7 +135,7 @@ def open_teaching(
 
 
 def cache_sizes(data: Dataset, crops: Crops, format: Format) -> dict[str, NDArray[np.int64]]:
-    """[K] bytes that the answers for each crop take, by what they are."""
+    """Return the bytes [K] of each crop's outputs, by kind."""
     sizes = {}
     if format.logits:
         sizes["characters"] = crops.characters(data) * format.character_bytes
@@ -145,13 +145,13 @@ def cache_sizes(data: Dataset, crops: Crops, format: Format) -> dict[str, NDArra
 
 
 def parse_size(text: str) -> int:
-    """`4GB` in bytes; units are powers of 1000."""
+    """Return `4GB` in bytes; units are powers of 1000."""
     number = text.rstrip("kKMGTB ")
     return int(float(number) * UNITS[text[len(number) :].strip(" B")])
 
 
 def show_size(count: int) -> str:
-    """`1.3 GB`."""
+    """Return a size like `1.3 GB`."""
     for unit, name in ((10**9, "GB"), (10**6, "MB")):
         if count >= unit:
             return f"{count / unit:.1f} {name}"
@@ -159,20 +159,20 @@ def show_size(count: int) -> str:
 
 
 def _claim(folder: Path, label: Mapping[str, Any]) -> None:
-    """Name the cache, and mark it as used now."""
+    """Label the cache, and mark it as used now."""
     write_atomic(folder / LABEL, (json.dumps(label, indent=1) + "\n").encode())
 
 
 def _bytes_of(folder: Path) -> int:
-    """What a cache takes on disk; its holes take nothing."""
+    """Return the size of a cache on disk; holes take no space."""
     stats = [file.stat() for file in folder.iterdir()] if folder.is_dir() else []
     return sum(getattr(s, "st_blocks", -(-s.st_size // 512)) * 512 for s in stats)
 
 
 def _make_room(root: Path, mine: Path, room: int, reporter: Reporter) -> None:
-    """Take away the caches that were longest unused until the others fit into `room` bytes.
+    """Remove the least recently used caches until the others fit into `room` bytes.
 
-    Only files that a cache is made of; a folder that holds anything else stays.
+    Only files of a cache are removed; a folder that holds other files stays.
     """
     others = [path.parent for path in root.glob(f"*/{LABEL}") if path.parent != mine]
     others.sort(key=lambda folder: (folder / LABEL).stat().st_mtime, reverse=True)
@@ -185,6 +185,6 @@ def _make_room(root: Path, mine: Path, room: int, reporter: Reporter) -> None:
         for pattern in (LABEL, "*.bin", "*.crc"):
             for file in folder.glob(pattern):
                 file.unlink(missing_ok=True)
-        with suppress(OSError):  # it holds something else, or another process was faster
+        with suppress(OSError):  # it holds other files, or another process was faster
             folder.rmdir()
-        reporter.message(f"Removed an old teacher cache for room ({show_size(size)}): {folder}.")
+        reporter.message(f"Removed an old teacher cache ({show_size(size)}): {folder}.")

@@ -1,10 +1,10 @@
-"""Records of bytes on disk, written once each and in any order; a damaged one counts as missing.
+"""Records of bytes on disk, each written once and in any order; a damaged one counts as missing.
 
-NAME.crc         [records] uint32, CRC-32 of each record, 0 for one that is not there
-NAME-0000.bin …  the records one after another, at most a shard's bytes in a file
+NAME.crc         [records] uint32, CRC-32 of each record, 0 for a missing one
+NAME-0000.bin …  the records one after another, at most a shard's bytes per file
 
-A record is whole when its bytes fit its CRC. So a killed writer, a second process that writes the
-same, a cut file or a flipped bit can do no harm: what does not fit is asked for and written again.
+A record is whole if its bytes match its CRC. So a killed writer, a second process that writes the
+same, a cut file or a flipped bit does no harm: such a record is computed and written again.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SHARD = 1 << 28
 
 
 class Records:
-    """`sizes` are the bytes of each record. The files are made at once, as holes without disk.
+    """Records of the given `sizes` in bytes. The files are created at once, as holes.
 
-    Raises `OSError` where they cannot be made.
+    Raises `OSError` if they cannot be created.
     """
 
     def __init__(self, folder: Path, name: str, sizes: NDArray[np.int64], shard: int = SHARD):
@@ -38,7 +38,7 @@ class Records:
         self.crcs = _map(self.crc_path, 4 * len(sizes)).view(np.uint32)
 
     def read(self, i: int) -> NDArray[np.uint8] | None:
-        """Record i, or None if it is missing or damaged."""
+        """Return record i, or None if it is missing or damaged."""
         if not self.crcs[i]:
             return None
         start = int(self.offset[i])
@@ -46,13 +46,13 @@ class Records:
         return data if _crc(data) == self.crcs[i] else None
 
     def write(self, i: int, data: NDArray[np.uint8]) -> None:
-        """Keep record i. Raises `OSError`, of a full disk for one, with no record changed."""
+        """Write record i. Raises `OSError`, e.g. for a full disk, with no record changed."""
         assert data.nbytes == self.sizes[i], f"record {i}: {data.nbytes} bytes, not {self.sizes[i]}"
         _put(self.paths[self.file[i]], int(self.offset[i]), data)
         _put(self.crc_path, 4 * i, np.array([_crc(data)], np.uint32))
 
     def missing(self) -> int:
-        """How many records were never written."""
+        """Return the number of records that were never written."""
         return int(np.count_nonzero(self.crcs == 0))
 
 
@@ -70,7 +70,7 @@ def _map(path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def _put(path: Path, offset: int, data: NDArray[np.generic]) -> None:
-    """By a write and not through the map, where a full disk would kill the process."""
+    """Write without the memory map, through which a full disk would kill the process."""
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(data.tobytes())

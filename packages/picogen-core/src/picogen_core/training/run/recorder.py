@@ -1,4 +1,4 @@
-"""What a run leaves on disk while it goes: rows of metrics.jsonl, best/ and last/."""
+"""Files written during a run: rows of metrics.jsonl, checkpoints best/ and last/."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from picogen_core.runtime.signals import Signals, Stopped
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import pack_optimizer
 from picogen_core.training.run.log import MetricsLog
-from picogen_core.training.setup import Parts
+from picogen_core.training.setup import RunParts
 from picogen_core.training.state import STATE, Progress
 
 SAVING_SHARE = 0.01
-"""Left to itself a run spends at most so much of its time on checkpoints between evaluations."""
+"""Default for the largest share of a run's time spent on checkpoints between evaluations."""
 
 
 class SaveClock:
-    """Every `every` steps if that is given, else as often as costs `SAVING_SHARE` of the time; at
-    least every `minutes`. Without `every` the first is after the first step, so that a disk without
-    room is noticed at once.
+    """Decides when to save: every `every` steps, at least every `minutes`.
+
+    Without `every`, saving takes `SAVING_SHARE` of the time. The first save is then after the first
+    step, so that a full disk is noticed at once.
     """
 
     def __init__(self, every: int | None, minutes: float) -> None:
@@ -39,17 +40,17 @@ class SaveClock:
         return soon or passed >= self.seconds
 
     def saved(self, seconds: float) -> None:
-        """A checkpoint has just been written and took so long."""
+        """Record that a checkpoint has just been written, in so many seconds."""
         self._saved_at, self._cost = time.monotonic(), seconds
 
 
-class Keeper:
-    """Of process 0; in the others, without a `log`, nothing is written."""
+class Recorder:
+    """Logs and saves in process 0; writes nothing in others, where `log` is None."""
 
     def __init__(
         self,
         config: TrainConfig,
-        parts: Parts,
+        parts: RunParts,
         progress: Progress,
         signals: Signals,
         log: MetricsLog | None,
@@ -59,8 +60,8 @@ class Keeper:
         self.clock = SaveClock(config.save_every, config.save_minutes)
         self.saved_step = progress.step
 
-    def tell(self, values: Mapping[str, Any]) -> None:
-        """A row to metrics.jsonl: of a step or of an evaluation."""
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Log the values of a step or an evaluation as a row of metrics.jsonl."""
         if self.log is None:
             return
         progress = self.progress
@@ -75,12 +76,12 @@ class Keeper:
         self.log(row)
 
     def save_if_due(self) -> None:
-        """last/, from time to time."""
+        """Save last/ if the clock is due."""
         if self.clock.due(self.progress.step):
             self.save("last")
 
     def save(self, name: str) -> None:
-        """best/, or last/ with the state that the run goes on from."""
+        """Save best/, or last/ with the state to resume from."""
         if self.log is None:
             return
         begun = time.monotonic()
@@ -102,7 +103,7 @@ class Keeper:
                 self.clock.saved(time.monotonic() - begun)
 
     def stopped(self, stop: Stopped) -> str:
-        """Save, unless a step was cut in two; what there is to say."""
+        """Save unless the signal interrupted a step; return the message for the user."""
         if not stop.whole:
             return f"Stopped at once. {self.kept} {self.way_on}"
         if self.saved_step != self.progress.step:
@@ -112,7 +113,7 @@ class Keeper:
 
     @property
     def kept(self) -> str:
-        """What of the run is on disk."""
+        """A sentence on the checkpoint that is on disk."""
         if not self.saved_step:
             return "Nothing was saved yet."
         last = self.config.run_dir / "last"
@@ -120,4 +121,4 @@ class Keeper:
 
     @property
     def way_on(self) -> str:
-        return f"Go on with: {self.config.resume_command}"
+        return f"Resume with: {self.config.resume_command}"

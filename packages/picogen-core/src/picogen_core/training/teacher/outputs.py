@@ -1,10 +1,10 @@
-"""What a teacher says of a batch: asked in every step, or once for each fixed crop and kept.
+"""Teacher outputs for a batch: computed in every step, or once per fixed crop and cached.
 
-Always in fp32, and through the cache's number format whether it is kept or not. What is kept is
-asked for one crop at a time: it depends on nothing but the teacher and the crop, not on the batch,
-the order, the rank, or on how much of a cache was filled when a run was killed. What is not kept is
-asked for a batch at a time, which costs less; which rows a batch has depends on seed and step
-alone. Both ways differ as sums in another order do, mostly by less than the format can hold.
+The teacher runs in fp32, and its outputs pass the cache's number format, cached or not. Cached
+outputs are computed one crop at a time, so they depend on the teacher and the crop alone: not on
+batch, order, rank, or the state of the cache. Without a cache whole batches are computed, which
+costs less; the rows of a batch depend on seed and step alone. The two ways differ only by the order
+of sums, mostly by less than the format can hold.
 
 B rows  N valid target patches  M valid characters  V = 128 codes  E width of the teacher
 """
@@ -29,21 +29,21 @@ FLOOR = -30.0  # nats; far below fp32's relative precision of a sum that is 1
 LARGEST = 65504.0  # of fp16
 
 
-class Taught(NamedTuple):
-    """Of the valid characters of a batch, in order; hidden states of its target patches."""
+class BatchOutputs(NamedTuple):
+    """Teacher outputs for a batch: valid characters in order, and hidden states of targets."""
 
     log_probabilities: Float[Tensor, "M V"] | None
     hidden: Float[Tensor, "N E"] | None
 
 
-class Teaching(Protocol):
-    """Answers for batches."""
+class OutputSource(Protocol):
+    """A source of teacher outputs for batches."""
 
-    def __call__(self, batch: Batch) -> Taught: ...
+    def __call__(self, batch: Batch) -> BatchOutputs: ...
 
 
-class Answer(NamedTuple):
-    """Of one crop, as it lies on disk."""
+class CropOutputs(NamedTuple):
+    """Teacher outputs for one crop, as stored on disk."""
 
     characters: UInt8[np.ndarray, bytes] | None = None
     hidden: UInt8[np.ndarray, bytes] | None = None
@@ -51,12 +51,15 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """fp16: all V log-probabilities of a character, or the `top_k` and the logarithm of the mass of
-    the rest, with the codes they belong to. Read back, that mass is shared evenly by the rest."""
+    """Number format of the cache: fp16.
+
+    It holds all V log-probabilities of a character, or the `top_k` with their codes and the
+    logarithm of the remaining mass. When read, that mass is shared evenly by the other codes.
+    """
 
     top_k: int | None
-    width: int | None  # of hidden states, if they are kept
-    logits: bool = True  # whether these are kept; if not, the teacher's head is not asked
+    width: int | None  # of hidden states, if they are stored
+    logits: bool = True  # if they are not stored, the teacher's head is not run
 
     @property
     def character_bytes(self) -> int:
@@ -87,7 +90,7 @@ class Format:
         return rest.expand(-1, VOCABULARY).scatter(1, codes, kept[:, :-1])
 
     def rounded(self, logits: Float[Tensor, "M V"]) -> Float[Tensor, "M V"]:
-        """What is read of them after `pack`, on their device."""
+        """Return `logits` as they would be read after `pack`, on their device."""
         if self.top_k is not None:
             return self.unpack(self.pack(logits)).to(logits.device)
         return _half_logs(logits.float().log_softmax(-1)).float()
@@ -118,41 +121,43 @@ def _halves(data: np.ndarray) -> Tensor:
 
 
 class LiveTeacher:
-    """Asks the model every time, about whole batches."""
+    """Runs the model on every batch."""
 
     def __init__(self, model: GenericStudent, format: Format) -> None:
         self.model, self.format = model.eval().requires_grad_(False), format
 
-    def __call__(self, batch: Batch) -> Taught:
+    def __call__(self, batch: Batch) -> BatchOutputs:
         logits, hidden = _read(self.model, batch.patches, batch.lengths, self.format.logits)
-        return Taught(
+        return BatchOutputs(
             None if logits is None else self.format.rounded(logits),
             _half(hidden).float() if self.format.width else None,
         )
 
-    def ask(self, batch: Batch, row: int) -> Answer:
-        """Its answer for one row, as a cache keeps it."""
+    def compute(self, batch: Batch, row: int) -> CropOutputs:
+        """Return the outputs for one row, as a cache stores them."""
         length = batch.lengths[row : row + 1]
         patches = batch.patches[row : row + 1, : int(length)]
         logits, hidden = _read(self.model, patches, length, self.format.logits)
-        return Answer(
+        return CropOutputs(
             None if logits is None else self.format.pack(logits),
             self.format.pack_hidden(hidden) if self.format.width else None,
         )
 
 
 class SampleTeacher:
-    """Asks about whole batches in fp32 and keeps nothing: no text that a student has written comes
-    twice, so there is no number format to agree with."""
+    """Runs the model on batches of sampled text, in fp32.
+
+    Sampled text does not repeat, so no cache and no number format is needed.
+    """
 
     def __init__(self, model: GenericStudent, logits: bool, hidden: bool) -> None:
         self.model = model.eval().requires_grad_(False)
         self.logits, self.hidden = logits, hidden
 
-    def __call__(self, batch: Batch) -> Taught:
+    def __call__(self, batch: Batch) -> BatchOutputs:
         logits, hidden = _read(self.model, batch.patches, batch.lengths, self.logits)
         logs = None if logits is None else logits.float().log_softmax(-1)
-        return Taught(logs, hidden.float() if self.hidden else None)
+        return BatchOutputs(logs, hidden.float() if self.hidden else None)
 
 
 @torch.no_grad()
@@ -162,7 +167,7 @@ def _read(
     lengths: Int[Tensor, " B"],
     logits: bool,
 ) -> tuple[Float[Tensor, "M V"] | None, Float[Tensor, "N E"]]:
-    """Logits of the valid characters, if they are wanted, and hidden states."""
+    """Return the logits of the valid characters, if they are wanted, and hidden states."""
     device = model.device
     patches, lengths = patches.to(device), lengths.to(device)
     with torch.autocast(device.type, enabled=False):
@@ -172,13 +177,13 @@ def _read(
     return output.logits[output.valid], output.hidden
 
 
-def decode(format: Format, batch: Batch, answer: Callable[[int], Answer]) -> Taught:
-    """The answers for all rows of a batch, one after another, as the losses read them."""
+def decode(format: Format, batch: Batch, answer: Callable[[int], CropOutputs]) -> BatchOutputs:
+    """Return the outputs for all rows of a batch, one after another, as the losses read them."""
     answers = [answer(row) for row in range(len(batch.lengths))]
     device = batch.patches.device
     characters = [each.characters for each in answers if each.characters is not None]
     hidden = [each.hidden for each in answers if each.hidden is not None]
-    return Taught(
+    return BatchOutputs(
         format.unpack(np.concatenate(characters)).to(device) if characters else None,
         format.unpack_hidden(np.concatenate(hidden)).to(device) if hidden else None,
     )
