@@ -132,7 +132,7 @@ class Study:
             **self.likelihood(folder / "best"),
         }  # fmt: skip
         if cell.pieces:
-            row["music"] = self.music(folder / "best", folder / "scores")
+            row["music"] = music(folder / "best", folder / "scores", self.out / "tunes", PIECES)
         write(folder / "cell.json", row)
         return row
 
@@ -145,19 +145,27 @@ class Study:
             found[name] = {"nats": score.nats, "characters": score.characters}
         return found
 
-    def music(self, checkpoint: Path, scores: Path, seed: int = 0) -> dict[str, Any]:
-        """Write pieces and measure them: values by name, each with its interval."""
-        picogen(
-            ["generate", "--weights-path", str(checkpoint), "--num-samples", str(PIECES),
-             "--seed", str(seed), "--output-dir", str(scores), "--force", "--json"]
-        )  # fmt: skip
-        named = [word for metric in METRICS for word in ("--metric", metric)]
-        report = picogen(
-            ["eval", str(scores), *named, "--reference", str(self.out / "tunes"), "--jobs", "1",
-             "--json"]
-        )  # fmt: skip
-        values = {k: v for m in report["metrics"].values() for k, v in m["values"].items()}
-        return {name: values[name] for name in SHOWN if name in values}
+
+def music(
+    checkpoint: Path,
+    scores: Path,
+    reference: Path,
+    count: int,
+    seed: int = 0,
+    shown: Sequence[str] = SHOWN,
+) -> dict[str, Any]:
+    """Write pieces and measure them: the values that are `shown`, each with its interval."""
+    picogen(
+        ["generate", "--weights-path", str(checkpoint), "--num-samples", str(count),
+         "--seed", str(seed), "--output-dir", str(scores), "--force", "--json"]
+    )  # fmt: skip
+    named = [word for metric in METRICS for word in ("--metric", metric)]
+    report = picogen(
+        ["eval", str(scores), *named, "--reference", str(reference), "--seed", str(seed),
+         "--jobs", "1", "--json"]
+    )  # fmt: skip
+    values = {k: v for m in report["metrics"].values() for k, v in m["values"].items()}
+    return {name: values[name] for name in shown if name in values}
 
 
 def picogen(words: Sequence[str]) -> Any:

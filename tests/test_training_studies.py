@@ -17,6 +17,7 @@ from picogen_core.data.prepare import prepare
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_model
+from picogen_core.testing.samples import sample_pieces
 from picogen_core.training.evaluate import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,39 +50,22 @@ def tunes(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Where the pieces of the first cell lie, once they are written."""
-    return tmp_path_factory.mktemp("written") / "scores"
-
-
 @pytest.fixture
-def tiny(monkeypatch, tmp_path, tunes, written):
-    """One step for each cell. Two pieces by the shipped student, in place of untrained ones'."""
+def tiny(monkeypatch, tmp_path, tunes):
+    """One step for each cell; untrained students write nothing, so two tunes stand for theirs."""
     import cells
 
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cells, "PIECES", 2)
-    monkeypatch.setattr(cells, "METRICS", ("powerlaw", "musicality"))
+    monkeypatch.setattr(cells, "METRICS", ("powerlaw",))
     run = cells.picogen
 
     def picogen(words):
         if words[0] != "generate":
             return run(words)
-        scores = words[words.index("--output-dir") + 1]
-        if not written.is_dir():
-            changed = {"--weights-path": "tunes", "--output-dir": str(written)}
-            places = {words.index(option) + 1: value for option, value in changed.items()}
-            run(
-                [
-                    *(places.get(i, word) for i, word in enumerate(words)),
-                    "--engine",
-                    "torch",
-                    "--max-length",
-                    "40",
-                ]
-            )
-        shutil.copytree(written, scores)
+        scores = Path(words[words.index("--output-dir") + 1])
+        scores.mkdir()
+        for number, piece in enumerate(sample_pieces(2)):
+            (scores / f"{number}.abc").write_text(piece.text)
 
     monkeypatch.setattr(cells, "picogen", picogen)
     pages = tmp_path / "pages"
@@ -193,6 +177,23 @@ def test_physics(tiny, tmp_path, monkeypatch, capsys):
     assert "python studies/physics_controls.py distill --preset tiny --head char-memory" in block(
         page, "commands"
     )
+
+
+def test_music_is_written_and_measured(tmp_path, tunes, monkeypatch):
+    import cells
+
+    monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cells, "METRICS", ("powerlaw",))
+    run = cells.picogen
+
+    def without_kernels(words):
+        return run([*words, "--engine", "torch"] if words[0] == "generate" else words)
+
+    monkeypatch.setattr(cells, "picogen", without_kernels)
+    shipped = shipped_teacher().parent / "tunes"
+    found = cells.music(shipped, tmp_path / "scores", tunes, 1, shown=("beta", "rep", "other"))
+    assert found.keys() == {"beta", "rep"} and found["beta"]["n"] == 1
+    assert len(list((tmp_path / "scores").glob("*.abc"))) == 1
 
 
 def test_rewards_are_measured_apart(tunes, tmp_path, monkeypatch):
