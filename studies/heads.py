@@ -26,7 +26,7 @@ from typing import Any
 
 import no_backbone
 import torch
-from cells import carve, music, read, write
+from cells import music, read, write
 from picogen_cli.defaults import default_data
 from picogen_cli.settings import resolve
 from picogen_core.generation.decoding.decode import Limits
@@ -40,6 +40,7 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training.loop import run_training
+from splits import carve
 
 SECONDS, RATE_SECONDS = 420, 180
 PIECES, SAMPLINGS = 100, 3
