@@ -8,21 +8,16 @@ part is the split `test`, by which nothing is chosen; whole clusters of the rest
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import shlex
-import shutil
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from picogen_cli.commands.train import distill_losses
 from picogen_cli.defaults import default_data
 from picogen_cli.main import app
@@ -34,17 +29,14 @@ from picogen_core.runtime.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.loop import Diverged
+from splits import carve
 
-VALIDATION = 0.05
-"""Of the training tunes, in whole clusters."""
 PIECES = 200
 METRICS = ("powerlaw", "musicality", "novelty", "validity")
 SHOWN = (
     "rep", "beta", "interval_js", "powerlaw_distance", "self_similarity_1", "self_similarity_4",
     "distinct_bars_1", "meter_agreement", "copied_run", "longest_copied_run",
 )  # fmt: skip
-MEASURING = 1.5
-"""CPU minutes that 200 pieces take to be written and measured, for the sum that is printed."""
 OPTIONS = {
     "--backbone": "backbone.name", "--head": "head.name", "--lr": "lr",
     "--alpha-kd": "loss.logit-kd.weight", "--beta-phy": "loss.physics.weight",
@@ -132,7 +124,7 @@ class Study:
             **self.likelihood(folder / "best"),
         }  # fmt: skip
         if cell.pieces:
-            row["music"] = self.music(folder / "best", folder / "scores")
+            row["music"] = music(folder / "best", folder / "scores", self.out / "tunes", PIECES)
         write(folder / "cell.json", row)
         return row
 
@@ -145,19 +137,27 @@ class Study:
             found[name] = {"nats": score.nats, "characters": score.characters}
         return found
 
-    def music(self, checkpoint: Path, scores: Path, seed: int = 0) -> dict[str, Any]:
-        """Write pieces and measure them: values by name, each with its interval."""
-        picogen(
-            ["generate", "--weights-path", str(checkpoint), "--num-samples", str(PIECES),
-             "--seed", str(seed), "--output-dir", str(scores), "--force", "--json"]
-        )  # fmt: skip
-        named = [word for metric in METRICS for word in ("--metric", metric)]
-        report = picogen(
-            ["eval", str(scores), *named, "--reference", str(self.out / "tunes"), "--jobs", "1",
-             "--json"]
-        )  # fmt: skip
-        values = {k: v for m in report["metrics"].values() for k, v in m["values"].items()}
-        return {name: values[name] for name in SHOWN if name in values}
+
+def music(
+    checkpoint: Path,
+    scores: Path,
+    reference: Path,
+    count: int,
+    seed: int = 0,
+    shown: Sequence[str] = SHOWN,
+) -> dict[str, Any]:
+    """Write pieces and measure them: the values that are `shown`, each with its interval."""
+    picogen(
+        ["generate", "--weights-path", str(checkpoint), "--num-samples", str(count),
+         "--seed", str(seed), "--output-dir", str(scores), "--force", "--json"]
+    )  # fmt: skip
+    named = [word for metric in METRICS for word in ("--metric", metric)]
+    report = picogen(
+        ["eval", str(scores), *named, "--reference", str(reference), "--seed", str(seed),
+         "--jobs", "1", "--json"]
+    )  # fmt: skip
+    values = {k: v for m in report["metrics"].values() for k, v in m["values"].items()}
+    return {name: values[name] for name in shown if name in values}
 
 
 def picogen(words: Sequence[str]) -> Any:
@@ -193,47 +193,6 @@ def tiny() -> TrainConfig:
     return configuration(("train", "--preset", "tiny"))
 
 
-def carve(data: Path, folder: Path, share: float = 1.0) -> None:
-    """The same pieces under other splits: eval becomes test, some clusters of train eval, and of
-    the other clusters a share trains."""
-    if folder.is_dir():
-        return
-    rows = [json.loads(line) for line in (data / "index.jsonl").read_text().splitlines()]
-    sizes: dict[int, int] = {}
-    for row in rows:
-        if row["split"] == "train":
-            sizes[row["cluster"]] = sizes.get(row["cluster"], 0) + 1
-    order = np.random.default_rng(12345).permutation(sorted(sizes)).tolist()
-    count = sum(sizes.values())
-    validation = _first(order, sizes, VALIDATION * count)
-    left = [name for name in order if name not in validation]
-    kept = _first(left, sizes, share * (count - sum(sizes[name] for name in validation)))
-    for row in rows:
-        if row["split"] == "eval":
-            row["split"] = "test"
-        elif row["cluster"] in validation:
-            row["split"] = "eval"
-        elif row["cluster"] not in kept:
-            row["split"] = "unused"
-    aside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(data, aside)
-    (aside / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    aside.rename(folder)
-
-
-def _first(order: Sequence[int], sizes: Mapping[int, int], pieces: float) -> set[int]:
-    """The first clusters that together have so many pieces."""
-    chosen: set[int] = set()
-    total = 0
-    for name in order:
-        if total >= pieces:
-            break
-        chosen.add(name)
-        total += sizes[name]
-    return chosen
-
-
 def read(file: Path) -> Any:
     return json.loads(file.read_text()) if file.is_file() else None
 
@@ -243,91 +202,3 @@ def write(file: Path, data: Any) -> None:
     aside = file.with_suffix(".part")
     aside.write_text(json.dumps(data) + "\n")
     aside.rename(file)
-
-
-Plan = Callable[[Study], Sequence[Cell]]
-
-
-def print_plan(study: Study, cells: Sequence[Cell]) -> None:
-    """A line for each cell with its cost, and the sum of those that have not run."""
-    total = 0.0
-    print("cell                                 steps  CPU minutes")
-    for cell in cells:
-        minutes = (cell.minutes + MEASURING * cell.pieces) * study.scale
-        done = study.found(cell.name) is not None
-        total += 0 if done else minutes
-        print(f"{cell.name:34} {study.steps(cell) or '?':>7}  {minutes:8.1f}"
-              f"{'  finished' if done else ''}")  # fmt: skip
-        print(f"    picogen {shlex.join(study.words(cell))}")
-    print(f"to run: {total / 60:.1f} CPU hours", flush=True)
-
-
-def run_cells(study: Study, plan: Plan, wanted: Callable[[Cell], bool]) -> None:
-    """One cell after the other, the plan made anew after each: what one finds, others begin from.
-
-    Raises:
-        SystemExit: a cell's learning rate or cost is not known and is no cell that is wanted.
-    """
-    while left := [c for c in plan(study) if wanted(c) and study.found(c.name) is None]:
-        cell = left[0]
-        if cell.lr is None:
-            sys.exit(f"{cell.name}: its learning rate is not known yet. Run the rates first.")
-        begun = time.process_time()
-        row = study.run(cell)
-        if "failed" in row:
-            print(f"{cell.name}: {row['failed']}", flush=True)
-            continue
-        bits = sum(row["test"]["nats"]) / sum(row["test"]["characters"]) / np.log(2)
-        print(f"{cell.name}: {bits:.4f} bits per character of test tunes, {row['steps']} steps, "
-              f"{time.process_time() - begun:.0f} CPU s", flush=True)  # fmt: skip
-
-
-def main(
-    about: str,
-    default: str,
-    costs: Mapping[str, tuple[str, ...]],
-    parts: Mapping[str, Plan],
-    report: Callable[[Study, Path], None],
-    arguments: Sequence[str] | None = None,
-    starts: Mapping[str, Path] | None = None,
-) -> None:
-    """The command line of a study.
-
-    costs:  what is measured before any cell runs: a command by key.
-    starts: of some of them, a checkpoint whose weights they are measured with.
-    """
-    parser = argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=["run", "report"])
-    parser.add_argument("--out", type=Path, default=Path(default))
-    parser.add_argument("--data", type=Path, help="prepared folder; left out, the default tunes")
-    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
-    parser.add_argument("--only", nargs="+", help="names of cells")
-    parser.add_argument("--dry-run", action="store_true", help="print the cells and their cost")
-    parser.add_argument("--scale", type=float, default=1.0, help="times all minutes")
-    parser.add_argument("--rounds", type=int, default=12, help="batches to measure a step with")
-    parser.add_argument("--page", type=Path, help="that `report` writes; left out, docs/studies")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    study = Study(given.out, given.data, given.scale)
-    if given.what == "report":
-        report(study, given.page or Path(__file__).parents[1] / "docs/studies")
-        return
-
-    def plan(study: Study) -> list[Cell]:
-        return [cell for part in given.parts for cell in parts[part](study)]
-
-    def wanted(cell: Cell) -> bool:
-        return given.only is None or cell.name in given.only
-
-    missing = {key: command for key, command in costs.items() if key not in study.costs()}
-    if missing and not given.dry_run:
-        from step_costs import measure
-
-        print(f"Measuring what a step costs: {', '.join(missing)}.", flush=True)
-        found = measure(missing, study.out / "tunes", given.rounds, starts or {})
-        write(study.out / "costs.json", study.costs() | found)
-    print_plan(study, [cell for cell in plan(study) if wanted(cell)])
-    if not given.dry_run:
-        run_cells(study, plan, wanted)

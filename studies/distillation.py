@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cells import Cell, Study, main, read, write
+from cells import Cell, Study, read, write
 from paired import (
     bits,
     bits_against,
@@ -32,6 +32,7 @@ from paired import (
     table,
 )
 from picogen_cli.defaults import shipped_teacher
+from running import main
 
 MINUTES, RATE_MINUTES = 10.0, 3.0
 SEEDS = (0, 1, 2)

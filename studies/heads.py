@@ -16,7 +16,6 @@ of each cell are measured, three times 100, at default sampling. `--cells NAME â
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -27,15 +26,13 @@ from typing import Any
 
 import no_backbone
 import torch
-from cells import carve
+from cells import music, read, write
 from picogen_cli.defaults import default_data
 from picogen_cli.settings import resolve
-from picogen_core.evaluation.references import open_reference
-from picogen_core.evaluation.scoring import ScoreRequest, score_folder
-from picogen_core.generation.decoding.decode import Limits, write
+from picogen_core.generation.decoding.decode import Limits
+from picogen_core.generation.decoding.decode import write as write_pieces
 from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
-from picogen_core.generation.request.options import GenerateRequest, PieceRequest
-from picogen_core.generation.run import write_scores
+from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.session import Session
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.state_tree import named_leaves
@@ -43,22 +40,18 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training.loop import run_training
+from splits import carve
 
 SECONDS, RATE_SECONDS = 420, 180
 PIECES, SAMPLINGS = 100, 3
 HEADS = ("char-gru", "char-memory", "char-transformer", "parallel")
 BACKBONES = ("rwkv", "mamba", "llama", "qwen", "none")
 RATES = (1.5e-3, 3e-3, 6e-3, 1.2e-2)
-METRICS = ("powerlaw", "musicality", "novelty", "validity")
-SHOWN = {
-    "powerlaw": ("rep", "beta", "powerlaw_distance"),
-    "musicality": (
-        "self_similarity_1", "self_similarity_2", "self_similarity_4", "self_similarity_8",
-        "distinct_bars_1", "dissonance", "key_clarity",
-    ),
-    "novelty": ("copied_run", "longest_copied_run"),
-    "validity": ("meter_agreement", "valid", "aligned"),
-}  # fmt: skip
+SHOWN = (
+    "rep", "beta", "powerlaw_distance", "self_similarity_1", "self_similarity_2",
+    "self_similarity_4", "self_similarity_8", "distinct_bars_1", "dissonance", "key_clarity",
+    "copied_run", "longest_copied_run", "meter_agreement", "valid", "aligned",
+)  # fmt: skip
 VARIANTS = {
     "as it is": [],
     "keys and values 32 wide": ["head.channels=32"],
@@ -99,9 +92,9 @@ class Study:
     def rate(self, head: str) -> float:
         """The best of `RATES` for a head, by what the rates found."""
         found = {
-            lr: json.loads(file.read_text())["bits"]
+            lr: row["bits"]
             for lr in RATES
-            if (file := self.out / rate_name(head, lr) / "cell.json").is_file()
+            if (row := read(self.out / rate_name(head, lr) / "cell.json"))
         }
         if len(found) < len(RATES):
             sys.exit(f"The rates of {head} are not known yet: run `rates` first.")
@@ -111,8 +104,8 @@ class Study:
         """Train, write, measure; or read what an earlier call has found."""
         folder = self.out / cell.name
         file = folder / "cell.json"
-        if file.is_file():
-            stored: dict[str, Any] = json.loads(file.read_text())
+        stored: dict[str, Any] | None = read(file)
+        if stored is not None:
             return stored
         flags = {
             "exp_name": cell.name, "output_dir": self.out, "data": data, "seed": cell.seed,
@@ -131,32 +124,15 @@ class Study:
         }  # fmt: skip
         if measure:
             row["music"] = self.measure(folder, data)
-        file.write_text(json.dumps(row, indent=1) + "\n")
+        write(file, row)
         return row
 
     def measure(self, folder: Path, data: Path, pieces: int = PIECES) -> list[dict[str, Any]]:
         """Values by name for each of the sampling seeds."""
-        found = []
-        for seed in range(SAMPLINGS):
-            scores = folder / f"scores-{seed}"
-            request = GenerateRequest(
-                weights_path=folder / "best", num_samples=pieces, seed=seed, device="cpu"
-            )
-            write_scores(request, scores)
-            found.append(values_of(scores, data, self.out / "metrics.sqlite", seed))
-        return found
-
-
-def values_of(scores: Path, data: Path, cache: Path, seed: int = 0) -> dict[str, Any]:
-    """The values that are shown, of a folder of scores against the training tunes."""
-    request = ScoreRequest(METRICS, seed=seed, cache=cache)
-    report = score_folder(scores, request, open_reference(data))
-    return {
-        name: asdict(report.metrics[metric].values[name])
-        for metric, names in SHOWN.items()
-        for name in names
-        if name in report.metrics[metric].values
-    }
+        return [
+            music(folder / "best", folder / f"scores-{seed}", data, pieces, seed, SHOWN)
+            for seed in range(SAMPLINGS)
+        ]
 
 
 def rate_name(head: str, lr: float) -> str:
@@ -216,7 +192,7 @@ def times(study: Study, rounds: int = 40) -> None:
         for name, writer in writers.items():
             spent[name].append(writer.milliseconds(turn))
     found = {name: statistics.median(values[2:]) for name, values in spent.items()}
-    (study.out / "times.json").write_text(json.dumps(found, indent=1) + "\n")
+    write(study.out / "times.json", found)
 
 
 class Writer:
@@ -235,7 +211,7 @@ class Writer:
         from picogen_core.generation.decoding.piece import Piece
 
         start = Piece(1, job.prompt.text, seed, job.guides)
-        for _ in write(self.engine, [start], job.request.sampling, Limits(64)):
+        for _ in write_pieces(self.engine, [start], job.request.sampling, Limits(64)):
             patches += 1
         return 1000 * (time.process_time() - begun) / patches
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import physics_controls
-from cells import Cell, Study, main
+from cells import Cell, Study
 from distillation import best_rate, rate_cells, rate_losses
 from paired import (
     bits,
@@ -34,6 +34,7 @@ from paired import (
     table,
 )
 from picogen_core.plugins.registry import registry
+from running import main
 
 MINUTES = 7.0
 HEADS = ("char-gru", "char-memory")

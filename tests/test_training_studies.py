@@ -17,11 +17,21 @@ from picogen_core.data.prepare import prepare
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_model
+from picogen_core.testing.samples import sample_pieces
 from picogen_core.training.evaluate import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT / "studies"
-MODULES = ("cells", "paired", "step_costs", "distillation", "physics", "physics_controls")
+MODULES = (
+    "cells",
+    "running",
+    "splits",
+    "paired",
+    "step_costs",
+    "distillation",
+    "physics",
+    "physics_controls",
+)
 
 torch.set_num_threads(1)
 
@@ -49,39 +59,22 @@ def tunes(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Where the pieces of the first cell lie, once they are written."""
-    return tmp_path_factory.mktemp("written") / "scores"
-
-
 @pytest.fixture
-def tiny(monkeypatch, tmp_path, tunes, written):
-    """One step for each cell. Two pieces by the shipped student, in place of untrained ones'."""
+def tiny(monkeypatch, tmp_path, tunes):
+    """One step for each cell; untrained students write nothing, so two tunes stand for theirs."""
     import cells
 
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cells, "PIECES", 2)
-    monkeypatch.setattr(cells, "METRICS", ("powerlaw", "musicality"))
+    monkeypatch.setattr(cells, "METRICS", ("powerlaw",))
     run = cells.picogen
 
     def picogen(words):
         if words[0] != "generate":
             return run(words)
-        scores = words[words.index("--output-dir") + 1]
-        if not written.is_dir():
-            changed = {"--weights-path": "tunes", "--output-dir": str(written)}
-            places = {words.index(option) + 1: value for option, value in changed.items()}
-            run(
-                [
-                    *(places.get(i, word) for i, word in enumerate(words)),
-                    "--engine",
-                    "torch",
-                    "--max-length",
-                    "40",
-                ]
-            )
-        shutil.copytree(written, scores)
+        scores = Path(words[words.index("--output-dir") + 1])
+        scores.mkdir()
+        for number, piece in enumerate(sample_pieces(2)):
+            (scores / f"{number}.abc").write_text(piece.text)
 
     monkeypatch.setattr(cells, "picogen", picogen)
     pages = tmp_path / "pages"
@@ -104,8 +97,8 @@ def rows(page: Path, name: str) -> list[list[str]]:
 
 
 def test_distillation(tiny, tmp_path, monkeypatch, capsys):
-    import cells
     import distillation
+    import running
 
     for name in ("hidden", "logits"):
         monkeypatch.delitem(distillation.ARMS, name)
@@ -117,7 +110,7 @@ def test_distillation(tiny, tmp_path, monkeypatch, capsys):
     costs = {key: distillation.COSTS[key] for key in ("rwkv/alone", "rwkv/both")}
 
     def run(what, *more):
-        cells.main("", "", costs, distillation.PARTS, distillation.report, [*tiny(what), *more])
+        running.main("", "", costs, distillation.PARTS, distillation.report, [*tiny(what), *more])
         return capsys.readouterr().out
 
     assert "core-both-0" in run("run", "--dry-run")
@@ -160,10 +153,10 @@ def test_distillation(tiny, tmp_path, monkeypatch, capsys):
 
 
 def test_physics(tiny, tmp_path, monkeypatch, capsys):
-    import cells
     import distillation
     import physics
     import physics_controls
+    import running
 
     monkeypatch.setattr(physics, "HEADS", ("char-gru", "char-memory"))
     monkeypatch.setattr(distillation, "RATES", (1e-2,))
@@ -179,8 +172,8 @@ def test_physics(tiny, tmp_path, monkeypatch, capsys):
         "rate-char-memory-0.01",
         *(f"char-memory-{arm}-0" for arm in arms),
     ]
-    cells.main("", "", costs, physics.PARTS, physics.report, [*tiny("run"), *only])
-    cells.main("", "", costs, physics.PARTS, physics.report, tiny("report"))
+    running.main("", "", costs, physics.PARTS, physics.report, [*tiny("run"), *only])
+    running.main("", "", costs, physics.PARTS, physics.report, tiny("report"))
     page = tmp_path / "pages/physics.md"
     assert [line[:2] for line in rows(page, "weights")] == [
         ["real tunes", ""], ["char-memory", "0"], ["char-memory", "0.3"], ["", "against 0 [95 %]"],
@@ -193,6 +186,23 @@ def test_physics(tiny, tmp_path, monkeypatch, capsys):
     assert "python studies/physics_controls.py distill --preset tiny --head char-memory" in block(
         page, "commands"
     )
+
+
+def test_music_is_written_and_measured(tmp_path, tunes, monkeypatch):
+    import cells
+
+    monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cells, "METRICS", ("powerlaw",))
+    run = cells.picogen
+
+    def without_kernels(words):
+        return run([*words, "--engine", "torch"] if words[0] == "generate" else words)
+
+    monkeypatch.setattr(cells, "picogen", without_kernels)
+    shipped = shipped_teacher().parent / "tunes"
+    found = cells.music(shipped, tmp_path / "scores", tunes, 1, shown=("beta", "rep", "other"))
+    assert found.keys() == {"beta", "rep"} and found["beta"]["n"] == 1
+    assert len(list((tmp_path / "scores").glob("*.abc"))) == 1
 
 
 def test_rewards_are_measured_apart(tunes, tmp_path, monkeypatch):
@@ -229,18 +239,18 @@ def test_minutes_become_steps(tiny, tmp_path, tunes):
 
 
 def test_splits_keep_clusters_together(tmp_path, tunes):
-    import cells
+    import splits
 
-    def splits(folder):
+    def by_split(folder):
         rows = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
         return {
             s: {r["path"] for r in rows if r["split"] == s} for s in {r["split"] for r in rows}
         }, rows
 
-    before, _ = splits(tunes)
+    before, _ = by_split(tunes)
     for name, share in (("all", 1.0), ("tenth", 0.1)):
-        cells.carve(tunes, tmp_path / name, share)
-        after, rows = splits(tmp_path / name)
+        splits.carve(tunes, tmp_path / name, share)
+        after, rows = by_split(tmp_path / name)
         assert after["test"] == before["eval"]
         assert 0.05 * len(before["train"]) <= len(after["eval"]) < 0.2 * len(before["train"])
         assert after["train"] | after["eval"] | after.get("unused", set()) == before["train"]
@@ -271,41 +281,6 @@ def test_the_rates_end_when_the_best_is_inside(tmp_path, tunes):
     assert distillation.best_rate(study, "rate-alone") == 0.024
     cells.write(tmp_path / "out/rate-alone-0.024/cell.json", {"lr": 0.024, "failed": "no number"})
     assert distillation.rate_losses(study, "rate-alone")[0.024] == math.inf
-
-
-def made_up(nats: list[float]) -> dict:
-    each = {"nats": nats, "characters": [10] * len(nats)}
-    return {"test": each, "validation": each}
-
-
-def test_differences_are_paired():
-    """Tunes differ by far more than arms; the pairs are sure of the arm."""
-    import paired
-
-    rng = np.random.default_rng(1)
-    tune = rng.uniform(1, 50, 400)
-    base = [made_up(list(tune + 2 * seed)) for seed in range(3)]
-    arm = [made_up(list(tune + 2 * seed - math.log(2))) for seed in range(3)]
-    assert paired.bits_against(arm, base) == pytest.approx((-0.1, -0.1, -0.1))
-    noisy = [made_up(list(tune - math.log(2) + rng.normal(0, 3, 400))) for _ in range(1)]
-    middle, low, high = paired.bits_against(noisy, base[:1])
-    expected = 1.96 * 3 / math.sqrt(400) / 10 / math.log(2)
-    assert high - low == pytest.approx(2 * expected, rel=0.15) and low < middle < high
-    teacher = made_up(list(tune - 4 * math.log(2)))
-    assert paired.gap_closed(arm[:1], base[:1], teacher) == pytest.approx((25, 25, 25))
-
-
-def test_music_of_two_arms_is_not_paired():
-    import paired
-
-    def row(value):
-        return {"music": {"rep": {"value": value, "low": value - 0.196, "high": value + 0.196}}}
-
-    middle, low, high = paired.music_against([row(0.5)], [row(0.2)], "rep")
-    assert middle == pytest.approx(0.3)
-    assert (high - low) / 2 == pytest.approx(1.96 * 0.1 * math.sqrt(2), rel=0.05)
-    assert paired.music_against([row(0.5)], [row(0.2)], "beta") is None
-    assert paired.change((-0.1234, -0.2, 0.01), 2) == "−0.12 [−0.20, +0.01]"
 
 
 def test_the_pages_have_the_studies_parts(tiny, tmp_path, tunes):
