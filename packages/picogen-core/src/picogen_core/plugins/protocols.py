@@ -257,6 +257,7 @@ class LossValue:
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Loss(Protocol):
     """One term of the training loss, in nats per character unless its spec says otherwise."""
 
