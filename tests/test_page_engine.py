@@ -11,7 +11,7 @@ import pytest
 import torch
 from picogen_core.abc.grammar.nodes import NODES, Table
 from picogen_core.abc.patches import encode
-from picogen_core.generation.request.options import PieceRequest, SamplingOptions
+from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.session import Session
 from picogen_core.html.scripts import engine, read_script
 from picogen_core.html.student import read_student
@@ -102,8 +102,8 @@ def _written(checkpoint: Path, requests: list[dict[str, Any]]) -> list[str]:
     pieces = []
     for request in requests:
         NODES.table, NODES._known = Table(), {}
-        asked = {**request, "sampling": SamplingOptions(**request["sampling"])}
-        events = session.write([session.prepare(PieceRequest(**asked))])
+        plain = {name: value for name, value in request.items() if name != "sampling"}
+        events = session.write([session.prepare(PieceRequest(**plain, **request["sampling"]))])
         pieces.append(next(one.score.record["raw"] for one in events if one.score))
     return pieces
 

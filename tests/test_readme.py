@@ -123,7 +123,8 @@ def test_students_in_python(tmp_path: Path, monkeypatch, capsys: pytest.CaptureF
 
 def test_the_list_of_pieces_can_be_read(tmp_path: Path):
     (tmp_path / "jobs.jsonl").write_text("".join(blocks(GENERATION, "json")))
-    assert [row.name for row in read_jobs(tmp_path / "jobs.jsonl", PieceRequest())] == [
+    rows = read_jobs(tmp_path / "jobs.jsonl", PieceRequest())
+    assert [row.id for row in rows.values()] == [
         "jig",
         "air",
     ]

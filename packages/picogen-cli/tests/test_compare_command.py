@@ -225,7 +225,10 @@ def test_runs_evaluated_on_other_pieces_are_told(
         (["data"], "it has no config.toml"),
         (["checkpoints/one/best"], "it is a checkpoint of one. Give checkpoints/one"),
         (["checkpoints/one", "checkpoints/../checkpoints/one"], "given twice"),
-        (["checkpoints/one", "--format", "xml"], "--format xml: no such format"),
+        (
+            ["checkpoints/one", "--format", "xml"],
+            "--format xml: no such choice.",
+        ),
         (["checkpoints/one", "--scores", "a", "--scores", "b"], "given 2 times for 1 runs"),
         (["checkpoints/one", "--samples", "3", "--scores", "a"], "exclude each other"),
         (["checkpoints/one", "--scores", "gone"], "--scores gone: there is no such file"),

@@ -143,7 +143,7 @@ def test_a_full_disk_under_the_report(checkpoint: Path, tmp_path: Path):
         (["--stream", "--num-samples", "2"], "--stream prints one piece"),
         (["--shard", "1/2"], "--shard is a part of the list of --list"),
         (["--list", "j.jsonl", "--num-samples", "2"], "--list names the pieces"),
-        (["--rank", "nul"], "'--rank': no choice 'nul'. Did you mean 'nll'? Known: nll, pow"),
+        (["--rank", "nul"], "--rank nul: no such choice. Did you mean 'nll'?"),
         (["--bars", "9", "--max-length", "12"], "--bars 9 takes"),
         (["--list", "none.jsonl"], "list none.jsonl: cannot be read"),
         (["--jobs", "2"], "--jobs counts processes, and generate has one"),

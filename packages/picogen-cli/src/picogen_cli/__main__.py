@@ -1,12 +1,12 @@
-"""`picogen`, also as `python -m picogen_cli`: a signal leaves no traceback while modules load, nor
-at the end."""
+"""`picogen`, also as `python -m picogen_cli`. A signal leaves no traceback while modules load or at
+the end."""
 
 import os
 import signal
 
 
 def run() -> None:
-    """The command line."""
+    """Run the command line."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
@@ -17,7 +17,7 @@ def run() -> None:
 
 
 def _end(number: int, frame: object) -> None:
-    """Where nothing has begun, or all is done, there is nothing to put in order."""
+    """End at once: nothing has begun, or all is done."""
     interrupted = number == signal.SIGINT
     os.write(2, b"picogen: interrupted.\n" if interrupted else b"picogen: terminated.\n")
     os._exit(130 if interrupted else 143)

@@ -27,7 +27,11 @@ MARKS: dict[Format, bytes] = {
 
 @dataclass
 class Comparison:
-    """settings: what differs, one value per run. values: by name one per run, or None."""
+    """Runs and what is known of them.
+
+    settings: those that differ, one value per run.
+    values:   by name, one per run or None.
+    """
 
     runs: Sequence[str]
     settings: Mapping[str, Sequence[Any]]

@@ -1,4 +1,4 @@
-"""Scores just written -> MusicXML, SVG, MIDI beside them."""
+"""Conversion of new scores to MusicXML, SVG, MIDI beside them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from picogen_core.score.helper import Converter
 def convert_scores(
     scores: Sequence[Score], targets: Sequence[str], folder: Path, reporter: Reporter
 ) -> dict[str, dict[str, Any]]:
-    """For each score the files written, or the `error` that kept it from being converted."""
+    """Return for each score its files, or the `error` that prevented them."""
     workers = min(os.cpu_count() or 1, 4)
     reporter.start("Converting", float(len(scores)), "pieces")
     outcomes: dict[str, dict[str, Any]] = {}
@@ -48,7 +48,7 @@ def convert_scores(
 
 
 def parse_targets(text: str) -> tuple[str, ...]:
-    """`musicxml,svg` as targets. Raises `ConfigError` for one that does not exist."""
+    """Return the targets of `musicxml,svg`. Raises `ConfigError` for an unknown one."""
     targets = tuple(part.strip() for part in text.split(",") if part.strip())
     if not targets:
         raise ConfigError(f"--to names no format. Known: {', '.join(TARGETS)}.")

@@ -1,4 +1,4 @@
-"""What a command takes where nothing is given: weights, data and a name."""
+"""Defaults of commands: weights, data and the name of a run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picogen_core import BadInput
+from picogen_core.generation.request.options import SHIPPED as SHIPPED_WEIGHTS
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.cache import cache_dir
 from picogen_core.runtime.locks import in_turn
 from picogen_core.runtime.progress import Reporter
 
 FORMAT = "v3"
-SHIPPED = "tunes"
-"""The weights that write if nobody names others."""
+SHIPPED = SHIPPED_WEIGHTS.name
+"""The weights of `generate` by default."""
 
 
 @dataclass(frozen=True)
 class DefaultData:
-    """Music that comes with music21, prepared once into the cache."""
+    """Music of music21, prepared once into the cache."""
 
     sources: tuple[str, ...]
     keys: str = "original"
@@ -30,11 +31,11 @@ DEFAULT_DATA = {
     "tunes": DefaultData(("music21:oneills", "music21:ryans", "music21:airds")),
     "chorales": DefaultData(("music21:bach",), keys="6"),
 }
-"""What `--data NAME` takes beside paths. A path that exists wins."""
+"""Names that `--data` accepts besides paths. An existing path takes precedence."""
 
 
 def default_data(reporter: Reporter, name: str = "tunes") -> Path:
-    """Return the folder of one of `DEFAULT_DATA`, prepared now if it is not there."""
+    """Return the folder of one of `DEFAULT_DATA`; prepare it first if it is not there."""
     from picogen_core.data.open_sources import open_sources
     from picogen_core.data.prepare import prepare
 
@@ -66,7 +67,7 @@ def find_data(data: Path | None, reporter: Reporter) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the data is there, finished and undamaged."""
+    """Return whether the data is there, finished and undamaged."""
     from picogen_core.data.prepared.store import INDEX, read_dataset
 
     if not (folder / INDEX).is_file():
@@ -78,12 +79,12 @@ def _is_whole(folder: Path) -> bool:
 
 
 def dated_name(command: str, backbone: str) -> str:
-    """`distill-rwkv-20261122-1407`."""
+    """Return a name such as `distill-rwkv-20261122-140709`."""
     return f"{command}-{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def shipped_teacher() -> Path:
-    """Return the folder of the teacher that ships. Raises `BadInput` where none is installed."""
+    """Return the folder of the shipped teacher. Raises `BadInput` if none is installed."""
     shipped = registry().weights().get("teacher")
     if shipped is None:
         raise BadInput(

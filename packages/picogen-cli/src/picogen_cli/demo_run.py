@@ -1,4 +1,4 @@
-"""The stages of the demo. Each is what a command of its own does; nothing here is special."""
+"""The stages of the demo, each the work of a command."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ STUDENT: dict[str, Any] = {
     "backbone": {"name": "rwkv", "layers": 2},
     "head": {"name": "char-memory"},
 }
-# In so short a run the teacher hardly reads a tune twice. So its answers are not kept, and only
-# those that cost little are used.
+# In so short a run the teacher hardly reads a tune twice. So its outputs are not cached, and only
+# its hidden states, which cost little, are used.
 DISTILLED: dict[str, Any] = {"loss": {"hidden-mse": {"weight": 1.0}}, "cache_limit": "0"}
 METRICS = ("validity", "powerlaw", "musicality")
 OPTIONS = {"validity": {"convert": False}}  # the page converts the eight tunes anyway
@@ -55,7 +55,7 @@ SHOWN = (
 def run_demo(
     folder: Path, train_seconds: float, samples: int, seed: int, reporter: Reporter
 ) -> dict[str, Any]:
-    """All stages into `folder`; what they measured, as it also lies in demo.json."""
+    """Run all stages in `folder`. Return the measurements, which demo.json holds too."""
     begun = time.monotonic()
     scores = folder / "scores"
     written = _write(Path(SHIPPED), scores, TUNES, seed, reporter)
@@ -119,7 +119,7 @@ def _write(weights: Path, folder: Path, count: int, seed: int, reporter: Reporte
 def _bits(
     models: dict[str, Path], train: Dataset, held_out: Dataset, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Of a character bigram and of each model, with intervals."""
+    """Return bits per character of a character bigram and of each model, with intervals."""
     rows = {"character bigram": asdict(bigram_likelihood(train, held_out, MAX_PATCHES).value(seed))}
     for name, path in models.items():
         rows[name] = asdict(evaluate(load_model(path), held_out, 16, MAX_PATCHES).value(seed))
@@ -127,7 +127,7 @@ def _bits(
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """The end of the demo: who predicts best, how the music measures, where it lies."""
+    """Print likelihoods, measurements of the music, and where it lies."""
     console = Console()
     bits = report["bits_per_character"]
     count = next(iter(bits.values()))["n"]

@@ -198,10 +198,11 @@ def _fault(message: str) -> int:
 def _usage(error: TyperException) -> str:
     """Return typer's message about a wrong command line, and where its help is."""
     text = getattr(error, "format_message", lambda: str(error))().replace("Value error, ", "")
-    if found := re.search(r"'([^']*)' is not one of (.+)", text):
-        choices = re.findall(r"'([^']*)'", found[2])
-        hint = did_you_mean(found[1], choices)
-        text = f"{text[: found.start()]}no choice {found[1]!r}.{hint} Known: {', '.join(choices)}"
+    choice = re.search(r"for '([^']*)': '([^']*)' is not one of (.+)", text)
+    if choice:
+        known = re.findall(r"'([^']*)'", choice[3])
+        hint = did_you_mean(choice[2], known)
+        return f"{choice[1]} {choice[2]}: no such choice.{hint} Known: {', '.join(known)}."
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "picogen"
     return f"{text.rstrip('.')}. See: {path} --help"

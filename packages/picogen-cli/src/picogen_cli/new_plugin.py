@@ -21,7 +21,7 @@ KEYS = ("C", "G", "F")
 
 @dataclass(frozen=True)
 class Package:
-    """What a new package is called: `picogen-my-gru` with the module `picogen_my_gru`."""
+    """Names of a new package: `picogen-my-gru` with the module `picogen_my_gru`."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ class Package:
         return self.distribution.replace("-", "_")
 
     def files(self) -> dict[str, str]:
-        """Every file of the package, by its path."""
+        """Return every file of the package, by its path."""
         test = "tests/test_plugin.py"
         files = {
             "pyproject.toml": self._filled("pyproject.toml"),

@@ -1,4 +1,4 @@
-"""What a run would cost, in lines that people read."""
+"""The cost of a run as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from picogen_core.training.teacher.cache import show_size
 
 
 def plan_text(plan: Plan) -> str:
-    """One line a subject."""
+    """Return one line per subject."""
     parts = ", ".join(f"{name} {count:,}" for name, count in plan.parameters.items())
     rows = {
         "run": f"{plan.run_dir} on {plan.device}, {_count(plan.processes, 'process')}; "
@@ -20,7 +20,7 @@ def plan_text(plan: Plan) -> str:
         "disk": f"checkpoints take up to {show_size(plan.checkpoint_bytes)}, "
         f"{show_size(plan.disk_free)} are free",
         "time": f"about {_duration(plan.seconds)}: {plan.steps:,} steps of {_steps(plan)} "
-        f"({plan.characters_per_second:,.0f} characters a second), "
+        f"({plan.characters_per_second:,.0f} characters per second), "
         f"evaluations of {plan.evaluation_seconds:.1f} s",
     }
     return "\n".join(f"{name:<11} {text}" for name, text in rows.items() if text)
@@ -30,7 +30,7 @@ def _teacher(plan: Plan) -> str:
     teacher = plan.teacher
     if teacher is None:
         return ""
-    cache = "asked in every epoch, without a cache"
+    cache = "runs in every epoch, without a cache"
     if teacher.cache_bytes is not None:
         limit = show_size(teacher.cache_limit)
         cache = f"its cache takes {show_size(teacher.cache_bytes)} of at most {limit}"
@@ -51,7 +51,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """`4 min`, `3.2 h`."""
+    """Return `4 min`, `3.2 h`."""
     for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.1f} {name}"

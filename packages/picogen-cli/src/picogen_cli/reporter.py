@@ -23,7 +23,7 @@ PLAIN_SECONDS = 10.0
 
 @contextmanager
 def make_reporter() -> Iterator[TerminalReporter | PlainReporter]:
-    """The one that fits stderr."""
+    """Yield the reporter that fits stderr."""
     if not sys.stderr.isatty():
         yield PlainReporter()
         return
@@ -33,7 +33,7 @@ def make_reporter() -> Iterator[TerminalReporter | PlainReporter]:
 
 
 class _Stages(Progress):
-    """A bar a stage, and the figures of the last one below, as wide as they are."""
+    """One bar per stage, and the figures of the last stage below them."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
@@ -42,7 +42,7 @@ class _Stages(Progress):
 
 
 class TerminalReporter:
-    """One live line a stage."""
+    """Reporter with one live line per stage."""
 
     def __init__(self) -> None:
         self.bars = _Stages(
@@ -65,7 +65,7 @@ class TerminalReporter:
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
         if self._task is not None:
             if done and not self.bars.tasks[-1].completed:
-                # What a run that goes on had done before says nothing of its speed.
+                # The work of an earlier run is no part of this run's rate.
                 self.bars.reset(self._task, completed=done)  # type: ignore[arg-type]
             shown = _figures(values, done, self._unit, self._begun)
             self.bars.update(self._task, completed=done, values=shown)
@@ -81,30 +81,30 @@ class TerminalReporter:
 
 
 class PlainReporter:
-    """A line at the start, every ten seconds, and at the end of a stage."""
+    """Reporter with a line at the start and end of a stage, and every ten seconds."""
 
     def __init__(self) -> None:
         self._title, self._unit = "", ""
         self._total: float | None = None
-        self._begun = self._said = 0.0
+        self._begun = self._reported = 0.0
         self._first: tuple[float, float] | None = None  # when, and how much was done then
         self._last: tuple[float, Mapping[str, str] | None] | None = None
 
     def start(self, title: str, total: float | None, unit: str) -> None:
         self._title, self._total, self._unit = title, total, unit
-        self._begun = self._said = time.monotonic()
+        self._begun = self._reported = time.monotonic()
         self._first = self._last = None
         self.message(f"{title} …")
 
     def advance(self, done: float, values: Mapping[str, str] | None = None) -> None:
         self._first = self._first or (time.monotonic(), done)
         self._last = (done, values)
-        if time.monotonic() - self._said > PLAIN_SECONDS:
-            self._say(done, values)
+        if time.monotonic() - self._reported > PLAIN_SECONDS:
+            self._report(done, values)
 
-    def _say(self, done: float, values: Mapping[str, str] | None) -> None:
+    def _report(self, done: float, values: Mapping[str, str] | None) -> None:
         now = time.monotonic()
-        self._said = now
+        self._reported = now
         share = ""
         if self._total and self._first and done > self._first[1]:
             begun, before = self._first

@@ -1,4 +1,4 @@
-"""Options from files, flags and `--set`, each above the one before."""
+"""Settings from files, flags and `--set`; later ones take precedence."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from picogen_core.training.config import TrainConfig
 UNASKED = Path("picogen.toml")
 PRESETS = Path(__file__).parent / "presets"
 NAMES = {"backbone": "rwkv", "head": "char-memory"}
-"""What is trained if nobody says otherwise."""
+"""The model that is trained by default."""
 BUDGETS = ("epochs", "max_steps", "max_characters", "max_seconds", "max_cpu_seconds")
-"""How long a run is. Any of them that is given replaces that of the preset."""
+"""Limits of a run. Any of them replaces the limit of the preset."""
 
 
 def resolve(
@@ -28,12 +28,12 @@ def resolve(
     defaults: Mapping[str, Any] | None = None,
     preset: str | None = None,
 ) -> TrainConfig:
-    """`defaults`, then the preset, picogen.toml beside the user, `--config`, flags that were given,
-    `--set`.
+    """Return the settings of `defaults`, the preset, picogen.toml in this folder, `--config`, flags
+    and `--set`, in this order.
 
-    Keys of `flags` may be dotted (`backbone.name`); None means not given. A preset is of a size:
-    options of its backbone that another one has too (`layers`) hold for that one as well. Its
-    length holds if no other limit of the run is given.
+    Keys of `flags` may be dotted (`backbone.name`); None means not given. A preset is a size: its
+    backbone options (`layers`) also hold for another backbone that has them. Its length holds if
+    no other limit of the run is given.
 
     Raises:
         ConfigError, BadInput: an unknown key (with the nearest), a wrong value, a broken file.
@@ -59,7 +59,7 @@ def resolve(
     budgeted = any(given.get(name) is not None for name in BUDGETS)
     _merge(values, {k: v for k, v in sizes.items() if not (budgeted and k in BUDGETS)})
     _merge(values, given)
-    if values.get("init") is None:  # else the checkpoint says what it is made of
+    if values.get("init") is None:  # else the checkpoint has its own parts
         for kind, name in NAMES.items():
             values.setdefault(kind, {}).setdefault("name", name)
         if "backbone" in sizes:
@@ -70,7 +70,7 @@ def resolve(
 def read_sets(
     items: Sequence[str], names: Sequence[str], kind: str = "metric"
 ) -> dict[str, dict[str, Any]]:
-    """`--set NAME.OPTION=VALUE` as options by name, of plugins of a kind.
+    """Return the options of `--set NAME.OPTION=VALUE` by the name of a plugin.
 
     Raises:
         ConfigError: an item of another form, or a name that is none of `names`.
@@ -89,12 +89,12 @@ def read_sets(
 
 
 def read_assignments(items: Sequence[str]) -> dict[str, Any]:
-    """`OPTION=VALUE` as options of one plugin. Raises `ConfigError` for another form."""
+    """Return `OPTION=VALUE` as options of one plugin. Raises `ConfigError` for another form."""
     return dict(_assignment(item) for item in items)
 
 
 def _fit(backbone: Any, preset: Mapping[str, Any]) -> None:
-    """Give a backbone the options that it shares with that of the preset and that nobody set."""
+    """Set options that a backbone shares with the preset's backbone, unless they are given."""
     if not isinstance(backbone, dict) or backbone.get("name") == preset["name"]:
         return
     known = registry().get("backbone", str(backbone.get("name"))).config().model_fields
@@ -115,7 +115,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _assignment(item: str) -> tuple[str, Any]:
-    """`backbone.layers=4` as key and TOML value; what is no TOML value is a string."""
+    """Return `backbone.layers=4` as key and TOML value; any other value is a string."""
     key, separator, text = item.partition("=")
     if not separator or not key.strip():
         raise ConfigError(f"--set {item!r}: write it as key=value, such as backbone.layers=4.")
@@ -143,7 +143,7 @@ def _merge(values: dict[str, Any], table: Mapping[str, Any]) -> None:
             raise ConfigError(f"{key}={value!r}: it is a table. Write {key}.name={value}.")
         if key in NAMES and isinstance(old, dict) and "name" in value:
             other = value["name"] != old.get("name", NAMES[key])
-            old = None if other else old  # options of one backbone mean nothing to another
+            old = None if other else old  # another backbone has other options
         if isinstance(value, Mapping) and isinstance(old, dict):
             _merge(old, value)
         else:

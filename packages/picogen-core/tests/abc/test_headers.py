@@ -15,6 +15,7 @@ from picogen_core.generation.request.headers import (
     requesting,
     trained_headers,
 )
+from picogen_core.generation.request.job import header_fields, place_request
 from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.request.prompt import place_prompt
 
@@ -93,7 +94,7 @@ def test_a_model_writes_the_headers_that_it_knows():
     ],
 )
 def test_fields_are_spelt_as_training_headers_spell_them(given, fields):
-    assert PieceRequest(**given).fields() == fields
+    assert header_fields(PieceRequest(**given)) == fields
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_fields_are_spelt_as_training_headers_spell_them(given, fields):
 )
 def test_what_cannot_be_kept_is_refused_in_one_line(given, message):
     with pytest.raises(ConfigError) as caught:
-        PieceRequest(**given).fields()
+        header_fields(PieceRequest(**given))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -140,8 +141,8 @@ def test_a_prompt_that_says_otherwise_is_refused():
 
 
 def test_a_score_that_is_continued_has_its_own_fields(tmp_path):
-    with pytest.raises(ConfigError, match="--continue goes on from"):
-        PieceRequest(continued=tmp_path / "a.abc", key="G").placed()
+    with pytest.raises(ConfigError, match="the score of --continue has its own"):
+        place_request(PieceRequest(continued=tmp_path / "a.abc", key="G"))
 
 
 @pytest.mark.parametrize("how", [{"bars": 4}, {"bars": None, "grammar": False}])

@@ -193,7 +193,7 @@ def test_without_numba_torch_writes_and_says_so(monkeypatch):
     told = Told()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert choose(ModelConfig(backbone="rwkv"), "auto", "cpu", 1, told).engine == "torch"
-    assert told.messages[0].startswith("Writing with torch: numba is not installed")
+    assert told.messages[0].startswith("Generating with torch: numba is not installed")
     with pytest.raises(ConfigError, match="numba is not installed"):
         choose(ModelConfig(backbone="rwkv"), "numba", "auto", 1, told)
 

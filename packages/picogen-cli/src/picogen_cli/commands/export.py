@@ -1,4 +1,4 @@
-"""`picogen export`: a student as a page or as ONNX; its backbone for other programs."""
+"""`picogen export`: a student as a page or ONNX, or its backbone for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`picogen plugins new`: a package with one plugin and its test, to begin from."""
+"""`picogen plugins new`: a package with one plugin and its test, as a start."""
 
 from __future__ import annotations
 

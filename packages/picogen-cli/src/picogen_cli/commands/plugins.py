@@ -1,4 +1,4 @@
-"""`picogen plugins list` and `show`: what is installed, what it takes, and what failed to load."""
+"""`picogen plugins list` and `show`: installed plugins, their options, failures to load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a draft to a score in a file: counters out, titles on, repaired, with a JSON beside it."""
+"""From a draft to a file: without counters, with titles, repaired, and a JSON beside it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ from picogen_core.score.formats import BESIDE, FORMATS
 
 @dataclass(frozen=True)
 class Score:
-    """A written piece. `abc` is "" if nothing could be made of the draft, and the record is empty
-    if there was none; `reason` says why. One that is not `new` lay in the folder before."""
+    """A finished piece.
+
+    abc:    "" if the draft cannot be repaired.
+    record: its JSON; empty if there was no draft.
+    reason: why `abc` or `record` is empty.
+    new:    False if it lay in the folder before.
+    """
 
     name: str
     abc: str
@@ -34,12 +39,12 @@ class Score:
 def finish(
     draft: Draft, titles: tuple[str, ...], settings: dict[str, Any], name: str | None = None
 ) -> Score:
-    """Titles, header and body as a standard ABC tune. A cut-off last bar is dropped by repair."""
+    """Return titles, header and body as a standard ABC tune, without a last bar that is cut off."""
     raw = strip_counters(draft.text)
     whole, stopped = draft.complete, draft.stopped
     if len(raw) > MAX_TEXT:
         raw, whole = raw[:MAX_TEXT], False
-        stopped = f"a score has at most {MAX_TEXT:,} characters; what follows is in raw alone"
+        stopped = f"a score has at most {MAX_TEXT:,} characters; the rest is in raw alone"
     text = raw if whole or raw.endswith("\n") else raw[: raw.rfind("\n") + 1]
     record: dict[str, Any] = {
         "number": draft.number,
@@ -73,16 +78,17 @@ def finish(
 
 
 def vars_of(step: Any) -> dict[str, Any]:
-    """A repair as JSON."""
+    """Return a repair as JSON."""
     return {"name": step.name, "count": step.count, "detail": step.detail}
 
 
 def write_score(folder: Path, score: Score) -> None:
-    """`0001.abc` and `0001.json`; a piece of which nothing could be made leaves only its JSON. An
-    older piece of this name goes, with all that was made of it, when the new one is whole.
+    """Write `0001.abc` and `0001.json`; a draft that cannot be repaired leaves only its JSON.
+
+    An older piece of this name is removed with all its conversions once the new one is whole.
 
     Raises:
-        BadInput: the folder cannot be written to; then an older piece is still there.
+        BadInput: the folder cannot be written to; then the older piece is still there.
     """
     with written_aside(folder) as aside:
         if score.abc:
@@ -95,7 +101,7 @@ def write_score(folder: Path, score: Score) -> None:
 
 
 def _clear(folder: Path, name: str) -> None:
-    """What was made of an older piece of this name. A page `name-2.svg` may be another's first."""
+    """Remove conversions of an older piece. `name-2.svg` may be the first page of another piece."""
     beside = [FORMATS[target] for target in BESIDE]
     paged = "|".join(re.escape(made.writes) for made in beside if made.paged)
     page = re.compile(rf"{re.escape(name)}-\d+(?:{paged})")
@@ -110,7 +116,7 @@ def _clear(folder: Path, name: str) -> None:
 
 
 def read_record(folder: Path, name: str) -> dict[str, Any]:
-    """The JSON of a piece that was written; {} if there is none that can be read."""
+    """Return the JSON of a finished piece; {} if none can be read."""
     try:
         record = read_json(folder / f"{name}.json")
     except (OSError, ValueError):

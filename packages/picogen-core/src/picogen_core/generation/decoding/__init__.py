@@ -1,1 +1,1 @@
-"""How a piece is written: patch by patch, character by character."""
+"""Generation of a piece: patch by patch, character by character."""

@@ -1,8 +1,8 @@
-"""Guesses at the next characters of a piece, which a `Verifying` engine reads all at once.
+"""Draft characters of a piece, which a `Verifying` engine verifies in one pass.
 
-Speculative decoding (Leviathan et al. 2023, arXiv:2211.17192) with n-grams of what was written so
-far as the draft: a guess is kept only where the piece's own uniform draws that very character from
-the model's own logits. So a piece is the same, to the last character, as without guesses.
+Speculative decoding (Leviathan et al. 2023, arXiv:2211.17192) with n-grams of the generated text as
+the draft model. A guess is kept only if the piece's own uniform draws that very character from the
+model's logits. So a piece is the same, to the last character, as without guesses.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from picogen_core.abc.counters import make_counter, parse_counter
 from picogen_core.abc.patches import BOS, EOS
 
-ORDER = 4  # characters that a guess depends on, at most
-LEAST = 0.25  # chance below which reading a guess is dearer than what it saves
+ORDER = 4  # most characters that a guess depends on
+LEAST = 0.25  # probability below which verifying a guess costs more than it saves
 MEMORY = 40_000  # contexts, some 14 MB; a thousand tunes have 20,000
 
 
 class NGrams:
-    """How often which character came behind the last 1 … ORDER characters, in all pieces."""
+    """Counts of the characters behind the last 1 … ORDER characters, over all pieces."""
 
     def __init__(self) -> None:
         self._counts: dict[bytes, dict[int, int]] = {}
@@ -29,7 +29,7 @@ class NGrams:
             self._counts.clear()
 
     def guess(self, before: bytes) -> tuple[int, float]:
-        """The likeliest character, and its chance: 0 where nothing like it was seen."""
+        """Return the most probable character and its probability; 0 for an unseen context."""
         for order in range(len(before), 0, -1):
             counts = self._counts.get(before[-order:])
             if counts:
@@ -39,7 +39,7 @@ class NGrams:
 
 
 class Guesser:
-    """One piece: it is told every character, from the prompt on."""
+    """Drafts the next characters of one piece, whose characters it reads from the prompt on."""
 
     def __init__(self, grams: NGrams) -> None:
         self._grams = grams
@@ -48,7 +48,7 @@ class Guesser:
         self._counter = b""  # of this line, as those before it have it
 
     def take(self, code: int) -> None:
-        """This character came: text, or EOS or BOS."""
+        """Read the next character: text, or EOS or BOS."""
         self._grams.add(self._last, code)
         self._last = (self._last + bytes([code]))[-ORDER:]
         if code == ord("\n"):
@@ -58,7 +58,7 @@ class Guesser:
             self._line.append(code)
 
     def guess(self, most: int) -> bytes:
-        """At most `most` characters to come, none behind the patch's end."""
+        """Return at most `most` draft characters, none behind the patch's end."""
         guessed = bytearray()
         if self._counter.startswith(self._line) and not self._last.endswith(b"\n"):
             guessed += self._counter[len(self._line) :][:most]
@@ -75,6 +75,6 @@ class Guesser:
 
 
 def _following(line: bytes) -> bytes:
-    """`[r:3/20]` behind a line that begins with `[r:2/21]`; nothing behind the last."""
+    """Return `[r:3/20]` for a line that begins with `[r:2/21]`; nothing for the last line."""
     done, to_come = parse_counter(line.decode("ascii", "replace")) or (0, 0)
     return make_counter(done + 1, to_come - 1).encode() if to_come else b""

@@ -1,7 +1,7 @@
-"""Past the context: what of a piece is read again, so that it can go on.
+"""Sliding context: the patches of a piece that are read again at the end of the context.
 
-As NotaGen does: the header, prompt lines included, and the last half of the body's lines, the
-number of lines fixed when it first happens. The patches are taken as they were written.
+As in NotaGen, these are the header, prompt lines included, and the last half of the body's lines.
+The first rollover fixes the number of lines. The patches stay as they were generated.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ _NEWLINE = ord("\n")
 
 
 class Rollover:
-    """Of one piece."""
+    """The sliding context of one piece."""
 
     def __init__(self, context: int) -> None:
         self.context, self._lines = context, 0
 
     def keep(self, rows: Sequence[bytes]) -> list[bytes]:
-        """The patches of a piece to read again: fewer than the context; [] if that cannot be.
+        """Return the patches to read again, fewer than the context; [] if that is impossible.
 
-        If that many lines do not fit, as many as do; of a line that is too long alone, its end.
+        If too few of the lines fit, fewer lines are kept; of a single line that is too long, its
+        end.
         """
         body = next((i for i, row in enumerate(rows) if row.startswith(BODY_CODES)), None)
         if body is None:

@@ -1,4 +1,4 @@
-"""Drawing characters: one implementation for all engines, compiled where numba is installed.
+"""Sampling of characters: one implementation for all engines, compiled if numba is installed.
 
 N rows  V = 128 codes
 """
@@ -27,11 +27,11 @@ def draw(
     uniforms: NDArray[np.float64],
     options: SamplingOptions,
 ) -> NDArray[np.int64]:
-    """One code a row of logits [N, V], by inversion of its uniform in [0, 1).
+    """Return one code per row of logits [N, V], by inversion of its uniform in [0, 1).
 
-    A row depends on its own logits, its own row of `allowed` and its uniform alone: a code there is
-    allowed `NEVER`, `FREELY` or `RARELY`, which takes `PENALTY` off its logit. Probabilities
-    are float64; of equal ones the smaller code is kept first. Instead of a code a row can get
+    A row depends only on its logits, its row of `allowed` and its uniform. A code is allowed
+    `NEVER`, `FREELY` or `RARELY`, which subtracts `PENALTY` from its logit. Probabilities are
+    float64; of equal ones the smaller code is kept first. In place of a code a row can get
     `NOT_FINITE` (a logit is NaN or infinite) or `NOTHING_ALLOWED`.
     """
     codes = np.empty(len(logits), np.int64)
@@ -41,7 +41,7 @@ def draw(
 
 
 def sampling_numbers(options: SamplingOptions, count: int) -> tuple[float, int, float, float, bool]:
-    """(temperature, top_k, top_p, min_p, temperature last) as `draw_code` takes them."""
+    """Return (temperature, top_k, top_p, min_p, temperature last) in the form of `draw_code`."""
     return (
         float(options.temperature), options.top_k or count, float(options.top_p),
         float(options.min_p), options.order == "notagen",
@@ -53,7 +53,7 @@ def draw_plainly(
     temperature: float, top_k: int, top_p: float, min_p: float, temperature_last: bool,
     codes: NDArray[np.int64],
 ) -> None:  # fmt: skip
-    """`draw` without numba, row by row: the reference."""
+    """`draw` without numba, row by row: the reference implementation."""
     levels = logits.astype(np.float64) - PENALTY * (allowed == RARELY)
     levels[allowed == NEVER] = -np.inf
     for row, level in enumerate(levels):
@@ -83,7 +83,10 @@ def draw_plainly(
 
 
 def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Nats [N] of codes [N] under logits [N, V] as they are; 0 of what `draw` could not draw."""
+    """Return the negative log-likelihood [N] in nats of codes [N] under logits [N, V].
+
+    Codes that `draw` could not draw count 0.
+    """
     if compiled():
         nats = np.zeros(len(logits), np.float64)
         compiled().surprise_rows(logits, codes, nats)
@@ -94,7 +97,7 @@ def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[n
 
 @functools.cache
 def compiled() -> Any:
-    """The compiled kernels, or None where numba cannot be loaded."""
+    """Return the compiled kernels; None if numba cannot be loaded."""
     try:
         from picogen_core.compiled import draws
     except ImportError:

@@ -1,6 +1,6 @@
-"""A patch for every piece, its characters drawn by the head's own kernel: what `decode` draws.
+"""Patches whose characters the head's own kernel draws, equal to those of `decode.draw_plain`.
 
-N rows of a call  P = 16 characters a patch  V = 128 codes
+N rows of a call  P = 16 characters per patch  V = 128 codes
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Row:
-    """A patch in the making. `known` is the newest character, which the head has not read."""
+    """An unfinished patch. `known` is the newest character, which the head has not read."""
 
     __slots__ = ("ended", "known", "piece", "place", "slot", "uniforms")
 
@@ -37,8 +37,11 @@ def draw_spelled(
     engine: Spelling, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
     likelihood: bool,
 ) -> None:  # fmt: skip
-    """One patch for every piece. The kernel goes on as long as the automaton's table knows what
-    comes next; where it does not, the piece itself takes a character, and the table learns it."""
+    """Draw one patch for every piece.
+
+    The kernel runs as long as the automaton's table has the next node. Elsewhere the piece takes
+    one character by itself, which extends the table.
+    """
     rows = [_Row(slot, piece) for slot, piece in zip(slots, pieces, strict=True)]
     while rows:
         for going in (
@@ -51,7 +54,7 @@ def draw_spelled(
                 node = row.piece.stand() if sampling.mask else None
                 known.append((row, node)) if node else plain.append(row)
             table = known[-1][1].table if known else None
-            # Another table may have begun on the way; those of the old one come next time.
+            # A new table may have begun meanwhile; rows of the old one wait for the next turn.
             ready = [(row, node) for row, node in known if node.table is table]
             if table is not None:
                 _spell(engine, table, ready, sampling, likelihood)
@@ -64,7 +67,7 @@ def _spell(
     engine: Spelling, table: Table, ready: list[tuple[_Row, Node]],
     sampling: SamplingOptions, likelihood: bool,
 ) -> None:  # fmt: skip
-    """As far as the table goes."""
+    """Let the kernel draw as far as the table reaches."""
     walk = engine.walk.rows(len(ready))
     for i, (row, node) in enumerate(ready):
         _enter(walk, i, row, node, table)
@@ -96,7 +99,7 @@ def _leave(walk: Walk, i: int, row: _Row, table: Table, likelihood: bool) -> Non
     caller = table.nodes[number] if number >= 0 else row.piece.caller()
     if walk.status[i] == ENDED:
         row.ended = row.piece.walked(codes, node, caller, ended=True)
-    else:  # the automaton stands before the newest code, which it does not know yet
+    else:  # the automaton has not read the newest code
         row.piece.walked(codes[:-1], node, caller, ended=False)
         row.ended = row.piece.put(codes[-1])
 
@@ -104,7 +107,7 @@ def _leave(walk: Walk, i: int, row: _Row, table: Table, likelihood: bool) -> Non
 def _draw_one(
     engine: Spelling, rows: list[_Row], sampling: SamplingOptions, likelihood: bool
 ) -> None:
-    """One character for each, as `decode.draw_plain` draws it."""
+    """Draw one character for each row, as `decode.draw_plain` does."""
     slots = np.array([row.slot for row in rows], np.int64)
     if rows[0].known == BEGINNING:
         logits = engine.begin(slots)

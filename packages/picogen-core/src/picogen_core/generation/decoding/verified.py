@@ -1,6 +1,6 @@
-"""A patch for every piece, from an engine that reads guesses: what `decode` draws, in fewer calls.
+"""Patches from an engine that verifies guesses: equal to `decode.draw_plain`, in fewer calls.
 
-R rows of a call  P = 16 characters a patch  V = 128 codes
+R rows of a call  P = 16 characters per patch  V = 128 codes
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ def draw_verified(
     engine: Verifying, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
     likelihood: bool,
 ) -> None:  # fmt: skip
-    """One patch for every piece. A row of a call is a character that was drawn, or `BEGINNING`, or
-    a guess at what comes behind it; logits behind a wrong guess are not looked at."""
+    """Draw one patch for every piece.
+
+    A row of a call is `BEGINNING`, a drawn character, or a guess at the next one. Logits behind a
+    wrong guess are ignored.
+    """
     drawing = {
         slot: _Drawing(piece, sampling, likelihood)
         for slot, piece in zip(slots, pieces, strict=True)
@@ -46,7 +49,7 @@ def draw_verified(
 
 
 class _Drawing:
-    """A patch in the making. `known` is the newest character, which the engine has not read."""
+    """An unfinished patch. `known` is the newest character, which the engine has not read."""
 
     def __init__(self, piece: Piece, sampling: SamplingOptions, likelihood: bool) -> None:
         self._piece, self._sampling, self._likelihood = piece, sampling, likelihood
@@ -54,13 +57,13 @@ class _Drawing:
         self._codec = CODEC if sampling.mask else ANYTHING
 
     def next_rows(self, guesses: int) -> NDArray[np.int64]:
-        """What is known, and guesses at what follows it; the patch's last character is not read."""
+        """Return the known character and guesses; the patch's last character is not read."""
         guessed = self._piece.guess(min(guesses, PATCH_SIZE - 1 - self._place))
         return np.array([self._known, *guessed], np.int64)
 
     def follow(self, block: NDArray[np.int64], logits: NDArray[np.float32]) -> int | None:
-        """Draw behind each row, [R, V], as long as the guesses come true. How many rows did, or
-        None if the patch has ended."""
+        """Draw from logits [R, V] as long as the guesses are right. Return the number of used rows,
+        or None if the patch has ended."""
         for used in range(1, len(block) + 1):
             if self._put(logits[used - 1 : used]):
                 return None

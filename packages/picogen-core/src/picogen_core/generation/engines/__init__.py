@@ -1,4 +1,7 @@
-"""What a decoder needs of a model. N slots of a call  P = 16 characters a patch  V = 128 codes"""
+"""The interface of a decoder to a model.
+
+N slots of a call  P = 16 characters per patch  V = 128 codes
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ Logits = NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """A model that writes several pieces side by side, each in its slot 0 … `slots` − 1.
+    """A model that generates several pieces at once, each in its slot 0 … `slots` − 1.
 
     `read` and `advance` go from patch to patch, `begin` and `step` from character to character.
     """
@@ -27,44 +30,48 @@ class Engine(Protocol):
     slots: int
 
     def read(self, slot: int, patches: Patches) -> None:
-        """Forget the slot's piece and read patches [S, P], S ≥ 1."""
+        """Clear the slot and read patches [S, P], S ≥ 1."""
 
     def copy(self, source: int, target: int) -> None:
-        """Let the target slot go on from what the source slot has read."""
+        """Copy the state of the source slot into the target slot."""
 
     def advance(self, slots: Slots, patches: Patches) -> None:
-        """[N], [N, P]: one more patch for each of N different slots. Others may be forgotten."""
+        """Read one more patch for each of N different slots: [N], [N, P]. Other slots may be
+        cleared."""
 
     def begin(self, slots: Slots) -> Logits:
-        """[N] -> [N, V], of the first characters of the patches that follow."""
+        """Return logits [N, V] of the first characters of the next patches of slots [N]."""
 
     def step(self, slots: Slots, chars: NDArray[np.int64]) -> Logits:
-        """[M] of the slots that `begin` had, their characters [M] -> [M, V], of the next ones."""
+        """Read characters [M] of M slots of `begin`; return logits [M, V] of the next ones."""
 
 
 @runtime_checkable
 class Verifying(Engine, Protocol):
-    """An engine whose head reads `guesses` characters beside one in little more time than that one.
+    """An engine that verifies draft characters (speculative decoding).
 
-    `grams` are what guesses are made of.
+    guesses: number of draft characters that its head reads in hardly more time than one.
+    grams:   the n-grams that draft them.
     """
 
     guesses: int
     grams: NGrams
 
     def verify(self, slots: Slots, chars: NDArray[np.int64]) -> Logits:
-        """Rows [R], those of a slot one behind the other, each a character or `BEGINNING` -> [R, V]
-        of what follows it: as `begin` and `step` give them, row for row."""
+        """Return logits [R, V] of what follows each of R characters, as `begin` and `step` do.
+
+        A character may be `BEGINNING`. The rows of a slot stand behind each other.
+        """
 
     def forget(self, slots: Slots, counts: NDArray[np.int64]) -> None:
-        """Take back the last `counts` characters of N different slots."""
+        """Roll back the last `counts` characters of N different slots."""
 
 
 @runtime_checkable
 class Spelling(Engine, Protocol):
-    """An engine whose head draws the characters of a patch by itself, under an automaton.
+    """An engine whose head draws the characters of a whole patch, under an automaton.
 
-    `walk` has room for as many rows as there are slots.
+    `walk` has a row per slot.
     """
 
     walk: Walk
@@ -72,8 +79,10 @@ class Spelling(Engine, Protocol):
     def rules(
         self, table: Table, numbers: tuple[float, int, float, float, bool], likelihood: bool
     ) -> Rules:
-        """The automaton's table and `sampling_numbers` as `spell` takes them."""
+        """Return the automaton's table and `sampling_numbers` in the form of `spell`."""
 
     def spell(self, slots: Slots, walk: Walk, rules: Rules) -> None:
-        """[N] rows of the walk, each in its slot, until all have stopped. A patch begins where the
-        newest characters are `BEGINNING`, in all rows or in none."""
+        """Continue N rows of the walk, each in its slot [N], until all have stopped.
+
+        A patch begins if the newest characters are `BEGINNING`, in all rows or in none.
+        """

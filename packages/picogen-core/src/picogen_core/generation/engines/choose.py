@@ -1,4 +1,4 @@
-"""Which engine a request gets, and the engine itself from a checkpoint. Loads torch if it must."""
+"""The choice of an engine, and its construction from a checkpoint. Loads torch only if needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from picogen_core.runtime.progress import Reporter
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
 
-FEW = 64  # pieces; with more it pays to import torch and to look for an accelerator
+FEW = 64  # pieces; for more, importing torch and looking for an accelerator pays
 
 
 class Checkpoint:
@@ -42,7 +42,7 @@ class Checkpoint:
             self.config = read_config(self.folder)
 
     def model(self, device: Any) -> GenericStudent:
-        """As torch has it, on a device."""
+        """Return the model in torch on a device."""
         if self._model is None:
             from picogen_core.model.checkpoint import load_model
 
@@ -50,7 +50,7 @@ class Checkpoint:
         return self._model.to(device)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Its tensors, in float32."""
+        """Return the tensors in float32."""
         if self.folder:
             return read_arrays(self.folder)
         return {name: t.float().numpy() for name, t in self.model("cpu").state_dict().items()}
@@ -58,7 +58,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Choice:
-    """`engine` is torch or numba; `device` is where torch computes."""
+    """An engine, and the device on which torch computes."""
 
     engine: Literal["torch", "numba"]
     device: str
@@ -67,13 +67,13 @@ class Choice:
 def choose(
     config: ModelConfig, engine: EngineName, device: str, pieces: int, reporter: Reporter
 ) -> Choice:
-    """numba wherever it can: on a CPU it was measured ahead of torch for one piece and for many.
+    """Return numba wherever possible: on a CPU it is faster than torch for one piece and for many.
 
-    It cannot where numba is missing, the head has no compiled form, or another device is wanted.
-    An accelerator that nobody asked for is looked for when there are many pieces.
+    It needs the numba package, a head with a compiled form, and the CPU. For many pieces `auto`
+    first looks for an accelerator.
 
     Raises:
-        ConfigError: numba was asked for and cannot be.
+        ConfigError: numba was requested and is not possible.
     """
     if engine == "torch":
         return Choice("torch", device)
@@ -82,7 +82,7 @@ def choose(
         raise ConfigError(f"--engine numba: {obstacle}. Use --engine torch.")
     if obstacle:
         if device in ("auto", "cpu"):
-            reporter.message(f"Writing with torch: {obstacle}.")
+            reporter.message(f"Generating with torch: {obstacle}.")
         return Choice("torch", device)
     if engine == "auto" and device == "auto" and pieces > FEW and importlib.util.find_spec("torch"):
         from picogen_core.runtime.devices import pick_device
@@ -94,7 +94,7 @@ def choose(
 
 
 def _obstacle(config: ModelConfig, device: str) -> str:
-    """What keeps numba from generating with this model; "" if nothing does."""
+    """Return what prevents numba with this model; "" if nothing does."""
     if device not in ("auto", "cpu"):
         return f"it computes on the CPU, not on {device}"
     if importlib.util.find_spec("numba") is None:
@@ -104,7 +104,7 @@ def _obstacle(config: ModelConfig, device: str) -> str:
         return f"{entry.where} has no compiled form"
     try:
         importlib.import_module("picogen_core.compiled")
-    except ImportError as error:  # of another numpy than it wants, say
+    except ImportError as error:  # such as a numpy of another version
         return f"numba cannot be loaded ({error})"
     return ""
 
@@ -112,7 +112,7 @@ def _obstacle(config: ModelConfig, device: str) -> str:
 def open_engine(
     checkpoint: Checkpoint, choice: Choice, slots: int, places: int, reporter: Reporter
 ) -> Engine:
-    """The engine, compiled and ready. `places` patches are the most that a slot has to hold.
+    """Return the engine, compiled and ready. `places` is the capacity of a slot in patches.
 
     Raises:
         PicogenError: the checkpoint is damaged, or the backbone has fewer positions.
@@ -149,7 +149,7 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
     patches: PatchSide
     if registry().get("backbone", config.backbone).spec.compiled_step:
         patches = CompiledPatches(config, weights, slots, places)
-        for name in weights.part("projector."):  # of distillation; generation does not need it
+        for name in weights.part("projector."):  # only distillation uses it
             weights.take(f"projector.{name}")
         weights.refuse_leftover()
     else:
@@ -164,7 +164,7 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
 
 
 def _warm_up(engine: Engine) -> None:
-    """Run every kernel once, so that all compiling happens here."""
+    """Run every kernel once, so that all compilation happens here."""
     from picogen_core.generation.decoding.piece import ANYTHING
     from picogen_core.generation.decoding.sampling import draw
     from picogen_core.generation.request.options import SamplingOptions

@@ -1,6 +1,6 @@
-"""The numba engine: the head compiled, the backbone too if it brings a compiled step.
+"""The numba engine: a compiled head, and a compiled backbone if it has a compiled step.
 
-N slots of a call  S patches of a prompt  P = 16 characters a patch  V = 128 codes  D width
+N slots of a call  S patches of a prompt  P = 16 characters per patch  V = 128 codes  D width
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from picogen_core.plugins.registry import registry
 
 
 class PatchSide(Protocol):
-    """From patches to hidden states, one a slot.
+    """From patches to hidden states, one per slot.
 
-    `read` returns the hidden states of the S patches [S, D]; of the last alone, [1, D], if the
-    model's head forgets.
+    `read` returns the hidden states of the S patches [S, D]. For a head without memory it may
+    return only the last, [1, D].
     """
 
     def read(self, slot: int, patches: Patches) -> Floats: ...
@@ -72,7 +72,7 @@ class CompiledPatches:
 
 
 class CompiledEngine:
-    """A compiled head over hidden states that come from either kind of patch side."""
+    """A compiled head over hidden states of either kind of patch side."""
 
     def __init__(self, patches: PatchSide, head: CompiledHead, slots: int) -> None:
         self.slots, self._patches, self._head = slots, patches, head
@@ -81,7 +81,7 @@ class CompiledEngine:
 
     def read(self, slot: int, patches: Patches) -> None:
         hidden = self._patches.read(slot, patches)
-        if self._memory:  # all but the first patch, which no hidden state predicts
+        if self._memory:  # no hidden state predicts the first patch
             self._memory.clear(slot)
             self._memory.read(hidden[:-1], patches[1:], slot)
 
@@ -103,7 +103,7 @@ class CompiledEngine:
 
 
 class VerifyingEngine(CompiledEngine):
-    """One whose head can read guesses."""
+    """An engine whose head verifies draft characters."""
 
     def __init__(self, patches: PatchSide, head: VerifyingHead, slots: int) -> None:
         super().__init__(patches, head, slots)
@@ -117,7 +117,7 @@ class VerifyingEngine(CompiledEngine):
 
 
 class SpellingEngine(CompiledEngine):
-    """One whose head draws by itself."""
+    """An engine whose head draws whole patches."""
 
     def __init__(self, patches: PatchSide, head: SpellingHead, slots: int) -> None:
         super().__init__(patches, head, slots)
@@ -136,7 +136,7 @@ class SpellingEngine(CompiledEngine):
 
 
 def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:
-    """The head of a model. Its spec has a compiled step."""
+    """Return the compiled head of a model, whose spec has a compiled step."""
     entry = registry().get("head", config.head)
     assert entry.spec.compiled_step is not None
     options = entry.options(config.head_options)

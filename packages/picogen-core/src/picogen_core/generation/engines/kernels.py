@@ -1,7 +1,7 @@
-"""Kernels compiled in the background, so that the first piece does not wait for them.
+"""Compilation of kernels in the background, so that the first piece does not wait.
 
-Compiling takes 15 to 40 seconds on a machine that has not done it yet. Torch writes the same music
-meanwhile. A marker in the cache folder says for which model's parts the kernels lie on disk.
+Compilation takes 15 to 40 seconds, once per machine. Torch generates the same music meanwhile. A
+marker in the cache folder names the parts whose kernels lie on disk.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ from picogen_core.runtime.cache import cache_dir
 
 WAIT = "PICOGEN_COMPILE"
 """Environment variable: `wait` compiles before the first piece, not in the background."""
-LONGEST = 600.0  # seconds; whoever compiles longer has died
-PATCHES = 24  # of the piece that runs every kernel once
+LONGEST = 600.0  # seconds; a process that takes longer has died
+PATCHES = 24  # of a piece that runs every kernel once
 
 
 def ready(config: ModelConfig) -> bool:
-    """Whether to use the kernels now: they are on disk, or the first piece has to wait for them,
-    as without torch."""
+    """Return whether this model's kernels are compiled, or the caller should wait for them."""
     waits = os.environ.get(WAIT) == "wait" or find_spec("torch") is None
     return waits or _marker(config).is_file()
 
 
 def compile_behind(path: Path | str, config: ModelConfig) -> None:
-    """Start a process that compiles for the checkpoint `path`, unless one is at work."""
+    """Start a process that compiles for the checkpoint `path`, unless one is running."""
     busy = _marker(config).with_suffix(".busy")
     try:
         busy.parent.mkdir(parents=True, exist_ok=True)
@@ -48,12 +47,12 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, env=os.environ | {WAIT: "wait"},
         )  # fmt: skip
-    except OSError:  # no cache can be written, no process started: the next run compiles by itself
+    except OSError:  # no cache or no process: the next run compiles for itself
         return
 
 
 def compile_now(path: Path | str) -> None:
-    """Compile by writing: a free piece, and one under the grammar."""
+    """Compile by generating a free piece, and one under the grammar."""
     from picogen_core.generation.request.options import PieceRequest
     from picogen_core.generation.session import Session
 
@@ -74,7 +73,7 @@ def _marker(config: ModelConfig) -> Path:
 
 
 def _stamp(config: ModelConfig) -> str:
-    """Of the parts, their kernels' sources and all that compiles them."""
+    """Return a digest of the parts, their kernels' sources and the compilers."""
     parts: list[Any] = [sys.version, _version("numba"), _version("llvmlite"), _version("numpy")]
     folders = {Path(find_spec("picogen_core").origin or "").parent / "compiled"}  # type: ignore[union-attr]
     for kind, name in (("backbone", config.backbone), ("head", config.head)):

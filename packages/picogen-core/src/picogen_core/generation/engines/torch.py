@@ -1,6 +1,6 @@
-"""The reference engine: any backbone and any head, as they were trained, on any device.
+"""The reference engine: any backbone and any head in torch, on any device.
 
-N slots of a call  S patches of a prompt  P = 16 characters a patch  D width
+N slots of a call  S patches of a prompt  P = 16 characters per patch  D width
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from picogen_core.model.student import GenericStudent
 
 
 class Rows:
-    """Trees of tensors, one row a slot, as one batch whose rows are selected and merged."""
+    """Trees of tensors, one row per slot, as one batch whose rows are selected and merged."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -27,18 +27,18 @@ class Rows:
         self._fresh: dict[int, Any] = {}  # trees of one row, not yet in the batch
 
     def put(self, slot: int, tree: Any) -> None:
-        """The slot's new tree, of one row."""
+        """Set the slot's tree, of one row."""
         self._fresh[slot] = tree
 
     def copy(self, source: int, target: int) -> None:
         self._fresh[target] = self._one(source)
 
     def replace(self, slots: list[int], batch: Any) -> None:
-        """The trees of all slots that go on, in order; others are forgotten."""
+        """Set the trees of all slots that continue, in order; drop the others."""
         self._slots, self._batch, self._fresh = slots, batch, {}
 
     def batch(self, slots: list[int]) -> Any:
-        """The trees of these slots, in this order, as one; others are forgotten."""
+        """Return the trees of these slots, in this order, as one; drop the others."""
         if slots != self._slots or self._fresh:
             if self._fresh or not set(slots) <= set(self._slots):
                 self._batch = merge_states([self._one(slot) for slot in slots])
@@ -65,12 +65,12 @@ class TorchPatches:
         self.copy = self._rows.copy
 
     def read(self, slot: int, patches: Patches) -> Logits:
-        """Hidden states [S, D] of the patches, or [1, D] of the last if the head forgets."""
+        """Return hidden states [S, D] of the patches; only the last, [1, D], without memory."""
         return self.read_prompt(slot, patches).float().cpu().numpy()
 
     @torch.no_grad()
     def read_prompt(self, slot: int, patches: Patches) -> Float[Tensor, "S D"]:
-        """The same where the model is."""
+        """Return the same on the model's device."""
         one = codes(patches, self._model.device)[None]
         lengths = torch.tensor([len(patches)], device=one.device)
         last, state = self._model.prefill(one, lengths, self._model.initial_state(1, self._places))
@@ -87,7 +87,7 @@ class TorchPatches:
         return self.tensor(slots).float().cpu().numpy()
 
     def tensor(self, slots: Slots) -> Float[Tensor, "N D"]:
-        """The hidden states where the model is."""
+        """Return the hidden states [N, D] on the model's device."""
         hidden: Tensor = self._rows.batch(slots.tolist())[0]
         return hidden
 
@@ -95,9 +95,9 @@ class TorchPatches:
 class TorchEngine:
     """Backbone and head in torch.
 
-    Rows that have ended their patch leave the batch of a head that forgets. A head that remembers
-    keeps them: its state is too large to be copied at every end, and `close` forgets what was read
-    behind one.
+    For a head without memory, rows that have ended their patch leave the batch. A head with memory
+    keeps them: copying its state at every end would cost too much, and `close` drops what was read
+    after the end.
     """
 
     def __init__(self, model: GenericStudent, slots: int, places: int) -> None:
@@ -112,7 +112,7 @@ class TorchEngine:
     def read(self, slot: int, patches: Patches) -> None:
         hidden = self._patches.read_prompt(slot, patches)
         memory = self._model.initial_memory(1, self._places)
-        if self._remembers:  # all but the first patch, which no hidden state predicts
+        if self._remembers:  # no hidden state predicts the first patch
             target = codes(patches[1:], hidden.device)
             lengths = torch.tensor([len(target)], device=hidden.device)
             memory = self._head.read(hidden[None, :-1], target[None], lengths, memory)
@@ -150,7 +150,7 @@ class TorchEngine:
         return logits[rows].float().cpu().numpy()
 
     def _of(self, slots: list[int]) -> Any:
-        """The head's state of these slots."""
+        """Return the head's state of these slots."""
         if slots == self._rows:
             return self._state
         rows = [self._rows.index(slot) for slot in slots]
@@ -158,5 +158,5 @@ class TorchEngine:
 
 
 def codes(patches: Patches, device: torch.device) -> Int[Tensor, "N P"]:
-    """Patches as torch reads them."""
+    """Return patches as integers in torch."""
     return torch.from_numpy(patches.astype(np.int64)).to(device)

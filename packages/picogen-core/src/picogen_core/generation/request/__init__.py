@@ -1,1 +1,1 @@
-"""What is requested of a piece: options, prompts, lists of jobs."""
+"""Requests for pieces: options, prompts, lists."""

@@ -1,4 +1,4 @@
-"""Headers: what a person requests, and what a checkpoint knows well or hardly."""
+"""Headers: fields that a person requests, and values that a checkpoint was trained on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _INSTRUMENT = re.compile(r'^V:.*nm="([^"]+)"', re.M)
 
 
 def requested_fields(meter: str | None, key: str | None, tempo: str | None) -> dict[str, str]:
-    """Values by the letter of their field, as training headers spell them.
+    """Return the values by the letter of their field, as training headers spell them.
 
     Raises:
-        ConfigError: one cannot be read.
+        ConfigError: a value cannot be read.
     """
     if tempo and tempo.strip().isdecimal():
         tempo = f"1/4={tempo.strip()}"
@@ -64,7 +64,7 @@ def _key(value: str) -> str | None:
 
 
 def trained_headers(folder: Path | None) -> Headers | None:
-    """What a checkpoint was trained on; None where its manifest does not say, or it has none."""
+    """Return the headers of the training pieces; None if there is no manifest with them."""
     try:
         manifest: Any = read_json(folder / MANIFEST) if folder else {}
     except (OSError, ValueError):
@@ -73,7 +73,7 @@ def trained_headers(folder: Path | None) -> Headers | None:
 
 
 def field_choices(headers: Headers | None) -> FieldChoices:
-    """What the headers that a model writes by itself may say: what it knows well."""
+    """Return the values that headers may have unless requested: frequent ones in training."""
     if headers is None:
         return EVERYTHING
     known = {
@@ -90,20 +90,20 @@ def field_choices(headers: Headers | None) -> FieldChoices:
 
 @lru_cache(maxsize=256)
 def requesting(choices: FieldChoices, fields: tuple[tuple[str, str], ...]) -> FieldChoices:
-    """The choices with these fields requested. Equal requests give the same object, by which the
-    grammar knows its places."""
+    """Return the choices with these fields requested. Equal requests return the same object, since
+    the grammar's tables depend on its identity."""
     return choices.requesting(dict(fields)) if fields else choices
 
 
 def join_fields(
     requested: Mapping[str, str], values: Mapping[str, str], music: bool
 ) -> dict[str, str]:
-    """The values of a prompt, and of those requested the ones that stand before them in a header.
+    """Return the values of a prompt, and the requested values that stand before them in a header.
 
-    The model is made to write the others when their turn comes.
+    The constraint forces the others when their turn comes.
 
     Raises:
-        ConfigError: the prompt says something else.
+        ConfigError: the prompt contradicts a requested value.
     """
     for letter, value in requested.items():
         if values.get(letter, value) != value:
@@ -116,7 +116,7 @@ def join_fields(
 
 
 def header_doubts(prompt: str, requested: Mapping[str, str], headers: Headers | None) -> list[str]:
-    """What of a piece's header the checkpoint hardly knows, a line each, with what is nearest."""
+    """Return a line per rare value of a piece's header, with the nearest frequent value."""
     if headers is None:
         return []
     header = re.split(r"^\[", prompt, maxsplit=1, flags=re.M)[0]
@@ -127,7 +127,7 @@ def header_doubts(prompt: str, requested: Mapping[str, str], headers: Headers | 
     most = max(map(int, filter(str.isdecimal, headers.known("voices"))), default=voices)
     if voices > most:
         doubts.append(
-            f"{voices} voices: the checkpoint was trained on music of {most} at most, so the "
+            f"{voices} voices: the checkpoint was trained on music of at most {most}, so the "
             "others will mostly rest."
         )
     return list(dict.fromkeys(filter(None, doubts)))
@@ -147,7 +147,7 @@ def _doubt(kind: str, value: str, headers: Headers) -> str:
 
 
 def _nearest(kind: str, value: str, known: Sequence[str]) -> list[str]:
-    """The known values, the most alike first; of those that are equally alike the most usual."""
+    """Return the most similar known values; of equally similar ones, the most frequent."""
     if kind == "instruments":
         return get_close_matches(value, known, n=1, cutoff=0.5) or list(known)
     far = _key_distance if kind == "K" else _meter_distance
@@ -155,7 +155,7 @@ def _nearest(kind: str, value: str, known: Sequence[str]) -> list[str]:
 
 
 def _key_distance(one: str, other: str) -> tuple[int, bool]:
-    """Letters whose accidentals differ, then whether the mode does."""
+    """Return the number of letters with other accidentals, then whether the mode differs."""
     a, b = key_signature(one) or {}, key_signature(other) or {}
     differ = sum(a.get(letter, 0) != b.get(letter, 0) for letter in "ABCDEFG")
     return differ, one[1:].lstrip("#b") != other[1:].lstrip("#b")

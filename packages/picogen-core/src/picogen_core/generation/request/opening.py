@@ -1,4 +1,4 @@
-"""What a piece begins with: a prompt, a file with a prompt, or a score to go on from."""
+"""The beginning of a piece: a prompt, a file with a prompt, or a score to continue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CREDITS = ("T:", "C:")
 
 
 def read_prompt(path: Path) -> str:
-    """The text of a prompt file. Raises `BadInput` if it cannot be read."""
+    """Return the text of a prompt file. Raises `BadInput` if it cannot be read."""
     try:
         return read_text(path, MAX_PROMPT)
     except Refused as error:
@@ -27,22 +27,25 @@ def read_prompt(path: Path) -> str:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: it is no text in UTF-8. Save it as that.") from None
+        raise BadInput(f"{path}: not text in UTF-8. Save it as that.") from None
 
 
 def read_opening(
-    path: Path, keep: int | None, total: int | None, prompt: str = "",
+    path: Path,
+    keep: int | None,
+    total: int | None,
+    prompt: str = "",
     reader: FileReader | None = None,
-) -> PlacedPrompt:  # fmt: skip
-    """The first `keep` bars of a score, all if None, as the beginning of a piece of `total` bars.
+) -> PlacedPrompt:
+    """Return the first `keep` bars of a score, all if None, as the beginning of `total` bars.
 
-    ABC is read here, all else in a worker process under limits. A `prompt` may bring titles and
-    % tags. Where the score's last bar is kept, its end bar is taken back. A `reader` that is there
-    already is used.
+    ABC is read here, other formats in a worker process under limits: in that of `reader`, if
+    given. A `prompt` may bring titles and % tags. If the score's last bar is kept, its final
+    barline becomes a plain one.
 
     Raises:
         BadInput: the score cannot be read.
-        ConfigError: it has fewer bars than `keep`, or as many as `total` already.
+        ConfigError: the score has fewer bars than `keep`, or `total` bars already.
     """
     try:
         abc, remarks = _read(path, reader)
@@ -61,20 +64,20 @@ def read_opening(
     given = place_prompt(prompt)
     if any(not line.startswith("%") or line[:2] == "%%" for line in given.text.splitlines()):
         raise ConfigError(
-            "beside --continue a prompt may have X: T: C: lines and % tags; the rest is the "
-            "score's."
+            "beside --continue a prompt may have X: T: C: lines and % tags; the rest comes from "
+            "the score."
         )
     tags = given.text
     if tags and not tags.endswith(f"{TAGS_END}\n"):
         tags += f"{TAGS_END}\n"
     titles = given.titles or tuple(line for line in abc.splitlines() if line[:2] in _CREDITS)[:4]
     remarks += [f"notes differ in {difference}" for difference in made.left[:3]]
-    told = tuple(f"{path}: {remark}." for remark in remarks)
-    return PlacedPrompt(titles, tags + header + count_bars(kept, total), told)
+    lines_of_file = tuple(f"{path}: {remark}." for remark in remarks)
+    return PlacedPrompt(titles, tags + header + count_bars(kept, total), lines_of_file)
 
 
 def _read(path: Path, reader: FileReader | None) -> tuple[str, list[str]]:
-    """The score as ABC, and what should be known of that."""
+    """Return the score as ABC, and remarks on its reading."""
     if not path.exists():
         raise BadInput("there is no such file.")
     data = score_file.read_file(path)

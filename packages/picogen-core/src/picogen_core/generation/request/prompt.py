@@ -1,4 +1,4 @@
-"""A person's prompt -> the beginning that the model was trained to see."""
+"""Turns a person's prompt into the beginning that the model was trained on."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ from picogen_core.errors import BadInput, ConfigError
 from picogen_core.generation.request.headers import join_fields
 
 TAGS_END = "%end"
-TOTAL_BARS = 16  # what the counter promises when a prompt brings bars and no counter
+TOTAL_BARS = 16  # the counter's total for a prompt with bars and no counter
 
 _FIELD = re.compile(r"([A-Za-z]):\s*(.*)")
 
 
 @dataclass(frozen=True)
 class PlacedPrompt:
-    """`titles` (X:, T:, C: lines) head the written file; `text` conditions the model. `remarks`
-    are what the person should know of it."""
+    """A prompt in the form of training.
+
+    titles:  X:, T:, C: lines, which head the written file.
+    text:    conditions the model.
+    remarks: lines for the person.
+    """
 
     titles: tuple[str, ...]
     text: str
@@ -40,19 +44,20 @@ class PlacedPrompt:
 def place_prompt(
     prompt: str, total: int | None = None, requested: Mapping[str, str] | None = None
 ) -> PlacedPrompt:
-    """Put the fields of a prompt where training headers have them.
+    """Return the prompt with its fields in the order of training headers.
 
-    A shell's two characters `\\n` are a newline. Absent L: and V: are filled in, M:4/4 before a K:,
-    and %end between tags and what follows them; without a K: the model writes the rest of the
-    header itself. Music after the K: becomes the first bars, one line a bar as in training; a bar
-    without its barline stays open. Several voices (`V:` lines in the music) have to be whole bars.
-    With a `total` of bars the counters say so, whatever they said. Of the fields that are
-    `requested` those are put in that stand before others of the prompt. The model is made to write
-    the rest.
+    - The two characters `\\n` of a shell are a newline.
+    - Absent L: and V: are filled in, M:4/4 before a K:, and %end after tags. Without a K: the model
+      generates the rest of the header.
+    - Music after the K: becomes the first bars, one line per bar as in training. A bar without its
+      barline stays open. Several voices (`V:` lines in the music) must be whole bars.
+    - With a `total` of bars the counters are set to it.
+    - `requested` fields are inserted if they stand before a field of the prompt. The constraint
+      forces the others.
 
     Raises:
-        BadInput: a field that cannot be read, or a character outside ASCII in the music.
-        ConfigError: the prompt has `total` bars already, or says something else than `requested`.
+        BadInput: a field cannot be read, or the music has a character outside ASCII.
+        ConfigError: the prompt has `total` bars already, or contradicts `requested`.
     """
     lines = prompt.replace("\\n", "\n").replace("\r\n", "\n").split("\n")
     titles: list[str] = []
@@ -88,7 +93,7 @@ def _normal(letter: str, value: str) -> str:
     known = {"K": normal_key, "M": normal_meter, "L": normal_unit, "Q": normal_tempo}
     if letter not in known:
         raise BadInput(
-            f"the prompt's {letter}: line is no part of the model's headers. "
+            f"the prompt's {letter}: line does not belong to the model's headers. "
             "A prompt may have X: T: C: L: Q: M: K: V:, %%score and % tags, then music."
         )
     normal = known[letter](value)
@@ -118,7 +123,7 @@ def _conditioning(
 
 
 def _several_voices(header: list[str], music: list[str], total: int | None) -> str:
-    """Voices one below the other, as people write them: whole bars, all voices in a line."""
+    """Return voices that stand below each other as whole bars, all voices in a line."""
     lines = interleave("\n".join(["X:1", *header, *music, ""])).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("[V:"))
     head = "".join(line + "\n" for line in lines[:start])
@@ -126,7 +131,7 @@ def _several_voices(header: list[str], music: list[str], total: int | None) -> s
 
 
 def _bars(music: list[str]) -> list[str]:
-    """One line a bar, as in training; a line that names its voices is taken as it is."""
+    """Return one line per bar, as in training; a line that names its voices stays as it is."""
     bars: list[str] = []
     bar = ""
     for line in music:
@@ -152,16 +157,16 @@ def _bars(music: list[str]) -> list[str]:
 
 
 def count_bars(bars: list[str], total: int | None = None) -> str:
-    """Each line with the voice and the counter it has in training, for `total` lines in all.
+    """Return each line with the voice and counter of training, for `total` lines in all.
 
     Raises:
-        ConfigError: there is nothing left to write.
+        ConfigError: no bar is left to generate.
     """
     if total is not None:
         bars = [strip_counters(bar) for bar in bars]
         if len(bars) > total or (len(bars) == total and bars[-1].endswith("\n")):
             raise ConfigError(
-                f"the prompt has {len(bars)} bars, and --bars {total} counts them. Ask for more."
+                f"the prompt has {len(bars)} bars, and --bars {total} counts them. Give more."
             )
     total = total or max(TOTAL_BARS, len(bars) + 8)
     marked = ""

@@ -15,8 +15,8 @@ _SHOWN = 8
 
 
 def trained_tags(folder: Path | None) -> list[Triple]:
-    """The triples that a checkpoint was trained on; empty where its manifest does not say, as of a
-    `.pth`, which has none."""
+    """Return the triples that a checkpoint was trained on; empty without a manifest that has them,
+    as with a `.pth`."""
     try:
         manifest = read_json(folder / MANIFEST) if folder else {}
     except (OSError, ValueError):
@@ -26,7 +26,7 @@ def trained_tags(folder: Path | None) -> list[Triple]:
 
 
 def tags_in(prompt: str) -> list[str]:
-    """The tags at the head of a placed prompt."""
+    """Return the tags at the head of a placed prompt."""
     tags: list[str] = []
     for line in prompt.splitlines():
         if not line.startswith("%") or line.startswith("%%") or line == TAGS_END:
@@ -36,17 +36,17 @@ def tags_in(prompt: str) -> list[str]:
 
 
 def doubts(prompt: str, known: Sequence[Triple]) -> list[str]:
-    """What is doubtful about the tags of a prompt, a line each."""
+    """Return a line per doubtful tag of a prompt."""
     tags = tags_in(prompt)
     if not tags:
         return []
     if not known:
         return [
-            f"%{tags[0]}: this checkpoint does not say which tags it was trained on; if on none, "
-            "they mean nothing to it."
+            f"%{tags[0]}: this checkpoint has no record of its training tags. Without tags in "
+            "training, they have no effect."
         ]
-    told = [_doubt(tag, place, known) for place, tag in enumerate(tags)]
-    found = [line for line in told if line]
+    lines = [_doubt(tag, place, known) for place, tag in enumerate(tags)]
+    found = [line for line in lines if line]
     if not found and not any(triple[: len(tags)] == tuple(tags) for triple in known):
         listed = ", ".join(tags)
         return [f"{listed}: the checkpoint knows each of these tags, but not together."]
