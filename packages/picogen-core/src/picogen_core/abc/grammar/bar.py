@@ -129,7 +129,7 @@ class Bar(BarState):
 
     def _event(self) -> int:
         following, stops = self.fits().get(self.spelt, (0, None))
-        if self.inner:  # a chord whose tones say how long it is
+        if self.inner:  # a chord whose tones have its length
             following, stops = 0, 0
         if self.previous == "tone" and not self.spelt and self.inner is None:
             following |= self._octaves()
@@ -205,7 +205,7 @@ class Bar(BarState):
         return following | (more if stops is not None or not self.spelt else 0)
 
     def _chord_rare(self) -> int:
-        """A tone shorter or longer than the first, which says how long the chord is."""
+        """Return whether a tone differs in length from the first, which sets the chord's length."""
         if self.inner is None or self.spelt == self.inner or self.broken:
             return 0
         return bits("]") | (_TONES | _SIGNS if self.count < MAX_TONES else 0)
@@ -268,7 +268,7 @@ class Bar(BarState):
         self.memo = self.after = None
 
     def end(self) -> int | None:
-        """The barline begins: the steps that the bar lasts, None if they cannot be told."""
+        """Return the steps of the bar that ends at this barline, None if they are unknown."""
         if not self.lost and self.place == "event":
             self.take_event()
         return None if self.lost else self.steps

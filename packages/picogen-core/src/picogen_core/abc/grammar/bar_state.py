@@ -24,7 +24,7 @@ class BarState:
     place:    between, event, sign, paren, bracket, field, chord, chord_sign, grace, quote, bang.
     previous: what stands before, in words: tone, rest, tie, close, open, short, bang, space, …
     unit:     64ths of a grid step in a unit length.
-    meter:    what M: says; `compound`: it counts in threes.
+    meter:    the value of M:; `compound`: it counts in threes.
     exact:    the bar has to fill its room; else it may be shorter.
     free:     its room has no end.
     leads:    others follow; the meter may change here. `due`: the meter of the score, which this
@@ -56,7 +56,7 @@ class BarState:
         self.leads, self.due = True, "" if meter == self.meter else meter
 
     def follow(self, meter: str, steps: int | None) -> None:
-        """Start a bar as long as the line's first one, None if that cannot be told."""
+        """Start a bar as long as the line's first one, None if that is unknown."""
         self._start(steps, exact=True)
         self.leads, self.due = False, "" if meter == self.meter else meter
 
@@ -65,7 +65,7 @@ class BarState:
         self.memo: int | None = None
         self.after: Self | None = None
         if self.lost:
-            self.slurs = 0  # which it left open cannot be told
+            self.slurs = 0  # the open ones are unknown
         self.exact, self.free = exact, steps is None
         self.room = Room(MAX_STEPS if steps is None else steps)
         self.place, self.previous = "between", ""

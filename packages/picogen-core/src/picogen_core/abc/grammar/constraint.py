@@ -89,7 +89,7 @@ class Constraint:
         return wanted, rare
 
     def take(self, code: int) -> None:
-        """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
+        """Advance by the next code, allowed or not: text, EOS or BOS, but not padding."""
         if code == BOS and not self.place:
             self.opening = not self.patches
             self.done = not self.opening

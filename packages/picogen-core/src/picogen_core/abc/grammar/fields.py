@@ -45,7 +45,7 @@ _TEMPOS = tuple(
 
 @dataclass(frozen=True, eq=False)
 class FieldChoices:
-    """What each field may say; the most usual values first. Two are equal only if they are one.
+    """Allowed values of each field; the most usual ones first. Two are equal only if they are one.
 
     units, tempos, meters, keys: values of L:, Q:, M:, K:.
     requested: fields of which a person requested the value. A header has them, with that value

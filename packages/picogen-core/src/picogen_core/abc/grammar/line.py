@@ -27,7 +27,7 @@ _COUNTER = re.compile(r"\[r:(\d+)/(\d+)\]")
 
 
 class Reference(NamedTuple):
-    """The line's first voice: grid steps of its bar if they can be told, its barlines, the steps
+    """The line's first voice: grid steps of its bar if they are known, its barlines, the steps
     that the next bar owes it, and its meter."""
 
     steps: int | None

@@ -52,7 +52,7 @@ def _rows_by_count(
 def _rows_by_time(
     voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]] | None:
-    """None if a bar's length cannot be told or shared barlines are too rare."""
+    """Return the aligned bars; None if a length is unknown or shared barlines are too rare."""
     if any(bar.length is None for bars in voices for bar in bars):
         return None
     ends = [list(accumulate(bar.length or Fraction(0) for bar in bars)) for bars in voices]

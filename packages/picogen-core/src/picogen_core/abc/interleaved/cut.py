@@ -42,7 +42,7 @@ _NOT_GRACE = re.compile(r"[^A-Ga-g,'^_=/0-9\[\]().<>~ -]")
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its text, the barline after it, and its quarters, None where they cannot be told."""
+    """One bar: its text, the barline after it, and its quarters, None if they are unknown."""
 
     text: str
     right: str
@@ -53,7 +53,7 @@ class Bar:
 class VoiceCutter:
     """Takes the tokens of one voice and makes its bars.
 
-    meter, unit, shift: what M:, L: and a clef's octave say where the voice stands.
+    meter, unit, shift: values of M:, L: and a clef's octave at the voice's place.
     interval:           what its notes and keys are moved by.
     left:               the barline before the first bar.
     """

@@ -89,7 +89,7 @@ class _TuneReader:
         self.cutters: dict[str, VoiceCutter] = {}
         self.current: str | None = None  # None until a V: or the first note of the body
         self.in_body = False
-        self._clef = Voice("")  # what K: says for voices that say nothing
+        self._clef = Voice("")  # the clef of K:, for voices without one
 
     def read(self, tune: str) -> None:
         for letter, text, _ in read_lines(tune):
@@ -110,7 +110,7 @@ class _TuneReader:
         return {n: self.cutters[n] for n in names if n in self.cutters and self.cutters[n].bars}
 
     def voice(self, name: str) -> Voice:
-        """What the header says of a voice, or K: for it."""
+        """Return the header's properties of a voice, or those of K:."""
         voice = self.header.voices.get(name, Voice(name))
         transpose = None if self.sounding else self._transpose(voice)
         return Voice(name, voice.clef or self._clef.clef, voice.title, voice.shift, transpose)

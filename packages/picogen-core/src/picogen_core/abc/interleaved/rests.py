@@ -57,7 +57,7 @@ def cut_bars(tokens: Sequence[Token]) -> tuple[list[Token], list[tuple[list[Toke
 
 
 def common_length(lengths: Sequence[Fraction | None]) -> Fraction | None:
-    """The most frequent length; the first voice decides a tie. None if none can be told."""
+    """Return the most frequent length; the first voice decides a tie. None if all are unknown."""
     counts = Counter(length for length in lengths if length)
     return max(counts, key=counts.__getitem__) if counts else None
 
@@ -65,7 +65,7 @@ def common_length(lengths: Sequence[Fraction | None]) -> Fraction | None:
 def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> str:
     """The line with a rest for every voice of `symbols` that it lacks, in the order of `symbols`.
 
-    The rest lasts as long as most voices of the line do, or `default` if none can be told, and has
+    The rest lasts as long as most voices of the line do, or `default` if all are unknown, and has
     their change of meter.
     """
     present = dict(split_line(line))

@@ -1,4 +1,4 @@
-"""What the fields K:, M:, L: and a clef say, as numbers."""
+"""The fields K:, M:, L: and a clef as numbers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def octave_shift(value: str) -> int | None:
 def transposition(value: str) -> int | None:
     """Semitones from what is written to what sounds by a K: or V: field (`transpose=-2`).
 
-    None if it does not say (ABC 2.1, 4.6).
+    None if it has no octave (ABC 2.1, 4.6).
     """
     match = _TRANSPOSE.search(value)
     return int(match.group(1)) if match else None

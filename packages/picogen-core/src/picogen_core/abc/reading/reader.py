@@ -51,7 +51,7 @@ def read_voices(text: str) -> dict[str, VoiceState]:
 
 
 class Clef(NamedTuple):
-    """What a clef says of pitches; None for what it leaves as it is."""
+    """Effect of a clef on pitches; None for what it does not change."""
 
     shift: int | None = None
     transpose: int | None = None
@@ -90,7 +90,7 @@ class _Reader:
         self.name: str | None = None  # the voice that V: chose; overlays do not change it
         self.voice: VoiceState | None = None
         self.overlays, self.overlay_bars = 1, 0
-        # What the header says; a voice takes it over when it begins.
+        # The header's values, which a voice takes over when it begins.
         self.meter = "4/4"
         self.unit: Fraction | None = None
         self.key: dict[str, int] = {}
@@ -103,7 +103,7 @@ class _Reader:
         self.line_voices: list[VoiceState] = []
 
     def read_field(self, letter: str, value: str) -> None:
-        """K:, M:, L:, V: and I:, on a line of their own or inline; others say nothing of notes."""
+        """Apply K:, M:, L:, V: and I:, on their own line or inline; others do not affect notes."""
         value = value.split("%", 1)[0].strip()
         if letter == "V":
             self._read_voice(value)

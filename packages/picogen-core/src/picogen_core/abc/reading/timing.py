@@ -110,7 +110,7 @@ def event_lengths(tokens: Sequence[Token]) -> list[tuple[int, Fraction]]:
 
 
 def bar_length(tokens: Iterable[Token] | str) -> Fraction | None:
-    """The length of a bar in unit lengths, of its longest overlay; None if it cannot be told."""
+    """Return the length of a bar's longest overlay in unit lengths; None if it is unknown."""
     layers = split_overlays(list(lex(tokens) if isinstance(tokens, str) else tokens))
     try:
         return max(

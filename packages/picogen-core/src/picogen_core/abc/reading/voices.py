@@ -40,7 +40,7 @@ class Bar(NamedTuple):
     line:   the line of the interleaved form it is on, or the measure of a MusicXML file.
     start:  quarters since the start of the piece.
     length: quarters.
-    meter:  quarters that the meter asks for; None if it is free.
+    meter:  quarters of the meter; None if it is free.
     right:  the barlines behind it, as ABC spells them (`:| |:`); "" where none is written.
     ending: the number of the ending that begins in it (`1`, `2-3`), `?` if it has none, else "".
     before: quarters of the bar that lie before that ending.
@@ -184,7 +184,7 @@ class VoiceState:
             self.tied[step] = (*self.tied.get(step, ()), (tone.pitch, tone.cents))
 
     def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
-        """A draft of one matched tone; where it lies in time is for `add` to say."""
+        """Return a draft of one matched tone; `add` sets its time."""
         sign, letter, marks, _, tie = match.groups()[:5]
         octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
         place = "CDEFGAB".index(letter.upper())

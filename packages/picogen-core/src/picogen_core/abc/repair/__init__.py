@@ -1,6 +1,6 @@
 """From ABC as a model writes it to ABC that every program reads, with a list of what was mended.
 
-Each repair is a function whose docstring says what it does; a clean piece comes back unchanged.
+Each repair is a function whose docstring describes it; a clean piece comes back unchanged.
 """
 
 from __future__ import annotations
