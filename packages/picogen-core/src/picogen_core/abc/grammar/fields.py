@@ -28,7 +28,7 @@ ORDER = "LQMKV"
 
 
 def _every_key() -> tuple[str, ...]:
-    """Keys of at most seven sharps or flats, in all modes, and none."""
+    """Return the keys of at most seven sharps or flats, in all modes, and none."""
     named = [letter + sign + mode for letter in "CDEFGAB" for sign in ("", "#", "b")
              for mode in _MODES]  # fmt: skip
     return (*(key for key in named if field_is_legal("K", key)), "none")
