@@ -176,7 +176,7 @@ class Bar(BarState):
         return self.previous == "field" and not self.due
 
     def _fields(self) -> int:
-        """Return the letters of fields; the meter changes only where a bar begins, in all voices."""
+        """Return the letters of fields; the meter changes only at a bar's start, in all voices."""
         fields = inline_fields(self.choices, self.alone)[""][0]
         if self.due:
             return fields | bits("M")
