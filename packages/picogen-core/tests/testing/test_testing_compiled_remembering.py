@@ -105,7 +105,7 @@ def subject(head):
 
 
 WRONG = [
-    ("compiled_pieces_equal_torch", CannotCopy, "has not clear, copy, read and close"),
+    ("compiled_pieces_equal_torch", CannotCopy, "lacks clear, copy, read or close"),
     ("compiled_pieces_equal_torch", SeesAllThatIsKept, "of patch [2-7], short window"),
     ("compiled_pieces_equal_torch", CloseForgetsTheEnd, "place 0 of patch 1"),
     ("compiled_pieces_equal_torch", CloseClosesOne, "place 0 of patch 1"),

@@ -1,4 +1,4 @@
-"""Whether a conversion has kept the notes: onset, duration and pitch, voice by voice."""
+"""Comparison of notes before and after a conversion: onset, duration and pitch by voice."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Sound = tuple[Fraction, Fraction, int, int]
 
 @dataclass(frozen=True)
 class Heard:
-    """What is compared: the notes of each voice and its bars; an overlay is a voice."""
+    """Notes and bars of each voice, for comparison; an overlay is a voice."""
 
     notes: dict[str, list[Note]]
     bars: dict[str, tuple[Bar, ...]]
 
     @staticmethod
     def of(notes: Mapping[str, Sequence[Note]], bars: Mapping[str, Sequence[Bar]]) -> Heard:
-        """Of what a reader gives. Voices that are silent are left out."""
+        """Return the comparable form of a reader's result, without silent voices."""
         sounding = {
             name: [note for note in some if note.pitch is not None] for name, some in notes.items()
         }
@@ -47,12 +47,12 @@ class Difference:
 
 
 def base(name: str) -> str:
-    """The voice that an overlay (`1&2`) lies over."""
+    """Return the voice of an overlay (`1&2`)."""
     return name.split("&")[0]
 
 
 def sounds(notes: Iterable[Note]) -> list[Sound]:
-    """What sounds, in order, notes that a tie binds as one."""
+    """Return the sounding notes in order; tied notes are one."""
     made: list[Sound] = []
     held: dict[tuple[int, int], int] = {}  # pitch -> place in `made` of the note that is tied
     for note in sorted(notes, key=lambda n: n.onset):
@@ -71,9 +71,9 @@ def sounds(notes: Iterable[Note]) -> list[Sound]:
 
 
 def are_same(source: Heard, made: Heard) -> bool:
-    """Whether the same voices sound, in whatever order, at the same times.
+    """Return whether the same voices, in any order, have the same notes.
 
-    Overlays are voices for a bar: where there are any, what counts is what sounds in all.
+    Overlays are voices for a bar: if there are any, the notes of all voices are compared together.
     """
     alike = len(source.notes) == len(made.notes) and all(
         len(a) == len(b) and all(map(_is_same, a, b))
@@ -103,8 +103,10 @@ def _voices(heard: Heard) -> Counter[tuple[Sound, ...]]:
 
 
 def pair_voices(source: Heard, made: Heard) -> list[tuple[str, str | None]]:
-    """Each voice of the source and the one of `made` that it shares most notes with, the closest
-    pair first and by place on ties; of more voices than any score has, the one in its place."""
+    """Return each voice of the source with the voice of `made` that shares most notes with it.
+
+    The closest pair comes first; ties go by place. With too many voices, all pairs go by place.
+    """
     if len(source.notes) * len(made.notes) > _MAX_PAIRS:
         return list(zip_longest(source.notes, made.notes))[: len(source.notes)]
     wanted, came = (
@@ -128,9 +130,9 @@ def pair_voices(source: Heard, made: Heard) -> list[tuple[str, str | None]]:
 def differing_bars(
     source: Heard, made: Heard, name: str, other: str | None
 ) -> tuple[list[int], bool]:
-    """(Bars of a voice, from 0, whose notes differ; whether both have the same bars).
+    """Return (bars of a voice, from 0, whose notes differ; whether both have the same bars).
 
-    Notes are placed within their bar, since a bar that is filled up moves those after it.
+    Notes are placed within their bar, since a padded bar moves those after it.
     """
     wanted = _by_bar(source.notes[name], source.bars[name])
     found = _by_bar(made.notes[other], made.bars[other]) if other else []
@@ -146,23 +148,23 @@ def differing_bars(
 
 
 def differences(source: Heard, made: Heard) -> list[Difference]:
-    """Where the notes differ; nothing for a conversion that kept them all."""
+    """Return the bars whose notes differ; empty if a conversion kept them all."""
     if are_same(source, made):
         return []
     found = []
     for name, other in pair_voices(source, made):
         bars, same_bars = differing_bars(source, made, name, other)
-        said = _other_lengths(source, made, name, other) if other and same_bars else {}
+        faults = _other_lengths(source, made, name, other) if other and same_bars else {}
         for i in bars:
             wanted = _in_bar(source.notes[name], source.bars[name], i)
             came = _in_bar(made.notes[other], made.bars[other], i) if other else []
-            said[i] = _what(wanted, came)
-        found += [Difference(i + 1, name, what) for i, what in sorted(said.items())]
+            faults[i] = _what(wanted, came)
+        found += [Difference(i + 1, name, what) for i, what in sorted(faults.items())]
     return found
 
 
 def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> dict[int, str]:
-    """Bars of a voice, from 0, that last longer or shorter than in the source and move notes."""
+    """Return bars of a voice, from 0, whose length differs from the source and moves notes."""
     last = max(note.onset for note in source.notes[name])
     pairs = pairwise(zip(source.bars[name], made.bars[other], strict=False))
     found = {}
@@ -174,7 +176,7 @@ def _other_lengths(source: Heard, made: Heard, name: str, other: str) -> dict[in
 
 
 def crossing_ties(heard: Heard) -> list[Difference]:
-    """Ties that lead into another voice, which ABC cannot write: the second note is struck."""
+    """Return ties into another voice, which ABC cannot write: the second note is struck."""
     begins = {
         name: {(n.pitch, n.cents, n.onset) for n in notes} for name, notes in heard.notes.items()
     }
@@ -190,7 +192,7 @@ def crossing_ties(heard: Heard) -> list[Difference]:
 
 
 def _by_bar(notes: Sequence[Note], bars: Sequence[Bar]) -> list[tuple[object, ...]]:
-    """The sounds of each bar, placed within it, and the pitches that go on in the next one."""
+    """Return the notes of each bar, placed within it, and the pitches tied to the next bar."""
     groups = group_notes(notes, bars)
     made: list[tuple[object, ...]] = []
     for i, (bar, inside) in enumerate(zip(bars, groups, strict=True)):
@@ -206,7 +208,7 @@ def _by_bar(notes: Sequence[Note], bars: Sequence[Bar]) -> list[tuple[object, ..
 
 
 def group_notes(notes: Sequence[Note], bars: Sequence[Bar]) -> list[list[Note]]:
-    """The notes that begin in each bar."""
+    """Return the notes that begin in each bar."""
     groups: list[list[Note]] = [[] for _ in bars]
     place = 0
     for note in sorted(notes, key=lambda n: n.onset):

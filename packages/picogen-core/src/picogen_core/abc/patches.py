@@ -52,29 +52,28 @@ _SPECIAL = bytes([PAD, BOS, EOS])
 
 @dataclass(frozen=True)
 class Prompt:
-    """An open beginning. `patches` are complete; `tail` are the characters of the next patch that
-    are already fixed ("" if none)."""
+    """An open beginning: complete `patches`, and `tail`, the fixed characters of the next patch."""
 
     patches: Patches
     tail: str
 
 
 def split_body(text: str) -> tuple[str, str]:
-    """Header and body; the body starts at the first line that starts with `[V:` or `[r:`."""
+    """Return header and body; the body starts at the first line with `[V:` or `[r:`."""
     start = _BODY_START.search(text)
     return (text[: start.start()], text[start.start() :]) if start else (text, "")
 
 
 def drop_empty_lines(text: str) -> str:
-    """Without empty lines, which would count as bars; NotaGen's codec drops them."""
+    """Return the text without empty lines, which would count as bars, as NotaGen's codec does."""
     return _EMPTY_LINE.sub("", text)
 
 
 def encode(text: str) -> Patches:
-    """A whole interleaved piece, from the BOS patch to the EOS patch.
+    """Return the patches of a whole interleaved piece, from the BOS patch to the EOS patch.
 
     Raises:
-        BadInput: a character that the vocabulary has not, and where it stands.
+        BadInput: a character outside the vocabulary, with its place.
     """
     check_characters(text)
     header, body = split_body(strip_counters(text))
@@ -87,7 +86,7 @@ def encode(text: str) -> Patches:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their ends; only `\\n` ends one."""
+    """Return the lines with their ends; only `\\n` ends one."""
     *whole, rest = text.split("\n")
     lines = [line + "\n" for line in whole]
     return [*lines, rest] if rest else lines
@@ -100,13 +99,13 @@ def line_starts(patches: Patches) -> NDArray[np.int64]:
 
 
 def encode_prompt(text: str) -> Prompt:
-    """A beginning that the model goes on with. Counters in it are kept and none is invented.
+    """Return a beginning for the model to continue. Counters are kept and none is added.
 
     The last cut of the body stays open, so that a prompt may end within a bar, at a barline or
     after a line; a header is complete after each of its lines.
 
     Raises:
-        BadInput: a character that the vocabulary has not, and where it stands.
+        BadInput: a character outside the vocabulary, with its place.
     """
     cuts, tail = cut_prompt(text)
     whole = len(tail) // PATCH_SIZE * PATCH_SIZE
@@ -117,10 +116,10 @@ def encode_prompt(text: str) -> Prompt:
 
 
 def cut_prompt(text: str) -> tuple[list[str], str]:
-    """The whole cuts of a beginning, and the one that stays open ("" if none).
+    """Return the complete cuts of a beginning, and the open one ("" if none).
 
     Raises:
-        BadInput: a character that the vocabulary has not, and where it stands.
+        BadInput: a character outside the vocabulary, with its place.
     """
     check_characters(text)
     header, body = split_body(text)
@@ -135,18 +134,18 @@ def cut_prompt(text: str) -> tuple[list[str], str]:
 
 
 def decode(patches: Patches) -> str:
-    """The text of patches, counters included: all that stands before the EOS of each patch."""
+    """Return the text of patches with counters: the characters before the EOS of each patch."""
     return "".join(patch_text(row.tobytes()) for row in np.asarray(patches, dtype=np.uint8))
 
 
 def patch_text(raw: bytes) -> str:
-    """The characters of one patch, up to its EOS; "" for the BOS and EOS patches."""
+    """Return the characters of one patch, up to its EOS; "" for the BOS and EOS patches."""
     end = raw.find(EOS)
     return raw[: end if end >= 0 else PATCH_SIZE].translate(None, _SPECIAL).decode("latin-1")
 
 
 def split_bars(line: str) -> list[str]:
-    """Cut a body line before each barline; a rest without a voice stays with what precedes it.
+    """Return a body line cut before each barline; a voiceless rest stays with the text before.
 
     The pieces joined are the line. `[V:1]C2|[V:2]z4|\\n` -> `[V:1]C2`, `|[V:2]z4|\\n`.
     """
@@ -157,10 +156,10 @@ def split_bars(line: str) -> list[str]:
 
 
 def _split_open(line: str, header: str) -> list[str]:
-    """The same for a line that goes on, cut as the whole line will be.
+    """Return an unfinished line, cut in the same places as the whole line later.
 
-    A barline at its end is the last piece of the line, and joined, only behind the last voice;
-    one right behind `[V:1]` begins a bar.
+    A barline at its end is the last piece of the line, and joined, only after the last voice; one
+    right after `[V:1]` begins a bar.
     """
     cuts = _cut_at(_OPEN_BARLINE, line)
     if len(cuts) > 1 and _ONLY_BARLINE.fullmatch(cuts[-1]) and not _ONLY_MARKS.fullmatch(cuts[-2]):
@@ -183,7 +182,7 @@ def _cut_at(barline: re.Pattern[str], line: str) -> list[str]:
 
 
 def check_characters(text: str) -> None:
-    """Raises `BadInput` for a code that is no character of the vocabulary (over 127, or 0 … 2)."""
+    """Raise `BadInput` for a code outside the vocabulary (over 127, or 0 … 2)."""
     for match in _OUTSIDE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
@@ -198,7 +197,7 @@ def _rows(stream: bytes) -> Patches:
 
 
 class Patchilizer:
-    """This module's three functions under the name that NotaGen gives them; it has no state."""
+    """This module's three functions under NotaGen's name; it has no state."""
 
     encode = staticmethod(encode)
     encode_prompt = staticmethod(encode_prompt)

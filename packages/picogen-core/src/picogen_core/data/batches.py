@@ -25,8 +25,8 @@ POOL = 64  # batches whose rows are sorted by length together
 class Batch:
     """Right-padded rows. Notes are given by row, patch in the row and character in the patch.
 
-    `items` is each row's number among the fixed crops, -1 for a crop that is drawn. The first
-    `given` characters of a row, at 16 a patch, are no target: the BOS patch, or a prompt.
+    `items` is each row's number among the fixed crops, -1 for a random crop. The first `given`
+    characters of a row, at 16 per patch, are no target: the BOS patch, or a prompt.
     """
 
     items: Int[Tensor, " B"]
@@ -41,14 +41,14 @@ class Batch:
     given: Int[Tensor, " B"]
 
     def targets(self) -> Bool[Tensor, "B S P"]:
-        """Which characters are there to be predicted, counted by a loss or not."""
+        """Return the mask of characters to predict, counted by a loss or not."""
         device = self.patches.device
         place = torch.arange(self.patches.shape[1] * PATCH_SIZE, device=device)
         behind = place >= self.given[:, None]
         return behind.view(self.patches.shape) & (self.patches != PAD)
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
+        """Return the batch on a device."""
         return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
@@ -57,7 +57,7 @@ def collate(
     items: NDArray[np.int64] | None = None,
     given: list[int] | None = None,
 ) -> Batch:
-    """Pad to the longest and put the notes of all rows in one list; `items` if they are known."""
+    """Return a batch, padded to the longest piece, with the notes of all rows in one list."""
     lengths = [len(piece.patches) for piece in pieces]
     patches = np.zeros((len(pieces), max(lengths), PATCH_SIZE), np.int64)
     for row, piece in enumerate(pieces):
@@ -82,7 +82,7 @@ def collate(
 def epoch_order(
     lengths: NDArray[np.int64], batch_size: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """A drawn order of all pieces in batches of similar length: less padding, still random."""
+    """Return a random order of all pieces in batches of similar length, for less padding."""
     order = rng.permutation(len(lengths))
     batches: list[NDArray[np.int64]] = []
     for start in range(0, len(order), POOL * batch_size):
@@ -94,8 +94,10 @@ def epoch_order(
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an epoch is dealt out: a step has `micro_batches` of `batch_size` pieces, of which this
-    process takes every `processes`-th, beginning with number `rank`."""
+    """Division of an epoch into steps of `micro_batches` with `batch_size` pieces each.
+
+    This process takes every `processes`-th micro-batch, beginning with number `rank`.
+    """
 
     batch_size: int
     micro_batches: int
@@ -106,24 +108,24 @@ class Sampling:
 
     @property
     def rows(self) -> int:
-        """Pieces of a step."""
+        """Pieces per step."""
         return self.batch_size * self.micro_batches
 
     def steps(self, pieces: int) -> int:
-        """Steps of an epoch."""
+        """Return the steps per epoch."""
         return -(-pieces // self.rows)
 
 
 def train_steps(
     data: Dataset, crops: Crops | None, sampling: Sampling, epoch: int, first: int = 0
 ) -> Iterator[list[tuple[int, Batch]]]:
-    """This process's micro-batches of each step from `first` on, with their number in the step.
+    """Yield this process's micro-batches of each step from `first` on, numbered within the step.
 
-    An epoch is each of the fixed `crops` once, or a drawn crop of each piece where they are None.
-    Order depends on (seed, epoch) and the rows of a step alone, a drawn crop on (seed, epoch,
-    piece): so N processes see what one sees that accumulates N times as much. The rows of a step
-    are sorted by length before they are dealt, so that processes wait little for each other. The
-    last step of an epoch may have fewer micro-batches, and none for some process.
+    An epoch is each of the fixed `crops` once, or a random crop of each piece if they are None.
+    The order depends on (seed, epoch) and the rows of a step alone, a random crop on (seed, epoch,
+    piece). So N processes see the same as one process with N times the accumulation. The rows of a
+    step are sorted by length before they are divided, so that processes wait little for each other.
+    The last step of an epoch may have fewer micro-batches, and none for some process.
     """
 
     def cut(items: NDArray[np.int64]) -> Batch:
@@ -143,7 +145,7 @@ def train_steps(
 
 
 def eval_batches(data: Dataset, batch_size: int, max_patches: int) -> Iterator[Batch]:
-    """Every piece once, in order of length, cropped at its head."""
+    """Yield every piece once, in order of length, cropped at its head."""
     order = np.argsort(data.lengths(), kind="stable")
     for start in range(0, len(order), batch_size):
         yield collate(

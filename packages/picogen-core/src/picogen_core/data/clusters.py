@@ -12,7 +12,7 @@ THRESHOLD = 0.5
 
 
 def shingles(pitches: Sequence[int]) -> frozenset[tuple[int, ...]]:
-    """All runs of 10 signed intervals; a shorter tune is one shingle. Transposition-invariant."""
+    """Return all runs of 10 signed intervals, in any key the same; a short tune is one run."""
     steps = tuple(b - a for a, b in pairwise(pitches))
     if len(steps) <= SHINGLE:
         return frozenset({steps})
@@ -20,7 +20,7 @@ def shingles(pitches: Sequence[int]) -> frozenset[tuple[int, ...]]:
 
 
 def cluster(sets: Sequence[frozenset[Hashable]]) -> list[int]:
-    """Connected components of Jaccard similarity >= 0.5, numbered by first member."""
+    """Return connected components of Jaccard similarity >= 0.5, numbered by first member."""
     parent = list(range(len(sets)))
 
     def root(i: int) -> int:
@@ -43,10 +43,9 @@ def cluster(sets: Sequence[frozenset[Hashable]]) -> list[int]:
 
 
 def split_clusters(clusters: Sequence[int], eval_ratio: float, seed: int) -> list[str]:
-    """`train` or `eval` for each piece: whole clusters, drawn until the share is reached.
+    """Return `train` or `eval` for each piece: random whole clusters, until the share is reached.
 
-    Where a share is wanted and there are two clusters, one is held out, however large it is, and
-    one is not.
+    With a share above 0 and two clusters, one is held out, whatever its size, and one is not.
     """
     members = Counter(clusters)
     order = sorted(members)

@@ -1,7 +1,7 @@
-"""Crops of pieces longer than the context: fixed ones that share out the music, or drawn ones.
+"""Crops of pieces longer than the context: fixed ones that cover the music, or random ones.
 
-A crop is the header and a run of body patches. Fixed crops are the same in every epoch, so that
-what a teacher says of them is asked once; together they hold every patch of the body once.
+A crop is the header and a run of body patches. Fixed crops are the same in every epoch, so that a
+teacher's outputs can be cached. Together they hold every patch of the body once.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def windows(patches: NDArray[np.uint8], max_patches: int) -> Iterator[tuple[int,
     """(header, first, end) of each fixed crop of a piece longer than `max_patches`.
 
     Each ends before the first body line that does not fit, or within a line that is longer than the
-    context alone. A header of more than half the context is not repeated: such a piece is cut as it
-    stands, and each crop begins with the patch that the one before ends with, so that all but the
-    first patch of the piece are predicted once.
+    context alone. A header of more than half the context is not repeated. Such a piece is cut
+    without it, and each crop begins with the last patch of the one before. So all but the first
+    patch of the piece are predicted once.
     """
     count = len(patches)
     starts = line_starts(patches)
@@ -77,7 +77,7 @@ def windows(patches: NDArray[np.uint8], max_patches: int) -> Iterator[tuple[int,
 
 @dataclass(frozen=True)
 class Crops:
-    """The K fixed crops of a dataset, by piece: header patches kept, first and end of the body."""
+    """The K fixed crops of a dataset, by piece: header patches, first and end of the body."""
 
     piece: NDArray[np.int64]
     header: NDArray[np.int64]

@@ -1,6 +1,4 @@
-"""What the headers of a dataset say, and in how many of its pieces: what a model has learnt to
-write, and what it hardly knows.
-"""
+"""Counts of header values in a dataset: values that a model has learnt well, and rare ones."""
 
 from __future__ import annotations
 
@@ -14,15 +12,15 @@ from picogen_core.abc.patches import decode, split_body
 from picogen_core.data.prepared.store import Dataset
 
 KINDS = ("L", "Q", "M", "K", "voices", "instruments")
-RARE = 500  # a value that fewer than one piece in so many has is hardly known
-_MOST = 400  # values of a kind that are kept
+RARE = 500  # a value is rare if fewer than one piece in so many has it
+_MOST = 400  # stored values of a kind
 _LONGEST = 40
 _NAME = re.compile(r'nm="([^"]+)"')
 
 
 @dataclass(frozen=True)
 class Headers:
-    """counts: by kind, the values and the number of `pieces` that have them; the most usual first.
+    """Header values by kind, with the number of `pieces` that have them; the most usual first.
 
     Kinds are the letters L, Q, M and K, `voices` (how many there are) and `instruments`.
     """
@@ -31,17 +29,17 @@ class Headers:
     counts: Mapping[str, Mapping[str, int]]
 
     def known(self, kind: str) -> list[str]:
-        """Values that the model knows well; the most usual first."""
+        """Return the values that the model knows well; the most usual first."""
         counts = self.counts.get(kind, {})
         return [value for value, count in counts.items() if count * RARE >= self.pieces]
 
     def as_json(self) -> dict[str, Any]:
-        """As the manifest of a checkpoint keeps it."""
+        """Return the counts as in the manifest of a checkpoint."""
         return {"pieces": self.pieces, **{kind: dict(self.counts[kind]) for kind in KINDS}}
 
 
 def count_headers(dataset: Dataset) -> Headers:
-    """Read from the music itself; a piece in several keys counts once for each."""
+    """Return the headers of the music itself; a piece in several keys counts once for each."""
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for i in range(len(dataset)):
         header = _header(dataset, i).splitlines()
@@ -62,8 +60,11 @@ def _header(dataset: Dataset, i: int) -> str:
 
 
 def known_headers(manifest: Mapping[str, Any]) -> Headers | None:
-    """What a checkpoint was trained on, by its manifest, together with what it started from; None
-    where that is not told. The file may be anybody's: what has another form is left out."""
+    """Return the headers of a checkpoint's training data and of the one it started from.
+
+    They come from its manifest; None without them. The file is not trusted: values of another form
+    are left out.
+    """
     init = manifest.get("init")
     own = _read(manifest.get("headers"))
     earlier = _read(init.get("headers") if isinstance(init, Mapping) else None)

@@ -25,7 +25,7 @@ class InKey:
 
 
 def check_keys(keys: str) -> str:
-    """`original`, `all`, or a number of keys from 1 to 15. Raises `ConfigError`."""
+    """Return `original`, `all`, or a number of keys from 1 to 15. Raises `ConfigError`."""
     number = keys.isdecimal() and 1 <= int(keys) <= len(KEYS)
     if keys not in (ORIGINAL, ALL) and not number:
         raise ConfigError(
@@ -41,9 +41,9 @@ def in_keys(
     seed: str,
     read: tuple[Encoded, dict[str, tuple[Note, ...]]] | None = None,
 ) -> tuple[list[InKey], dict[str, str]]:
-    """The piece in its own key first, then in the others; and why keys were left out.
+    """Return the piece in its own key and then in others, and the reasons of left-out keys.
 
-    read: what `encode_and_read` gives of the text, where that is known.
+    read: the result of `encode_and_read` for the text, if it is known.
 
     Raises:
         BadInput: the piece itself cannot be encoded.
@@ -74,7 +74,7 @@ def in_keys(
 
 
 def key_field(text: str) -> str:
-    """The K: of a header; "" if it has none."""
+    """Return the K: of a header; "" if it has none."""
     found = re.search(r"^K:[ \t]*(.*)$", text, re.M)
     return found.group(1) if found else ""
 
@@ -85,10 +85,10 @@ def check_moved(
     semitones: int,
     fixed: set[str],
 ) -> None:
-    """All notes are there at their times, and all pitches moved by `semitones` but in `fixed`.
+    """Check that all notes keep their times and all pitches move by `semitones`, except `fixed`.
 
     Raises:
-        BadInput: they are not.
+        BadInput: they do not.
     """
 
     def heard(voices: dict[str, tuple[Note, ...]], moved: int) -> dict[str, list[Any]]:

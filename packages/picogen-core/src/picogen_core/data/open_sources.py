@@ -1,4 +1,4 @@
-"""From what a user names as a source to its tunes."""
+"""Opening of sources by the names that a user gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Options = Mapping[str, Mapping[str, Any]]
 
 
 def open_sources(names: Sequence[str], options: Options | None = None) -> Iterator[SourcePiece]:
-    """`music21:oneills`, a score, or a folder of scores; one after the other.
+    """Yield the pieces of `music21:oneills`, a score, or a folder of scores, in order of names.
 
     Raises:
         BadInput: no source claims it.
@@ -47,8 +47,10 @@ def _open(name: str, options: Options) -> Iterator[SourcePiece]:
 
 
 def _claims(suffixes: set[str]) -> list[Entry[SourceSpec]]:
-    """The sources that read these suffixes. PiCo-Gen's own come first, and what they read no other
-    plugin reads unless the user names it (`NAME:PATH`)."""
+    """Return the sources that read these suffixes, PiCo-Gen's own first.
+
+    Other plugins read the suffixes of those only if the user names them (`NAME:PATH`).
+    """
     found, left = [], set(suffixes)
     for entry in sorted(registry().all("source"), key=lambda entry: not entry.shipped):
         mine = left.intersection(entry.spec.suffixes)
@@ -60,11 +62,10 @@ def _claims(suffixes: set[str]) -> list[Entry[SourceSpec]]:
 
 
 def _read(entry: Entry[SourceSpec], which: str, options: Options) -> Iterator[SourcePiece]:
-    """The pieces of one source. Where it has a fault, what it gave before counts, and the fault is
-    that of one more piece.
+    """Yield the pieces of one source. If it fails, one more piece has the fault.
 
     Raises:
-        PicogenError: what the source itself says of `which`.
+        PicogenError: the source refuses `which`.
     """
     try:
         for piece in entry.build(options.get(entry.spec.name, {}))(which):
@@ -78,5 +79,5 @@ def _read(entry: Entry[SourceSpec], which: str, options: Options) -> Iterator[So
 
 
 def _suffixes(path: Path) -> set[str]:
-    """Of a file, or of all files below a folder, in small letters."""
+    """Return the suffixes of a file, or of all files below a folder, in small letters."""
     return {file.suffix.lower() for file in (files_below(path) if path.is_dir() else [path])}

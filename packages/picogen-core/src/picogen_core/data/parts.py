@@ -1,7 +1,7 @@
-"""Preparation in parts: runs of consecutive pieces, each made once and kept aside until all are.
+"""Preparation in parts: runs of consecutive pieces, each made once and stored until all are made.
 
-A part's file carries a digest of its pieces and settings in its name, so that a preparation that
-was interrupted goes on with what is there and a change of either makes the part anew.
+A part's file name has a digest of its pieces and settings. So an interrupted preparation continues
+with the existing parts, and a change of pieces or settings makes the part anew.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _AHEAD = 3  # parts waiting for each worker
 
 @dataclass(frozen=True)
 class Settings:
-    """What the making of a piece depends on."""
+    """Settings that the preparation of a piece depends on."""
 
     keys: str
     seed: int
@@ -46,7 +46,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive pieces and where what is made of them goes."""
+    """Consecutive pieces, and the file for their result."""
 
     tasks: list[Task]
     settings: Settings
@@ -54,7 +54,7 @@ class Part:
 
 
 def cut_parts(tasks: Iterable[Task], settings: Settings, folder: Path) -> Iterator[Part]:
-    """Parts in the order of the pieces."""
+    """Yield parts in the order of the pieces."""
     waiting: list[Task] = []
     weight = number = 0
     for task in tasks:
@@ -68,7 +68,7 @@ def cut_parts(tasks: Iterable[Task], settings: Settings, folder: Path) -> Iterat
 
 
 def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
-    """Make the parts that are not there yet, `jobs` at a time; they come in their order.
+    """Make the missing parts, `jobs` at a time, and yield all parts in order.
 
     Raises:
         BadInput: a worker was killed from outside.
@@ -99,7 +99,7 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class Read:
-    """A part that was made: what there is to know of its pieces, and their shards.
+    """A finished part: facts of its pieces, and their shards.
 
     pieces:  for each piece `Made` or `Rejected` as a mapping; `first` is the place of a made
              piece's first key in the shards, `keys` its keys, `pitches` its melody.
@@ -111,7 +111,7 @@ class Read:
 
 
 def is_made(path: Path) -> bool:
-    """Whether a part is there and whole, and none of its pieces fell to a fault of the machine."""
+    """Return whether a part is complete, without pieces that failed by a fault of the machine."""
     try:
         return not any(piece.get("passing") for piece in read_part(path).pieces)
     except Exception:  # a damaged file can make the reader raise anything
@@ -119,13 +119,13 @@ def is_made(path: Path) -> bool:
 
 
 def read_facts(path: Path) -> list[dict[str, Any]]:
-    """The pieces of a part without their shards."""
+    """Return the pieces of a part without their shards."""
     with np.load(path, allow_pickle=False) as shards:
         return _facts(shards)
 
 
 def read_part(path: Path) -> Read:
-    """A whole part."""
+    """Return a whole part."""
     with np.load(path, allow_pickle=False) as shards:
         return Read(
             _facts(shards),

@@ -25,7 +25,7 @@ PARTS = "parts"
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data, and the report that lies beside it."""
+    """The data and its report."""
 
     dataset: Dataset
     report: dict[str, Any]
@@ -44,15 +44,15 @@ def prepare(
 ) -> Prepared:
     """Read, interleave and encode pieces, split them by cluster of near-duplicates, write them.
 
-    A piece that cannot be used is left out and its reason stands in the report; a piece whose
-    text equals that of an earlier one is left out as a copy. `keys` gives a row for each key that
-    passes its check (`original`, `all`, or how many); the rows of a piece share its cluster and
-    its split. What is made of the pieces lies in `folder`/parts until the end: prepared again
-    after an interruption, parts that are there are not made again. The result depends neither on
-    `jobs` nor on interruptions.
+    A piece that cannot be used is left out, with its reason in the report; a piece whose text
+    equals an earlier one is left out as a copy. `keys` (`original`, `all`, or a number) gives a row
+    for each key that passes its check. The rows of a piece share its cluster and its split.
+
+    Results are stored in `folder`/parts until the end, so that an interrupted preparation does not
+    repeat them. The result depends neither on `jobs` nor on interruptions.
 
     Raises:
-        BadInput: no piece could be used, or none has tags where there should be some.
+        BadInput: no piece could be used, or none has tags although they were given.
         ConfigError: `keys` is none of the three.
     """
     reporter = reporter or Quiet()
@@ -79,7 +79,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What goes into the data. `chosen[part]` are the places of its shards, in order."""
+    """The contents of the data. `chosen[part]` are the places of its shards, in order."""
 
     rows: list[dict[str, Any]]
     chosen: list[list[int]]
@@ -147,7 +147,7 @@ def _shards(parts: list[Part], plan: _Plan) -> Iterator[Encoded]:
 
 
 def _unique_names(pieces: Iterable[SourcePiece]) -> Iterator[SourcePiece]:
-    """Two sources may call their pieces alike; the second `movement1` is `movement1~2`."""
+    """Yield the pieces with unique names; the second `movement1` is `movement1~2`."""
     seen: set[str] = set()
     for piece in pieces:
         name, number = piece.name, 1

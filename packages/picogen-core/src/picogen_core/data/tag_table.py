@@ -1,4 +1,4 @@
-"""Which piece has which tags: a table, or the folders that the pieces lie in."""
+"""Tags by piece, from a table or from the folders of the pieces."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ COLUMNS = ("path", *Triple._fields)
 
 @dataclass(frozen=True)
 class Tags:
-    """Tags by piece: from a table, or from the folders that a piece lies in.
+    """Tags by piece: from a table, or from the folders of a piece.
 
-    table: path -> tags, None for a piece that shall have none.
-    root:  the table's folder, which its paths may be relative to.
+    table: path -> tags, None for a piece without tags.
+    root:  the table's folder, to which its paths may be relative.
     """
 
     source: str = ""
@@ -35,8 +35,10 @@ class Tags:
     from_folders: bool = False
 
     def lines(self, piece: SourcePiece) -> str:
-        """The four lines, or "" for a piece without tags. Raises `BadInput` for a folder's name
-        that cannot be a tag."""
+        """Return the four lines, or "" for a piece without tags.
+
+        Raises `BadInput` for a folder's name that cannot be a tag.
+        """
         if self.from_folders:
             parts = PurePosixPath(_file(piece)).parts[:-1]
             if len(parts) < 3:
@@ -47,7 +49,7 @@ class Tags:
         return tags.lines if tags else ""
 
     def report(self, pieces: Sequence[SourcePiece]) -> dict[str, Any]:
-        """The pieces without tags and the table's paths without pieces.
+        """Return the pieces without tags and the table's paths without pieces.
 
         Raises:
             BadInput: no piece has tags.
@@ -70,7 +72,7 @@ class Tags:
         }
 
     def _row(self, piece: SourcePiece) -> str | None:
-        """The path in the table that means this piece: the piece's, the file's, a folder's."""
+        """Return the table's path for this piece: the piece's, the file's, or a folder's."""
         return next((name for name in self._names(piece) if name in self.table), None)
 
     def _names(self, piece: SourcePiece) -> Iterator[str]:
@@ -91,17 +93,19 @@ def _file(piece: SourcePiece) -> str:
 
 
 def read_tags(which: str | None) -> Tags:
-    """A table, `tags.csv` (commas, semicolons or tabs) or `tags.jsonl`, with the columns path,
-    period, composer, instrumentation; or `folders`, for pieces that lie in
-    Period/Composer/Instrumentation below their source; or None for no tags.
+    """Return the tags from one of three sources:
 
-    A path is the piece's name, its file's, the file's place as it was given or relative to the
-    table, or a folder, for all pieces below it that have no row of their own. A row without any
-    tag says that a piece has none.
+    - a table, `tags.csv` (commas, semicolons or tabs) or `tags.jsonl`, with the columns path,
+      period, composer, instrumentation;
+    - `folders`, for pieces in Period/Composer/Instrumentation below their source;
+    - None for no tags.
+
+    A path is the name of the piece or of its file, the file's path as given or relative to the
+    table, or a folder. A folder applies to all pieces below it without their own row. A row without
+    tags marks a piece without tags.
 
     Raises:
-        BadInput: no such table, a column or a cell that is missing or cannot be a tag, a path
-            that occurs twice.
+        BadInput: no such table, a column or cell is missing or invalid, a path occurs twice.
     """
     if which is None:
         return Tags()
@@ -119,7 +123,7 @@ def read_tags(which: str | None) -> Tags:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each row with its place in the file; its keys are `COLUMNS`."""
+    """Yield each row with its place in the file; its keys are `COLUMNS`."""
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -188,7 +192,7 @@ def _triple(row: dict[str, str], where: str) -> Triple | None:
 
 
 def _clean(value: str, where: str) -> str:
-    """The tag in ASCII, without the `%` that a person may have put before it."""
+    """Return the tag in ASCII, without a leading `%`."""
     if any(unicodedata.category(character) == "Cc" for character in value.strip()):
         raise BadInput(f"{where} holds a line break or another control character.")
     text = " ".join(unidecode(value).replace("%", "").split())

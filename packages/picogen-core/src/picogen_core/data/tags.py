@@ -1,5 +1,6 @@
-"""NotaGen's tags, the lines `%Period`, `%Composer, First`, `%Instrumentation`, `%end`: in pieces,
-datasets and manifests. Which piece gets which, `tag_table` says.
+"""NotaGen's tags in pieces, datasets and manifests; `tag_table` assigns them to pieces.
+
+They are the lines `%Period`, `%Composer, First`, `%Instrumentation`, `%end`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _HEAD = 1 + 3 * -(-(LONGEST + 2) // 16) + 1  # patches: BOS, three tags, %end
 
 
 class Triple(NamedTuple):
-    """What a piece is tagged with, in ASCII."""
+    """The tags of a piece, in ASCII."""
 
     period: str
     composer: str
@@ -27,24 +28,26 @@ class Triple(NamedTuple):
 
     @property
     def lines(self) -> str:
-        """As they stand in front of a piece."""
+        """The tags as lines in front of a piece."""
         return "".join(f"%{value}\n" for value in (*self, "end"))
 
 
 def tags_of(text: str) -> Triple | None:
-    """What a piece in NotaGen's form is tagged with."""
+    """Return the tags of a piece in NotaGen's form."""
     found = _LINES.match(text)
     return Triple(*found.groups()) if found else None
 
 
 def has_tags(text: str) -> bool:
-    """Whether a piece begins with a tag of any kind; `%%score` is none."""
+    """Return whether a piece begins with a tag of any kind; `%%score` is none."""
     return re.match(r"%(?!%)", text) is not None
 
 
 def count_tags(dataset: Dataset) -> list[dict[str, Any]]:
-    """Each triple of a dataset with its number of `pieces`, a piece in several keys counted once,
-    as the manifest of a checkpoint keeps them. Read from the music itself, so of any index."""
+    """Return each triple of a dataset with its number of `pieces`, as in a checkpoint's manifest.
+
+    A piece in several keys counts once. Tags are read from the music itself, so for any index.
+    """
     return tally(
         tags_of(decode(dataset[i].patches[:_HEAD]))
         for i, row in enumerate(dataset.rows)
@@ -53,15 +56,16 @@ def count_tags(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def tally(found: Iterable[Triple | None]) -> list[dict[str, Any]]:
-    """Each triple once, with the number of `pieces` that have it."""
+    """Return each triple once, with the number of `pieces` that have it."""
     counts = Counter(tags for tags in found if tags)
     return [{**tags._asdict(), "pieces": count} for tags, count in sorted(counts.items())]
 
 
 def known_tags(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The triples that a checkpoint was trained on, by its manifest, each with its number of
-    `pieces`: of its own run first, then of those that it started from. Empty where nothing is
-    known, as of a `.pth`."""
+    """Return the triples of a checkpoint's training, by its manifest, each with its `pieces`.
+
+    Those of its own run come first, then those of its `init`. Empty if unknown, as for a `.pth`.
+    """
     init = manifest.get("init")
     own = _listed(manifest.get("tags"))
     earlier = _listed(init.get("tags") if isinstance(init, Mapping) else None)
@@ -69,7 +73,7 @@ def known_tags(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _listed(stored: Any) -> dict[Triple, dict[str, Any]]:
-    """What is of the right form; the file may be anybody's."""
+    """Return the entries of the right form; the file is not trusted."""
     found = {}
     for tags in stored if isinstance(stored, list) else []:
         values = [tags.get(name) for name in Triple._fields] if isinstance(tags, Mapping) else []

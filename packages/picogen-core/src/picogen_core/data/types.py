@@ -8,14 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 @dataclass(frozen=True)
 class SourcePiece:
-    """One tune as its source has it.
+    """One tune from a source.
 
     name:       unique within the source: `oneills1850/0001-0050.abc#12`.
     abc:        the tune's ABC, header and body; "" if `file` has still to be read.
-    provenance: where it comes from, for people.
-    licence:    what is known of its licence, or "unknown".
-    file:       a score that is not ABC; the preparation reads it, in a process of its own.
-    fault:      why it cannot be read, of one that is only to be counted.
+    provenance: its origin, for readers.
+    licence:    its licence, or "unknown".
+    file:       a score that is not ABC; the preparation reads it in a separate process.
+    fault:      why it cannot be read; such a piece is only counted.
     """
 
     name: str
@@ -27,7 +27,7 @@ class SourcePiece:
 
 
 class IndexRow(BaseModel):
-    """What a row of an index has to be, as far as it has it; more keys may stand beside these."""
+    """Types of the keys of an index row; all are optional, and more keys are allowed."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 

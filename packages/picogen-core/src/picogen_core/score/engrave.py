@@ -28,7 +28,7 @@ _OPTIONS = {
 
 
 def load_verovio() -> Any:
-    """A verovio toolkit, quiet.
+    """Return a verovio toolkit without log output.
 
     Raises:
         ConversionError: verovio is not installed.
@@ -55,7 +55,7 @@ def engrave(toolkit: Any, xml: str) -> None:
 
 
 def svg_pages(toolkit: Any, xml: str) -> list[str]:
-    """One SVG a page, first page first, of the score that `engrave` loaded from `xml`."""
+    """Return one SVG per page of the score that `engrave` loaded from `xml`, in order."""
     pages = int(toolkit.getPageCount())
     if pages > MAX_PAGES:
         raise ConversionError(f"the score has {pages} pages; at most {MAX_PAGES} are drawn")
@@ -65,9 +65,9 @@ def svg_pages(toolkit: Any, xml: str) -> list[str]:
 
 
 def with_credits(svg: str, xml: str) -> str:
-    """The first page with its title in plain words, and the composer, whom verovio leaves out.
+    """Return the first page with its title as plain text, and the composer, which verovio omits.
 
-    Verovio nests its title in five elements, which only browsers place in the middle.
+    Verovio nests its title in five elements, which only browsers centre.
     """
     parser = etree.XMLParser(resolve_entities=False, huge_tree=True)
     page = etree.fromstring(svg.encode(), parser)
@@ -90,7 +90,7 @@ def with_credits(svg: str, xml: str) -> str:
 
 
 def midi_base64(toolkit: Any) -> str:
-    """A standard MIDI file in base64, of the score that `engrave` loaded."""
+    """Return a standard MIDI file in base64, of the score that `engrave` loaded."""
     midi = str(toolkit.renderToMIDI())
     if base64.b64decode(midi)[:4] != b"MThd":
         raise ConversionError("verovio made no MIDI file of this MusicXML")
@@ -98,8 +98,10 @@ def midi_base64(toolkit: Any) -> str:
 
 
 def note_lights(toolkit: Any) -> list[tuple[float, float, str]]:
-    """When each note of the score that `engrave` loaded sounds: start and end in seconds, and its
-    id in the pages. A note of a repeated passage is there once for every time."""
+    """Return start and end in seconds, and the id in the pages, of each note of the loaded score.
+
+    A note of a repeated passage occurs once per repetition.
+    """
     begun: dict[str, float] = {}
     lights = []
     for moment in toolkit.renderToTimemap({}):

@@ -1,4 +1,4 @@
-"""What a text may ask of the converters, and what a converter may ask of the machine."""
+"""Limits of texts for the converters, and of converters on the machine."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _BAR_REST = re.compile(r'"[^"\n]*"|[ZX]\s*(\d+)')
 
 
 class ConversionError(PicogenError):
-    """A score that could not be converted; the message says why in one line."""
+    """A score that could not be converted; the message has the reason in one line."""
 
 
 def safe_abc(abc: str) -> str:
-    """The text as abc2xml may see it: without the lines that make it open files.
+    """Return the text for abc2xml, without the lines that make it open files.
 
     Raises:
         ConversionError: it is too long, or rests too long.
@@ -47,7 +47,7 @@ def safe_abc(abc: str) -> str:
 
 
 def refuse_long_rests(abc: str) -> None:
-    """Raises `ConversionError` for a `Z` of over 64 bars in a line of music."""
+    """Raise `ConversionError` for a `Z` of over 64 bars in a line of music."""
     for line in abc.splitlines():
         for rest in _BAR_REST.finditer(line) if not _FIELD_LINE.match(line) else ():
             bars = rest.group(1) or "0"  # text in quotes
@@ -56,6 +56,6 @@ def refuse_long_rests(abc: str) -> None:
 
 
 def limits_for(op: str, size: int) -> Limits:
-    """Far more CPU time than a score of this size takes, so that load decides nothing."""
+    """Return limits far above the needs of a score of this size, so that load has no effect."""
     extra = size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
     return Limits(CPU_SECONDS + extra, STILL_SECONDS, MEMORY_BYTES)

@@ -1,4 +1,4 @@
-"""Standard MIDI files: their tracks and events, and what sounds in them, in seconds."""
+"""Standard MIDI files: their tracks, events and notes, in seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from picogen_core.score.limits import ConversionError
 
-_BEAT = 500_000  # microseconds a quarter until the file says otherwise
+_BEAT = 500_000  # microseconds per quarter, until the file sets another tempo
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Sound:
 
 
 def read_midi(data: bytes) -> list[Sound]:
-    """The notes of all tracks, by start.
+    """Return the notes of all tracks, by start.
 
     Raises:
         ConversionError: it is no standard MIDI file, or it is cut off.
@@ -58,7 +58,7 @@ def _read(data: bytes) -> list[Sound]:
 
 
 def ticks_of(data: bytes) -> Fraction:
-    """Ticks a quarter; where a file counts frames of a second, of a quarter of half a second.
+    """Return ticks per quarter; for a file in frames, per half second.
 
     Raises:
         ConversionError: it is no MIDI file.
@@ -76,13 +76,13 @@ def ticks_of(data: bytes) -> Fraction:
 
 
 def _unwrapped(data: bytes) -> bytes:
-    """The file inside a RIFF file (.rmi)."""
+    """Return the file inside a RIFF file (.rmi)."""
     start = data.find(b"MThd", 0, 64) if data[:4] == b"RIFF" else 0
     return data[max(start, 0) :]
 
 
 class _Clock:
-    """Ticks to seconds under a file's tempos; asked in the order of time."""
+    """Conversion of ticks to seconds by a file's tempos; calls must be in the order of time."""
 
     def __init__(self, tempos: dict[int, int], ticks_a_beat: Fraction) -> None:
         self.changes = sorted(tempos.items(), reverse=True)
@@ -103,7 +103,7 @@ class _Clock:
 
 
 def tracks_of(data: bytes) -> Iterator[bytes]:
-    """The tracks; the last may be shorter than it says."""
+    """Yield the tracks; the last may be shorter than its header claims."""
     data = _unwrapped(data)
     at = 8 + int.from_bytes(data[4:8], "big")
     while at + 8 <= len(data):
@@ -114,7 +114,7 @@ def tracks_of(data: bytes) -> Iterator[bytes]:
 
 
 def iter_events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(tick, status, data); of a meta event (0xFF) the data begins with its type.
+    """Yield (tick, status, data); the data of a meta event (0xFF) begins with its type.
 
     Raises:
         ConversionError: the track is cut off within an event.
@@ -126,7 +126,7 @@ def iter_events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1}
-"""Bytes behind system messages, which have no place in a file but are met."""
+"""Bytes after system messages, which do not belong in a file but occur."""
 
 
 def _events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -158,7 +158,7 @@ def _events(track: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A variable-length number and the place after it."""
+    """Return a variable-length number and the place after it."""
     value = 0
     for _ in range(5):
         value = value << 7 | data[at] & 0x7F

@@ -23,11 +23,11 @@ _DOCTYPE = (
     '"http://www.musicxml.org/dtds/partwise.dtd">\n'
 )
 _MAX_WARNINGS = 20
-_DIVISIONS = 46_126_080  # of a quarter: 1024ths in tuplets up to 13 come out whole (its own: 2520)
+_DIVISIONS = 46_126_080  # of a quarter: 1024ths in tuplets up to 13 are integers (its own: 2520)
 
-# What it cannot read and is changed for: quarter tones, notes below the 64th, which it rounds up,
-# the sign of a note that a tie leads to, which holds in its bar as any other, and ties of two tones
-# of one letter in a chord, which it takes for one.
+# Changes of its code for what it cannot read: quarter tones; notes below the 64th, which it rounds
+# up; the accidental of a tied note, which holds in its bar as any other; and ties of two tones of
+# one letter in a chord, which it takes for one.
 _CHANGES = (
     (
         "        if (note, oct) in s.ties:\n"
@@ -52,7 +52,7 @@ _EXPLICIT = re.compile(r"(?:none|[A-G][#b]?\s*exp\w*|exp\w*)(?![a-z])", re.I)
 
 @lru_cache(maxsize=1)
 def load_abc2xml() -> Any:
-    """The converter, with what lets a text reach beyond itself taken out of its reach."""
+    """Return the converter, without its access to files and to `eval`."""
     spec = importlib.util.find_spec("abctoolkit.abc2xml")
     assert spec is not None and spec.origin is not None
     source = Path(spec.origin).read_text(encoding="latin-1")
@@ -75,7 +75,7 @@ def load_abc2xml() -> Any:
 
 
 def _broken_rhythms(elements: Any) -> None:
-    """Make `A>B`, `A>B>C`, `A>{g}B` and `A>>>B` what they last; its own reads the first alone."""
+    """Set the lengths of `A>B`, `A>B>C`, `A>{g}B`, `A>>>B`; its own code reads only the first."""
     before, sign = None, ""
     signs = [i for i, element in enumerate(elements) if element.name == "broken"]
     for element in elements:
@@ -94,7 +94,7 @@ def _broken_rhythms(elements: Any) -> None:
 
 
 def _plain_key(match: re.Match[str]) -> str:
-    """`K:none ^f` and `K:D exp ^f` as `K:C ^f`: it knows neither, and adds to the key before."""
+    """Return `K:none ^f` and `K:D exp ^f` as `K:C ^f`: it misreads both."""
     value = (match.group(1) if match.group(2) is None else match.group(2)).strip()
     key = _EXPLICIT.sub("C", value, count=1) if _EXPLICIT.match(value) else value
     return f"K:{key}" if match.group(2) is None else f"[K:{key}]"
@@ -111,7 +111,7 @@ def _refuse(*_: object, **__: object) -> None:
 
 
 def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
-    """(MusicXML, the converter's warnings).
+    """Return (MusicXML, the converter's warnings).
 
     Raises:
         ConversionError: the text is refused or does not parse.
@@ -124,7 +124,7 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             score = abc2xml.mxm.parse(text)
-    except Exception as error:  # whatever it raises, the text is at fault and its name the reason
+    except Exception as error:  # any exception means that the text is at fault
         reason = str(error).split("\n")[0][:120]
         raise ConversionError(f"abc2xml: {type(error).__name__}: {reason}") from None
     _shorten_durations(score)
@@ -141,7 +141,7 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
 
 
 def _shorten_durations(score: Any) -> None:
-    """Divide durations and divisions by what they have in common."""
+    """Divide durations and divisions by their common divisor."""
     durations = list(score.iter("duration"))
     divisions = list(score.iter("divisions"))
     common = reduce(gcd, (int(element.text) for element in durations + divisions), 0) or 1

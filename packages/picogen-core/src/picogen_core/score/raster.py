@@ -1,8 +1,8 @@
 """SVG pages of verovio to PNG with resvg. For the worker process only.
 
-resvg reads no fonts out of a stylesheet, so the note signs of a tempo, which verovio takes from
-one, become the text font's own. That font is DejaVu Serif out of matplotlib, which music21 brings:
-the same picture on every machine.
+resvg reads no fonts from a stylesheet, so the note signs of a tempo, which verovio takes from one,
+become those of the text font. That font is DejaVu Serif from matplotlib, a dependency of music21.
+So the picture is the same on every machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MUSIC_FONT = "Leipzig"
 
 
 def png_page(svg: str) -> bytes:
-    """One page as a PNG on white.
+    """Return one page as a PNG on white.
 
     Raises:
         ConversionError: resvg is not installed or cannot read the page.
@@ -57,7 +57,7 @@ def png_page(svg: str) -> bytes:
 
 
 def plain_text(svg: str) -> str:
-    """The page without its embedded font, its note signs spelt in the text font."""
+    """Return the page without its embedded font, with note signs in the text font."""
     page = etree.fromstring(svg.encode(), etree.XMLParser(resolve_entities=False, huge_tree=True))
     for style in list(page.iter("{*}style")):
         if "@font-face" in (style.text or ""):
@@ -72,7 +72,7 @@ def plain_text(svg: str) -> str:
 
 
 def _font_files() -> list[str]:
-    """DejaVu Serif's files; none if matplotlib is not there, and resvg takes the system's fonts."""
+    """Return DejaVu Serif's files; without matplotlib none, and resvg uses the system's fonts."""
     found = importlib.util.find_spec("matplotlib")
     for folder in found.submodule_search_locations or () if found else ():
         files = [Path(folder) / "mpl-data/fonts/ttf" / face for face in _FACES]

@@ -1,8 +1,7 @@
 """The MusicXML 4.0 schema, compiled once, from files on this machine and never from the network.
 
-The schema itself (W3C Community Final Specification Agreement) comes in the wheel `musicxml`, of
-which nothing is imported. What it imports in turn, `xml:` and `xlink:` attributes, is small enough
-to stand here.
+The schema itself (W3C Community Final Specification Agreement) is in the wheel `musicxml`, whose
+code is not imported. Its own imports, `xml:` and `xlink:` attributes, are small and stand here.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _IMPORTS = {
 
 
 class _Local(etree.Resolver):  # type: ignore[misc]
-    """Answers the two imports; anything else is refused."""
+    """Resolver of the two imports; others are refused."""
 
     def resolve(self, url: str, public_id: str, context: object) -> object:
         if url not in _IMPORTS:
@@ -51,10 +50,10 @@ class _Local(etree.Resolver):  # type: ignore[misc]
 
 @lru_cache(maxsize=1)
 def load_schema() -> etree.XMLSchema:
-    """The compiled schema.
+    """Return the compiled schema.
 
     Raises:
-        BadInput: the wheel that carries it is not installed.
+        BadInput: its wheel is not installed.
     """
     found = importlib.util.find_spec("musicxml")
     folders = [Path(folder) for folder in found.submodule_search_locations or ()] if found else []
@@ -69,7 +68,7 @@ def load_schema() -> etree.XMLSchema:
 
 
 def schema_faults(xml: bytes) -> list[str]:
-    """What the MusicXML 4.0 schema says against a file: line and reason; nothing if it is valid.
+    """Return a file's faults by the MusicXML 4.0 schema: line and reason; empty if it is valid.
 
     Raises:
         BadInput: the schema is not installed.

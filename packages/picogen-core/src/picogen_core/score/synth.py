@@ -1,7 +1,7 @@
-"""MIDI to WAV with a small additive synthesiser: enough to hear a score, no soundfont needed.
+"""MIDI to WAV with a small additive synthesiser, without a soundfont.
 
-A note is eight harmonics, the upper ones weaker and dying sooner, under an ADSR envelope: attack,
-decay, sustain, release. One channel, 44.1 kHz, 16 bit.
+A note is eight harmonics under an ADSR envelope: attack, decay, sustain, release. Upper harmonics
+are weaker and fade sooner. One channel, 44.1 kHz, 16 bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Samples = NDArray[np.float32]
 
 
 def midi_to_wav(midi: bytes) -> bytes:
-    """A mono WAV file of a MIDI file.
+    """Return a mono WAV file of a MIDI file.
 
     Raises:
         ConversionError: it is no MIDI file, has no notes, or lasts over half an hour.
@@ -52,7 +52,7 @@ def midi_to_wav(midi: bytes) -> bytes:
 
 
 def mix(sounds: list[Sound]) -> Samples:
-    """All notes added up, not yet scaled."""
+    """Return the sum of all notes, not yet scaled."""
     end = max(sound.start + sound.length for sound in sounds) + _RELEASE
     samples: Samples = np.zeros(round(end * RATE) + 2, dtype=np.float32)
     for sound in sounds:
@@ -65,7 +65,7 @@ def mix(sounds: list[Sound]) -> Samples:
 
 @lru_cache(maxsize=256)
 def _tone(pitch: int, held: int) -> Samples:
-    """A note of `held` samples and its release; equal temperament, A4 (69) = 440 Hz."""
+    """Return a note of `held` samples and its release; equal temperament, A4 (69) = 440 Hz."""
     frequency = 440.0 * 2.0 ** ((pitch - 69) / 12)
     size = held + round(_RELEASE * RATE)
     time = np.arange(size, dtype=np.float32) / RATE
@@ -78,7 +78,7 @@ def _tone(pitch: int, held: int) -> Samples:
 
 
 def _envelope(held: int, size: int) -> Samples:
-    """Level at each sample; a note shorter than attack and decay is released from where it is."""
+    """Return the level at each sample; a note shorter than attack and decay is released early."""
     points = np.array([0, _ATTACK, _ATTACK + _DECAY]) * RATE
     levels = [0.0, 1.0, _SUSTAIN]
     curve = np.interp(np.arange(size), points, levels)

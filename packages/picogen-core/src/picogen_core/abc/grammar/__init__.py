@@ -1,4 +1,4 @@
-"""Validity while writing: which characters a piece may have next, and how it comes to its end."""
+"""Constraints of generation: the characters that may come next, and how a piece ends."""
 
 from picogen_core.abc.grammar.constraint import Constraint, least_patches
 from picogen_core.abc.grammar.quick import QuickConstraint

@@ -1,9 +1,9 @@
-"""One voice's bar, character by character: what is well formed, and how long it may still last.
+"""One voice's bar, character by character: well-formed continuations, and the remaining length.
 
-`wanted` is what the grammar has at a place; `rare` what music has there now and then, though it is
-not well formed or says nothing: `)` without `(`, spaces within a rhythm's sign. Time is counted
-behind either. Another character, in a prompt or in real music, loses the thread: then all is wanted
-until the next bar.
+`wanted` are the characters of the grammar at a place. `rare` ones occur in music although they are
+not well formed or have no meaning: `)` without `(`, spaces within a rhythm's sign. Time is counted
+after both. After another character, in a prompt or in real music, the bar is lost: then every
+character is wanted until the next bar.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TONE_NAMES = "ABCDEFGabcdefg"
 _TONES = bits(_TONE_NAMES)
 _SIGNS = bits("^_=")
 _SHORTS = bits(".~HLMOPSTuv")
-_ENDINGS = bits("~HLMOPSTuv")  # behind the last note too
+_ENDINGS = bits("~HLMOPSTuv")  # also after the last note
 _STARTS = _TONES | _SIGNS | _SHORTS | bits("zx[!")
 _TEXT = PRINTABLE & ~bits('"%[]|\\+$`{}*')
 _QUOTE, _BRACE, _PAREN, _SHUT, _BRACKET = map(bits, '"{()[')
@@ -34,23 +34,25 @@ _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 
 
 class Bar(BarState):
-    """A bar that knows what it may have next."""
+    """A bar with its allowed continuations."""
 
     def wanted(self) -> int:
-        """Characters that keep the bar well formed, barlines apart; 0 once it is lost."""
+        """Return the characters that keep the bar well formed, except barlines; 0 if it is lost."""
         if self.memo is None:
             self.memo = 0 if self.lost else _WANTED[self.place](self)
         return self.memo
 
     def rare(self) -> int:
-        """Characters beyond those wanted that do no harm; 0 once it is lost."""
+        """Return further harmless characters; 0 if it is lost."""
         if self.lost or self.place not in _RARE:
             return 0
         return _RARE[self.place](self) & ~self.wanted()
 
     def may_end(self) -> bool:
-        """Whether a barline may come next: nothing open, as long as it has to be, or nothing fits
-        any more and rests have to mend it later."""
+        """Return whether a barline may come next.
+
+        Nothing is open and the bar has its length, or nothing fits and repair will add rests.
+        """
         if self.lost:
             return True
         if self.place == "event":
@@ -62,7 +64,7 @@ class Bar(BarState):
         return self.free or not self.exact or not self.room.steps or not self.fits()
 
     def missing(self) -> int:
-        """Steps between where the bar may end and where it has to, or where its meter does."""
+        """Return the steps from here to the end of the bar, or of its meter."""
         if self.lost or self.free or self.exact:
             return 0
         return self._taken().missing() if self.place == "event" else self.room.steps
@@ -118,7 +120,7 @@ class Bar(BarState):
         return tuplets(self.room, self.compound)
 
     def _breaks(self, sign: str) -> bool:
-        """Whether a broken rhythm fits behind the last event."""
+        """Return whether a broken rhythm fits after the last event."""
         if self.paired:
             return False
         gain, factor = CHANGES[sign]
@@ -129,7 +131,7 @@ class Bar(BarState):
 
     def _event(self) -> int:
         following, stops = self.fits().get(self.spelt, (0, None))
-        if self.inner:  # a chord whose tones say how long it is
+        if self.inner:  # a chord whose tones have its length
             following, stops = 0, 0
         if self.previous == "tone" and not self.spelt and self.inner is None:
             following |= self._octaves()
@@ -148,7 +150,7 @@ class Bar(BarState):
         return _TONES | (bits(self.spelt) if self.spelt in "^_" else 0)
 
     def _paren(self) -> int:
-        """Behind `(`: a tuplet's number, or the notes of a slur."""
+        """Return continuations of `(`: a tuplet's number, or the notes of a slur."""
         following, stops = self._tuplets().get(self.spelt, (0, None))
         slurs = self.slurs
         if self.spelt == "(":  # else every digit of a tuplet is in `following`
@@ -164,7 +166,7 @@ class Bar(BarState):
         return _SPACE if stops or (self.spelt == "(" and self.slurs < MAX_SLURS) else 0
 
     def _bracket(self) -> int:
-        """Behind `[`: a chord, or a field; a second field in a row is rare."""
+        """Return continuations of `[`: a chord, or a field; a second field in a row is rare."""
         wanted = _TONES | _SIGNS if self.fits() and not self.due else 0
         return (
             wanted if self.owes or (wanted and self._follows_field()) else wanted | self._fields()
@@ -174,8 +176,7 @@ class Bar(BarState):
         return self.previous == "field" and not self.due
 
     def _fields(self) -> int:
-        """What a field may begin with; the meter changes at a bar's beginning alone, in all voices
-        alike."""
+        """Return the letters of fields; the meter changes only at a bar's start, in all voices."""
         fields = inline_fields(self.choices, self.alone)[""][0]
         if self.due:
             return fields | bits("M")
@@ -191,7 +192,7 @@ class Bar(BarState):
         return following | (bits("]") if stops is not None else 0)
 
     def _chord(self) -> int:
-        """Behind a tone of a chord, its octave marks, length and tie."""
+        """Return continuations of a tone of a chord, its octave marks, length and tie."""
         more = bits("]") | (_TONES | _SIGNS if self.count < MAX_TONES else 0)
         if self.previous == "tie":
             return more
@@ -205,7 +206,7 @@ class Bar(BarState):
         return following | (more if stops is not None or not self.spelt else 0)
 
     def _chord_rare(self) -> int:
-        """A tone shorter or longer than the first, which says how long the chord is."""
+        """Return whether a tone differs in length from the first, which sets the chord's length."""
         if self.inner is None or self.spelt == self.inner or self.broken:
             return 0
         return bits("]") | (_TONES | _SIGNS if self.count < MAX_TONES else 0)
@@ -213,9 +214,7 @@ class Bar(BarState):
     def _grace(self) -> int:
         if self.previous == "sign":
             return self._sign()
-        if (
-            self.previous == "close" and self.count
-        ):  # the converter misreads what else stands behind it
+        if self.previous == "close" and self.count:  # the converter misreads other continuations
             return bits("}")
         wanted = _TONES | _SIGNS if self.count < MAX_GRACES else 0
         if not self.count:
@@ -233,13 +232,12 @@ class Bar(BarState):
         return (text if self.count < MAX_TEXT else 0) | (bits('"') if self.count else 0)
 
     def _bang(self) -> int:
-        """A decoration that is known: readers take another for notes between two line breaks."""
+        """Return continuations of a known decoration; readers take others for line breaks."""
         following, stops = one_of(*DECORATIONS)[self.spelt]
         return following | (bits("!") if stops is not None else 0)
 
     def closing(self) -> int:
-        """What may come next on a short way to the bar's end, for a voice that must come to it:
-        tones as long as they may be."""
+        """Return continuations on a short way to the bar's end: tones of maximal length."""
         wanted = self.wanted()
         if self.place == "event" and not self.inner:
             longest = self._longest()
@@ -251,8 +249,7 @@ class Bar(BarState):
         return wanted & -wanted
 
     def _longest(self) -> str:
-        """The longest length that fits and goes on from what is spelt; in a free meter a whole
-        note's at most."""
+        """Return the longest fitting length that continues the spelling; a whole note if free."""
         room = self.room
         if self.free and not room.left:
             room = Room(min(room.steps, WHOLE))
@@ -260,7 +257,7 @@ class Bar(BarState):
         return longest(scale, room, self.spelt) or longest(scale, self.room, self.spelt)
 
     def push(self, character: str) -> None:
-        """Take a character of the bar. One neither wanted nor rare loses the thread."""
+        """Advance by a character of the bar. One neither wanted nor rare loses the bar."""
         if not (self.wanted() >> ord(character) & 1 or self.rare() >> ord(character) & 1):
             self.lost = True
         if not self.lost:
@@ -268,13 +265,13 @@ class Bar(BarState):
         self.memo = self.after = None
 
     def end(self) -> int | None:
-        """The barline begins: the steps that the bar lasts, None if they cannot be told."""
+        """Return the steps of the bar that ends at this barline, None if they are unknown."""
         if not self.lost and self.place == "event":
             self.take_event()
         return None if self.lost else self.steps
 
     def _taken(self) -> Self:
-        """The bar behind the event that is being spelt."""
+        """Return the bar after the event that is being spelt."""
         if self.after is None:
             after = self.copy()
             after.memo = None

@@ -1,4 +1,4 @@
-"""Where a voice stands in its bar, and what each character changes there."""
+"""The state of a voice in its bar, and its transitions by characters."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ CHANGES = {"": (0, 4), ">": (2, 2), "<": (-2, 6), ">>": (3, 1), "<<": (-3, 7)}
 
 
 class BarState:
-    """Where one voice stands in its bar.
+    """The state of one voice in its bar.
 
     place:    between, event, sign, paren, bracket, field, chord, chord_sign, grace, quote, bang.
-    previous: what stands before, in words: tone, rest, tie, close, open, short, bang, space, …
+    previous: kind of the last element: tone, rest, tie, close, open, short, bang, space, …
     unit:     64ths of a grid step in a unit length.
-    meter:    what M: says; `compound`: it counts in threes.
+    meter:    the value of M:; `compound`: it counts in threes.
     exact:    the bar has to fill its room; else it may be shorter.
     free:     its room has no end.
     leads:    others follow; the meter may change here. `due`: the meter of the score, which this
               voice has to change to.
     room:     for the next event; `steps` those taken. An event being spelt is in neither.
-    owes:     something stands before that needs a note behind it.
-    paired:   no broken rhythm may come: another or a tuplet ends at the last event, or behind that
-              stand grace notes, or it is a chord of unequal tones.
+    owes:     an element before needs a note after it.
+    paired:   no broken rhythm may come: another or a tuplet ends at the last event, or grace notes
+              follow that, or it is a chord of unequal tones.
     spelt:    of a length, tuplet, field or sign; `inner` is the length within a chord; `broken`
               the sign of a broken rhythm that the next event ends.
-    memo:     what was found out about this very place: `wanted`, the bar after its event, its end.
+    memo:     cached results for this place: `wanted`, the bar after its event, its end.
     """
 
     def __init__(
@@ -50,22 +50,21 @@ class BarState:
         self.meter, self.compound = meter, is_compound(meter)
 
     def lead(self, meter: str, owed: int = 0, full: bool = False) -> None:
-        """Start the line's first bar: no longer than the meter, if `full` as long, or as long as is
-        `owed`."""
+        """Start the line's first bar: at most the meter, with `full` exactly, or as `owed`."""
         self._start(owed or _steps(meter), exact=full or owed > 0)
         self.leads, self.due = True, "" if meter == self.meter else meter
 
     def follow(self, meter: str, steps: int | None) -> None:
-        """Start a bar as long as the line's first one, None if that cannot be told."""
+        """Start a bar as long as the line's first one, None if that is unknown."""
         self._start(steps, exact=True)
         self.leads, self.due = False, "" if meter == self.meter else meter
 
     def _start(self, steps: int | None, exact: bool) -> None:
-        """A new bar; slurs, the unit and the meter carry over."""
+        """Start a new bar; slurs, the unit and the meter carry over."""
         self.memo: int | None = None
         self.after: Self | None = None
         if self.lost:
-            self.slurs = 0  # which it left open cannot be told
+            self.slurs = 0  # the open ones are unknown
         self.exact, self.free = exact, steps is None
         self.room = Room(MAX_STEPS if steps is None else steps)
         self.place, self.previous = "between", ""
@@ -75,7 +74,7 @@ class BarState:
         self.begun = self.owes = self.paired = self.uneven = self.lost = False
 
     def state(self) -> tuple[Any, ...]:
-        """All that is to come in the bar depends on; within a string, up to its end."""
+        """Return all that the rest of the bar (within a string, of the string) depends on."""
         if self.in_string:
             due = self.due if self.place == "field" else ""
             return self.place, self.spelt, self.marks, self.count, self.alone, due
@@ -84,11 +83,11 @@ class BarState:
 
     @property
     def in_string(self) -> bool:
-        """Within quotes, a decoration or a field."""
+        """Return whether the place is within quotes, a decoration or a field."""
         return self.place in ("quote", "bang", "field") and not self.lost
 
     def restore(self, state: tuple[Any, ...], memo: int | None) -> None:
-        """Stand where `state` was taken."""
+        """Return to the place where `state` was taken."""
         if len(state) == len(_STATE):
             self.__dict__.update(zip(_STATE, state, strict=True))
         else:
@@ -107,7 +106,7 @@ class BarState:
         return self.unit * CHANGES[self.broken][1] // 4
 
     def take_event(self) -> None:
-        """The event that was being spelt is over."""
+        """End the event that was being spelt."""
         steps = self.fits()[self.inner or self.spelt][1] or 0
         room = self.room
         if room.left == 1:
@@ -271,20 +270,19 @@ _READ = attrgetter(*_STATE)
 
 
 def can_be_kept(meter: str) -> bool:
-    """Whether the grammar can hold bars to this meter, or it is free."""
+    """Return whether the grammar can hold bars to this meter, or it is free."""
     return meter == "none" or (_steps(meter) or MAX_STEPS + 1) <= MAX_STEPS
 
 
 @lru_cache(maxsize=256)
 def _steps(meter: str) -> int | None:
-    """Grid steps of a full bar; None where there is no meter, or one that is finer than the
-    grid."""
+    """Return the grid steps of a full bar; None without a meter, or for one finer than the grid."""
     steps = (meter_length(meter) or 0) / GRID
     return int(steps) if steps and steps == int(steps) else None
 
 
 def _scale(unit: Fraction) -> int:
-    """64ths of a grid step."""
+    """Return the unit in 64ths of a grid step."""
     return int(64 * unit / GRID)
 
 

@@ -7,13 +7,13 @@ from functools import lru_cache
 from picogen_core.abc.patches import VOCABULARY
 
 NEVER, FREELY, RARELY = 0, 1, 2
-"""How a code may come next; what is rare loses `PENALTY` nats."""
+"""Degrees of freedom of a code; rare ones lose `PENALTY` nats."""
 PENALTY = 4.0
 
 
 @lru_cache(maxsize=1024)
 def bits(characters: str) -> int:
-    """The set of these characters."""
+    """Return the set of these characters."""
     made = 0
     for character in characters:
         made |= 1 << ord(character)
@@ -21,7 +21,7 @@ def bits(characters: str) -> int:
 
 
 def characters(low: str, high: str) -> str:
-    """All characters from `low` to `high`."""
+    """Return all characters from `low` to `high`."""
     return "".join(map(chr, range(ord(low), ord(high) + 1)))
 
 
@@ -33,8 +33,10 @@ NEWLINE = bits("\n")
 
 @lru_cache(maxsize=8192)
 def freedom(legal: int, wanted: int, rare: int) -> int | bytes:
-    """What is wanted of the legal codes, or else all of those, `FREELY`, the rare ones `RARELY`: a
-    byte for each of the codes, or if only one may come that code."""
+    """Return the degree of each code as a byte, or the code if only one is allowed.
+
+    Wanted legal codes are `FREELY`, or all legal ones if none is wanted; rare ones are `RARELY`.
+    """
     free = legal & wanted or legal
     rare = legal & rare & ~free
     if free and not rare and not free & (free - 1):

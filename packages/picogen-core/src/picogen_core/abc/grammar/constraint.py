@@ -1,11 +1,12 @@
-"""Which of the 128 codes may come next in a piece, one character after the other: a guide of the
-decode loop.
+"""The logits processor of the decode loop: a mask of the 128 codes, character by character.
 
-The patches are NotaGen's: 16 codes; EOS, which padding fills up, behind a cut that is no multiple
-of 16; BOS closes the piece. Three sets are kept. What no ABC has at a place is never legal. Of what
-is legal the grammar, if it is asked for, wants what a sound piece has; where it wants nothing, as
-after a prompt that it cannot read, all that is legal may come. Rare is what it does not want and
-music has all the same: it may come where the model is sure of it.
+The patches are NotaGen's: 16 codes; EOS and padding after a cut that is no multiple of 16; BOS
+closes the piece. There are three sets:
+
+- illegal: codes that no ABC has at a place;
+- wanted: of the legal codes, those of a sound piece, if the grammar is on. If none is wanted, as
+  after a prompt that it cannot read, all legal ones are allowed;
+- rare: codes that are not wanted but occur in music. They come only if the model is sure.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from picogen_core.abc.grammar.mask import TextMask
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE
 
 PATCHES_A_VOICE = 8  # a line's limit; the longest of 31,000 bars of Beethoven's quartets has 31
-HURRY = 4  # patches that a line takes at most to come to its end
+HURRY = 4  # largest number of patches to end a line
 _BAR_START = bits("|:[")
 _BOS, _EOS = 1 << BOS, 1 << EOS
 
@@ -26,10 +27,9 @@ _BOS, _EOS = 1 << BOS, 1 << EOS
 class Constraint:
     """The state of one piece.
 
-    max_patches: of the piece, prompt included, within which it has to come to its end; None for no
-                 limit.
+    max_patches: limit of the piece, prompt included; None for no limit.
     grammar:     sound bars, and voices of a line of equal length.
-    bars:        so many lines, no more and no fewer, a bar each; this takes the grammar.
+    bars:        exact number of lines, one bar each; this needs the grammar.
     choices:     values of fields. If some are requested, the header is steered without the grammar
                  too.
     """
@@ -52,11 +52,11 @@ class Constraint:
         self._allowance: int | None = None
 
     def limit(self, place: int) -> int | bytes:
-        """How freely each code may come next, character `place` of a patch, or the only one."""
+        """Return the degree of each code as character `place` of a patch, or the only code."""
         return freedom(*self.codes())
 
     def codes(self) -> tuple[int, int, int]:
-        """(legal, wanted, rare) codes as sets of bits."""
+        """Return (legal, wanted, rare) codes as sets of bits."""
         if self.done or (self.place and self.mask.previous == ord("\n")):
             return _EOS, _EOS, 0
         if self.text is None:
@@ -73,7 +73,7 @@ class Constraint:
         return legal | (_EOS if mask.place == "music" and not mask.final else 0)
 
     def _steered(self, text: TextGrammar) -> tuple[int, int]:
-        """(wanted, rare)"""
+        """Return (wanted, rare)."""
         rest = text.rest
         if rest is not None and rest < 0:
             return _BOS, 0
@@ -90,7 +90,7 @@ class Constraint:
         return wanted, rare
 
     def take(self, code: int) -> None:
-        """The next code, allowed or not: text, EOS or BOS. Padding is not told."""
+        """Advance by the next code, allowed or not: text, EOS or BOS, but not padding."""
         if code == BOS and not self.place:
             self.opening = not self.patches
             self.done = not self.opening
@@ -125,7 +125,7 @@ class Constraint:
     # Closing in time
 
     def hurries(self, place: str) -> bool:
-        """Whether the line, or the header, has to come to its end."""
+        """Return whether the line, or the header, has to end soon."""
         if place == "header":
             if self.max_patches is None or self.bars is None:
                 return False
@@ -135,7 +135,7 @@ class Constraint:
         return self.line_patches >= self._allowance
 
     def _allow(self) -> int:
-        """How many patches this line may have before it hurries, which takes at most four more."""
+        """Return the patches of this line before it hurries, which takes at most four more."""
         text = self.text
         assert text is not None
         most = PATCHES_A_VOICE * (len(text.order) + 1)
@@ -147,7 +147,7 @@ class Constraint:
         return min(most, fair - 2, spare - HURRY)
 
     def _fitting(self, text: TextGrammar, wanted: int) -> int:
-        """Of the next digits of the first counter those that leave a patch or two for each line."""
+        """Return the next digits of the first counter that leave a patch or two for each line."""
         if self.max_patches is None:
             return wanted
         left = self.max_patches - self.patches - 1
@@ -159,10 +159,10 @@ class Constraint:
 
 
 def least_patches(bars: int) -> int:
-    """Patches that so many bars take at the very least, and the one that closes the piece."""
+    """Return the least number of patches of so many bars and the closing patch."""
     return bars * _least(bars) + 1
 
 
 def _least(lines: int) -> int:
-    """Patches of the shortest line: its counter, a voice, a rest of three characters, its end."""
+    """Return the patches of shortest lines: counter, a voice, a rest of three characters, end."""
     return -(-len(f"{make_counter(lines, lines)}[V:10]z15|\n") // PATCH_SIZE)

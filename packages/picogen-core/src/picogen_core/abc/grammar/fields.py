@@ -28,7 +28,7 @@ ORDER = "LQMKV"
 
 
 def _every_key() -> tuple[str, ...]:
-    """Keys of at most seven sharps or flats, in all modes, and none."""
+    """Return the keys of at most seven sharps or flats, in all modes, and none."""
     named = [letter + sign + mode for letter in "CDEFGAB" for sign in ("", "#", "b")
              for mode in MODES]  # fmt: skip
     return (*(key for key in named if field_is_legal("K", key)), "none")
@@ -45,7 +45,7 @@ _TEMPOS = tuple(
 
 @dataclass(frozen=True, eq=False)
 class FieldChoices:
-    """What each field may say; the most usual values first. Two are equal only if they are one.
+    """Allowed values of each field; the most usual ones first. Two are equal only if they are one.
 
     units, tempos, meters, keys: values of L:, Q:, M:, K:.
     requested: fields of which a person requested the value. A header has them, with that value

@@ -1,7 +1,7 @@
-"""What may be spelt where only some values fit: note lengths and tuplet signs, digit by digit.
+"""Allowed spellings of fitting values, digit by digit: note lengths and tuplet signs.
 
 Time is counted in grid steps, 32nds of a whole note. The converter to MusicXML has 2,520 divisions
-a quarter, 315 a step, and rounds what is finer, so voices would drift apart.
+per quarter, 315 per step. It rounds finer values, so that voices would drift apart.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TUPLETS = [
 
 
 class Room(NamedTuple):
-    """What is left for the next event, in grid steps.
+    """Room for the next event, in grid steps.
 
     steps:  to the end of the bar, or of the tuplet's room counted as if it were none.
     spent:  steps of the tuplet's events so far; `left` events are to come, 0 outside tuplets.
@@ -59,16 +59,16 @@ class Room(NamedTuple):
 
     @property
     def grain(self) -> int:
-        """Of a tuplet's events: steps that the converter counts exactly."""
+        """Steps of a tuplet's events that the converter counts exactly."""
         return self.parts // gcd(self.parts, DIVISIONS * self.into)
 
     def fits(self, steps: int) -> bool:
-        """Whether the next event may last so long and leave what others can fill."""
+        """Return whether the next event may have this length; others must fill the rest."""
         needs = self.needs(steps)
         return needs is not None and needs <= self.steps
 
     def needs(self, steps: int) -> int | None:
-        """Steps that an event so long takes, or its tuplet at the least; None if it is too fine."""
+        """Return the least steps of such an event and its tuplet; None if it is too fine."""
         if not self.left:
             return steps
         grain = self.grain
@@ -82,7 +82,7 @@ class Room(NamedTuple):
         return -(-total // whole) * (self.into // common)
 
     def after(self, steps: int) -> Room:
-        """The room once the event has taken its steps."""
+        """Return the room after an event of so many steps."""
         if not self.left:
             return Room(self.steps - steps)
         if self.left > 1:
@@ -90,25 +90,25 @@ class Room(NamedTuple):
         return Room(self.steps - (self.spent + steps) * self.into // self.parts)
 
     def less(self, steps: int) -> Room:
-        """The room once the last event lasts so much longer."""
+        """Return the room if the last event is so many steps longer."""
         if not self.left:
             return Room(self.steps - steps)
         return self._replace(spent=self.spent + steps)
 
     def within(self, tuplet: Tuplet) -> Room:
-        """The room of the first event of a tuplet that begins here."""
+        """Return the room of the first event of a tuplet that begins here."""
         return Room(self.steps, 0, tuplet.notes, tuplet.into, tuplet.count)
 
 
 @lru_cache(maxsize=8192)
 def lengths(scale: int, room: Room) -> Spellings:
-    """Lengths that fit, in units of `scale` / 64 grid steps; their values are steps."""
+    """Return fitting lengths, in units of `scale` / 64 grid steps; their values are steps."""
     return tree(_fitting(scale, room))
 
 
 @lru_cache(maxsize=4096)
 def longest(scale: int, room: Room, begun: str = "") -> str:
-    """The spelling of the longest length that fits, of those that start so; "" if there is none."""
+    """Return the longest fitting length whose spelling starts with `begun`; "" if none."""
     fitting = _fitting(scale, room).items()
     found = [(-steps, len(spelt), spelt) for spelt, steps in fitting if spelt.startswith(begun)]
     return min(found)[2] if found else ""
@@ -122,7 +122,7 @@ def _fitting(scale: int, room: Room) -> dict[str, int]:
 
 @lru_cache(maxsize=64)
 def _steps_of_lengths(scale: int) -> dict[str, int]:
-    """Of spellings that are whole grid steps."""
+    """Return the steps of spellings that are whole grid steps."""
     return {
         spelt: scale * length.numerator // (64 * length.denominator)
         for spelt, length in _LENGTHS.items()
@@ -131,20 +131,20 @@ def _steps_of_lengths(scale: int) -> dict[str, int]:
 
 
 def tuplets(room: Room, compound: bool) -> Spellings:
-    """Tuplet signs for which there is room. In compound time `(5`, `(7`, `(9` are ambiguous."""
+    """Return tuplet signs that fit. In compound time `(5`, `(7`, `(9` are ambiguous."""
     return _signs(bisect_right(_signs_by_room()[0], room.steps), compound)
 
 
 @lru_cache(maxsize=256)
 def _signs(count: int, compound: bool) -> Spellings:
-    """So many of the signs, those that take least first."""
+    """Return `count` of the signs, the shortest first."""
     ambiguous = ("(5", "(7", "(9") if compound else ()
     return tree({sign: 0 for sign in _signs_by_room()[1][:count] if sign not in ambiguous})
 
 
 @lru_cache(maxsize=1)
 def _signs_by_room() -> tuple[list[int], list[str]]:
-    """Grid steps that tuplets take at the least, in order, and their signs."""
+    """Return the least grid steps of tuplets, in order, and their signs."""
     found = []
     for sign in _TUPLETS:
         tuplet = read_tuplet(sign)
@@ -157,12 +157,12 @@ def _signs_by_room() -> tuple[list[int], list[str]]:
 
 @lru_cache(maxsize=256)
 def one_of(*spellings: str) -> Spellings:
-    """The beginnings of these spellings."""
+    """Return the beginnings of these spellings."""
     return tree(dict.fromkeys(spellings, 0))
 
 
 def tree(values: Mapping[str, int]) -> Spellings:
-    """The beginnings of spellings, with their values."""
+    """Return the beginnings of spellings, with their values."""
     made: Spellings = {}
     for spelt, value in values.items():
         for end in range(len(spelt)):

@@ -1,4 +1,4 @@
-"""The whole text, header and body: a line a bar, with its counter and the voices in their order."""
+"""The whole text, header and body: one line per bar, with its counter and voices in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FINAL, _LAST = ("|]", ":|"), ("|]", ":|", "||")
 
 
 class Reference(NamedTuple):
-    """The line's first voice: grid steps of its bar if they can be told, its barlines, the steps
+    """The line's first voice: grid steps of its bar if they are known, its barlines, the steps
     that the next bar owes it, and its meter."""
 
     steps: int | None
@@ -37,7 +37,7 @@ class Reference(NamedTuple):
 
 
 class TextGrammar:
-    """What a sound piece has next, and where it stands.
+    """The grammar of a sound piece, at one place of the text.
 
     place:     header, counter, total, voice, bar, left (of a bar), barline.
     index:     lines of the body that are whole; `rest` to come, the present one left out, None
@@ -78,11 +78,11 @@ class TextGrammar:
 
     @property
     def ended(self) -> bool:
-        """The last line is whole: the piece has to close."""
+        """Whether the last line is complete, so that the piece has to close."""
         return self.rest is not None and self.rest < 0
 
     def wanted(self, where: str) -> int:
-        """The text characters of a sound piece at this place; 0 where the piece has ended."""
+        """Return the text characters of a sound piece at this place; 0 after its end."""
         if self.memo is None or self.memo[0] != where:
             self.memo = where, self._wanted(where)
         return self.memo[1]
@@ -123,12 +123,14 @@ class TextGrammar:
         return wanted
 
     def _doubtful(self, where: str) -> int:
-        """`|` where the bar is short: it has to be a double bar or a repeat, and a model that
-        means a plain one would write those everywhere."""
+        """Return `|` if the bar is short, which then needs a double bar or a repeat.
+
+        A model that means a plain barline would otherwise write those everywhere.
+        """
         return _BAR if where != CLOSED and self._is_cut_short() else 0
 
     def _is_cut_short(self) -> bool:
-        """Whether a bar that ends here would be short, as only the first and the last may be."""
+        """Return whether a bar that ends here is short, as only the first and the last may be."""
         if self.lost or self.reference or not self.index or self.rest == 0:
             return False
         if self.owed == ANY_LENGTH:
@@ -136,18 +138,18 @@ class TextGrammar:
         return self.bars[self.voice].missing() > 0
 
     def rare(self, where: str) -> int:
-        """The text characters that are not wanted here and yet may come, if rarely."""
+        """Return the text characters that may come here rarely."""
         if self.lost or self.place != "bar" or where == CLOSED:
             return 0
         bar = self.bars[self.voice]
         return bar.rare() | (self._doubtful(where) if not bar.lost and bar.may_end() else 0)
 
     def may_cut(self) -> bool:
-        """Whether EOS may close the cut here, so that the next patch begins with a barline."""
+        """Return whether EOS may close the cut here, so that a barline begins the next patch."""
         return self.may_rarely_cut() and not self._is_cut_short()
 
     def may_rarely_cut(self) -> bool:
-        """The same, though the bar is short and has to end with a double bar or a repeat."""
+        """Return `may_cut` for a short bar, which has to end with a double bar or a repeat."""
         if self.lost:
             return True
         if self.place != "bar":
@@ -160,18 +162,18 @@ class TextGrammar:
         return bar.may_end() and bool(self.later())
 
     def leads(self) -> bool:
-        """Whether nothing stands in the bar so far."""
+        """Whether the bar is empty so far."""
         bar = self.bars[self.voice]
         return bar.place == "between" and not bar.previous and not self.left
 
     def _lefts(self) -> bool:
-        """Whether `|:` may come before the bar: in the first line, in all voices alike."""
+        """Return whether `|:` may come before the bar: in the first line, in all voices or none."""
         if self.reference:
             return bool(self.reference.left)
         return self.index == 0
 
     def _rights(self) -> tuple[str, ...]:
-        """Barlines that may end the bar: in all voices of the line the same."""
+        """Return barlines that may end the bar, the same in all voices of the line."""
         if self.reference:
             return (self.reference.right,)
         if self.rest == 0:
@@ -181,7 +183,7 @@ class TextGrammar:
         return _BARLINES
 
     def later(self) -> tuple[str, ...]:
-        """Voices that may follow the present one."""
+        """Return voices that may follow the current one."""
         if self.voice not in self.order:
             return ()
         return self.order[self.order.index(self.voice) + 1 :]
@@ -194,7 +196,7 @@ class TextGrammar:
         return following
 
     def closing(self, where: str, before: str) -> int:
-        """What may come next, behind `before`, on a short way to the end of the line."""
+        """Return continuations after `before` on a short way to the end of the line."""
         if self.place == "header":
             return bits(self.header.closing())
         if self.lost or (self.place == "bar" and self.bars[self.voice].lost):
@@ -212,7 +214,7 @@ class TextGrammar:
         return wanted & -wanted
 
     def push(self, character: str, where: str) -> None:
-        """Take the next character; one that is not wanted loses the thread to the line's end."""
+        """Advance by a character; after one that is not wanted, the line is lost to its end."""
         wanted = self.lost or self.place == "header" or self.wanted(where) >> ord(character) & 1
         self.memo = None
         if self.place == "header":
@@ -276,7 +278,7 @@ class TextGrammar:
         self._begin_line()
 
     def _debt(self) -> int:
-        """What the line that has ended owes to the next one.
+        """Return the steps that the ended line leaves to the next one.
 
         The pickup that a first ending leads back to may complete it. With a plan of bars the next
         bar has to, so that neighbours in the score always add up.

@@ -1,7 +1,7 @@
-"""What no ABC has at a place: control codes, letters that mean nothing, strings left open.
+"""The mask of codes that no ABC has at a place: control codes, letters without meaning.
 
-It follows only as much of the text as that takes, so no music is lost under it: where it is
-(`place`), the character before, and whether the cut of the patch codec has begun.
+It also forbids open strings. It tracks only the place, the character before, and whether the cut of
+the patch codec has begun. So it excludes no music.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _QUOTE, _BANG, _BRACKET = ord('"'), ord("!"), ord("[")
 _COLON, _BAR, _LINE_END, _SHUT = ord(":"), ord("|"), ord("\n"), ord("]")
 _FIELDS = LETTERS
 
-# What may follow a character of the music, where that is not all that music has.
+# Characters that may follow a character of the music, if not all of music's.
 _AFTER = {
     **{ord(sign): _TONES | bits(sign + "/") for sign in "^_"},
     ord("="): _TONES,
@@ -55,11 +55,11 @@ class TextMask:
 
     @property
     def in_strings(self) -> bool:
-        """Within quotes, a decoration or a field, where no barline can be."""
+        """Return whether the place is within quotes, a decoration or a field: no barline there."""
         return self.place not in ("music", "bracket")
 
     def legal(self) -> int:
-        """The set of text characters that may come next."""
+        """Return the set of text characters that may come next."""
         place = self.place
         if place == "music":
             return self._music()
@@ -85,7 +85,7 @@ class TextMask:
         return bits("V") if self.final else 0
 
     def _mark(self) -> int:
-        """`[r:` and the number of bars done: 0 in the first line of the body."""
+        """Return continuations of `[r:` and the number of bars done, 0 in the first line."""
         expected = "r:"[self.spot : self.spot + 1]
         if expected:
             return bits(expected)
@@ -94,22 +94,22 @@ class TextMask:
         return DIGITS | (bits("/") if self.spot > 2 else 0)
 
     def state(self) -> tuple[str, int, int, int, bool, bool]:
-        """All that is to come depends on, and no more: one tone is like another."""
+        """Return exactly what later characters depend on: one tone is like another."""
         place = self.place
         alike = _ALIKE[self.previous] if place in _FOLLOWING else 0
         spot = self.spot if place in _COUNTED else 0
         return place, alike, spot, min(self.body, 2), self.head, self.final
 
     def restore(self, state: tuple[str, int, int, int, bool, bool]) -> None:
-        """Stand where `state` was taken."""
+        """Return to the place where `state` was taken."""
         self.place, self.previous, self.spot, self.body, self.head, self.final = state
 
     def cut(self) -> None:
-        """A new cut of the patch codec begins."""
+        """Begin a new cut of the patch codec."""
         self.head, self.final = True, False
 
     def push(self, code: int) -> None:
-        """Take the next character of the text, legal or not."""
+        """Advance by the next character of the text, legal or not."""
         before, self.previous = self.previous, code
         place = self.place
         if code == _LINE_END:

@@ -1,7 +1,7 @@
-"""The places of an automaton that is found out while it runs, and the table that kernels walk in.
+"""Nodes of the memoised automaton, and its table for kernels.
 
-A string, and the counter of a line of one voice, is the same wherever it stands. So its places are
-shared; the place behind its end depends on the place that it was entered from, the caller.
+A string, and the counter of a line of one voice, is the same everywhere. So its nodes are shared;
+the node after its end depends on the node before it, the caller.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ STEPS = np.array([list(_EACH), list(_TONES_ALIKE)], np.int64)
 
 
 class Node:
-    """A place: its state, what may come there, and the places that came next.
+    """A node: its state, the degrees of codes there, and the known next nodes.
 
     place:  of the text, "" without the grammar.
     within: string, field or line (its counter); "" elsewhere. `sort` is which of them ends here,
-            as far as the place behind it depends on that.
+            as far as the next node depends on that.
     due:    characters of the counter that are to come; its next one is the only one. 0 elsewhere.
     alike:  of each code one that leads to the same place.
-    table, number: where its row is, of what may come and of what follows.
+    table, number: of its row.
     """
 
     __slots__ = (
@@ -52,11 +52,11 @@ class Node:
 
     @property
     def calls(self) -> bool:
-        """Whether the place behind its end is known from the caller."""
+        """Return whether the node after its end depends on the caller."""
         return self.within in ("string", "line")
 
     def after(self, step: int, caller: Node | None) -> Node | None:
-        """The place behind a step that came here once."""
+        """Return the node after a step that occurred here before."""
         table = self.table
         assert table is not None
         number = int(table.following[self.number, step])
@@ -77,12 +77,12 @@ def _within(place: str, state: tuple[Any, ...]) -> tuple[str, Any]:
 
 
 class Table:
-    """What is known of places, a row each, for kernels: they walk from row to row.
+    """The known nodes as rows of arrays, for kernels, which walk from row to row.
 
-    limits:    [M, V] how freely each code may come.
-    following: [M, 2V] the row of the place behind each step: a code, or where it ends its patch
-               V + a code; −1 where that is not known; `EXIT` − n at exit n of a string or counter.
-    returns:   [M, E] of a caller the row of the place behind each exit, −1 where not known.
+    limits:    [M, V] degree of each code.
+    following: [M, 2V] row of the node after each step: a code, or V + a code that ends its patch;
+               −1 if unknown; `EXIT` − n at exit n of a string or counter.
+    returns:   [M, E] of a caller the row of the node after each exit, −1 if unknown.
     due:       [M] see `Node`; `tones`: [M] whether all tones are one step; `within`: [M] whether
                the place is in a string or a counter.
     """
@@ -96,7 +96,7 @@ class Table:
         self._exits: dict[tuple[Any, ...], int] = {}
 
     def _make_room(self) -> None:
-        """Twice as much; arrays that a kernel has at hand stay as they are."""
+        """Double the room; arrays in use by a kernel stay unchanged."""
         for name in ("limits", "due", "tones", "within"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
@@ -118,7 +118,7 @@ class Table:
         self.nodes.append(node)
 
     def join(self, node: Node, step: int, following: Node, caller: Node | None) -> None:
-        """`following` is the place behind a step from `node`."""
+        """Record that `following` is the node after a step from `node`."""
         if node.table is not self or following.table is not self:
             return
         if node.within == following.within or (not node.within and following.calls):
@@ -132,8 +132,10 @@ class Table:
 
 
 class Nodes:
-    """All places that are known, of all pieces; forgotten when they are too many: then a new table
-    begins, and who still walks in the old one is not disturbed."""
+    """All known nodes, of all pieces.
+
+    If they are too many, a new table begins; walks in the old one are not disturbed.
+    """
 
     def __init__(self, most: int = MOST_NODES) -> None:
         self.most = most

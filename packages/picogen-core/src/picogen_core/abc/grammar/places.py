@@ -1,4 +1,4 @@
-"""Where a text stands, as a value: what `QuickConstraint` knows a place by and comes back to."""
+"""The state of a text as a value, by which `QuickConstraint` identifies and restores a place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ _ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 
 
 def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
-    """All that is to come depends on, within the header, the counter or the bar of one voice;
-    None where that is more."""
+    """Return what later characters of the header, the counter or a voice's bar depend on.
+
+    None if they depend on more.
+    """
     place = text.place
     if text.lost or text.ended or place == "total":
         return None
@@ -38,7 +40,7 @@ def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
 
 
 def takes_tones(text: TextGrammar) -> bool:
-    """Whether a letter here is a tone, and all of them make the same change."""
+    """Return whether a letter here is a tone, and all of them make the same change."""
     if text.place != "bar":
         return False
     bar = text.bars[text.voice]
@@ -46,20 +48,22 @@ def takes_tones(text: TextGrammar) -> bool:
 
 
 def _next(text: TextGrammar) -> tuple[Any, ...] | None:
-    """What the bar behind the counter depends on, beside the line before; None if it is not yet
-    known whose it is."""
+    """Return what the bar after the counter depends on besides the line before.
+
+    None if its voice is not yet known.
+    """
     return None if len(text.order) > 1 else (text.rest == 0,)
 
 
 def text_found(text: TextGrammar) -> tuple[Any, Any]:
-    """What was found out about this very place, here and in the bar."""
+    """Return the cached results for this place, here and in the bar."""
     if text.place in ("bar", "left", "barline"):
         return text.memo, text.bars[text.voice].memo
     return None if text.place == "counter" else text.memo, None
 
 
 def restore_text(text: TextGrammar, state: tuple[Any, ...], found: tuple[Any, Any]) -> None:
-    """Stand where `state` was taken, in the same line and voice, and know what was found."""
+    """Restore `state`, in the same line and voice, with its cached results."""
     text.memo, known = found
     text.place = state[0]
     if text.place == "header":

@@ -1,9 +1,9 @@
-"""The constraint as an automaton that is found out while it runs: music repeats itself.
+"""A memoised `Constraint`: states and transitions are cached as they occur; music repeats itself.
 
-Where a piece stands in the header, in a voice's counter or bar or, without the grammar, anywhere,
-is a node: what may come next there, and the node behind each code that came once. Only what never
-came before asks the plain `Constraint`, which remains what is meant by it all. What goes on through
-a piece stays with that: how far it is, its voices and their other bars, the counters' numbers.
+A node is a place in the header, in a voice's counter or bar or, without the grammar, anywhere. It
+has the degrees of codes there, and the node after each code that occurred. The plain `Constraint`,
+the reference, runs only for new transitions. It also keeps the state of the whole piece: its
+length, its voices and their other bars, the counters' numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BEGINNINGS = {"quote": '"', "bang": "!"}
 
 
 class QuickConstraint(Constraint):
-    """A `Constraint` that answers from nodes where it can; equal to it, code by code."""
+    """A `Constraint` that uses nodes if possible, with the same result for every code."""
 
     def __init__(
         self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None,
@@ -76,7 +76,7 @@ class QuickConstraint(Constraint):
             self.place = place
 
     def _end_node_patch(self) -> None:
-        """A patch has ended at a node."""
+        """End a patch at a node."""
         assert self._node is not None
         self.place = 0
         self.patches += 1
@@ -84,11 +84,10 @@ class QuickConstraint(Constraint):
         if self.text is not None and self.hurries(self._node.place):
             self._leave()
 
-    # For kernels, which walk through the table by themselves
+    # For kernels, which walk through the table themselves
 
     def stand(self) -> Node | None:
-        """The node of this place, in the newest table; None where there can be none, or where
-        nothing may come."""
+        """Return the node of this place in the newest table; None if there is none or no code."""
         node = self._node or self._enter()
         if node is not None and not isinstance(node.limit, int) and not any(node.limit):
             return None
@@ -97,16 +96,16 @@ class QuickConstraint(Constraint):
         return node
 
     def counted(self) -> bytes:
-        """This line's counter, which a walk needs besides."""
+        """Return this line's counter, which a walk needs too."""
         return self._counter
 
     @property
     def caller(self) -> Node | None:
-        """The node before the string or counter of this place."""
+        """Return the node before the string or counter of this place."""
         return self._caller
 
     def walked(self, codes: bytes, node: Node, caller: Node | None, ended: bool) -> None:
-        """These came, and a kernel has gone on to `node`; whether the patch ended."""
+        """Advance to `node` after a kernel's codes; `ended` if the patch ended."""
         self._caller = caller
         if caller and caller.place == "barline" and _LINE_END in codes:
             self._cross(caller, codes)
@@ -118,7 +117,7 @@ class QuickConstraint(Constraint):
             self.place += len(codes)
 
     def _cross(self, caller: Node, codes: bytes) -> None:
-        """A kernel has gone on into the next line: the plain automaton counts it."""
+        """Count the next line in the plain automaton after a kernel has entered it."""
         end = codes.index(_LINE_END)
         self._node = None
         self.place += end
@@ -127,7 +126,7 @@ class QuickConstraint(Constraint):
             super().take(code)
 
     def _stays(self, code: int) -> bool:
-        """Whether all that changes behind this code is in the state."""
+        """Return whether this code changes nothing outside the state."""
         if self.text is None or code == EOS:
             return True
         place = self.text.place
@@ -142,7 +141,7 @@ class QuickConstraint(Constraint):
         return code != _LINE_END
 
     def _enter(self) -> Node | None:
-        """The node of this place, made now if there is none; None where there can be none."""
+        """Return the node of this place, made if needed; None if it cannot have one."""
         came, self._came = self._came, None
         if self.done or self.opening:
             return None
@@ -176,7 +175,7 @@ class QuickConstraint(Constraint):
         return node
 
     def _leave(self) -> None:
-        """Let the plain automaton stand where the node is."""
+        """Move the plain automaton to the place of the node."""
         node, self._node = self._node, None
         if node is None:
             return

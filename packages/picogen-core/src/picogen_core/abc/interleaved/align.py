@@ -17,11 +17,11 @@ MAX_BARS_A_ROW = 12
 def align(
     voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]]:
-    """Rows of one cell a voice, each cell a bar with its barline, or several bars.
+    """Return rows of one cell per voice, each cell a bar with its barline, or several bars.
 
     Voices with equally many bars are matched bar by bar. Else a row ends where all voices have a
-    barline at the same time. A voice that ends early gets rests, spelt `rests[v]` and
-    measured in the `units[v]` of its end.
+    barline at the same time. A voice that ends early gets rests, spelt `rests[v]` in units
+    `units[v]` of its end.
     """
     if len({len(bars) for bars in voices}) > 1:
         rows = _rows_by_time(voices, rests, units)
@@ -52,7 +52,7 @@ def _rows_by_count(
 def _rows_by_time(
     voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]] | None:
-    """None if a bar's length cannot be told or shared barlines are too rare."""
+    """Return the aligned bars; None if a length is unknown or shared barlines are too rare."""
     if any(bar.length is None for bars in voices for bar in bars):
         return None
     ends = [list(accumulate(bar.length or Fraction(0) for bar in bars)) for bars in voices]
@@ -79,7 +79,7 @@ def _lengthened(
     symbol: str,
     unit: Fraction,
 ) -> tuple[list[Bar], list[Fraction]]:
-    """The voice with bars of rest to the end of the longest one."""
+    """Return the voice with bars of rest to the end of the longest one."""
     full, filled = list(bars), list(times)
     for bar, end in zip(longest, ends, strict=True):
         if end > filled[-1]:
@@ -90,7 +90,7 @@ def _lengthened(
 
 
 def _cells(bars: Sequence[Bar], times: list[Fraction], shared: list[Fraction]) -> list[list[str]]:
-    """The bars between shared barlines; the last shared one is the end."""
+    """Return the bars between shared barlines; the last shared one is the end."""
     cells: list[list[str]] = [[]]
     places = set(shared[:-1])
     for bar, time in zip(bars, times, strict=True):

@@ -1,4 +1,4 @@
-"""The text of one voice, cut into bars and cleaned of what NotaGen's data does not hold."""
+"""The text of one voice, cut into bars and reduced to the elements of NotaGen's data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NOT_GRACE = re.compile(r"[^A-Ga-g,'^_=/0-9\[\]().<>~ -]")
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its text, the barline after it, and its quarters, None where they cannot be told."""
+    """One bar: its text, the barline after it, and its quarters, None if they are unknown."""
 
     text: str
     right: str
@@ -51,10 +51,10 @@ class Bar:
 
 @dataclass
 class VoiceCutter:
-    """Takes the tokens of one voice and makes its bars.
+    """Cutter of the tokens of one voice into bars.
 
-    meter, unit, shift: what M:, L: and a clef's octave say where the voice stands.
-    interval:           what its notes and keys are moved by.
+    meter, unit, shift: values of M:, L: and a clef's octave at the voice's place.
+    interval:           of the transposition of its notes and keys.
     left:               the barline before the first bar.
     """
 
@@ -72,7 +72,7 @@ class VoiceCutter:
     _overlay: tuple[int, VoiceCutter] | None = None  # bars that it lasts, and what it holds so far
 
     def add(self, token: Token) -> None:
-        """The next token. A number of an ending within a bar stays there: it ends no bar."""
+        """Add a token. A number of an ending within a bar stays there: it ends no bar."""
         overlaid = self._overlay is not None or (token.kind == "overlay" and len(token.text) > 1)
         if overlaid and self._is_overlaid(token):
             return
@@ -91,7 +91,7 @@ class VoiceCutter:
             self._text += " "
 
     def _is_overlaid(self, token: Token) -> bool:
-        """Take what follows `&&` for the overlay of so many bars; at their end lay it over them."""
+        """Collect the overlay of so many bars after `&&`, and add it to them at their end."""
         if self._overlay is None:
             voice = VoiceCutter(self.meter, self.unit, self.shift, self.interval)
             self._overlay = len(token.text), voice
@@ -112,21 +112,21 @@ class VoiceCutter:
         return False
 
     def finish(self) -> None:
-        """The end of the tune is the end of a bar."""
+        """End the tune, and with it a bar."""
         if self._overlay is not None:
             self.add(Token("bar", "|]", 0))
         self._barlines = self._barlines or ["|]"]
         self._close()
 
     def change_shift(self, shift: int, clef: str) -> None:
-        """A V: line in the body that changes the octave: the clef goes into the text."""
+        """Apply a V: line of the body that changes the octave: the clef goes into the text."""
         if shift != self.shift:
             self._close()
             self._text += f"[K:{clef or 'treble'}]"
             self.shift = shift
 
     def add_field(self, letter: str, value: str) -> None:
-        """A field line of the body, as an inline field."""
+        """Add a field line of the body as an inline field."""
         self.add(Token("field", f"[{letter}:{value}]", 0))
 
     def _begin(self, token: Token) -> None:
@@ -169,7 +169,7 @@ class VoiceCutter:
         self._text, self._timed, self._whole_bars = "", False, 0
 
     def _clean(self, token: Token) -> str:
-        """The token's text as it stays, or "". Fields change what the voice knows."""
+        """Return the token's cleaned text, or "". Fields change the state of the voice."""
         kind, text = token.kind, token.text
         if kind in _DROPPED or (kind == "short" and text not in _KEPT_SHORT):
             return ""
@@ -190,13 +190,13 @@ class VoiceCutter:
         if kind == "ending" and not text[1:2].isdigit():
             return ""
         if kind == "tuplet" and is_compound(self.meter):
-            return spell_out(text)  # converters take it for what it is in other meters
+            return spell_out(text)  # converters read it as in other meters
         if kind == "rest" and text[0] in "ZX":
             return _whole_rest(text[0].lower(), self.meter, self.unit)
         return unidecode(text)
 
     def _field(self, letter: str, value: str) -> str:
-        """An inline field, normalised; "" for those without a sound."""
+        """Return an inline field, normalised; "" for those without a sound."""
         value = value.split("%")[0].strip()
         if letter == "K":
             key, clef = normal_key(value), normal_clef(value)
@@ -218,7 +218,7 @@ class VoiceCutter:
 
 
 def merge_barlines(barlines: list[str]) -> str:
-    """Adjacent barlines as one: `:|`, `|:` -> `::`; `||`, `|` -> `||`; an ending's number stays."""
+    """Return adjacent barlines as one: `:|`, `|:` -> `::`; `||`, `|` -> `||`; endings stay."""
     cores, ending = [], ""
     for barline in barlines:
         found = _BARLINE.match(barline)
@@ -244,7 +244,7 @@ def _whole_rest(letter: str, meter: str, unit: Fraction) -> str:
 
 
 def refuse_long_rests(token: Token) -> None:
-    """Raises `BadInput` for a rest of more bars than any part has: `Z99999999`."""
+    """Raise `BadInput` for a rest of more bars than any part has: `Z99999999`."""
     digits = token.text[1:]
     if token.kind != "rest" or token.text[0] not in "ZX" or not digits:
         return

@@ -1,4 +1,4 @@
-"""A tune as its source writes it -> NotaGen's interleaved form: one line a bar, all voices in it.
+"""A tune in its source's form -> NotaGen's interleaved form: one line per bar, with all voices.
 
 Bars are cut at the lexer's barlines, so no run of them (`|| |:`) shifts the count or loses text.
 """
@@ -29,18 +29,19 @@ from picogen_core.errors import BadInput
 __all__ = ["interleave", "merge_barlines"]
 
 MAX_BAR = 1024
-"""Characters of a bar; what is longer has no barlines."""
+"""Largest number of characters of a bar; longer music has no barlines."""
 
 
 def interleave(tune: str, *, sounding: bool = True) -> str:
-    """Header lines in NotaGen's order, then a line `[V:1]…|[V:2]…|` for each bar.
+    """Return header lines in NotaGen's order, then a line `[V:1]…|[V:2]…|` for each bar.
 
     Every note is kept; titles, lyrics, comments and layout are not. Voices of transposing
-    instruments are written as they sound; not `sounding`, as they are read, under their
-    `transpose=`. Rests of several bars become bars of rests. Where voices have different numbers of
-    bars, a line holds what lies between two barlines that all voices share, and a voice that ends
-    early rests to the end. Music without barlines, with over 1,024 characters in a bar, is written
-    anew from what sounds.
+    instruments are written as they sound; without `sounding`, as in the source, with `transpose=`.
+    Rests of several bars become bars of rests.
+
+    If voices have different numbers of bars, a line holds the music between two barlines that all
+    voices share, and a voice that ends early rests to the end. Music without barlines, with over
+    1,024 characters in a bar, is rewritten from its notes.
 
     Raises:
         BadInput: no key, no note, or a rest of more bars than any part has.
@@ -71,7 +72,7 @@ def interleave(tune: str, *, sounding: bool = True) -> str:
 
 
 def _barless(tune: str, header: Header) -> str:
-    """A tune without barlines, written anew from its notes."""
+    """Return a tune without barlines, rewritten from its notes."""
     notes, bars = read_tune(tune)
     meter = next(iter(bars.values()))[0].meter
     try:
@@ -81,7 +82,7 @@ def _barless(tune: str, header: Header) -> str:
 
 
 class _TuneReader:
-    """Reads the header, and hands the tokens of the body to their voices."""
+    """Reader of the header, which passes the tokens of the body to their voices."""
 
     def __init__(self, sounding: bool) -> None:
         self.sounding = sounding
@@ -89,7 +90,7 @@ class _TuneReader:
         self.cutters: dict[str, VoiceCutter] = {}
         self.current: str | None = None  # None until a V: or the first note of the body
         self.in_body = False
-        self._clef = Voice("")  # what K: says for voices that say nothing
+        self._clef = Voice("")  # the clef of K:, for voices without one
 
     def read(self, tune: str) -> None:
         for letter, text, _ in read_lines(tune):
@@ -103,14 +104,14 @@ class _TuneReader:
             raise BadInput("it has no K: line, so no body")
 
     def finish(self) -> dict[str, VoiceCutter]:
-        """The voices that have bars, in the order in which they are named."""
+        """Return the voices with bars, in the order of their names in the text."""
         for cutter in self.cutters.values():
             cutter.finish()
         names = dict.fromkeys([*self.header.voices, *self.cutters])
         return {n: self.cutters[n] for n in names if n in self.cutters and self.cutters[n].bars}
 
     def voice(self, name: str) -> Voice:
-        """What the header says of a voice, or K: for it."""
+        """Return the header's properties of a voice, or those of K:."""
         voice = self.header.voices.get(name, Voice(name))
         transpose = None if self.sounding else self._transpose(voice)
         return Voice(name, voice.clef or self._clef.clef, voice.title, voice.shift, transpose)
@@ -186,8 +187,10 @@ class _TuneReader:
 
 
 def renumber(score: str | None, names: list[str]) -> str | None:
-    """%%score in terms of the new voice numbers: it drops voices that are not there and appends
-    those that it does not name; None if there is none or it names a voice twice."""
+    """Return %%score with the new voice numbers; None without one, or if it names a voice twice.
+
+    Absent voices are dropped, and voices that it does not name are appended.
+    """
     if not score:
         return None
     numbers = {name: str(i) for i, name in enumerate(names, 1)}

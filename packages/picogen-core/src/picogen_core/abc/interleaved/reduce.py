@@ -11,10 +11,10 @@ from picogen_core.abc.reading.notes import read_notes
 
 
 def leave_out_rests(text: str) -> str:
-    """The piece without the voices of a line that do nothing but rest in it.
+    """Return the piece without the voices of a line that only rest in it.
 
-    A line in which all voices rest keeps the first. If a rest tells how long its line lasts
-    (bars of unequal length), leaving it out would move what follows: then nothing is left out.
+    A line in which all voices rest keeps the first. If a rest gives the length of its line
+    (bars of unequal length), leaving it out would move later notes: then nothing is left out.
     """
     header, body = split_body(text)
     lines = body.splitlines(keepends=True)

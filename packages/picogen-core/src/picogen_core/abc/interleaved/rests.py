@@ -17,14 +17,13 @@ _GROUP = re.compile(r"\(([^()]*)\)")
 
 
 def split_line(line: str) -> list[tuple[str, str]]:
-    """(voice, text) in the order of the line; what stands before the first `[V:` is left out, so
-    nothing is left of a line without one."""
+    """Return (voice, text) in the order of the line, without the text before the first `[V:`."""
     _, *parts = VOICE_MARK.split(line)  # voice, text, voice, text …
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def rest_symbols(score: str, voices: Iterable[str]) -> dict[str, str]:
-    """`x` (unseen) for voices that are not first of a `( )` group of %%score, `z` for the others.
+    """Return `x` (unseen) for voices that are not first of a `( )` group of %%score, else `z`.
 
     A group shares one staff, where the first voice's rest stands for all.
     """
@@ -33,10 +32,10 @@ def rest_symbols(score: str, voices: Iterable[str]) -> dict[str, str]:
 
 
 def cut_bars(tokens: Sequence[Token]) -> tuple[list[Token], list[tuple[list[Token], list[Token]]]]:
-    """Tokens of one voice -> (barlines before the first bar, [(bar, barlines after it)]).
+    """Return (barlines before the first bar, [(bar, barlines after it)]) of one voice.
 
-    Its barlines are the run of `bar` and `space` tokens that ends a bar, empty for a bar that
-    nothing ends. Fields alone make no bar: `[K:G]|:C4|` is one bar, as in the converter.
+    The barlines are the run of `bar` and `space` tokens that ends a bar, empty for an open bar.
+    Fields alone make no bar: `[K:G]|:C4|` is one bar, as in the converter.
     """
     left: list[Token] = []
     bars: list[tuple[list[Token], list[Token]]] = []
@@ -57,15 +56,15 @@ def cut_bars(tokens: Sequence[Token]) -> tuple[list[Token], list[tuple[list[Toke
 
 
 def common_length(lengths: Sequence[Fraction | None]) -> Fraction | None:
-    """The most frequent length; the first voice decides a tie. None if none can be told."""
+    """Return the most frequent length; the first voice decides a tie. None if all are unknown."""
     counts = Counter(length for length in lengths if length)
     return max(counts, key=counts.__getitem__) if counts else None
 
 
 def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> str:
-    """The line with a rest for every voice of `symbols` that it lacks, in the order of `symbols`.
+    """Return the line with a rest for every missing voice of `symbols`, in their order.
 
-    The rest lasts as long as most voices of the line do, or `default` if none can be told, and has
+    The rest lasts as long as most voices of the line do, or `default` if all are unknown, and has
     their change of meter.
     """
     present = dict(split_line(line))
@@ -92,7 +91,7 @@ def complete_line(line: str, symbols: Mapping[str, str], default: Fraction) -> s
 
 
 def complete_lines(text: str) -> str:
-    """An interleaved text with every voice in each of its lines, without counters."""
+    """Return an interleaved text with every voice in each of its lines, without counters."""
     lines = strip_counters(text).splitlines()
     marked = [line for line in lines if line.startswith("[V:")]
     voices = [line[2:].split()[0] for line in lines if re.match(r"V:\s*\S", line)]

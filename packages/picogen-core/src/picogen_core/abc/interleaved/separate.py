@@ -1,4 +1,4 @@
-"""The interleaved form back to one text a voice."""
+"""The interleaved form back to one text per voice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from picogen_core.abc.patches import split_body
 
 
 def separate(text: str) -> str:
-    """The header, then each voice under its `V:` line, bars in the order of the lines.
+    """Return the header, then each voice under its `V:` line, bars in the order of the lines.
 
     A voice left out of a line is not given its rest: complete the lines first.
     """

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """k fifths up, octaves taken out so that it is at most a tritone, and then `octaves` up."""
+    """An interval: k fifths up, reduced by octaves to at most a tritone, then `octaves` up."""
 
     fifths: int
     octaves: int = 0
 
     @staticmethod
     def of(semitones: int) -> Interval:
-        """The interval of so many semitones with the fewest sharps or flats."""
+        """Return the interval of so many semitones with the fewest sharps or flats."""
         fifths = (7 * semitones + 5) % 12 - 5
         return Interval(fifths, (semitones - Interval(fifths).semitones) // 12)
 

@@ -1,4 +1,4 @@
-"""What the fields K:, M:, L: and a clef say, as numbers."""
+"""The fields K:, M:, L: and a clef as numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TRANSPOSE = re.compile(r"\btranspose=([-+]?\d{1,2})(?!\d)")
 
 @lru_cache(maxsize=512)
 def key_signature(value: str) -> dict[str, int] | None:
-    """Alterations by letter of a K: field: `D` -> {"F": 1, "C": 1}; do not change the result.
+    """Return alterations by letter of a K: field: `D` -> {"F": 1, "C": 1}; do not modify it.
 
     All modes (three letters are enough), `exp` and added accidentals (`K:D exp _b`, `K:Dm ^c`),
     `none`, the empty field, `HP` and `Hp` (both sound F♯ and C♯). None if the field names no key,
@@ -60,14 +60,14 @@ def key_signature(value: str) -> dict[str, int] | None:
 
 
 def key_accidentals(value: str) -> list[str]:
-    """The accidentals that a K: field adds to its key: `D exp _b ^c` -> [`_b`, `^c`]."""
+    """Return the accidentals that a K: field adds to its key: `D exp _b ^c` -> [`_b`, `^c`]."""
     runs = _EXPLICIT_RUN.findall(_JOINED.sub(r"\1 ", value.split("%", 1)[0], count=1))
     return [sign + letter for run in runs for sign, letter in _EXPLICIT.findall(run)]
 
 
 @lru_cache(maxsize=512)
 def meter_length(value: str) -> Fraction | None:
-    """Whole notes in a bar of an M: field (`C`, `C|`, `6/8`, `2+3/8`); None if it is free."""
+    """Return the whole notes per bar of an M: field (`C`, `6/8`, `2+3/8`); None if it is free."""
     value = value.split("%", 1)[0].strip()
     if value in ("C", "C|"):
         return Fraction(1)
@@ -79,13 +79,13 @@ def meter_length(value: str) -> Fraction | None:
 
 
 def is_compound(value: str) -> bool:
-    """Whether an M: field counts in threes: 6, 9 or 12 of a kind."""
+    """Return whether an M: field counts in threes: 6, 9 or 12 of a kind."""
     match = _METER.search(value)
     return match is not None and match.group(1) in ("6", "9", "12")
 
 
 def unit_length(value: str) -> Fraction | None:
-    """An L: field as a fraction of a whole note; None if there is none in it."""
+    """Return an L: field as a fraction of a whole note; None if it has none."""
     match = _UNIT.match(value)
     if match is None:
         return None
@@ -94,13 +94,13 @@ def unit_length(value: str) -> Fraction | None:
 
 
 def default_unit(meter: str) -> Fraction:
-    """The unit length where no L: is given: 1/16 below 3/4, else 1/8 (ABC 2.1, 3.1.7)."""
+    """Return the unit length without an L: field: 1/16 below 3/4, else 1/8 (ABC 2.1, 3.1.7)."""
     length = meter_length(meter)
     return Fraction(1, 16) if length is not None and length < Fraction(3, 4) else Fraction(1, 8)
 
 
 def octave_shift(value: str) -> int | None:
-    """Octaves that a K: or V: field adds (`octave=-1`, `treble-8`, `bass+8`).
+    """Return the octaves that a K: or V: field adds (`octave=-1`, `treble-8`, `bass+8`).
 
     None if it names neither a clef nor an octave, so that an earlier shift stays in force.
     """
@@ -113,15 +113,14 @@ def octave_shift(value: str) -> int | None:
 
 
 def transposition(value: str) -> int | None:
-    """Semitones from what is written to what sounds by a K: or V: field (`transpose=-2`).
+    """Return semitones from written to sounding pitch by a K: or V: field (`transpose=-2`).
 
-    None if it does not say (ABC 2.1, 4.6).
+    None if it has no transposition (ABC 2.1, 4.6).
     """
     match = _TRANSPOSE.search(value)
     return int(match.group(1)) if match else None
 
 
 def is_percussion(value: str) -> bool | None:
-    """Whether the clef of a K: or V: field is `perc`, whose notes have no pitch; None if it names
-    no clef."""
+    """Return whether the clef of a K: or V: field is `perc` (notes without pitch); None if none."""
     return True if _PERCUSSION.search(value) else False if _CLEF.search(value) else None

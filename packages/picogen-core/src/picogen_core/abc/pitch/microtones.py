@@ -12,10 +12,9 @@ _SIGNS = {0: "=", 1: "/", 2: ""}
 
 
 def plain_microtones(line: str) -> str:
-    """The line with each fraction as the nearest quarter tone: `^1/2c` is `^/c`.
+    """Return the line with each fraction as the nearest quarter tone: `^1/2c` is `^/c`.
 
-    Three quarter tones are one from the letter beside: `^3/2c` is `_/d`. More than four are left
-    as they are.
+    Three quarter tones are one of the next letter: `^3/2c` is `_/d`. More than four are unchanged.
     """
     return MICROTONE.sub(_plain, line)
 

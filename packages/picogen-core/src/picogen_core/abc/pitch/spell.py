@@ -26,7 +26,7 @@ _VALUES = sorted(
 
 @dataclass(frozen=True)
 class Event:
-    """What sounds from one onset on: no note for a rest, several for a chord.
+    """The notes at one onset: none for a rest, several for a chord.
 
     duration: quarters.
     tied:     it goes on in the next event, which has the same notes.
@@ -44,7 +44,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a bar stands: its key's alterations by letter, octaves of its clef, semitones of its
+    """Context of a bar: its key's alterations by letter, octaves of its clef, semitones of its
     instrument, its unit length in quarters, and the letter of its rests."""
 
     key: Mapping[str, int]
@@ -56,7 +56,7 @@ class Place:
 
 
 def spell_bar(layers: Sequence[Sequence[Event]], place: Place) -> str:
-    """The text of a bar, its layers joined by `&`.
+    """Return the text of a bar, its layers joined by `&`.
 
     Raises:
         ValueError: a duration that no tuplet of up to 64 notes can write.
@@ -65,7 +65,7 @@ def spell_bar(layers: Sequence[Sequence[Event]], place: Place) -> str:
 
 
 def layers_of(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[list[Event]]:
-    """The notes of a bar as layers in each of which none begins before the one before has ended.
+    """Return the notes of a bar as layers without overlaps.
 
     Notes that begin and end together are a chord. Each layer lasts the whole bar.
     """
@@ -93,7 +93,7 @@ def layers_of(notes: Iterable[Note], start: Fraction, length: Fraction) -> list[
 
 
 def _is_beamed(before: Sequence[Event], onset: Fraction, duration: Fraction) -> bool:
-    """Whether a short note follows another of its quarter."""
+    """Return whether a short note follows another of its quarter."""
     return bool(
         before and before[-1].notes and max(before[-1].duration, duration) < 1 and onset % 1
     )
@@ -112,7 +112,7 @@ class _Speller:
         return "".join(texts).strip()
 
     def _group(self, events: Sequence[Event]) -> str:
-        """A note, or the notes of a tuplet."""
+        """Return a note, or the notes of a tuplet."""
         count = lcm(*(odd_part(event.duration) for event in events))
         if count == 1:
             return "".join(self._event(event) for event in events)
@@ -164,7 +164,7 @@ class _Speller:
 
 
 def spelling(note: Note, place: Place) -> tuple[int, int]:
-    """(step, alteration) of a note as it is written, with the letter of its step if that can be."""
+    """Return (step, alteration) of a note as written, with the letter of its step if possible."""
     moved = Interval.of(-place.transpose)
     pitch = (note.pitch or 0) + moved.semitones - 12 * place.shift
     wanted = note.step + moved.steps
@@ -180,7 +180,7 @@ def spelling(note: Note, place: Place) -> tuple[int, int]:
 
 
 def spell_by_key(onset: Fraction, duration: Fraction, pitch: int, fifths: int) -> Note:
-    """A note of a bare pitch, spelt as near to the key as the line of fifths allows."""
+    """Return a note of a bare pitch, spelt as near to the key as the line of fifths allows."""
     place = fifths - 4 + (7 * pitch - fifths + 4) % 12  # F is -1, C 0, G 1 …
     letter = LETTERS[(place + 1) % 7]
     alter = (place + 1) // 7
@@ -189,17 +189,17 @@ def spell_by_key(onset: Fraction, duration: Fraction, pitch: int, fifths: int) -
 
 
 def sign_of(note: Note, place: Place) -> str:
-    """The accidental of a note, written even where the key has it."""
+    """Return the accidental of a note, also if the key has it."""
     return _SIGNS.get((spelling(note, place)[1], note.cents), "")
 
 
 def odd_part(duration: Fraction) -> int:
-    """What divides a duration but powers of two."""
+    """Return the odd part of a duration's denominator."""
     return duration.denominator // (duration.denominator & -duration.denominator)
 
 
 def _groups(events: Sequence[Event]) -> list[list[Event]]:
-    """Single events, and runs of those that only a tuplet can write, as far as they fill up."""
+    """Return single events, and runs that only a tuplet can write, if they fill it."""
     groups: list[list[Event]] = []
     total, is_open = Fraction(0), False
     for event in events:
@@ -214,7 +214,7 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def _split(event: Event, written: Fraction) -> list[Event]:
-    """The event as signs that last `written` quarters in all, tied to each other."""
+    """Return the event as tied signs of `written` quarters in total."""
     parts: list[Event] = []
     while written > 0:
         value = next((value for value in _VALUES if value <= written), None)

@@ -1,8 +1,7 @@
-"""An interleaved piece in other keys. Every note moves by one interval, so that what is an
-accidental stays one and what the signature implies stays implied.
+"""Transposition of an interleaved piece. Every note moves by one interval, so accidentals stay.
 
-A key is a place on the line of fifths (… F -1, C 0, G 1 …) and an interval a number k of fifths
-with the octaves taken out: steps = 4k - 7o letters, semitones = 7k - 12o.
+A key is a place on the line of fifths (… F -1, C 0, G 1 …). An interval is a number k of fifths,
+reduced by o octaves: steps = 4k - 7o letters, semitones = 7k - 12o.
 """
 
 from __future__ import annotations
@@ -37,8 +36,10 @@ Render = Callable[["Interval"], str]
 
 @dataclass
 class _Part:
-    """Text that depends on the interval. `voice` has an interval of its own after a K: of its own;
-    `signature` is that K:'s place on the line of fifths, None for what is no K:."""
+    """Text that depends on the interval. A `voice` has its own interval after its own K:.
+
+    `signature` is that K:'s place on the line of fifths, None for other text.
+    """
 
     voice: str
     render: Render
@@ -46,9 +47,9 @@ class _Part:
 
 
 class Transposer:
-    """Reads an interleaved piece once and writes it in any of the `KEYS`.
+    """An interleaved piece that is read once and can be written in any of the `KEYS`.
 
-    Percussion (voices with the clef `perc`) stays as it is.
+    Percussion (voices with the clef `perc`) stays unchanged.
 
     Raises:
         BadInput: no K: line, or one that cannot be read.
@@ -77,7 +78,7 @@ class Transposer:
             self._read_line(line)
 
     def to(self, key: str) -> tuple[str, int]:
-        """(The piece in a key, semitones up).
+        """Return (the piece in a key, semitones up).
 
         Raises:
             BadInput: a note would need three sharps or flats.
@@ -101,7 +102,7 @@ class Transposer:
 
     @property
     def key(self) -> str:
-        """The one of `KEYS` that has the piece's signature; of those beyond, the same pitches."""
+        """The one of `KEYS` with the piece's signature, or with the same pitches."""
         assert self.signature is not None
         return KEYS[KEYS.index("C") - within_seven(self.signature)]
 
@@ -134,7 +135,7 @@ class Transposer:
 
 
 def move_tones(text: str, interval: Interval) -> str:
-    """A note, chord, grace or chord symbol, moved.
+    """Return a transposed note, chord, grace or chord symbol.
 
     Raises:
         BadInput: a note would need three sharps or flats.
@@ -146,13 +147,13 @@ def move_tones(text: str, interval: Interval) -> str:
 
 
 def move_key(value: str, interval: Interval) -> str:
-    """The content of a K: field, moved. Raises `BadInput` if it is no key."""
+    """Return the transposed content of a K: field. Raises `BadInput` if it is no key."""
     signature, render = _read_key(value)
     return render(Interval(within_seven(signature + interval.fifths) - signature))
 
 
 def fitting(value: str, interval: Interval) -> Interval:
-    """The interval of as many semitones that leaves a key at most seven sharps or flats."""
+    """Return the interval of equal semitones that gives a key at most seven sharps or flats."""
     signature, _ = _read_key(value)
     fifths = within_seven(signature + interval.fifths) - signature
     missing = interval.semitones - Interval(fifths).semitones
@@ -160,7 +161,7 @@ def fitting(value: str, interval: Interval) -> Interval:
 
 
 def _tones(text: str) -> Iterator[str | Render]:
-    """The text in pieces, of which those that are pitches depend on the interval."""
+    """Yield the text in pieces; those that are pitches depend on the interval."""
     for piece in _DECORATION.split(text):
         place = 0
         for match in () if piece.startswith("!") else _PITCH.finditer(piece):
@@ -200,7 +201,7 @@ def _natural(step: int) -> int:
 
 
 def _read_key(value: str) -> tuple[int, Render]:
-    """(Place of the signature on the line of fifths, the key in terms of an interval)."""
+    """Return (place of the signature on the line of fifths, the key as a function of interval)."""
     plain = value.lower().startswith("none")
     if plain and not key_accidentals(value):
         return 0, lambda interval: "none" if interval.fifths == 0 else _tonic(interval.fifths)
@@ -226,7 +227,7 @@ def _read_key(value: str) -> tuple[int, Render]:
 
 
 def _explicit(added: list[str], interval: Interval) -> list[str]:
-    """All seven letters of an explicit signature, moved; the naturals need no sign."""
+    """Return an explicit signature of seven letters, transposed; naturals need no sign."""
     altered = {accidental[-1].upper(): accidental for accidental in added}
     moved = [_move(altered.get(letter, "=" + letter), interval) for letter in "CDEFGAB"]
     return [accidental for accidental in moved if not accidental.startswith("=")]
@@ -255,15 +256,15 @@ def _tonic(place: int) -> str:
 
 
 def major_key(fifths: int) -> str:
-    """The major key of a signature: 2 is `D`."""
+    """Return the major key of a signature: 2 is `D`."""
     return _tonic(fifths)
 
 
 def _plain(place: int) -> int:
-    """The same pitch with at most one sharp or flat."""
+    """Return the same pitch with at most one sharp or flat."""
     return place - 12 if place > 12 else place + 12 if place < -8 else place
 
 
 def within_seven(signature: int) -> int:
-    """The signature of the same pitches with at most seven sharps or flats."""
+    """Return the signature of the same pitches with at most seven sharps or flats."""
     return signature - 12 if signature > 7 else signature + 12 if signature < -7 else signature

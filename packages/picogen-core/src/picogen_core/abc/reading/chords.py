@@ -1,4 +1,4 @@
-"""Chords as people write them, `["^a"(CE]2` and the old `+CE+2`, and as all programs read them."""
+"""Chords in handwritten forms, `["^a"(CE]2` and the old `+CE+2`, to the form all programs read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _NOT_TONES = re.compile(r'"[^"\n]*"|![^!\n|]*!|\{[^{}\n|]*\}')
 
 
 def split_chord(text: str) -> tuple[str, str]:
-    """(its tones from the opening sign on, its length); nothing moves, what sounds not is blank."""
+    """Return (tones from the opening sign on, length); other elements become blanks in place."""
     inside, _, length = text.rpartition(text[0] if text[0] == "+" else "]")
     return _NOT_TONES.sub(lambda match: " " * len(match.group()), inside), length
 
 
 def plain_chord(text: str) -> str:
-    """The chord with nothing but decorations and tones in its brackets; "" if it has no tone.
+    """Return the chord with only decorations and tones in its brackets; "" if it has no tone.
 
-    Texts, grace notes and beginning slurs go before it, ending slurs behind it.
+    Texts, grace notes and beginning slurs go before it, ending slurs after it.
     """
     body, _, length = text[1:].rpartition(text[0] if text[0] == "+" else "]")
     before, inside, after = "", "", ""

@@ -24,10 +24,10 @@ ORDER = ("%", "%%score", "L:", "Q:", "M:", "K:", "V:")
 
 @dataclass
 class Voice:
-    """A voice as its `V:` line tells: its name in the source, its clef and what it is called.
+    """A voice of a `V:` line: its name in the source, its clef and its title.
 
     shift:     octaves that clef or `octave=` add to what is written, None where neither is named.
-    transpose: semitones from what is written to what sounds, None where it is not said.
+    transpose: semitones from written to sounding pitch, None if not given.
     """
 
     source: str

@@ -1,6 +1,6 @@
 """One lexer for the music part of ABC. Every character of the text is in exactly one token.
 
-Old files use `!` for a line break and `+CE+` for a chord. What stands between two `!` or `+` is a
+Old files use `!` for a line break and `+CE+` for a chord. Text between two `!` or `+` is a
 decoration if ABC knows its name or if it cannot be music (ABC 2.1, 4.14 and 10).
 """
 
@@ -70,16 +70,16 @@ class Token(NamedTuple):
 
 
 def lex(text: str) -> Iterator[Token]:
-    """Tokens of a body, a line or a bar; their texts joined are `text` itself."""
+    """Yield the tokens of a body, a line or a bar; their texts joined are `text` itself."""
     for match in _TOKEN.finditer(text):
         yield Token(match.lastgroup or "bad", match.group(), match.start())
 
 
 def parse_length(text: str) -> Fraction:
-    """A note length as a multiple of the unit length: `3/2`, `/`, `//`, `4`; "" is 1.
+    """Return a note length as a multiple of the unit length: `3/2`, `/`, `//`, `4`; "" is 1.
 
     Raises:
-        ValueError: a zero in it, or more digits or slashes than any music has.
+        ValueError: a zero, or more digits or slashes than any music has.
     """
     match = _LENGTH_PARTS.fullmatch(text)
     if match is None or len(text) > 12:
@@ -95,7 +95,7 @@ def parse_length(text: str) -> Fraction:
 
 
 def format_length(length: Fraction) -> str:
-    """The shortest ABC for a multiple of the unit length: 1 is "", 1/2 is "/", 3/2 is "3/2"."""
+    """Return the shortest ABC for a multiple of the unit length: 1 is "", 1/2 is "/"."""
     if length.denominator == 1:
         return "" if length == 1 else str(length.numerator)
     numerator = "" if length.numerator == 1 else str(length.numerator)

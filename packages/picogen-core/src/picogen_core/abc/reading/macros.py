@@ -11,7 +11,7 @@ _MAX_LINE = 64 * 1024
 
 
 class Macros:
-    """Definitions so far; of several that fit, the longest is taken."""
+    """Definitions so far; if several fit, the longest is used."""
 
     def __init__(self) -> None:
         self._made: dict[str, str] = {}
@@ -21,14 +21,14 @@ class Macros:
         return bool(self._made)
 
     def add(self, definition: str) -> None:
-        """The content of an m: field; what is no definition changes nothing."""
+        """Add the content of an m: field; text that is no definition has no effect."""
         if found := _MACRO.match(definition):
             self._made[found.group(1)] = found.group(2)
             longest_first = sorted(self._made, key=len, reverse=True)
             self._regex = re.compile("|".join(map(_pattern, longest_first)))
 
     def expand(self, line: str) -> str:
-        """A line of music with its macros written out; one defined in it, `[m:…]`, holds behind."""
+        """Return a line of music with expanded macros; one defined in it, `[m:…]`, holds later."""
         before, *others = _INLINE.split(line)
         made = self._expanded(before)
         for definition, music in zip(others[::2], others[1::2], strict=True):
@@ -48,13 +48,13 @@ class Macros:
 
 
 def _pattern(target: str) -> str:
-    """A target as a regular expression; its n is any note."""
+    """Return a target as a regular expression; its n is any note."""
     head, n, tail = target.partition("n")
     return re.escape(head) + (r"([A-Ga-g])([,']*)" if n else "") + re.escape(tail)
 
 
 def _relative(text: str, letter: str, marks: str) -> str:
-    """The replacement for one note: `n` is that note, `o` the one above, `m` the one below, …"""
+    """Return the replacement for one note: `n` is that note, `o` the one above, `m` below, …"""
     octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
     step = 7 * octave + "CDEFGAB".index(letter.upper())
 

@@ -1,4 +1,4 @@
-"""Bars of an interleaved piece whose notes a conversion changed, written anew from the notes."""
+"""Bars of an interleaved piece whose notes a conversion changed, rewritten from the notes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from picogen_core.abc.reading.voices import TONE, Bar
 
 @dataclass(frozen=True)
 class Mended:
-    """The text, the bars that were written anew, and those whose notes still differ."""
+    """The text, the rewritten bars, and those whose notes still differ."""
 
     text: str
     mended: tuple[Difference, ...] = ()
@@ -46,7 +46,7 @@ class Mended:
 
 @dataclass(frozen=True)
 class _Wrong:
-    """A bar of the source and what was made of it; notes by voice, its own and its overlays."""
+    """A bar of the source and its conversion; notes by voice, its own and its overlays."""
 
     bar: Bar
     wanted: list[list[Note]]
@@ -58,11 +58,11 @@ _Wrongs = dict[tuple[str, int], _Wrong]
 
 
 def mend(text: str, source: Heard) -> Mended:
-    """The piece with the notes of its source.
+    """Return the piece with the notes of its source.
 
-    First accidentals are written where pitches differ, and then whole bars, which lose what is no
-    note. A bar counts as kept if its notes are, wherever it lies. Where bars are counted otherwise
-    than in the source, so that rewriting them would double notes, they stay.
+    First accidentals are written where pitches differ, then whole bars, which lose all but notes. A
+    bar counts as kept if its notes are, in any place. If bars are counted differently from the
+    source, rewriting them would double notes, so they stay.
     """
     found: list[Difference] = []
     made = Heard.of(*read_tune(text))
@@ -85,7 +85,7 @@ def _count(heard: Heard) -> int:
 
 
 def write_bars(text: str, heard: Heard, bars: set[tuple[str, int]]) -> str:
-    """The piece with some bars (voice, number from 0) as nothing but notes, each with its sign."""
+    """Return the piece with some bars (voice, number from 0) as bare notes with accidentals."""
     wrong = {}
     for voice, i in {(base(voice), i) for voice, i in bars}:
         notes = _layers(heard, voice)
@@ -100,7 +100,7 @@ def write_bars(text: str, heard: Heard, bars: set[tuple[str, int]]) -> str:
 
 
 def _wrong_bars(source: Heard, made: Heard) -> _Wrongs:
-    """The bars that differ, by voice and number in `made`, of voices that have the same bars."""
+    """Return the bars that differ, by voice and number in `made`, of voices with the same bars."""
     wrong: _Wrongs = {}
     pairs = dict(pair_voices(source, made))
     for name, other in pairs.items():
@@ -117,7 +117,7 @@ def _wrong_bars(source: Heard, made: Heard) -> _Wrongs:
 
 
 def _layers(heard: Heard, name: str) -> list[list[list[Note]]]:
-    """For each bar the notes of a voice and of its overlays."""
+    """Return for each bar the notes of a voice and of its overlays."""
     voices = [other for other in heard.notes if base(other) == name]
     grouped = [group_notes(heard.notes[voice], heard.bars[voice]) for voice in voices]
     return [list(bars) for bars in zip(*grouped, strict=True)]
@@ -151,7 +151,7 @@ def _rewrite_bars(text: str, wrong: _Wrongs, rewrite: _Rewrite) -> str:
 
 
 def _with_accidentals(tokens: list[Token], wrong: _Wrong, place: Place) -> list[Token]:
-    """The bar with signs before its notes, if it differs in nothing but pitch."""
+    """Return the bar with accidentals on its notes, if it differs only in pitch."""
     wanted = _placed(chain.from_iterable(wrong.wanted), wrong.bar, place)
     came = _placed(chain.from_iterable(wrong.came), wrong.came_bar, place)
     if [where for where, _ in wanted] != [where for where, _ in came]:
@@ -180,7 +180,7 @@ def _with_accidentals(tokens: list[Token], wrong: _Wrong, place: Place) -> list[
 def _placed(
     notes: Iterable[Note], bar: Bar, place: Place
 ) -> list[tuple[tuple[Fraction, Fraction, int], Note]]:
-    """The notes by onset in the bar, duration and staff step."""
+    """Return the notes by onset in the bar, duration and staff step."""
     return sorted(
         (((n.onset - bar.start, n.duration, spelling(n, place)[0]), n) for n in notes),
         key=lambda placed: placed[0],
@@ -188,7 +188,7 @@ def _placed(
 
 
 def _as_notes(tokens: list[Token], wrong: _Wrong, place: Place) -> list[Token]:
-    """The bar as nothing but its notes and the fields that it had."""
+    """Return the bar as its notes and its fields alone."""
     fields = "".join(token.text for token in tokens if token.kind == "field")
     layers = [
         layer
@@ -203,7 +203,7 @@ def _as_notes(tokens: list[Token], wrong: _Wrong, place: Place) -> list[Token]:
 
 
 def _places(header: str) -> dict[str, Place]:
-    """Where each voice stands at the start; "" for one that the header does not name."""
+    """Return the context of each voice at the start; "" for one that the header does not name."""
     fields = [line.split(":", 1) for line in header.splitlines() if line[1:2] == ":"]
     meter = next((value for letter, value in fields if letter == "M"), "4/4")
     score = next((s[7:] for s in header.splitlines() if s.startswith("%%score")), "")
@@ -228,7 +228,7 @@ def _after_fields(place: Place, tokens: Sequence[Token]) -> Place:
 
 
 def _changed(place: Place, letter: str, value: str) -> Place:
-    """The place after a field."""
+    """Return the context after a field."""
     if letter == "L":
         unit = unit_length(value)
         return place if unit is None else replace(place, unit=unit * 4)

@@ -1,7 +1,7 @@
-"""The one reader of notes: for metrics, for the loss, for all that needs what a text sounds like.
+"""The reader of notes, for metrics, the loss and all other code that needs the notes of a text.
 
-It reads what is there and never raises: tune books, `V:` lines, inline `[V:1]`, and NotaGen's
-interleaved form, where one line holds the same bars of all voices.
+It never raises. It reads tune books, `V:` lines, inline `[V:1]`, and NotaGen's interleaved form,
+where one line holds the same bars of all voices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from picogen_core.abc.reading.voices import Bar, Draft
 class Note:
     """A note, chord tone or rest; tied notes are separate, with `tied` on the first.
 
-    pitch:    MIDI number of what sounds, or None for a rest or a note of percussion.
+    pitch:    MIDI number of the sounding pitch, or None for a rest or a note of percussion.
     step:     diatonic step 7 · octave + letter without the clef's octaves, C = 0 (middle C, `C`, is
               28); 0 for a rest, but not for percussion.
     onset:    quarters since the start of the piece.
@@ -44,21 +44,23 @@ class Note:
 
 
 def read_notes(text: str) -> dict[str, tuple[Note, ...]]:
-    """The notes and rests of every voice of one tune, in the order of the text.
+    """Return the notes and rests of every voice of one tune, in the order of the text.
 
-    Voices come in the order in which they are named; a tune without V: has the voice "1", and
-    what follows a `&` is voice "1&2". Repeats are not expanded, grace notes are dropped, an
-    accidental holds for its letter and octave to the end of the bar unless
-    `propagate-accidentals` says otherwise. Pitches sound: `octave=`, `transpose=` and the octave
-    of a clef count. What cannot be read is skipped; a length of zero or out of all proportion
-    counts as one unit. In the interleaved form all voices start together on each line, so a voice
-    left out of a line has rested.
+    - Voices are in the order of their names in the text. A tune without V: has the voice "1"; an
+      overlay after `&` is voice "1&2".
+    - Repeats are not expanded, and grace notes are dropped.
+    - An accidental holds for its letter and octave to the end of the bar, unless
+      `propagate-accidentals` is set.
+    - Pitches are sounding ones: `octave=`, `transpose=` and the octave of a clef count.
+    - Unreadable text is skipped; a length of zero or out of all proportion counts as one unit.
+    - In the interleaved form all voices start together on each line, so a voice that is left out of
+      a line rests.
     """
     return read_tune(text)[0]
 
 
 def read_tune(text: str) -> tuple[dict[str, tuple[Note, ...]], dict[str, tuple[Bar, ...]]]:
-    """The notes of `read_notes`, and the bars of every voice but overlays. `Z4` is four bars."""
+    """Return `read_notes`, and the bars of every voice but overlays. `Z4` is four bars."""
     voices = read_voices(text)
     notes = {name: tuple(map(_finish, v.drafts)) for name, v in voices.items() if v.drafts}
     return notes, {name: tuple(v.bars) for name, v in voices.items() if "&" not in name and v.bars}
@@ -70,17 +72,17 @@ def _finish(d: Draft) -> Note:
 
 
 def melody(notes: Iterable[Note]) -> list[int]:
-    """MIDI pitches of one voice: no rests, top note of a chord, ties to the same pitch merged."""
+    """Return MIDI pitches of a voice: no rests, top notes of chords, ties to one pitch merged."""
     return [top.pitch for top in _line(notes) if top.pitch is not None]
 
 
 def diatonic_melody(notes: Iterable[Note]) -> list[int]:
-    """The steps of the same notes as `melody`: 7 · octave + letter, accidentals left out."""
+    """Return the steps of the notes of `melody`: 7 · octave + letter, without accidentals."""
     return [top.step for top in _line(notes)]
 
 
 def _line(notes: Iterable[Note]) -> Iterator[Note]:
-    """The top notes of a voice without rests and without the notes that a tie continues."""
+    """Yield the top notes of a voice without rests and without continuations of ties."""
     bound: int | None = None
     for top in _tops(notes):
         if top.pitch is not None and top.pitch != bound:
@@ -107,10 +109,10 @@ _FILE_HEADER = re.compile(r"[CILMmU]:|%%(?:propagate-accidentals|linebreak)")
 
 
 def split_tunes(book: str) -> list[str]:
-    """The tunes of an ABC book, each from its X: line; a text without X: is one tune.
+    """Return the tunes of an ABC book, each from its X: line; a text without X: is one tune.
 
-    What the file header says of all tunes follows each X: line (ABC 2.1, 2.2.2). Prose between
-    tunes goes: a paragraph that has neither a barline nor a field is music only after a header.
+    The fields of the file header follow each X: line (ABC 2.1, 2.2.2). Prose between tunes is
+    dropped: a paragraph without barline and field is music only after a header.
     """
     book = _TEXT_BLOCK.sub("", book.replace("\r\n", "\n").replace("\r", "\n"))
     starts = [match.start() for match in _TUNE.finditer(book)]
@@ -125,7 +127,7 @@ def split_tunes(book: str) -> list[str]:
 
 
 def _file_header(text: str) -> str:
-    """The fields of the paragraphs before the first tune that hold nothing else."""
+    """Return the fields of paragraphs of fields alone before the first tune."""
     paragraphs = (part.split("\n") for part in re.split(r"\n(?:[ \t]*\n)+", text))
     lines = [
         line
@@ -146,6 +148,6 @@ def _without_prose(tune: str) -> str:
 
 
 def _begins_music(before: str, part: str) -> bool:
-    """Whether a header stands before a paragraph and nothing but music in it."""
+    """Return whether a paragraph is music alone and follows a header."""
     last = before.rstrip("\n").rpartition("\n")[2]
     return last.startswith("K:") and all(token.kind != "bad" for token in lex(part))

@@ -9,7 +9,7 @@ from picogen_core.abc.reading.lexer import Token, lex
 
 
 def spread_overlays(line: str) -> str:
-    """A line of music without `(&` and `&)`; unchanged where its layers have unequal bars."""
+    """Return a line of music without `(&` and `&)`; unchanged if its layers have unequal bars."""
     tokens = list(lex(line))
     marks = [
         (i, a.kind == "overlay")

@@ -1,5 +1,4 @@
-"""A score as interleaved ABC with its notes and nothing else: what is left where a converter fails,
-and all that a file of bare notes needs."""
+"""A score as interleaved ABC of bare notes: for failed conversions, and for files of bare notes."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ def write_plain(
     titles: Mapping[str, str] | None = None,
     tempo: str = "",
 ) -> str:
-    """The voices that sound, a line for each bar; lengths in eighths.
+    """Return the sounding voices, a line for each bar; lengths in eighths.
 
     titles: names of voices.
 
@@ -59,7 +58,7 @@ def write_plain(
 
 
 def tie_over_bars(notes: Sequence[Note], bars: Sequence[Bar]) -> list[Note]:
-    """The notes cut at the barlines, their parts tied."""
+    """Return the notes cut at the barlines, their parts tied."""
     starts = [bar.start for bar in bars]
     made = []
     for note in notes:
@@ -76,7 +75,7 @@ def tie_over_bars(notes: Sequence[Note], bars: Sequence[Bar]) -> list[Note]:
 def write_barless(
     voices: Mapping[str, Sequence[Note]], meter: Fraction | None, key: str, tempo: str
 ) -> str:
-    """Music without barlines in bars of its meter, or of 4/4 if that is free.
+    """Return music without barlines in bars of its meter, or of 4/4 if that is free.
 
     Raises:
         ValueError: a duration that cannot be written.

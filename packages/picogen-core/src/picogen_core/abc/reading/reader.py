@@ -1,4 +1,4 @@
-"""The machine behind `read_notes`: reads a tune into the states of its voices."""
+"""The implementation of `read_notes`: it reads a tune into the states of its voices."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from picogen_core.abc.reading.voices import (
 
 _KEY_LINE = re.compile(r"^K:", re.M)
 _ENDING = re.compile(r"\[?(\d[\d,.-]*)\Z")
-"""What a barline ends with where an ending begins."""
+"""The end of a barline at which an ending begins."""
 _FERMATAS = frozenset({"H", "!fermata!", "!invertedfermata!", "+fermata+", "+invertedfermata+"})
 
 
 def read_voices(text: str) -> dict[str, VoiceState]:
-    """The voices of a tune, header and body, as they stand at its end; an overlay is `1&2`."""
+    """Return the final states of a tune's voices; an overlay is `1&2`."""
     reader = _Reader(is_interleaved(text))
     has_key = _KEY_LINE.search(text) is not None
     for letter, line, start in read_lines(text):
@@ -52,14 +52,14 @@ def read_voices(text: str) -> dict[str, VoiceState]:
 
 
 class Clef(NamedTuple):
-    """What a clef says of pitches; None for what it leaves as it is."""
+    """Effect of a clef on pitches; None for what it does not change."""
 
     shift: int | None = None
     transpose: int | None = None
     percussion: bool | None = None
 
     def changed(self, later: Clef) -> Clef:
-        """What holds after a later one."""
+        """Return the clef after a later one."""
         return Clef(
             self.shift if later.shift is None else later.shift,
             self.transpose if later.transpose is None else later.transpose,
@@ -68,7 +68,7 @@ class Clef(NamedTuple):
 
 
 def read_clef(value: str) -> Clef:
-    """The clef in a K: or V: field."""
+    """Return the clef in a K: or V: field."""
     return Clef(octave_shift(value), transposition(value), is_percussion(value))
 
 
@@ -82,7 +82,7 @@ def _set_clef(voice: VoiceState, clef: Clef) -> None:
 
 
 class _Reader:
-    """`interleaved`: a line holds the same bars of several voices, so all start together."""
+    """Reader of a tune. `interleaved`: a line holds the same bars of several voices."""
 
     def __init__(self, interleaved: bool) -> None:
         self.interleaved = interleaved
@@ -91,7 +91,7 @@ class _Reader:
         self.name: str | None = None  # the voice that V: chose; overlays do not change it
         self.voice: VoiceState | None = None
         self.overlays, self.overlay_bars = 1, 0
-        # What the header says; a voice takes it over when it begins.
+        # The header's values, which a voice takes over when it begins.
         self.meter = "4/4"
         self.unit: Fraction | None = None
         self.key: dict[str, int] = {}
@@ -104,7 +104,7 @@ class _Reader:
         self.line_voices: list[VoiceState] = []
 
     def read_field(self, letter: str, value: str) -> None:
-        """K:, M:, L:, V: and I:, on a line of their own or inline; others say nothing of notes."""
+        """Apply K:, M:, L:, V: and I:, on their own line or inline; others do not affect notes."""
         value = value.split("%", 1)[0].strip()
         if letter == "V":
             self._read_voice(value)
@@ -153,7 +153,7 @@ class _Reader:
         return voice
 
     def read_line(self, line: str, start: int) -> None:
-        """One line of music, whose first character is text[start]."""
+        """Read one line of music, whose first character is text[start]."""
         self.in_body = True
         if self.interleaved and is_body_line(line):
             self.line_start = max([self.line_start, *(voice.time for voice in self.line_voices)])

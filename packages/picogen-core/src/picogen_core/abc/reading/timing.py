@@ -1,4 +1,4 @@
-"""How long a bar lasts, counted as the converter to MusicXML counts it."""
+"""Lengths of bars, counted as in the converter to MusicXML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TUPLET = re.compile(r"\((\d+)(?::(\d*))?(?::(\d*))?")
 
 @dataclass(frozen=True)
 class Tuplet:
-    """`notes` notes, each at `into` / `count` of its length."""
+    """A tuplet: `notes` notes, each with `into` / `count` of its length."""
 
     count: int
     into: int
@@ -28,8 +28,10 @@ class Tuplet:
 
 @lru_cache(maxsize=512)
 def read_tuplet(text: str, compound: bool = False) -> Tuplet:
-    """`(3` is 3:2:3. Where `into` is missing it is 3 for 2, 4 and 8 notes and 2 for 3 and 6; for
-    others it is 3 in compound meters and else 2 (ABC 2.1, 4.13).
+    """Return the tuplet of a sign: `(3` is 3:2:3.
+
+    Without `into` it is 3 for 2, 4 and 8 notes, 2 for 3 and 6 notes. For others it is 3 in compound
+    meters and else 2 (ABC 2.1, 4.13).
 
     Raises:
         ValueError: no tuplet that music has.
@@ -47,7 +49,7 @@ def read_tuplet(text: str, compound: bool = False) -> Tuplet:
 
 
 def spell_out(text: str) -> str:
-    """A tuplet sign of a compound meter; `(5` and `(5::5`, which depend on that, as `(5:3:5`."""
+    """Return a tuplet sign of a compound meter in full: `(5` and `(5::5` as `(5:3:5`."""
     try:
         tuplet = read_tuplet(text, compound=True)
     except ValueError:
@@ -57,7 +59,7 @@ def spell_out(text: str) -> str:
 
 
 def split_length(token: Token) -> tuple[str, str]:
-    """A note, rest, chord or spacer as (what it is, its length as spelt)."""
+    """Return a note, rest, chord or spacer as (text without length, spelt length)."""
     end = len(token.text)
     while end and token.text[end - 1] in "0123456789/":
         end -= 1
@@ -65,7 +67,7 @@ def split_length(token: Token) -> tuple[str, str]:
 
 
 def token_length(token: Token) -> Fraction:
-    """The length of a timed token in unit lengths; a chord's is its own times its first tone's.
+    """Return the length of a timed token in unit lengths; a chord's times its first tone's.
 
     Raises:
         ValueError: a length that no music has.
@@ -78,7 +80,7 @@ def token_length(token: Token) -> Fraction:
 
 
 def event_lengths(tokens: Sequence[Token]) -> list[tuple[int, Fraction]]:
-    """(index, length) of each timed token of a bar, after tuplets and broken rhythms.
+    """Return (index, length) of each timed token of a bar, after tuplets and broken rhythms.
 
     A tuplet within a tuplet replaces it, as in the converter. Lengths are in unit lengths.
 
@@ -110,7 +112,7 @@ def event_lengths(tokens: Sequence[Token]) -> list[tuple[int, Fraction]]:
 
 
 def bar_length(tokens: Iterable[Token] | str) -> Fraction | None:
-    """The length of a bar in unit lengths, of its longest overlay; None if it cannot be told."""
+    """Return the length of a bar's longest overlay in unit lengths; None if it is unknown."""
     layers = split_overlays(list(lex(tokens) if isinstance(tokens, str) else tokens))
     try:
         return max(
@@ -121,7 +123,7 @@ def bar_length(tokens: Iterable[Token] | str) -> Fraction | None:
 
 
 def split_overlays(tokens: Sequence[Token]) -> list[list[Token]]:
-    """What sounds at once in a bar: the tokens before, between and behind its `&`."""
+    """Return the simultaneous layers of a bar: the tokens before, between and after its `&`."""
     layers: list[list[Token]] = [[]]
     for token in tokens:
         if token.kind == "overlay":

@@ -1,7 +1,7 @@
-"""The lines of one tune, sorted into fields and music: what every reader of ABC sees of a text.
+"""The lines of one tune, sorted into fields and music, for all readers of ABC.
 
-Text blocks, comments, layout and lyrics are left out, macros are written out, and the directives
-that change notes come as fields, wherever they stand (ABC 2.1, 2.2.2, 9 and 11).
+Text blocks, comments, layout and lyrics are left out, and macros are expanded. Directives that
+change notes become fields, in any place (ABC 2.1, 2.2.2, 9 and 11).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 def read_lines(tune: str) -> Iterator[Line]:
-    """The fields K L M Q V, the `%%score`, the directives that change notes, and the music."""
+    """Yield the fields K L M Q V, the `%%score`, directives that change notes, and the music."""
     macros, breaks = Macros(), False
     in_block = False  # %%begintext … %%endtext
     for match in _LINE.finditer(tune):
@@ -74,17 +74,17 @@ def read_lines(tune: str) -> Iterator[Line]:
 
 
 def is_interleaved(text: str) -> bool:
-    """Whether a line of the text holds the same bars of several voices, as NotaGen writes it.
+    """Return whether a line of the text holds the same bars of several voices, as in NotaGen.
 
-    So it is if a line has a counter `[r:` or names two voices. Where each line names one voice it
-    is the layout of the standard: each voice goes on where its last line ended (ABC 2.1, 7).
+    That is the case if a line has a counter `[r:` or names two voices. If each line names one
+    voice, it is the standard's layout: each voice continues after its last line (ABC 2.1, 7).
     """
     lines = [line for line in text.splitlines() if is_body_line(line)]
     return any(parse_counter(line) or len(set(_VOICE.findall(line))) > 1 for line in lines)
 
 
 def names_one_voice(text: str) -> bool:
-    """Whether each line of music from the first `[V:` on names one and the same voice."""
+    """Return whether each line of music from the first `[V:` on names the same voice."""
     lines = [line for line in text.splitlines() if line.strip()]
     first = next((i for i, line in enumerate(lines) if line.startswith("[V:")), len(lines))
     music = [line for line in lines[first:] if line[0] != "%" and not _FIELD.match(line)]

@@ -25,7 +25,7 @@ TONE = re.compile(r"(\^\^|\^/|\^|__|_/|_|=)?([A-Ga-g])([,']*)([\d/]*)(\s*\.?-)?|
 
 @lru_cache(maxsize=4096)
 def read_length(text: str) -> Fraction:
-    """A length in units; 1 where it is zero, unreadable or out of all proportion."""
+    """Return a length in units; 1 if it is zero, unreadable or out of all proportion."""
     try:
         length = parse_length(text)
     except ValueError:
@@ -40,10 +40,10 @@ class Bar(NamedTuple):
     line:   the line of the interleaved form it is on, or the measure of a MusicXML file.
     start:  quarters since the start of the piece.
     length: quarters.
-    meter:  quarters that the meter asks for; None if it is free.
-    right:  the barlines behind it, as ABC spells them (`:| |:`); "" where none is written.
+    meter:  quarters of the meter; None if it is free.
+    right:  the barlines after it, in ABC's spelling (`:| |:`); "" without any.
     ending: the number of the ending that begins in it (`1`, `2-3`), `?` if it has none, else "".
-    before: quarters of the bar that lie before that ending.
+    before: quarters of the bar before that ending.
     held:   whether its last note or rest is under a fermata: a phrase ends there.
     anchor: quarters of an invisible rest at its end that only carries a fermata over the barline.
     """
@@ -61,7 +61,7 @@ class Bar(NamedTuple):
 
 @dataclass(slots=True)
 class Draft:
-    """A note in the making: a `>` or `-` behind it may still change it."""
+    """An unfinished note: a `>` or `-` after it may still change it."""
 
     pitch: int | None
     step: int
@@ -76,11 +76,11 @@ class Draft:
 
 @dataclass(slots=True)
 class VoiceState:
-    """Where one voice stands.
+    """The state of one voice.
 
     key:         alterations by letter of the key signature.
     shift:       octaves that the clef adds.
-    transpose:   semitones from what is written to what sounds, and `steps` of the staff.
+    transpose:   semitones from written to sounding pitch, and `steps` of the staff.
     percussion:  its notes have no pitch.
     scope:       what an accidental holds for: its `octave`, its letter (`pitch`), its note (`not`).
     time:        quarters since the start of the piece; `bar_start` is that of the bar.
@@ -122,8 +122,7 @@ class VoiceState:
     _lengths_of: Fraction | None = None
 
     def end_bar(self, barline: str = "") -> None:
-        """A barline at the present time: accidentals end. A second one at the same place belongs
-        to the same bar."""
+        """End the bar and its accidentals; a second barline at this time belongs to the bar."""
         if self.time > self.bar_start:
             self._add_bar(self.time - self.bar_start, barline)
         elif barline and self.bars and len(self.bars[-1].right) < _MAX_SIGN:
@@ -132,14 +131,14 @@ class VoiceState:
         self.accidentals.clear()
 
     def split_bar(self, count: int) -> None:
-        """Make `count` equal bars of the present one, the last still open: a `Z4` is four."""
+        """Split the current bar into `count` equal ones, the last still open: a `Z4` is four."""
         quarters = (self.time - self.bar_start) / count
         for _ in range(count - 1):
             self._add_bar(quarters, "|")
             self.bar_start += quarters
 
     def begin_ending(self, number: str) -> None:
-        """An ending that begins at the present time."""
+        """Begin an ending at the current time."""
         self.ending = number[:_MAX_SIGN], self.time - self.bar_start
 
     def _add_bar(self, quarters: Fraction, barline: str) -> None:
@@ -150,7 +149,7 @@ class VoiceState:
         self.ending = "", Fraction(0)
 
     def quarters(self, length: str) -> Fraction:
-        """What a length as it is spelt lasts."""
+        """Return the quarters of a spelt length."""
         if self._lengths_of is not self.unit:
             self._lengths, self._lengths_of = {}, self.unit
         quarters = self._lengths.get(length)
@@ -159,7 +158,7 @@ class VoiceState:
         return quarters
 
     def add(self, tones: list[Draft], duration: Fraction) -> None:
-        """Append one note, chord or rest that is written as so many quarters; move on in time."""
+        """Append one note, chord or rest of so many written quarters; advance the time."""
         if self.tuplet_left:
             duration *= self.tuplet
             self.tuplet_left -= 1
@@ -177,14 +176,14 @@ class VoiceState:
         self.time += duration
 
     def tie(self, tone: Draft) -> None:
-        """Bind a tone of the last note or chord to what follows."""
+        """Tie a tone of the last note or chord to the next."""
         if tone.pitch is not None:
             tone.tied = True
             step = tone.step - self.steps
             self.tied[step] = (*self.tied.get(step, ()), (tone.pitch, tone.cents))
 
     def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
-        """A draft of one matched tone; where it lies in time is for `add` to say."""
+        """Return a draft of one matched tone; `add` sets its time."""
         sign, letter, marks, _, tie = match.groups()[:5]
         octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
         place = "CDEFGAB".index(letter.upper())

@@ -1,6 +1,6 @@
-"""From ABC as a model writes it to ABC that every program reads, with a list of what was mended.
+"""Repair of a model's ABC to ABC that every program reads, with a list of repairs.
 
-Each repair is a function whose docstring says what it does; a clean piece comes back unchanged.
+Each repair is a function whose docstring describes it; a clean piece comes back unchanged.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ STEPS: tuple[Callable[..., object], ...] = (
 
 @dataclass(frozen=True)
 class Repair:
-    """A kind of repair, how often it was needed, and what it met first."""
+    """A kind of repair, its count, and its first details."""
 
     name: str
     count: int
@@ -68,14 +68,14 @@ class Repair:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The mended text, and what was mended, in the order in which it was done."""
+    """The repaired text, and the repairs in order."""
 
     text: str
     repairs: tuple[Repair, ...]
 
 
 def repair(text: str) -> Repaired:
-    """Mend NotaGen's interleaved ABC.
+    """Return repaired NotaGen interleaved ABC.
 
     Raises:
         BadInput: over 256 KiB, or no voice with a note or rest: music is never invented.
@@ -98,7 +98,7 @@ def repair(text: str) -> Repaired:
 
 
 def _mend_once(text: str, logs: dict[str, Log]) -> str:
-    """All repairs in order. What one takes out can join its neighbours into something new."""
+    """Apply all repairs in order once. A removal can join its neighbours into a new fault."""
     draft = _cut(text, logs)
     for mend in TOKEN_REPAIRS:
         for line, voice in draft.segments():
@@ -111,7 +111,7 @@ def _mend_once(text: str, logs: dict[str, Log]) -> str:
 
 
 def _cut(text: str, logs: dict[str, Log]) -> Draft:
-    """The repairs of the text as characters and lines, then its tokens."""
+    """Return the draft of tokens after the repairs of characters and lines."""
     ended = text.endswith("\n")
     for mend in _TEXT_REPAIRS:
         text = mend(text, _log(logs, mend))

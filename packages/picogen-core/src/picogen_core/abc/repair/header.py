@@ -73,7 +73,7 @@ def _mend_line(line: str) -> str:
 
 
 def field_is_legal(letter: str, value: str) -> bool:
-    """Whether a K:, L:, M:, P: or Q: field says something that the converter can take.
+    """Return whether the converter can read a K:, L:, M:, P: or Q: field.
 
     A meter is held to digits: the converter hands what stands before its `/` to `eval`.
     """

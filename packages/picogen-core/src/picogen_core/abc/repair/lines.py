@@ -40,7 +40,7 @@ def drop_illegal_characters(text: str, log: Log) -> str:
 
 
 def strip_training_marks(text: str, log: Log) -> str:
-    """Take out `[r:i/n]`, which tells the model where in the piece it is."""
+    """Take out `[r:i/n]`, which marks the place in the piece for the model."""
     text, taken = take_counters(text)
     log.extend(taken)
     return text

@@ -1,4 +1,4 @@
-"""Digests of shards, by block: whether prepared data is as it was written, and where it is not."""
+"""Digests of shards by block, to detect and locate damage of prepared data."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ BLOCK = 4 << 20
 
 
 class Digests(BaseModel):
-    """`files`: of each shard the digest of every block of `block` bytes, in hexadecimal."""
+    """`files` has each shard's digests of its blocks of `block` bytes, in hexadecimal."""
 
     block: int
     files: dict[str, list[str]]
 
 
 def write_digests(folder: Path) -> None:
-    """Of the shards in a folder."""
+    """Write the digests of the shards in a folder."""
     files = {name: list(_digests(folder / name, BLOCK)) for name in SHARDS}
     (folder / DIGESTS).write_text(json.dumps({"block": BLOCK, "files": files}, indent=1) + "\n")
 
 
 def check_digests(folder: Path) -> None:
-    """Data that was prepared without digests passes.
+    """Check the shards in a folder; data without digests passes.
 
     Raises:
-        BadInput: the first block that is not as it was written.
+        BadInput: a block has changed.
     """
     file = folder / DIGESTS
     if not file.exists():

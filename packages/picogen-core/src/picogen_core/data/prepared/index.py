@@ -1,8 +1,8 @@
-"""What `--data` may name: a prepared folder, or an index of ABC files in either dialect.
+"""The data of `--data`: a prepared folder, or an index of ABC files in either dialect.
 
 PiCo-Gen's dialect has one row per real file: {"path": "folder/file.abc"}. NotaGen's names a piece
-and a key: {"path": "AUG/name", "key": "G"}, whose file is AUG/G/name_G.abc. They are told apart by
-whether the path exists. Paths are relative to the index, or to the current folder as NotaGen's are.
+and a key: {"path": "AUG/name", "key": "G"}, whose file is AUG/G/name_G.abc. In the first the path
+exists. Paths are relative to the index, or to the current folder as in NotaGen.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from picogen_core.score.file import MAX_BYTES
 
 
 def open_data(path: Path) -> Dataset:
-    """A prepared folder, or the files that an index names.
+    """Return the dataset of a prepared folder, or of the files in an index.
 
     Raises:
-        BadInput: what is missing, and which row of the index names it.
+        BadInput: a file is missing or damaged; the message names the row.
     """
     if path.is_dir():
         return read_dataset(path)
@@ -70,7 +70,7 @@ def _locate(index: Path, number: int, row: dict[str, Any]) -> Path:
 
 
 def fingerprints(dataset: Dataset) -> set[str]:
-    """One name for each melody, the same in every key: a digest of its diatonic intervals."""
+    """Return one digest of diatonic intervals per melody, the same in every key."""
     names = set()
     for i in range(len(dataset)):
         notes = dataset[i].notes
@@ -81,5 +81,5 @@ def fingerprints(dataset: Dataset) -> set[str]:
 
 
 def shared_pieces(train: Dataset, evaluation: Dataset) -> int:
-    """How many melodies of `evaluation` are in `train` as well."""
+    """Return how many melodies of `evaluation` are in `train` as well."""
     return len(fingerprints(train) & fingerprints(evaluation))

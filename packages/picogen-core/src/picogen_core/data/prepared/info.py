@@ -1,4 +1,4 @@
-"""What a dataset holds, for people."""
+"""A summary of a dataset for users."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from picogen_core.data.tags import count_tags
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Counts of rows and pieces, of what the index says of them, and lengths in patches.
+    """Return counts of rows, pieces and their properties in the index, and lengths in patches.
 
-    A piece that lies there in several keys is one piece; splits, meters, voices and licences count
+    A piece in several keys is one piece; splits, meters, voices and licences count
     pieces, keys count rows. `lengths` are those of all rows: shortest, median, 95th percentile,
     longest.
     """

@@ -33,7 +33,7 @@ from picogen_core.runtime.reading import check_file, parse_json, read_text
 
 INDEX = "index.jsonl"
 _MAX_INDEX = 4 << 30  # bytes
-_ROWS = 1 << 20  # that are looked at together
+_ROWS = 1 << 20  # that are checked together
 
 Notes = NDArray[np.int32]
 """[M, 4]: flat character position, voice, diatonic step, octave mark."""
@@ -41,24 +41,24 @@ Notes = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Encoded:
-    """A piece as the model reads it."""
+    """A piece in the form that the model reads."""
 
     patches: Patches
     notes: Notes
 
 
 def encode_piece(text: str) -> Encoded:
-    """Patches, and the index of notes made by the one reader of notes from the same characters."""
+    """Return patches, and the index of notes that the reader finds in the same characters."""
     return encode_and_read(text)[0]
 
 
 def encode_and_read(text: str) -> tuple[Encoded, dict[str, tuple[Note, ...]]]:
-    """`encode_piece`, and the notes that were read for it."""
+    """Return `encode_piece`, and the notes that were read for it."""
     return read_patches(encode(text))
 
 
 def read_patches(patches: Patches) -> tuple[Encoded, dict[str, tuple[Note, ...]]]:
-    """Patches that are there already, with the notes of their text; of what is no ABC, none."""
+    """Return existing patches with the notes of their text; text that is not ABC has none."""
     flat = patches.reshape(-1)
     places = np.flatnonzero((flat != PAD) & (flat != BOS) & (flat != EOS))
     stream = flat[places].tobytes().decode("ascii")
@@ -73,7 +73,7 @@ def read_patches(patches: Patches) -> tuple[Encoded, dict[str, tuple[Note, ...]]
 
 
 class Dataset:
-    """Pieces in order. `rows[i]` is what the index says of piece i."""
+    """Pieces in order. `rows[i]` is the index row of piece i."""
 
     def __init__(
         self,
@@ -100,12 +100,12 @@ class Dataset:
         return np.diff(self._patch_offsets)
 
     def starts(self) -> NDArray[np.int64]:
-        """[pieces + 1] the number of the patch that each piece begins with."""
+        """[pieces + 1] number of each piece's first patch."""
         return np.asarray(self._patch_offsets, np.int64)
 
     def characters_before(self) -> NDArray[np.int64]:
-        """[all patches + 1] how many characters stand before each patch, of those that a loss
-        counts (`picogen_core.model.student.counted`)."""
+        """[all patches + 1] number of characters before each patch that a loss counts
+        (`picogen_core.model.student.counted`)."""
         ends = self._patches == EOS
         behind = (np.cumsum(ends, axis=1, dtype=np.uint8) > ends) & (self._patches[:, :1] != BOS)
         counts = np.count_nonzero((self._patches != PAD) & ~behind, axis=1)
@@ -116,16 +116,16 @@ class Dataset:
         return hashlib.sha256(np.ascontiguousarray(self._patches).data.cast("B")).hexdigest()
 
     def split(self, name: str) -> Dataset:
-        """The pieces whose row says `split: name`."""
+        """Return the pieces whose row has `split: name`."""
         return self.select([i for i, row in enumerate(self.rows) if row.get("split") == name])
 
     def select(self, indices: Sequence[int]) -> Dataset:
-        """The pieces of these indices, copied out of the memory map."""
+        """Return the pieces of these indices, copied out of the memory map."""
         return from_encoded([self.rows[i] for i in indices], [self[i] for i in indices])
 
 
 def from_encoded(rows: Sequence[dict[str, Any]], pieces: Sequence[Encoded]) -> Dataset:
-    """A dataset in memory."""
+    """Return a dataset in memory."""
     empty = Encoded(np.zeros((0, PATCH_SIZE), np.uint8), np.zeros((0, 4), np.int32))
     patches = [piece.patches for piece in pieces]
     notes = [piece.notes for piece in pieces]
@@ -144,9 +144,10 @@ def write_shards(
     pieces: Iterable[Encoded],
     report: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write a piece for each row, one after the other, and the index last, so that an index always
-    has its shards. Each row is given the number of its `patches`; the report, which is returned,
-    their sum."""
+    """Write a piece for each row, and the index last, so that an index always has its shards.
+
+    Each row gets its number of `patches`; the report, which is returned, their sum.
+    """
     counts: dict[str, list[int]] = {"patches": [], "notes": []}
     with written_aside(folder, last=INDEX) as aside:
         with (
@@ -172,7 +173,7 @@ def write_shards(
 def _finish_shard(
     folder: Path, one: str, name: str, dtype: np.dtype[Any], width: int, counts: list[int]
 ) -> None:
-    """The raw file as .npy, and its offsets."""
+    """Write the raw file as .npy, and its offsets."""
     raw = folder / f"{name}.raw"
     with (folder / f"{name}.npy").open("wb") as file:
         header = {"descr": dtype.str, "fortran_order": False, "shape": (sum(counts), width)}
@@ -185,8 +186,9 @@ def _finish_shard(
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Open what `write_shards` wrote; the shards stay on disk. All of them is read once, to see
-    whether it is as it was written.
+    """Return the dataset that `write_shards` wrote; the shards stay on disk.
+
+    All of them are read once to check their digests.
 
     Raises:
         BadInput: a file is missing, damaged or does not fit the index.
@@ -202,7 +204,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def _load(path: Path, dtype: type[np.generic], *width: int) -> NDArray[Any]:
-    """[rows, *width], mapped from the file. Raises `BadInput` for what is something else."""
+    """Return [rows, *width], mapped from the file. Raises `BadInput` for other contents."""
     try:
         check_file(path)
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -247,10 +249,10 @@ def _damaged(path: Path, why: str) -> BadInput:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL index.
+    """Return the rows of a JSONL index.
 
     Raises:
-        BadInput: no such file, or the line that is no JSON object.
+        BadInput: no such file, or a line is not a JSON object.
     """
     if not path.exists():
         raise BadInput(

@@ -1,1 +1,1 @@
-"""Score files that are not ABC, read into ABC in a process of their own."""
+"""Readers of score files other than ABC, which run in a separate process."""

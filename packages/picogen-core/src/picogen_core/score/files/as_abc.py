@@ -1,4 +1,4 @@
-"""What becomes of a score file."""
+"""The result of reading a score file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from picogen_core.abc.compare import Difference
 
 @dataclass(frozen=True)
 class AsAbc:
-    """A score as ABC: its credits (`T:`, `C:`), NotaGen's interleaved form with all voices in each
-    line, the bars that had to be written anew, those whose notes differ even so, and those
-    with a tie that leads into another voice."""
+    """A score as ABC: its credits (`T:`, `C:`), and NotaGen's interleaved form with all voices.
+
+    It also lists the bars that were rewritten, those whose notes differ nevertheless, and those
+    with a tie into another voice.
+    """
 
     abc: str
     mended: tuple[Difference, ...] = ()
@@ -19,7 +21,7 @@ class AsAbc:
     crossing: tuple[Difference, ...] = ()
 
     def remarks(self) -> tuple[str, ...]:
-        """What should be known of the score, in words."""
+        """Remarks on the score for the user."""
         kinds = {
             "written anew": self.mended,
             "notes differ": self.left,

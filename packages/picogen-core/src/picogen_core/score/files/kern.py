@@ -1,7 +1,7 @@
 """Humdrum **kern as ABC: notes, bars as long as they are, ties, slurs, beams and the usual signs.
 
-Spines are read from right to left, since the lowest staff stands first; what splits off from a
-spine is a voice of its own. Pitches in **kern sound.
+Spines are read from right to left, since the lowest staff comes first. A split spine is another
+voice. Pitches in **kern are sounding ones.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FINEST = 1 << 20  # parts of a quarter
 
 @dataclass
 class _Spine:
-    """A column of the file at one place. root: number of the spine that it began as."""
+    """A column of the file at one place. root: number of its original spine."""
 
     kind: str
     root: int
@@ -60,7 +60,7 @@ class _Spine:
 
 
 def kern_to_abc(text: str) -> AsAbc:
-    """A **kern file as interleaved ABC with its title and composer.
+    """Return a **kern file as interleaved ABC with its title and composer.
 
     Raises:
         BadInput: no **kern spine, no note, or rows that do not fit their spines.
@@ -71,7 +71,7 @@ def kern_to_abc(text: str) -> AsAbc:
 
 
 class _Reader:
-    """Walks the rows; times are quarters."""
+    """Reader of the rows; times are quarters."""
 
     def __init__(self) -> None:
         self.spines: list[_Spine] = []
@@ -110,7 +110,7 @@ class _Reader:
         self.now = self._next()
 
     def _begin(self, tokens: Sequence[str]) -> None:
-        """A row of exclusive interpretations; a later one goes on with the staves there are."""
+        """Read a row of exclusive interpretations; a later one keeps the existing staves."""
         known = list(self.staves)
         if known and len(known) != tokens.count("**kern"):
             raise BadInput(f"it has {len(known)} **kern spines and then {tokens.count('**kern')}")
@@ -123,7 +123,7 @@ class _Reader:
                 self.staves.setdefault(spine.root, Staff())
 
     def _next(self) -> Fraction:
-        """Where the next row lies, as far as what sounds says it."""
+        """Return the time of the next row, as far as sounding notes determine it."""
         due = [s.due for s in self.spines if s.kind == "**kern" and s.due > self.now]
         return min(due) if due and self.begun else self.now
 
@@ -210,8 +210,11 @@ class _Reader:
         self.bars.append(KernBar(self.now))
 
     def _bar_end(self, token: str) -> Fraction:
-        """Where a barline stands: at the end of the bar by its meter if a note ends there, else
-        where the first of those that sound ends. An invisible one may cut a bar in two."""
+        """Return the time of a barline.
+
+        It is the end of the bar by its meter if a note ends there, else the first end of a sounding
+        note. An invisible barline may cut a bar in two.
+        """
         due = sorted(s.due for s in self.spines if s.kind == "**kern" and s.due > self.now)
         whole = None if self.meter is None else self.bars[-1].start + self.meter
         if whole in due and "-" not in token:
@@ -263,7 +266,7 @@ class _Reader:
         spine.due = self.now + duration
 
     def abc(self) -> AsAbc:
-        """The whole file."""
+        """Return the whole file."""
         last = self.bars[-1]
         end = max((s.onset + s.duration for s in self._sounds()), default=Fraction(0))
         last.length = end - last.start
@@ -294,7 +297,7 @@ class _Reader:
         return Heard.of(notes, dict.fromkeys(notes, made))
 
     def _voices(self) -> list[tuple[int, int]]:
-        """(Spine, place in it) of the voices that sound, the highest staff first."""
+        """Return (spine, place in it) of the sounding voices, the highest staff first."""
         return [
             (root, place)
             for root in sorted(self.staves, reverse=True)

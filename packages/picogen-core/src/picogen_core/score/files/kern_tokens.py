@@ -26,7 +26,7 @@ _SIGNS = (
 
 
 def key_of(signs: str) -> str:
-    """`*k[f#c#]` as `D`; a signature that no key has as `none ^f _b`."""
+    """Return `*k[f#c#]` as `D`; a signature of no key as `none ^f _b`."""
     found = re.findall(r"([a-g])([#\-n]+)", signs)
     sharps = [letter for letter, sign in found if sign == "#"]
     flats = [letter for letter, sign in found if sign == "-"]
@@ -38,7 +38,7 @@ def key_of(signs: str) -> str:
 
 
 def duration_of(token: str) -> Fraction | None:
-    """Quarters of a note token. Raises `BadInput` for a length that no note has."""
+    """Return the quarters of a note token. Raises `BadInput` for an impossible length."""
     found = _LENGTH.search(token)
     if found is None:
         return None
@@ -68,14 +68,14 @@ def note_of(token: str, onset: Fraction, duration: Fraction) -> Note | None:
 
 
 def marks_of(token: str) -> tuple[str, str]:
-    """What stands before and behind a note or chord."""
+    """Return the marks before and after a note or chord."""
     before = "(" * token.count("(")
     before += "".join(mark for sign, mark in _SIGNS if sign in token and mark)
     return before, ")" * token.count(")")
 
 
 def grace_of(token: str) -> str:
-    """A grace note's text."""
+    """Return a grace note's text."""
     tones = []
     for part in token.split():
         if note := note_of(part, Fraction(0), Fraction(1)):
@@ -89,7 +89,7 @@ def grace_of(token: str) -> str:
 
 
 def barline_of(token: str) -> str:
-    """`=:|!` as `:|`."""
+    """Return `=:|!` as `:|`."""
     closes, opens = ":|" in token or ":!" in token, "|:" in token or "!:" in token
     if closes and opens:
         return "::"
@@ -101,7 +101,7 @@ def barline_of(token: str) -> str:
 
 
 def joined_barlines(first: str, second: str) -> str:
-    """Two barlines with nothing between them."""
+    """Return two barlines with nothing between them as one."""
     if ":|" in (first, second) and "|:" in (first, second):
         return "::"
     return max(first, second, key=["|", "||", "|]", "|:", ":|", "::"].index)

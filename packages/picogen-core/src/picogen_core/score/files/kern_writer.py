@@ -1,4 +1,4 @@
-"""What a **kern spine holds, and its bars as ABC."""
+"""The contents of a **kern spine, and its bars as ABC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from picogen_core.errors import BadInput
 
 @dataclass
 class Sound:
-    """A note, chord or rest as it was read."""
+    """A note, chord or rest of the file."""
 
     onset: Fraction
     duration: Fraction
@@ -34,7 +34,7 @@ class KernBar:
 
 @dataclass
 class Staff:
-    """What the rows say of one **kern spine and of what split off from it."""
+    """Contents of one **kern spine and of the spines split from it."""
 
     voices: defaultdict[int, list[Sound]] = field(default_factory=lambda: defaultdict(list))
     fields: list[tuple[Fraction, str, str]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Writer:
         self._take(Fraction(0))
 
     def _take(self, until: Fraction) -> str:
-        """The fields up to a time, as text; they change what the notes are written in."""
+        """Return the fields up to a time as text, and apply them to the following notes."""
         text = ""
         while self.fields and self.fields[0][0] <= until:
             time, letter, value = self.fields.pop(0)
@@ -70,7 +70,7 @@ class Writer:
         return text
 
     def bar(self, bar: KernBar) -> str:
-        """A bar; where the voice is silent it rests."""
+        """Return a bar; a silent voice rests."""
         fields = self._take(bar.start)
         end = bar.start + bar.length
         events: list[Event] = []

@@ -1,4 +1,4 @@
-"""What a score file may ask of the machine while it is read."""
+"""Limits of CPU time and memory for reading a score file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXPANDS = 30  # times, an .mxl in general
 
 
 def limits_of(path: Path) -> Limits:
-    """Far more CPU time than a file of this size takes, so that only a fault of ours meets it."""
+    """Return limits far above the needs of a file of this size, so that only bugs reach them."""
     size = 0
     with suppress(OSError), open_file(path, MAX_BYTES) as file:
         size = os.fstat(file.fileno()).st_size * (_EXPANDS if file.read(2) == b"PK" else 1)

@@ -14,8 +14,8 @@ from picogen_core.score.limits import STILL_SECONDS
 class ReadFile:
     """A file as ABC.
 
-    notes, moved, lost: of a MIDI file its notes, and those that the grid moved or lost.
-    remarks:            what should be known of the reading.
+    notes, moved, lost: counts of a MIDI file: its notes, and those that the grid moved or lost.
+    remarks:            on the reading, for the user.
     left:               the first bar whose notes are not those of the file, or "".
     """
 
@@ -28,7 +28,7 @@ class ReadFile:
 
 
 class FileReader(Worker):
-    """One worker process, started with the first file. Not for two threads at once.
+    """One worker process, started with the first file. It is not thread-safe.
 
     with FileReader() as reader:
         abc = reader.read(Path("bwv66.6.mxl")).abc
@@ -38,7 +38,7 @@ class FileReader(Worker):
         super().__init__("picogen_core.score.files.worker")
 
     def read(self, path: Path) -> ReadFile:
-        """One file.
+        """Return one file as ABC.
 
         Raises:
             BadInput: the reason, in one line.

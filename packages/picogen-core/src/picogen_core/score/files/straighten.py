@@ -1,8 +1,9 @@
 """MusicXML as programs write it -> as xml2abc understands it, with the same notes.
 
-Numbers become whole, voices follow one another with nothing overlapping, tuplets are marked by
-their durations, ties by what they bind, transposing instruments sound, and what holds no notes and
-could trip the converter goes.
+- Numbers become integers, and voices follow one another without overlaps.
+- Tuplets are marked by their durations, ties by the notes that they bind.
+- Transposing instruments are written as they sound.
+- Elements without notes that could trip the converter are removed.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def straighten(root: Any, score: XmlScore, sounding: bool = True) -> None:
 
 
 class _Straightener:
-    """One part."""
+    """Rewriter of one part."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class _Straightener:
         measure.extend(tails)
 
     def _sort(self, measure: Any) -> tuple[list[Any], list[Any], dict[str, list[Item]]]:
-        """Attributes and left barlines; right barlines; and the items of each voice."""
+        """Return attributes and left barlines; right barlines; and the items of each voice."""
         heads, self.carried = self.carried, []
         tails: list[Any] = []
         lines: defaultdict[str, list[Item]] = defaultdict(list)
@@ -195,7 +196,7 @@ class _Straightener:
             _set(element, "duration", duration * self.divisions)
 
     def _pitch(self, placed: Placed) -> None:
-        """Write what sounds; an accidental stays only where it agrees with it."""
+        """Write the sounding pitch; an accidental stays only if it agrees."""
         note = placed.note
         assert note is not None and note.pitch is not None
         octave, place = divmod(note.step, 7)
@@ -226,7 +227,7 @@ class _Straightener:
             alter.text = str(max(-2, min(2, int(number(pitch, "alter") or 0))))
 
     def _ties(self, placed: Placed) -> None:
-        """Only ties that bind a note to one of its pitch that begins where it ends."""
+        """Keep only ties between notes of one pitch, of which one begins where the other ends."""
         note = placed.note
         assert note is not None and note.pitch is not None
         key = placed.voice, note.pitch, note.cents
@@ -242,7 +243,7 @@ class _Straightener:
                 placed.element.append(etree.Element("tie", type=kind))
 
     def _attributes(self, element: Any) -> Any:
-        """The attributes as far as xml2abc can read them."""
+        """Return the attributes that xml2abc can read."""
         made = etree.Element("attributes")
         etree.SubElement(made, "divisions").text = str(self.divisions)
         for key in element.iterfind("key"):
@@ -284,8 +285,7 @@ class _Straightener:
         return within_seven(int(fifths) + moved)
 
     def _default_clefs(self, element: Any) -> list[Any]:
-        """What stands at the beginning of a part that names no clef: xml2abc writes a transposition
-        with the clef alone."""
+        """Return clefs for a part without one: xml2abc writes transpositions with clefs alone."""
         if self.has_clefs:
             return []
         staves = max(1, min(int(number(element, "staves") or 1), _MAX_STAVES))
@@ -315,7 +315,7 @@ _LINES = {"G": "2", "F": "4", "C": "3"}
 
 
 def _is_chord(item: Item, placed: Placed) -> bool:
-    """Whether a note shares the stem of the one before, and lasts as long."""
+    """Return whether a note shares the stem and the length of the one before."""
     return (
         placed.element.find("chord") is not None
         and placed.note is not None
@@ -329,7 +329,7 @@ def _same_voice(grace: Placed, note: Placed) -> bool:
 
 
 def _unpitched_staves(placed: Sequence[Placed]) -> set[str]:
-    """Staves all of whose notes have no pitch."""
+    """Return the staves with notes without pitch alone."""
     kinds: defaultdict[str, set[bool]] = defaultdict(set)
     for p in placed:
         if p.note is not None and p.element.find("rest") is None:
@@ -339,7 +339,7 @@ def _unpitched_staves(placed: Sequence[Placed]) -> set[str]:
 
 
 def _make_rest(element: Any) -> None:
-    """What is not heard lasts, and is all that is left of it."""
+    """Replace an unheard note by a rest of the same length."""
     keep = ("duration", "voice", "staff")
     for child in list(element):
         if child.tag not in keep:

@@ -1,7 +1,7 @@
 """`python -m picogen_core.score.files.worker`: reads score files named on stdin into ABC on stdout.
 
-One JSON object a line: `{"path": …}` is answered by `{"abc": …, "remarks": […], "left": reason}`
-and of a MIDI file its counts, or by `{"error": reason}`.
+One JSON object per line. The reply to `{"path": …}` is `{"abc": …, "remarks": […], "left": reason}`
+(with the counts of a MIDI file) or `{"error": reason}`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from picogen_core.score.files.limits import limits_of
 
 
 def read_file(path: Path) -> Reply:
-    """The file as ABC; its failures are replies."""
+    """Return the reply with a file as ABC, or with its error."""
     try:
         data = score_file.read_file(path)
         if score_file.kind_of(data) == "midi":
@@ -46,7 +46,7 @@ def read_file(path: Path) -> Reply:
 
 
 def answer(request: Mapping[str, Any]) -> Reply:
-    """A request's file, read in a fork."""
+    """Return the reply to a request, whose file is read in a fork."""
     from picogen_core.score.files.xml import load_xml2abc
 
     load_xml2abc()  # before the fork, so that every fork has it

@@ -33,20 +33,20 @@ _OPTIONS: dict[str, Any] = {
 
 
 def load_xml2abc() -> Any:
-    """The converter's module."""
+    """Return the converter's module."""
     from abctoolkit import xml2abc
 
     return xml2abc
 
 
 def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
-    """The score as ABC. What xml2abc reads otherwise is written anew from the notes of the file.
+    """Return the score as ABC. Bars that xml2abc misreads are rewritten from the file's notes.
 
-    Transposing instruments are written as they sound; not `sounding`, as in the file, under their
+    Transposing instruments are written as they sound; without `sounding`, as in the file, with
     `transpose=`.
 
     Raises:
-        BadInput: it is no score, or there is no note in it.
+        BadInput: it is no score, or has no notes.
     """
     root = parse_score(data)
     score = read_parts(root)
@@ -68,7 +68,7 @@ def musicxml_to_abc(data: bytes, *, sounding: bool = True) -> AsAbc:
         made = _as_plain(score, source, str(error))
     else:
         if made.left:
-            with contextlib.suppress(BadInput):  # what no text can write stays named by its bars
+            with contextlib.suppress(BadInput):  # bars that ABC cannot express stay listed
                 made = min(made, _as_plain(score, source, ""), key=lambda m: len(m.left))
     crossing = tuple(crossing_ties(source))
     return AsAbc("X:1\n" + credit + made.text, made.mended, made.left, crossing)
@@ -94,7 +94,7 @@ def _xml2abc(data: bytes) -> str:
             xml2abc.Parser(options).parse(io.BytesIO(data))
     except MemoryError:
         raise
-    except Exception as error:  # whatever it raises, it cannot read the file
+    except Exception as error:  # any exception means that it cannot read the file
         reason = str(error).split("\n")[0][:120]
         raise BadInput(f"xml2abc: {type(error).__name__}: {reason}") from None
     # A name may hold breaks that are a new line to Python but not to ABC.

@@ -1,4 +1,4 @@
-"""What stands around the notes of MusicXML, as far as xml2abc reads it."""
+"""Marks around the notes of MusicXML, reduced to those that xml2abc reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 _NUMBER = re.compile(r"\s*-?\d{1,9}(?:\.\d{1,9})?\s*")
 _RATE = re.compile(r"\d{1,4}(?:\.\d{1,4})?")  # `c. 120`, `60-66`: the first number
-_NOT_TEXT = re.compile(r'["|%\\\[\]{}!\s]+')  # what ends a text of ABC, or could begin music
+_NOT_TEXT = re.compile(r'["|%\\\[\]{}!\s]+')  # ends a text of ABC, or could begin music
 _SPANS = {
     "wedge": ("crescendo", "diminuendo", "stop"),
     "octave-shift": ("up", "down", "stop"),
@@ -19,7 +19,7 @@ _NOT_READ = ("lyric", "play", "listen", "instrument", "notehead-text", "footnote
 
 
 def clean_direction(element: Any) -> bool:
-    """Take out of a <direction> or <sound> what xml2abc stumbles over; whether anything is left."""
+    """Remove what xml2abc cannot read from a <direction> or <sound>; return whether any is left."""
     sounds = [element] if element.tag == "sound" else element.findall("sound")
     for sound in sounds:
         for child in list(sound):
@@ -52,7 +52,7 @@ def _is_read(mark: Any) -> bool:
 
 
 def clean_harmony(element: Any) -> bool:
-    """Whether a <harmony> is a chord symbol with a root."""
+    """Return whether a <harmony> is a chord symbol with a root."""
     kind = element.find("kind")
     if kind is None or not element.findtext("root/root-step"):
         return False
@@ -62,7 +62,7 @@ def clean_harmony(element: Any) -> bool:
 
 
 def clean_note(element: Any) -> None:
-    """Take out of a <note> what says nothing in ABC or what xml2abc would take for a number."""
+    """Remove from a <note> what ABC cannot express or xml2abc would take for a number."""
     for child in list(element):
         if child.tag in _NOT_READ or (child.tag == "notehead" and not child.text):
             element.remove(child)

@@ -1,4 +1,4 @@
-"""Tuplets and meters of MusicXML, by what durations say: what is marked is only drawn."""
+"""Tuplets and meters of MusicXML from durations; marked ones are only for display."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from picogen_core.score.xml.times import number
 
 @dataclass
 class Item:
-    """What lies at one place of a voice: marks, grace notes, and a note with its chord."""
+    """The contents of one place of a voice: marks, grace notes, and a note with its chord."""
 
     onset: Fraction
     duration: Fraction
@@ -25,7 +25,7 @@ class Item:
 
 
 def tuplets_of(items: Sequence[Item]) -> dict[int, tuple[int, int, str]]:
-    """For each item in a tuplet its ratio, and whether it starts or stops the sign."""
+    """Return the ratio of each item in a tuplet, and whether it starts or stops the sign."""
     found: dict[int, tuple[int, int, str]] = {}
     run: list[Item] = []
     ratio: tuple[int, int] | None = None
@@ -56,7 +56,7 @@ def tuplets_of(items: Sequence[Item]) -> dict[int, tuple[int, int, str]]:
 
 
 def _ratio(item: Item) -> tuple[int, int] | None:
-    """The ratio that a note's file gives, if its duration agrees; else the one it asks for."""
+    """Return the ratio in the file if the duration agrees with it, else that of the duration."""
     element = item.notes[0].element
     if element.find("notations/ornaments/tremolo[@type='start']") is not None or (
         element.find("notations/ornaments/tremolo[@type='stop']") is not None
@@ -87,7 +87,7 @@ def mark_tuplet(element: Any, tuplet: tuple[int, int, str] | None) -> None:
 
 
 def sum_of_beats(time: Any) -> tuple[int, int] | None:
-    """A <time> as one fraction: 3+2/8 is 5/8, 2/4 and 3/8 are 7/8; None if it is free."""
+    """Return a <time> as one fraction: 3+2/8 is 5/8, 2/4 and 3/8 are 7/8; None if it is free."""
     pairs = zip(time.iterfind("beats"), time.iterfind("beat-type"), strict=False)
     try:
         parts = [

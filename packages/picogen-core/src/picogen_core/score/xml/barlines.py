@@ -1,4 +1,4 @@
-"""The barlines and endings of a MusicXML score, spelt as ABC spells them."""
+"""The barlines and endings of a MusicXML score, in ABC's spelling."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _STYLES = {
 
 
 def read_barlines(root: Any) -> list[tuple[str, str]]:
-    """(barlines behind it, number of the ending that begins with it) of each measure.
+    """Return (barlines after it, number of the ending that begins with it) of each measure.
 
-    A barline is a barline of the score if one part has it. What stands at the left of a measure
-    follows the barline of the measure before; barlines within a measure are left out.
+    A barline counts if one part has it. Those at the left of a measure follow the barline of the
+    measure before; barlines within a measure are left out.
     """
     measures: list[_Measure] = []
     for part in root.iterfind("part"):
@@ -34,7 +34,7 @@ def read_barlines(root: Any) -> list[tuple[str, str]]:
 
 
 class _Measure:
-    """What stands at either side of one measure, in any part."""
+    """The signs at either side of one measure, in any part."""
 
     def __init__(self) -> None:
         self.styles: dict[str, str] = {}

@@ -19,7 +19,7 @@ _PARTWISE, _TIMEWISE = "score-partwise", "score-timewise"
 
 
 def unzip_mxl(data: bytes, most: int = MAX_BYTES) -> bytes:
-    """The score inside a compressed MusicXML file: the one its container names, else the first.
+    """Return the score in a compressed MusicXML file: the one its container names, else the first.
 
     Raises:
         BadInput: no zip, no score in it, encrypted, or more than `most` bytes when expanded.
@@ -54,8 +54,11 @@ def _expand(archive: ZipFile, name: str, most: int) -> bytes:
 
 
 def _tree(data: bytes) -> Any:
-    """The root. Bytes that are not as the declaration has it, what stands around the document and
-    characters that XML forbids are no reason to refuse a score."""
+    """Return the root.
+
+    A wrong declaration of the encoding, text around the document and characters that XML forbids
+    are tolerated.
+    """
     try:
         return _parsed(data)
     except BadInput as error:
@@ -66,7 +69,7 @@ def _tree(data: bytes) -> Any:
 
 
 def _parsed(data: bytes) -> Any:
-    """The root; entities that a file defines itself are resolved, and those outside stay empty."""
+    """Return the root; the file's own entities are resolved, and external ones stay empty."""
     fault = ""
     for entities in ("internal", False):
         parser = etree.XMLParser(
@@ -87,7 +90,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def parse_score(data: bytes) -> Any:
-    """The root of a partwise score; a timewise one is turned, an .mxl expanded.
+    """Return the root of a partwise score; a timewise one is converted, an .mxl expanded.
 
     Raises:
         BadInput: not XML, no score, or larger than `MAX_BYTES`.
@@ -108,7 +111,7 @@ def parse_score(data: bytes) -> Any:
 
 
 def _by_part(root: Any) -> None:
-    """A score of measures with parts in them as one of parts with measures."""
+    """Convert a score of measures with parts to one of parts with measures."""
     parts: dict[str, Any] = {}
     for measure in root.findall("measure"):
         root.remove(measure)

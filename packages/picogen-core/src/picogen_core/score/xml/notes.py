@@ -1,6 +1,6 @@
-"""The notes of a MusicXML score, as the reader of ABC would give them for the same music.
+"""The notes of a MusicXML score, the same as the reader of ABC returns for the same music.
 
-Pitches sound (`<transpose>` counts), repeats are not expanded, grace and cue notes are left out.
+Pitches are sounding (`<transpose>` counts). Repeats are not expanded, grace and cue notes omitted.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MAX_MEASURE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A note element: where it lies, and the note that it is, if it is one.
+    """A note element, its place, and its note.
 
-    voice: `part:voice`; in a voice whose notes overlap, the staff or a layer follows.
+    voice: `part:voice`; in a voice with overlapping notes, the staff or a layer follows.
     note:  None for grace and cue notes.
     """
 
@@ -46,8 +46,7 @@ class Placed:
 
 @dataclass
 class XmlScore:
-    """A score: its notes and bars per voice, the measures that all parts share, and each part's
-    placed elements in their order."""
+    """A score: its notes and bars per voice, the common measures, and each part's elements."""
 
     text: str
     voices: dict[str, tuple[Note, ...]] = field(default_factory=dict)
@@ -56,18 +55,17 @@ class XmlScore:
     placed: list[list[Placed]] = field(default_factory=list)
 
     def all_bars(self) -> dict[str, tuple[Bar, ...]]:
-        """The measures as bars of every voice, those in which it is silent too."""
+        """Return the measures as bars of every voice, also those in which it is silent."""
         return {voice: tuple(self.measures) for voice in self.voices}
 
 
 def read_xml_notes(
     data: bytes,
 ) -> tuple[str, dict[str, tuple[Note, ...]], dict[str, tuple[Bar, ...]]]:
-    """The file's text, and notes and bars per `part:voice`; `start` is -1: XML has no letters.
+    """Return the file's text, and notes and bars per `part:voice`; `start` is -1 in XML.
 
-    A bar of a voice lasts to where its last note, rest or `<forward>` ends; the bars of one
-    measure have the measure's number, from 0, as their line. Voices have no bar where they are
-    silent.
+    A bar of a voice ends with its last note, rest or `<forward>`; the bars of one measure have the
+    measure's number, from 0, as their line. Silent voices have no bar.
 
     Raises:
         BadInput: not XML, not a partwise score, or numbers that no score has.
@@ -77,7 +75,7 @@ def read_xml_notes(
 
 
 def read_xml_score(data: bytes) -> XmlScore:
-    """The same with all that a conversion needs. Raises `BadInput` as `read_xml_notes`."""
+    """Return the score with all data for a conversion. Raises `BadInput` as `read_xml_notes`."""
     root = parse_score(data)
     return read_parts(root, _text(data, root))
 
@@ -91,7 +89,7 @@ def _text(data: bytes, root: Any) -> str:
 
 
 def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
-    """The score of a tree from `parse_score`; not `sounding`, with the pitches that are written."""
+    """Return the score of a tree from `parse_score`; without `sounding`, with written pitches."""
     parts = [_Part(part, sounding) for part in root.iterfind("part")]
     score = XmlScore(text)
     barlines = read_barlines(root)
@@ -125,7 +123,7 @@ def _shifted(placed: Placed, start: Fraction) -> Placed:
 
 
 def _bars(part: _Part, placed: list[Placed], measures: list[Bar]) -> dict[str, tuple[Bar, ...]]:
-    """The bars of each voice, as long as what it holds."""
+    """Return the bars of each voice, as long as their contents."""
     ends: defaultdict[str, dict[int, Fraction]] = defaultdict(dict)
     held = set()
     for p in placed:
@@ -150,7 +148,7 @@ def _bars(part: _Part, placed: list[Placed], measures: list[Bar]) -> dict[str, t
 
 
 def _apart(placed: list[Placed]) -> list[Placed]:
-    """Voices whose notes overlap as several: one a staff, and then one a layer."""
+    """Return voices with overlapping notes as several: one per staff, and then one per layer."""
     for divide in (_staff, _layers):
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for i, p in enumerate(placed):
@@ -179,7 +177,7 @@ def _staff(notes: list[Placed]) -> list[str]:
 
 
 def _layers(notes: list[Placed]) -> list[str]:
-    """Where each note goes, so that none begins before the one before in its layer has ended."""
+    """Return the layer of each note, so that the notes of a layer do not overlap."""
     ends: list[tuple[Fraction, Fraction]] = []
     names = [""] * len(notes)
     for i in sorted(range(len(notes)), key=lambda i: (notes[i].onset, -notes[i].duration)):
@@ -196,7 +194,7 @@ def _layers(notes: list[Placed]) -> list[str]:
 
 
 class _Part:
-    """Walks the measures of one part; times are quarters since the start of the measure."""
+    """Reader of the measures of one part; times are quarters since the start of the measure."""
 
     def __init__(self, part: Any, sounding: bool) -> None:
         self.id, self.sounding = part.get("id", ""), sounding
@@ -209,7 +207,7 @@ class _Part:
         self.meter: Fraction | None = Fraction(4)
         self.transposes: dict[str, tuple[int, int]] = {}  # staff, "" for all -> steps, semitones
         self.time = self.onset = Fraction(0)  # `onset`: of the last note, for those on its stem
-        self.drift = Fraction(0)  # what rounded durations before this note are short of in all
+        self.drift = Fraction(0)  # summed rounding error of the durations before this note
         self.voice = "1"  # of the last note, for a <forward> that names none
         self.chord = 0
         for i, measure in enumerate(part.iterfind("measure")):
@@ -277,7 +275,7 @@ class _Part:
             self._place(element, self.onset, duration, None)
             return
         pitch, step, cents = self._pitch(element)
-        # <tie> is what sounds and <tied> what is drawn; old exporters write only one of them.
+        # <tie> is for sound and <tied> for display; old exporters write only one of them.
         ties = [*element.iterfind("tie"), *element.iterfind("notations/tied")]
         tied = any(tie.get("type") in ("start", "continue") for tie in ties)
         if element.find("chord") is not None and self.placed and self.placed[-1].note:
@@ -296,7 +294,7 @@ class _Part:
         self.placed.append(Placed(element, self.number, onset, duration, voice, note))
 
     def _pitch(self, element: Any) -> tuple[int | None, int, int]:
-        """MIDI number, step and cents of what sounds; None for a rest and what is not printed."""
+        """Return MIDI number, step and cents of the sound; None for a rest or an unprinted note."""
         written = element.find("pitch")
         if written is None or element.get("print-object") == "no":
             return None, 0, 0
@@ -316,7 +314,7 @@ class _Part:
         return pitch, step + steps, round((alter - int(alter)) * 100)
 
     def transposition(self, element: Any) -> tuple[int, int]:
-        """Steps and semitones from what is written to what sounds on a note's staff."""
+        """Return steps and semitones from written to sounding pitch on a note's staff."""
         staff = (element.findtext("staff") or "1").strip()
         return self.transposes.get(staff) or self.transposes.get("") or (0, 0)
 
@@ -331,7 +329,7 @@ class _Part:
 
 
 def _meter(time: Any) -> Fraction | None:
-    """Quarters of a <time>: 3/4 is 3; several are added up; None if it is free."""
+    """Return the quarters of a <time>: 3/4 is 3; several are summed; None if it is free."""
     beats = [str(part.text or "") for part in time.iterfind("beats")]
     types = [str(part.text or "") for part in time.iterfind("beat-type")]
     parts = [meter_length(f"{b}/{t}") for b, t in zip(beats, types, strict=False)]
@@ -339,7 +337,7 @@ def _meter(time: Any) -> Fraction | None:
 
 
 def _respelt(step: int, alter: Fraction) -> tuple[int, Fraction]:
-    """Three quarter tones as one from a letter beside it: C three quarters sharp is D half flat."""
+    """Return three quarter tones as one of the next letter: C¾♯ is D half flat."""
     other = step + (1 if alter > 0 else -1)
     moved = [12 * (s // 7) + SEMITONES[s % 7] for s in (step, other)]
     return other, alter - (moved[1] - moved[0])

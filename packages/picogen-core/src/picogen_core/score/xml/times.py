@@ -1,4 +1,4 @@
-"""Numbers and times of MusicXML, brought to times that notes can have."""
+"""Numbers and times of MusicXML, rounded to times of notes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"\s*[-+]?\d{0,12}(?:\.\d{0,12})?\s*")
 
 
 def number(element: Any, child: str) -> Fraction | None:
-    """A child's number, decimals included (`xs:decimal`); None if there is no such child.
+    """Return a child's number, decimals included (`xs:decimal`); None if there is no such child.
 
     Raises:
         BadInput: it is no number.
@@ -41,7 +41,7 @@ def number(element: Any, child: str) -> Fraction | None:
 
 
 def named_duration(element: Any) -> Fraction | None:
-    """Quarters that the type, dots and tuplet of a note stand for; None if they name no length."""
+    """Return the quarters of a note's type, dots and tuplet; None if they give no length."""
     parts = _TYPES.get((element.findtext("type") or "").strip())
     if parts is None:
         return None
@@ -56,8 +56,10 @@ def named_duration(element: Any) -> Fraction | None:
 
 @lru_cache(maxsize=4096)
 def snapped(time: Fraction) -> Fraction:
-    """A time as notes can be written: 341/1024 of a quarter is a third, in divisions that have no
-    third; what is near no note, such as a grace note's playback, goes to the triplets of 64ths."""
+    """Return the nearest time of a note: 341/1024 of a quarter is a third.
+
+    A time near no note, such as a grace note's playback, is rounded to triplets of 64ths.
+    """
     if time.denominator <= _SIMPLE[-1]:
         return time
     for parts in _SIMPLE:
@@ -68,8 +70,10 @@ def snapped(time: Fraction) -> Fraction:
 
 
 def is_rounded(part: Any) -> bool:
-    """Whether a duration is one that no note has with up to three dots, in a tuplet or not: too
-    fine, or as odd as 17/240 of a quarter."""
+    """Return whether no note has a duration, with up to three dots, in a tuplet or not.
+
+    Examples are durations that are too fine, or 17/240 of a quarter.
+    """
     seen: set[tuple[str | None, str | None]] = set()
     divisions: str | None = "1"
     for element in part.iter("divisions", "duration"):
