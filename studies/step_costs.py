@@ -115,7 +115,7 @@ def _cost(stepper: Stepper, unit: list[float]) -> dict[str, float]:
         mean * statistics.median(a / b for a, b in zip(spent, unit, strict=True))
         for spent in (stepper.cold, stepper.warm)
     )
-    if stepper.parts.teaching is None:
+    if stepper.parts.teacher_outputs is None:
         cold = warm = (cold + warm) / 2
     if stepper.rewarded:
         extra = stepper.share * max(0.0, statistics.fmean(stepper.rewarded) - warm)

@@ -166,5 +166,5 @@ def test_a_width_that_does_not_fit_says_what_to_try() -> None:
         qwen_sizes(64, QwenOptions(heads=4, kv_heads=3, head_size=16))
     with pytest.raises(ConfigError, match=r"heads=6 .*'qwen'"):
         qwen_sizes(64, QwenOptions(heads=6))
-    with pytest.raises(ConfigError, match="3 channels a head; rotary positions need an even"):
+    with pytest.raises(ConfigError, match="3 channels per head; rotary positions need an even"):
         llama_sizes(12, LlamaOptions(heads=4))

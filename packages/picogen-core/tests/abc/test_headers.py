@@ -176,7 +176,7 @@ def test_equal_requests_are_one_object_and_others_are_not():
         ("L:1/8\nM:6/8\nK:G\n", {}, []),
         ("L:1/8\nM:9/8\nK:G\n", {}, ["M:9/8", "0 of 1,000", "Nearest known: 6/8"]),
         ("", {"K": "F#"}, ["K:F#", "1 of 1,000", "Nearest known: G"]),
-        ("L:1/8\nM:4/4\nK:G\nV:1 treble\nV:2 bass\n[V:1]C|", {}, ["2 voices", "1 at most"]),
+        ("L:1/8\nM:4/4\nK:G\nV:1 treble\nV:2 bass\n[V:1]C|", {}, ["2 voices", "of at most 1"]),
         ('L:1/8\nM:4/4\nK:G\nV:1 treble nm=""\n', {}, []),
     ],
 )

@@ -148,7 +148,7 @@ def test_prompts_are_placed_as_in_training(prompt: str, text: str):
     ("prompt", "message"),
     [
         ("K:H", "cannot be read"),
-        ("Y:2\n", "no part of the model's headers"),
+        ("Y:2\n", "Y: line does not belong to the model's headers"),
         ("hello world", "no key"),
         ("K:C\nhello|", "no ABC"),
         ("CDEF|", "no key"),

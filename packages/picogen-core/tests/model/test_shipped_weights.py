@@ -60,7 +60,7 @@ def test_a_path_that_exists_wins(brought: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_an_unknown_name_is_answered_with_the_known(brought: Path):
-    with pytest.raises(BadCheckpoint, match=r"Did you mean 'jigs'.*shipped: .*jigs"):
+    with pytest.raises(BadCheckpoint, match=r"Did you mean 'jigs'.*shipped model: .*jigs"):
         load_model("jgis")
 
 

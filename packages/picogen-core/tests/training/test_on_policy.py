@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from picogen_core import ConfigError
+from picogen_core.abc.counters import FIRST, START
 from picogen_core.abc.patches import BOS, PATCH_SIZE, decode, encode
 from picogen_core.data.batches import Sampling, collate, train_steps
 from picogen_core.data.prepared.index import open_data
@@ -19,13 +20,14 @@ from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import Diverged, run_training
 from picogen_core.training.objective import loss_batch, note_index
-from picogen_core.training.own_text.on_policy import COUNTER, bernoulli_step, on_policy_batches
+from picogen_core.training.own_text.on_policy import bernoulli_step, on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
 from picogen_core.training.step import accumulate_gradients, count_characters
 from picogen_core.training.teacher.outputs import SampleTeacher
 from torch.nn import functional as F
 
+BODY = START + FIRST
 ALONE = Processes(torch.device("cpu"))
 NO_CAST = torch.autocast("cpu", enabled=False)
 KD: dict[str, Any] = {"logit-kd": {}, "hidden-mse": {"weight": 0.5}, "physics": {"weight": 0.3}}
@@ -151,9 +153,9 @@ def test_samples_depend_on_seed_step_and_row_alone(ragged: Path, teacher: Path, 
     for (_, batch), (_, source) in zip(written, batches, strict=True):
         for i, length in enumerate(batch.lengths.tolist()):
             text = decode(batch.patches[i, :length].numpy())
-            header = decode(source.patches[i].numpy()).split(COUNTER)[0]
-            assert "\nK:" in header and text.startswith(header + COUNTER)
-            assert int(batch.given[i]) == len(encode(header)[:-1]) * PATCH_SIZE + len(COUNTER)
+            header = decode(source.patches[i].numpy()).split(BODY)[0]
+            assert "\nK:" in header and text.startswith(header + BODY)
+            assert int(batch.given[i]) == len(encode(header)[:-1]) * PATCH_SIZE + len(BODY)
             assert length <= 12
     # No header is a target, and every character behind it is.
     first = written[0][1]

@@ -70,8 +70,8 @@ CHANGED: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
         lambda t: {k: v for k, v in t.items() if k != PATCH + "base.wte.weight"},
         "base.wte.weight is missing",
     ),
-    "extra": (lambda t: t | {PATCH + "base.more": torch.zeros(1)}, "the model has not"),
-    "extra of the head": (lambda t: t | {CHAR + "more": torch.zeros(1)}, "the model has not"),
+    "extra": (lambda t: t | {PATCH + "base.more": torch.zeros(1)}, "are not in the model"),
+    "extra of the head": (lambda t: t | {CHAR + "more": torch.zeros(1)}, "are not in the model"),
     "other model": (
         lambda t: {"model.layers.0.mlp.up_proj.weight": torch.zeros(2, 2)},
         "'model.layers.0.mlp.up_proj.weight' is not NotaGen's",

@@ -14,7 +14,7 @@ def lazy(target: str) -> Callable[..., Any]:
 
     For `build`, `compiled_step`, `export` and `script` of a spec:
 
-        build=lazy("picogen_gru.gru:Gru")
+        build=lazy("my_backbone.gru:Gru")
     """
     module, name = _split(target)
 
