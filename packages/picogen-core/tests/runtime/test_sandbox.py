@@ -42,7 +42,7 @@ PARENT = """
 import sys
 from picogen_core.runtime.sandbox import Worker
 
-Worker("hostile_worker").ask({"op": "sleep", "text": sys.argv[1]}, 600)
+Worker("hostile_worker").request({"op": "sleep", "text": sys.argv[1]}, 600)
 """
 
 
@@ -79,13 +79,13 @@ def test_too_much_cpu_time_a_crash_and_an_error_are_facts() -> None:
 def test_a_request_whose_fork_was_killed_is_asked_once_more(worker: str, tmp_path: Path) -> None:
     with Worker(worker) as asked:
         mark = str(tmp_path / "mark")
-        assert asked.ask({"op": "die once", "text": mark}, 60)["ok"] == ["done"]
-        assert asked.ask({"op": "die", "text": ""}, 60)["passing"] is True
+        assert asked.request({"op": "die once", "text": mark}, 60)["ok"] == ["done"]
+        assert asked.request({"op": "die", "text": ""}, 60)["passing"] is True
 
 
 def test_the_helper_tells_the_two_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     reply = {"error": "why", "passing": True}
-    monkeypatch.setattr(Worker, "ask", lambda *_: dict(reply))
+    monkeypatch.setattr(Worker, "request", lambda *_: dict(reply))
     with pytest.raises(PassingFault, match="why"):
         Helper().convert("musicxml", "")
     del reply["passing"]

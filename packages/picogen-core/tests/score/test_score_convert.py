@@ -271,4 +271,6 @@ def test_the_check_passes_sound_scores():
 def test_midi_is_bytes(converter):
     pytest.importorskip("verovio")
     xml = converter.to_musicxml(text("tune"))
-    assert converter.to_midi(xml) == base64.b64decode(converter.ask("midi", xml.decode()).parts[0])
+    assert converter.to_midi(xml) == base64.b64decode(
+        converter.request("midi", xml.decode()).parts[0]
+    )

@@ -102,8 +102,8 @@ def test_threads_get_each_their_own_answer():
 
 def test_warnings_are_handed_on():
     with Converter() as converter:
-        assert converter.ask("musicxml", TUNE).warnings == ()
-        odd = converter.ask("musicxml", TUNE.replace("c8", "!nonesuch!c8"))
+        assert converter.request("musicxml", TUNE).warnings == ()
+        odd = converter.request("musicxml", TUNE.replace("c8", "!nonesuch!c8"))
     assert odd.warnings == ("unhandled note decorations: ['nonesuch']",)
 
 

@@ -4,7 +4,7 @@ checks become tests: expected failures are named and strict."""
 import pytest
 from picogen_core import BackboneSpec, Options, PluginError
 from picogen_core.testing import backbone_checks, plugin_checks
-from picogen_core.testing.kit import Case, parametrise
+from picogen_core.testing.kit import Case, Skipped, parametrise
 from picogen_core.testing.plugins import CHECKS, PluginSubject
 
 RIGHT = """
@@ -101,6 +101,18 @@ def test_an_expected_failure_must_fail():
         Case(fails, lambda: 1, "by design")()
     with pytest.raises(pytest.fail.Exception, match="holds was expected to fail \\(by design\\)"):
         Case(holds, lambda: 1, "by design")()
+
+
+def cannot_run(subject):
+    raise Skipped("numba is not installed")
+
+
+@pytest.mark.parametrize("expected", [None, "by design"])
+def test_a_check_that_cannot_run_is_a_skip_and_no_failure(expected):
+    ends = pytest.skip.Exception, pytest.xfail.Exception  # an xfail here would hide a fault
+    with pytest.raises(ends, match="numba is not installed") as end:
+        Case(cannot_run, lambda: 1, expected)()
+    assert isinstance(end.value, pytest.skip.Exception)
 
 
 def test_an_expected_failure_must_be_the_name_of_a_check():

@@ -327,7 +327,7 @@ def test_signals_wait_for_the_block_and_count_outside_at_once(request):
     noted.receive(signal.SIGINT)
     with noted.held():
         noted.receive(signal.SIGTERM)
-    assert noted.asked == signal.SIGTERM
+    assert noted.requested == signal.SIGTERM
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)

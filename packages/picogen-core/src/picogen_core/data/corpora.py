@@ -75,7 +75,7 @@ CORPORA = {
         "legal status unclear; non-commercial use permitted (essenFolksong/license.txt)",
     ),
 }  # fmt: skip
-"""Folders that are not named here can be asked for by their own names (`music21:josquin`)."""
+"""Other folders of the corpus go by their own names (`music21:josquin`)."""
 
 
 def corpus_files(which: str) -> tuple[Corpus, list[tuple[str, Path]]]:

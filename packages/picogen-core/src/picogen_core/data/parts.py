@@ -151,9 +151,9 @@ def _part(tasks: list[Task], settings: Settings, folder: Path, number: int) -> P
     digest = hashlib.sha256(f"{FORMAT}\n{settings}\n".encode())
     for task in tasks:
         piece = task.piece
-        told = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, piece.fault]
-        told.append(_digest(piece.file))
-        digest.update(json.dumps(told).encode())
+        facts = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, piece.fault]
+        facts.append(_digest(piece.file))
+        digest.update(json.dumps(facts).encode())
     return Part(tasks, settings, folder / f"{number:06d}-{digest.hexdigest()[:20]}.npz")
 
 

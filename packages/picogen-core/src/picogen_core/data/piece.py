@@ -39,7 +39,7 @@ class Made:
     """A piece in its keys.
 
     text:     the interleaved piece in its own key.
-    row:      what the index says of it in every key.
+    row:      its line of the index, the same in every key.
     pitches:  the melodies of its voices, one after the other.
     left_out: keys that failed their check, and why.
     """

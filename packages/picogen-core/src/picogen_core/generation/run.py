@@ -87,7 +87,7 @@ def _write(
     try:
         with catch_signals() as signals, signals.held():
             for one in session.write(
-                jobs, request.batch_size, lambda: signals.asked is not None or bool(broken)
+                jobs, request.batch_size, lambda: signals.requested is not None or bool(broken)
             ):
                 if one.score:
                     write_score(folder, one.score)

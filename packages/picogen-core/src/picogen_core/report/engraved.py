@@ -48,7 +48,7 @@ def engrave(score: ScoreText, prefix: str, converter: Converter, glyphs: Glyphs)
             repairs = tuple(f"{step.name} ({step.count})" for step in done.repairs)
         else:
             xml = read_musicxml(score.data)
-        midi, lights, *pages = converter.ask("midi+lights+svg", xml.decode()).parts
+        midi, lights, *pages = converter.request("midi+lights+svg", xml.decode()).parts
         sounds = read_midi(base64.b64decode(midi))
         drawn, numbers = page_parts(pages[:MAX_PAGES], prefix, glyphs)
     except PicogenError as error:

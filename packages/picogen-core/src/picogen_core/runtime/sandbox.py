@@ -78,7 +78,7 @@ class Worker(Closing):
         """The worker's process id while it runs, else None."""
         return self._process.pid if self._process else None
 
-    def ask(self, request: Mapping[str, Any], seconds: float) -> Reply:
+    def request(self, request: Mapping[str, Any], seconds: float) -> Reply:
         """Send one request and return the reply; after a crash, retry once in a new worker.
 
         Raises:

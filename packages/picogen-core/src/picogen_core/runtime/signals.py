@@ -37,12 +37,12 @@ class Stopped(BaseException):
 class Signals:
     """A signal raises `Stopped`: at once, or at the end of the outermost `held` block.
 
-    A second signal within such a block interrupts it. With `note_only` a signal only sets `asked`:
+    A second signal within such a block interrupts it. With `note_only` it only sets `requested`:
     the processes of a run then agree on where to stop.
     """
 
     def __init__(self, note_only: bool = False) -> None:
-        self.asked: int | None = None
+        self.requested: int | None = None
         self.note_only = note_only
         self._held = 0
         self.raised: tuple[int, float] | None = None
@@ -51,16 +51,16 @@ class Signals:
         """Handle a signal."""
         number = signal.SIGINT if number == signal.SIGINT else signal.SIGTERM
         if self.note_only:
-            self.asked = number
+            self.requested = number
         elif not self._held:
             now = time.monotonic()
             if self.raised is None or now > self.raised[1] + GRACE_SECONDS:
                 self.raised = (number, now)
                 raise Stopped(number)
-        elif self.asked is not None:
+        elif self.requested is not None:
             raise Stopped(number, whole=False)
         else:
-            self.asked = number
+            self.requested = number
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -70,8 +70,8 @@ class Signals:
             yield
         finally:
             self._held -= 1
-        if self.asked is not None and not self._held and not self.note_only:
-            number, self.asked = self.asked, None
+        if self.requested is not None and not self._held and not self.note_only:
+            number, self.requested = self.requested, None
             raise Stopped(number)
 
 

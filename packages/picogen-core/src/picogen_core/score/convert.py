@@ -111,12 +111,14 @@ def is_marked(abc: str) -> bool:
 def _musicxml(ready: Ready, converter: Converter) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
     """MusicXML with the notes of the text, warnings, and bars where that could not be had."""
     source = Heard.of(*read_tune(ready.text))
-    answer = converter.ask("musicxml", ready.text)
+    answer = converter.request("musicxml", ready.text)
     xml = answer.parts[0].encode()
     found = _differ(source, xml)
     if found:
         bars = {(difference.voice, difference.bar - 1) for difference in found}
-        again = converter.ask("musicxml", write_bars(ready.text, source, bars)).parts[0].encode()
+        again = (
+            converter.request("musicxml", write_bars(ready.text, source, bars)).parts[0].encode()
+        )
         left = _differ(source, again)
         if len(left) < len(found):
             xml, found = again, left
@@ -137,7 +139,7 @@ def convert_musicxml(xml: bytes, targets: Sequence[str], converter: Converter) -
     files = engraved(xml, [target for target in targets if target != "abc"], converter)
     if "abc" not in targets:
         return Converted(files)
-    answer = converter.ask("abc", xml.decode())
+    answer = converter.request("abc", xml.decode())
     files[".abc"] = answer.parts[0].encode()
     return Converted(files, differences=answer.warnings)
 
@@ -172,7 +174,7 @@ def _engrave(xml: bytes, wanted: Set[str], converter: Converter) -> dict[str, li
     """MIDI and SVG pages, in one go if both are wanted."""
     parts: dict[str, list[bytes]] = {}
     if {"midi", "svg"} <= wanted:
-        midi, *pages = converter.ask("midi+svg", xml.decode()).parts
+        midi, *pages = converter.request("midi+svg", xml.decode()).parts
         parts["midi"], parts["svg"] = [base64.b64decode(midi)], [page.encode() for page in pages]
     elif "midi" in wanted:
         parts["midi"] = [converter.to_midi(xml)]

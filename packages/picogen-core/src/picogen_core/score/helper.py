@@ -1,4 +1,4 @@
-"""Conversions of untrusted scores, asked of worker processes."""
+"""Conversions of untrusted scores, done by worker processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Helper(Worker):
         """
         seconds = limits_for(op, len(text)).wall_seconds
         try:
-            reply = self.ask({"op": op, "text": text}, seconds)
+            reply = self.request({"op": op, "text": text}, seconds)
         except TimeoutError:
             raise PassingFault(f"the converter stood still for {seconds} s. Try again") from None
         except ChildProcessError:
@@ -67,7 +67,7 @@ class Converter(Closing):
         for helper in self._all:
             helper.close()
 
-    def ask(self, op: str, text: str) -> Answer:
+    def request(self, op: str, text: str) -> Answer:
         """Any conversion, with the converter's warnings.
 
         op:   a format, made of its `made_of` (in base64 where that is binary); or `midi+svg`: the
@@ -88,18 +88,18 @@ class Converter(Closing):
 
     def to_musicxml(self, abc: str) -> bytes:
         """MusicXML of an ABC tune. Raises `ConversionError`."""
-        return self.ask("musicxml", abc).parts[0].encode()
+        return self.request("musicxml", abc).parts[0].encode()
 
     def to_svg(self, musicxml: bytes) -> list[bytes]:
         """One SVG a page. Raises `ConversionError`."""
-        return [page.encode() for page in self.ask("svg", musicxml.decode()).parts]
+        return [page.encode() for page in self.request("svg", musicxml.decode()).parts]
 
     def to_midi(self, musicxml: bytes) -> bytes:
         """A standard MIDI file. Raises `ConversionError`."""
-        return base64.b64decode(self.ask("midi", musicxml.decode()).parts[0])
+        return base64.b64decode(self.request("midi", musicxml.decode()).parts[0])
 
     def write(self, target: str, part: bytes) -> bytes:
         """A file, or one page of it, by the writer of that format. Raises `ConversionError`."""
         binary = FORMATS[FORMATS[target].made_of].binary
         text = base64.b64encode(part).decode() if binary else part.decode()
-        return base64.b64decode(self.ask(target, text).parts[0])
+        return base64.b64decode(self.request(target, text).parts[0])

@@ -120,9 +120,9 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
     text = _KEY.sub(_plain_key, safe_abc(abc))
     if not re.search(r"^X:", text, re.M):
         text = "X:1\n" + text
-    said = io.StringIO()
+    captured = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(captured), contextlib.redirect_stdout(io.StringIO()):
             score = abc2xml.mxm.parse(text)
     except Exception as error:  # any exception means that the text is at fault
         reason = str(error).split("\n")[0][:120]
@@ -135,8 +135,8 @@ def abc_to_musicxml(abc: str) -> tuple[str, list[str]]:
         for date in encoding.findall("encoding-date"):
             encoding.remove(date)  # the same text gives the same file on any day
     xml = abc2xml.E.tostring(score, encoding="unicode")
-    said_lines = [line for line in said.getvalue().splitlines() if line.startswith(("**", "-- "))]
-    warnings = [line.lstrip("-* ") for line in said_lines if "(field X," not in line]
+    lines = [line for line in captured.getvalue().splitlines() if line.startswith(("**", "-- "))]
+    warnings = [line.lstrip("-* ") for line in lines if "(field X," not in line]
     return _DOCTYPE + xml + "\n", warnings[:_MAX_WARNINGS]
 
 

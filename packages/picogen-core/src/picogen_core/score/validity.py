@@ -21,7 +21,7 @@ def validity_faults(xml: bytes, abc: str | None = None) -> list[str]:
 
     Valid: it satisfies the MusicXML 4.0 schema, all parts of a measure end together, and, where
     its interleaved `abc` is given, so do all voices, and it has as many measures as that has bars.
-    In other scores a voice may be incomplete: MusicXML asks for no rests.
+    In other scores a voice may be incomplete: MusicXML requires no rests.
 
     Raises:
         BadInput: the schema is not installed (`pip install 'picogen-core[schema]'`).

@@ -1,7 +1,7 @@
 """`python -m picogen_core.score.worker`: answers conversions on stdin with results on stdout.
 
-One JSON object a line: `{"op": …, "text": …}`, the operations as in `Converter.ask`, is answered by
-`{"ok": [part, …], "warnings": […]}` or `{"error": reason}`.
+One JSON object per line, `{"op": …, "text": …}` with the operations of `Converter.request`, gets
+the reply `{"ok": [part, …], "warnings": […]}` or `{"error": reason}`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _writer(op: str) -> str:
 
 
 class Libraries:
-    """The converters, each imported when it is first asked for."""
+    """The converters, each imported at its first use."""
 
     def __init__(self) -> None:
         self._toolkit: Any = None

@@ -36,17 +36,17 @@ class Case:
         """Run the check; an expected failure is reported as pytest's xfail."""
         import pytest
 
-        if self.expected_failure is None:
-            try:
-                self.check(self.subject())
-            except Skipped as why:
-                pytest.skip(str(why))
-            return
         subject = self.subject()
         try:
             self.check(subject)
+        except Skipped as why:
+            pytest.skip(str(why))
         except Exception:
+            if self.expected_failure is None:
+                raise
             pytest.xfail(self.expected_failure)
+        if self.expected_failure is None:
+            return
         pytest.fail(
             f"{self.check.__name__} was expected to fail ({self.expected_failure}) and passed: "
             "take it out of expected_failures",

@@ -263,7 +263,7 @@ class _Run:
 
         Raises `Stopped` in all of them if one received a signal.
         """
-        received = self.signals.asked if self.signals.note_only else None
+        received = self.signals.requested if self.signals.note_only else None
         flags = [float(received == number) for number in (signal.SIGINT, signal.SIGTERM)]
         total, interrupts, terminations = self.processes.sum([float(characters), *flags])
         if interrupts or terminations:

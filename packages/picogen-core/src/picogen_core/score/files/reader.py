@@ -45,7 +45,7 @@ class FileReader(Worker):
             PassingFault: a fault of the machine, twice.
         """
         try:
-            reply = self.ask({"path": str(path.resolve())}, STILL_SECONDS)
+            reply = self.request({"path": str(path.resolve())}, STILL_SECONDS)
         except (TimeoutError, ChildProcessError):
             raise PassingFault("the converter was killed or stood still. Try again") from None
         if "error" in reply:

@@ -98,8 +98,8 @@ class _Team:
         forwarded = False
         while self.torchrun.poll() is None and not self.faults:
             self.relay(reporter)
-            if signals.asked is not None and not forwarded:
-                self.forward(signals.asked)
+            if signals.requested is not None and not forwarded:
+                self.forward(signals.requested)
                 forwarded = True
             time.sleep(POLL_SECONDS)
         if self.faults:
@@ -109,8 +109,8 @@ class _Team:
             raise self.fault()
         if self.result is not None:
             return self.result
-        if signals.asked is not None:
-            raise Stopped(signals.asked)
+        if signals.requested is not None:
+            raise Stopped(signals.requested)
         raise PicogenError(f"the processes ended without a result: {self.output()[-1]}")
 
     def forward(self, number: int) -> None:
