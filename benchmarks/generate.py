@@ -48,10 +48,11 @@ from picogen_core.generation.decoding.sampling import draw
 from picogen_core.generation.decoding.spelled import draw_spelled
 from picogen_core.generation.decoding.verified import draw_verified
 from picogen_core.generation.engines import Engine, Spelling, Verifying
-from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
+from picogen_core.generation.engines.choose import Choice, open_engine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.locate import Checkpoint, locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
 
@@ -175,7 +176,7 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
     many = np.arange(1, batch + 1)
     tune = encode(tunes(60)[-1])[1:-1][:MUSIC]
     with notagen_small() as (reference, path):
-        checkpoint = Checkpoint(path, Quiet())
+        checkpoint = locate(path, Quiet())
         places = prefix + 64
         engines = {
             name: open_engine(checkpoint, Choice(name, "cpu"), batch + 1, places, Quiet())
@@ -260,12 +261,12 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
 def student(path: Path | None) -> Iterator[Checkpoint]:
     """The checkpoint given, or the demo's shape with random weights."""
     if path:
-        yield Checkpoint(path, Quiet())
+        yield locate(path, Quiet())
         return
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         save_checkpoint(Path(folder) / "student", GenericStudent(STUDENT), {})
-        yield Checkpoint(Path(folder) / "student", Quiet())
+        yield locate(Path(folder) / "student", Quiet())
 
 
 def bench_student(rounds: int, path: Path | None) -> None:
@@ -323,7 +324,7 @@ class WholePieces:
     """A checkpoint that writes pieces behind a prefix, and reads each again without sampling."""
 
     def __init__(self, path: Path, prefix: int) -> None:
-        checkpoint = Checkpoint(path, Quiet())
+        checkpoint = locate(path, Quiet())
         self._engine = open_engine(checkpoint, Choice("numba", "cpu"), 2, prefix + 80, Quiet())
         self._rows, self._count = prefix_of(prefix), 0
 

@@ -14,9 +14,10 @@ from picogen_core.data.prepare import prepare
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.info import describe
 from picogen_core.data.types import SourcePiece
-from picogen_core.model.checkpoint import load_config, load_model
+from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import find_checkpoint, read_arrays, read_config, read_manifest
+from picogen_core.model.folder import read_config
+from picogen_core.model.locate import locate
 from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
@@ -82,10 +83,10 @@ READERS: dict[str, tuple[str, list[Callable[[Path], object]]]] = {
         "checkpoints",
         [
             lambda f: load_model(f / "runs" / "run" / "last"),
-            lambda f: load_config(f / "runs" / "run" / "last"),
-            lambda f: read_arrays(find_checkpoint(f / "runs" / "run" / "last")),
+            lambda f: locate(f / "runs" / "run" / "last").config,
+            lambda f: locate(f / "runs" / "run" / "last").arrays(),
             lambda f: read_config(f / "runs" / "run" / "last"),
-            lambda f: read_manifest(f / "runs" / "run" / "last"),
+            lambda f: locate(f / "runs" / "run" / "last").manifest(),
             lambda f: run_training(settings(f).model_copy(update={"max_steps": 3}), resume="auto"),
         ],
     ),

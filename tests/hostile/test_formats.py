@@ -15,8 +15,8 @@ from picogen_core.data.types import SourcePiece
 from picogen_core.errors import PicogenError
 from picogen_core.generation.request.job import PieceRequest
 from picogen_core.generation.request.jobs import read_jobs
-from picogen_core.model.checkpoint import load_config, load_model
-from picogen_core.model.folder import find_checkpoint, read_arrays, read_manifest
+from picogen_core.model.checkpoint import load_model
+from picogen_core.model.locate import locate
 from picogen_core.model.notagen import read_notagen
 from picogen_core.score.reading import Piece, Unreadable, read_pieces
 
@@ -94,10 +94,10 @@ def test_checkpoints(stored: Path, tmp_path: Path, name: str) -> None:
     if file.suffix == ".json":
         made = strategies.changed(json.loads(file.read_text()))
     readers = [
-        lambda: load_config(folder),
+        lambda: locate(folder).config,
         lambda: load_model(folder),
-        lambda: read_manifest(folder),
-        lambda: read_arrays(find_checkpoint(folder)),
+        lambda: locate(folder).manifest(),
+        lambda: locate(folder).arrays(),
     ]
     damaged(file, made, readers)
 
@@ -116,7 +116,7 @@ def test_prepared_data(stored: Path, tmp_path: Path, name: str) -> None:
 
 def test_weights(tmp_path: Path) -> None:
     file = tmp_path / "a.pth"
-    damaged(file, strategies.pth, [lambda: read_notagen(file), lambda: load_config(file)])
+    damaged(file, strategies.pth, [lambda: read_notagen(file), lambda: locate(file).config])
     assert list(tmp_path.iterdir()) == [file]
 
 

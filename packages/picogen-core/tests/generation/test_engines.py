@@ -15,7 +15,6 @@ from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.piece import Piece
 from picogen_core.generation.engines import Engine, Spelling
 from picogen_core.generation.engines.choose import (
-    Checkpoint,
     Choice,
     choose,
     open_engine,
@@ -27,6 +26,7 @@ from picogen_core.generation.run import write_scores
 from picogen_core.generation.session import lengths
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import Registry, registry
 from picogen_core.runtime.progress import Quiet
@@ -64,7 +64,7 @@ def folder(request, tmp_path_factory) -> Path:
 
 
 def open_one(folder: Path, engine: str, slots: int) -> Engine:
-    checkpoint = Checkpoint(folder, Quiet())
+    checkpoint = locate(folder, Quiet())
     return open_engine(checkpoint, Choice(engine, "cpu"), slots, 30, Quiet())
 
 
@@ -128,7 +128,7 @@ def test_a_kernel_draws_most_characters_once_places_are_known(folder, monkeypatc
 
 def test_numba_that_cannot_be_loaded_leaves_torch(folder: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "picogen_core.compiled", None)
-    config = Checkpoint(folder, Quiet()).config
+    config = locate(folder, Quiet()).config
     assert choose(config, "auto", "auto", 1, Quiet()) == Choice("torch", "auto")
     with pytest.raises(ConfigError, match="--engine numba: numba cannot be loaded"):
         choose(config, "numba", "auto", 1, Quiet())

@@ -15,10 +15,11 @@ from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.guessing import Guesser, NGrams
 from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines import Verifying
-from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
+from picogen_core.generation.engines.choose import Choice, open_engine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import Registry, registry
 from picogen_core.runtime.progress import Quiet
@@ -103,7 +104,7 @@ def folder(tmp_path_factory) -> Path:
 def open_one(path: Path, slots: int, cached: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     """With `cached` 0 the head reads guesses, however small it is."""
     monkeypatch.setattr("picogen_core.compiled.heads.CACHED", cached)
-    engine = open_engine(Checkpoint(path, Quiet()), Choice("numba", "cpu"), slots, 64, Quiet())
+    engine = open_engine(locate(path, Quiet()), Choice("numba", "cpu"), slots, 64, Quiet())
     assert isinstance(engine, Verifying) == (cached == 0)
     return engine
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from huggingface_hub import constants, errors
 from picogen_core import BadCheckpoint
-from picogen_core.model.checkpoint import digest, load_model
+from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.hub import local_path
+from picogen_core.model.locate import locate
 from picogen_core.model.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
@@ -43,7 +44,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_in_the_cache_is_found_without_a_network(hub: Path, name: str | Path):
     assert local_path(name) == hub
     assert load_model(name).config.d_model == 64
-    assert digest(name) == digest(hub)
+    assert locate(name).digest() == locate(hub).digest()
 
 
 def test_other_paths_stay_as_they_are():

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 from picogen_core import BadCheckpoint, BadInput
-from picogen_core.model import checkpoint, digests, imported
-from picogen_core.model.checkpoint import digest, load_model
+from picogen_core.model import digests, imported
+from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.digests import file_digest, teachers_dir
 from picogen_core.model.imported import import_teacher
+from picogen_core.model.locate import locate
 from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
@@ -45,7 +46,6 @@ def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that counts as big."""
     monkeypatch.setenv("PICOGEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(digests, "SMALL", 0)
-    monkeypatch.setattr(checkpoint, "SMALL", 0)
     torch.manual_seed(0)
     model = GenericStudent(
         ModelConfig(
@@ -78,8 +78,9 @@ def test_it_is_read_once_and_told(teacher: Path):
     weights = sum(p.numel() for p in model.parameters()) * 4
     assert (title, unit) == ("Importing w.pth", "MB")
     assert total == listener.done == weights / 1e6
-    assert folder.name == f"{digest(teacher)[:32]}-fp32"
-    assert json.loads((folder / "manifest.json").read_text())["source"]["sha256"] == digest(teacher)
+    assert folder.name == f"{locate(teacher).digest()[:32]}-fp32"
+    source = json.loads((folder / "manifest.json").read_text())["source"]
+    assert source["sha256"] == locate(teacher).digest()
     assert entries() == {folder.name, "digests"}
 
 
@@ -175,16 +176,15 @@ def test_a_damaged_cache_says_so(teacher: Path):
 
 
 def test_damaged_notes_of_digests_are_made_again(teacher: Path):
-    expected = digest(teacher)
+    expected = locate(teacher).digest()
     (note,) = (teachers_dir() / "digests").iterdir()
     for text in ("", "[]", "{}", '{"path": 1, "size": 2, "mtime_ns": 3, "sha256": "no"}'):
         note.write_text(text)
-        assert digest(teacher) == expected
+        assert locate(teacher).digest() == expected
 
 
 def test_small_files_leave_no_trace(teacher: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(digests, "SMALL", 1 << 30)
-    monkeypatch.setattr(checkpoint, "SMALL", 1 << 30)
     load_model(teacher)
     assert len(file_digest(teacher)) == 64
     assert not teachers_dir().exists()

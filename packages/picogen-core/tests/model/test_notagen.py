@@ -15,7 +15,6 @@ from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.notagen import (
     notagen_config,
-    published_parameters,
     read_notagen,
     write_notagen,
 )
@@ -154,18 +153,28 @@ def test_the_tunes_greedy_continuation_equals_the_original_token_for_token():
 
 
 @pytest.mark.parametrize(
-    ("size", "parameters"),
-    [("small", 109_579_776), ("medium", 243_677_184), ("large", 515_738_880)],
+    ("sizes", "parameters"),
+    [
+        ((768, 12, 3, 2048), 109_579_776),  # small
+        ((1024, 16, 3, 2048), 243_677_184),  # medium
+        ((1280, 20, 6, 1024), 515_738_880),  # large, finetune, RL3 and NotaGen-X
+    ],
 )
-def test_published_sizes_have_their_published_parameters(size, parameters: int):
+def test_published_sizes_have_their_published_parameters(sizes, parameters: int):
     with torch.device("meta"):
-        model = GenericStudent(notagen_config(size))
+        model = GenericStudent(notagen_config(*sizes))
     assert published_parameters(model) == parameters
+
+
+def published_parameters(model: GenericStudent) -> int:
+    """As NotaGen counts: the tied output layer once, and the row of width h that GPT-2 keeps for
+    tokens it never gets."""
+    return model.parameter_count() + model.config.d_model
 
 
 def test_the_counting_is_notagens(reference):
     model = reference.NotaGenReference(64, 2, 1, 30)
-    ours = GenericStudent(notagen_config("small").model_copy(update={
+    ours = GenericStudent(notagen_config(768, 12, 3, 2048).model_copy(update={
         "d_model": 64, "max_patches": 30,
         "backbone_options": {"layers": 2, "heads": 1, "max_patches": 30},
         "head_options": {"layers": 1, "heads": 1},

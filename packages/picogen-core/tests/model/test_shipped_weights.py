@@ -6,9 +6,10 @@ from types import ModuleType
 import pytest
 import torch
 from picogen_core import BackboneSpec, BadCheckpoint, Options, ShippedWeights, hookimpl
-from picogen_core.model.checkpoint import digest, load_model, save_checkpoint
+from picogen_core.model.checkpoint import load_model, save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.hub import local_path
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import Registry, registry
 
@@ -50,7 +51,7 @@ def brought(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_name_is_a_checkpoint(brought: Path):
     assert local_path("jigs") == brought
     assert load_model("jigs").config.d_model == 32
-    assert digest("jigs") == digest(brought)
+    assert locate("jigs").digest() == locate(brought).digest()
 
 
 def test_a_path_that_exists_wins(brought: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

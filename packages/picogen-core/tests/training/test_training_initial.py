@@ -9,7 +9,8 @@ import pytest
 import torch
 from picogen_core import BadCheckpoint, ConfigError
 from picogen_core.data.prepared.index import open_data
-from picogen_core.model.checkpoint import digest, load_model, save_checkpoint
+from picogen_core.model.checkpoint import load_model, save_checkpoint
+from picogen_core.model.locate import locate
 from picogen_core.model.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
@@ -89,7 +90,11 @@ def test_a_run_starts_from_a_run_and_its_file_reproduces_it(base: TrainConfig, t
     headers = recorded.pop("headers")
     assert headers == manifest(base.run_dir / "last")["headers"]
     assert headers["M"] == {"4/4": headers["pieces"]}
-    assert recorded == {"path": str(base.run_dir), "sha256": digest(base.run_dir), "tags": []}
+    assert recorded == {
+        "path": str(base.run_dir),
+        "sha256": locate(base.run_dir).digest(),
+        "tags": [],
+    }
 
 
 def test_a_notagen_file_is_a_start_and_options_that_keep_shapes_may_change(

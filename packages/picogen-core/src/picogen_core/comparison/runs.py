@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from picogen_core.errors import BadInput
-from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS
+from picogen_core.errors import BadCheckpoint, BadInput
+from picogen_core.model.config import CONFIG, MANIFEST
+from picogen_core.model.locate import locate
 from picogen_core.runtime.reading import parse_json, parse_toml, read_bytes, read_json, read_text
 
 _MAX_LOG = 1 << 30
@@ -103,11 +104,12 @@ def read_run(folder: Path, name: str) -> Run:
     settings = folder / "config.toml"
     if not settings.is_file():
         raise BadInput(f"{folder}: not a run: {_why_not(folder)}")
-    checkpoint = next(
-        (folder / n for n in ("best", "last") if (folder / n / WEIGHTS).is_file()), None
-    )
-    if checkpoint is None:
-        raise BadInput(f"{folder}: the run has no checkpoint yet, neither best/ nor last/.")
+    try:
+        checkpoint = locate(folder).file.parent
+    except BadCheckpoint:
+        raise BadInput(
+            f"{folder}: the run has no checkpoint yet, neither best/ nor last/."
+        ) from None
     try:
         config = _flat(parse_toml(read_text(settings)))
         model = read_json(checkpoint / CONFIG)

@@ -56,16 +56,17 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
     """
     from picogen_core.generation.decoding.decode import Limits, write
     from picogen_core.generation.decoding.piece import Piece
-    from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
+    from picogen_core.generation.engines.choose import choose, open_engine
     from picogen_core.generation.request.options import SamplingOptions
     from picogen_core.generation.request.prompt import place_prompt
+    from picogen_core.model.locate import locate
 
     sampling = SamplingOptions.model_validate({})
     prompt = place_prompt("").text
     engines, most = [], []
     names: list[str] = []
     for run in runs:
-        checkpoint = Checkpoint(run.checkpoint, reporter)
+        checkpoint = locate(run.checkpoint, reporter)
         choice = choose(checkpoint.config, "auto", "cpu", 1, reporter)
         most.append(min(PATCHES, checkpoint.config.max_patches))
         engines.append(open_engine(checkpoint, choice, 1, most[-1], reporter))
@@ -90,9 +91,9 @@ def write_samples(run: Run, count: int, seed: int, reporter: Reporter) -> Path:
     """Return a folder of `count` pieces of the run, which the cache keeps."""
     from picogen_core.generation.request.options import GenerateRequest
     from picogen_core.generation.run import write_scores
-    from picogen_core.model.folder import digest
+    from picogen_core.model.locate import locate
 
-    folder = cache_dir() / "samples" / f"{digest(run.checkpoint)[:16]}-{count}-{seed}"
+    folder = cache_dir() / "samples" / f"{locate(run.checkpoint).digest()[:16]}-{count}-{seed}"
     if folder.is_dir():
         return folder
     with in_turn(folder, reporter) as aside:

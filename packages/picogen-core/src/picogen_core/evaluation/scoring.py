@@ -210,9 +210,9 @@ def _plan(entry: Entry[Any], request: ScoreRequest) -> MetricPlan:
     options = dict(request.options.get(registry().label(entry), {}))
     dependency = ""
     if "checkpoint" in entry.spec.needs and request.checkpoint is not None:
-        from picogen_core.model.checkpoint import digest
+        from picogen_core.model.locate import locate
 
-        dependency = digest(request.checkpoint)
+        dependency = locate(request.checkpoint).digest()
         options["checkpoint"] = str(request.checkpoint)
     return make_plan(entry, options, dependency)
 

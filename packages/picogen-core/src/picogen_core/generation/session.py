@@ -9,12 +9,12 @@ from pathlib import Path
 
 from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import decode, encode_prompt
+from picogen_core.data.headers import known_headers
 from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, Written, check_room, write
 from picogen_core.generation.decoding.piece import Draft, Piece
 from picogen_core.generation.engines import Engine, kernels
 from picogen_core.generation.engines.choose import (
     FEW,
-    Checkpoint,
     Choice,
     choose,
     open_engine,
@@ -25,7 +25,6 @@ from picogen_core.generation.request.headers import (
     field_choices,
     header_doubts,
     requesting,
-    trained_headers,
 )
 from picogen_core.generation.request.job import Job, header_fields, place_request, wanted_length
 from picogen_core.generation.request.options import (
@@ -37,7 +36,7 @@ from picogen_core.generation.request.options import (
 )
 from picogen_core.generation.request.tags import doubts, trained_tags
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import digest
+from picogen_core.model.locate import locate
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.score.files.reader import FileReader
@@ -70,13 +69,13 @@ class Session:
         reporter: Reporter | None = None,
     ) -> None:
         self.path, self.reporter = path, reporter or Quiet()
-        self.checkpoint = Checkpoint(path, self.reporter)
+        self.checkpoint = locate(path, self.reporter)
         self.config = self.checkpoint.config
-        self.sha256 = digest(path)
+        self.sha256 = self.checkpoint.digest()
         self._requested = engine, device
         self._rollover: Rollovers = rollover
-        self._tags = trained_tags(self.checkpoint.folder)
-        self._headers = trained_headers(self.checkpoint.folder)
+        self._tags = trained_tags(self.checkpoint.manifest())
+        self._headers = known_headers(self.checkpoint.manifest())
         self._choices = field_choices(self._headers)
         self._reported: set[str] = set()
         self._idle: list[_Opened] = []

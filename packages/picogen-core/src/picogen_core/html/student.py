@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from picogen_core.data.headers import known_headers
 from picogen_core.errors import ConfigError
-from picogen_core.generation.request.headers import field_choices, trained_headers
+from picogen_core.generation.request.headers import field_choices
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
 from picogen_core.model.hub import local_path
+from picogen_core.model.locate import locate
 from picogen_core.plugins.registry import registry
 from picogen_core.plugins.specs import Script
 
@@ -42,13 +43,13 @@ def read_student(path: Path | str) -> PageStudent:
         ConfigError: one of its parts has no script.
     """
     path = local_path(path)
-    folder = find_checkpoint(path)
-    config = read_config(folder)
+    checkpoint = locate(path)
+    config = checkpoint.config
     scripts = check_parts(config, path)
     arrays = {
-        name: array for name, array in read_arrays(folder).items() if not name.startswith(_NOT_USED)
+        name: array for name, array in checkpoint.arrays().items() if not name.startswith(_NOT_USED)
     }
-    choices = field_choices(trained_headers(folder))
+    choices = field_choices(known_headers(checkpoint.manifest()))
     recurrent = registry().get("backbone", config.backbone).spec.recurrent
     facts = {
         "name": _name(path),

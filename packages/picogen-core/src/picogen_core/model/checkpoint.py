@@ -10,25 +10,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from picogen_core.errors import BadCheckpoint, BadInput, PicogenError
-from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
-from picogen_core.model.digests import SMALL
-from picogen_core.model.folder import digest, find_checkpoint, read_config, read_shapes
-from picogen_core.model.hub import local_path
-from picogen_core.model.imported import Storage, import_teacher
-from picogen_core.model.notagen import open_notagen, read_notagen
-from picogen_core.model.pth import check_finite
+from picogen_core.errors import BadInput
+from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, Storage
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
-from picogen_core.model.weights import build_unset, check_tensors, fill
 from picogen_core.runtime.files import flush, mode
 from picogen_core.runtime.progress import Reporter
-
-__all__ = [
-    "CONFIG", "MANIFEST", "WEIGHTS", "check_tensors", "digest", "find_checkpoint", "load_config",
-    "load_model", "save_checkpoint",
-]  # fmt: skip
 
 
 def save_checkpoint(
@@ -100,45 +89,4 @@ def load_model(
         BadCheckpoint: not a checkpoint, or tensors are missing, extra or misshapen.
         BadInput: the cache cannot be written to.
     """
-    path = local_path(path)
-    if not path.is_file():
-        return _load_folder(find_checkpoint(path), share=False).to(device)
-    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
-        return _load_folder(path.parent, share=False).to(device)
-    if path.stat().st_size < SMALL:
-        return read_notagen(path).to(device)
-    # The cache's files are never changed in place, so the model may map them.
-    return _load_folder(import_teacher(path, storage, reporter), share=True).to(device)
-
-
-def load_config(
-    path: Path | str, reporter: Reporter | None = None, storage: Storage = "fp32"
-) -> ModelConfig:
-    """Return the configuration that `load_model` would build; it raises the same errors."""
-    path = local_path(path)
-    if not path.is_file():
-        return read_config(find_checkpoint(path))
-    if path.name == WEIGHTS and (path.parent / CONFIG).is_file():
-        return read_config(path.parent)
-    if path.stat().st_size < SMALL:
-        return open_notagen(path).config
-    return read_config(import_teacher(path, storage, reporter))
-
-
-def _load_folder(folder: Path, *, share: bool) -> GenericStudent:
-    config = read_config(folder)
-    hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
-    try:
-        shapes = read_shapes(folder / WEIGHTS)
-        model = build_unset(config, shapes)
-        tensors = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
-    except PicogenError as error:
-        fault = str(error).replace("Is it a whole copy?", hint)
-        raise BadCheckpoint(fault if str(folder) in fault else f"{folder}: {fault}") from None
-    check_tensors(model, tensors, folder / WEIGHTS)
-    if not share:
-        for name, tensor in tensors.items():
-            check_finite(name, tensor, folder / WEIGHTS)
-    return fill(model, tensors, share=share)
+    return locate(path, reporter, storage).model(device)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from picogen_core.plugins.options import Options
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
+
+Storage = Literal["fp32", "fp16"]
+"""Precision of the cached weights of a big `.pth`."""
 
 
 class ModelConfig(Options):

@@ -6,7 +6,7 @@ import math
 import os
 import struct
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,8 @@ from safetensors import SafetensorError, deserialize
 
 from picogen_core.errors import BadCheckpoint, reason
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
-from picogen_core.model.digests import file_digest
-from picogen_core.model.hub import local_path
 from picogen_core.plugins.options import parse_options
 from picogen_core.plugins.registry import registry
-from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.reading import open_file, parse_json, read_bytes, read_json
 
 _MAX_CONFIG, _MAX_HEADER = 1 << 20, 100_000_000  # bytes; the latter is safetensors' own limit
@@ -28,28 +25,6 @@ _WIDTHS = {
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
 }  # fmt: skip
 _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
-
-
-def find_checkpoint(path: Path) -> Path:
-    """Return the folder of weights of `path`: a checkpoint, or a run's best/ or last/.
-
-    A run that was killed between two renames still has its checkpoint in `….before`.
-
-    Raises:
-        BadCheckpoint: there is none.
-    """
-    parts = ("best", "last", "best.before", "last.before")
-    candidates = [path, *(path / part for part in parts)]
-    for folder in candidates:
-        if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
-            return folder
-    what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"
-    names = tuple(registry().weights())
-    shipped = f", or a shipped model: {', '.join(names)}" if names else ""
-    raise BadCheckpoint(
-        f"{path}: {what}.{did_you_mean(str(path), names)} Give a run folder (checkpoints/NAME), a "
-        f"checkpoint folder, a NotaGen .pth file, hf:OWNER/REPO/FILE{shipped}."
-    )
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -70,23 +45,6 @@ def read_config(folder: Path) -> ModelConfig:
             "A teacher is a NotaGen .pth, or a run or checkpoint folder that PiCo-Gen wrote."
         )
     return _pinned(parse_options(ModelConfig, values, f"{folder / CONFIG}"), folder)
-
-
-def read_manifest(path: Path | str) -> dict[str, Any]:
-    """Return the manifest of a run or checkpoint folder; empty without one, as for a `.pth`.
-
-    Raises:
-        BadCheckpoint: `path` is no checkpoint.
-    """
-    path = local_path(path)
-    if path.is_file() and path.name != WEIGHTS:
-        return {}
-    folder = path.parent if path.is_file() else find_checkpoint(path)
-    try:
-        manifest = read_json(folder / MANIFEST)
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
 
 
 def read_arrays(folder: Path) -> dict[str, NDArray[np.float32]]:
@@ -173,9 +131,3 @@ def _pinned(config: ModelConfig, folder: Path) -> ModelConfig:
         if len(namesakes) > 1 and kind in made:
             pins[kind] = f"{name}@{made[kind]['distribution']}"
     return config.model_copy(update=pins)
-
-
-def digest(path: Path | str) -> str:
-    """Return the sha256 of a file, or of the weights of a checkpoint folder."""
-    path = local_path(path)
-    return file_digest(path if path.is_file() else find_checkpoint(path) / WEIGHTS)

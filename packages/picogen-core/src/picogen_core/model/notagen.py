@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,15 +22,6 @@ from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import build_unset, check_tensors, fill
 
 HEAD_WIDTH = 64  # NotaGen: attention heads = hidden / 64; not recorded in the tensors
-
-Size = Literal["small", "medium", "large"]
-
-# (width, patch layers, character layers, patches); large is also finetune, RL3 and NotaGen-X
-_PUBLISHED: dict[Size, tuple[int, int, int, int]] = {
-    "small": (768, 12, 3, 2048),
-    "medium": (1024, 16, 3, 2048),
-    "large": (1280, 20, 6, 1024),
-}
 
 _PATCH = "patch_level_decoder."
 _CHAR = "char_level_decoder.base."
@@ -52,20 +42,6 @@ class NotaGenFile:
 
     config: ModelConfig
     tensors: dict[str, Tensor]
-
-
-def notagen_config(size: Size) -> ModelConfig:
-    """Return the configuration of a published size."""
-    return _config(*_PUBLISHED[size])
-
-
-def published_parameters(model: GenericStudent) -> int:
-    """Return the number of parameters of a model with NotaGen's parts, counted as in NotaGen.
-
-    The output layer, tied to the character table, counts once; GPT-2's unused token row of width h
-    counts too.
-    """
-    return model.parameter_count() + model.config.d_model
 
 
 def open_notagen(path: Path) -> NotaGenFile:
@@ -183,7 +159,7 @@ def _deduce_config(tensors: Mapping[str, Tensor], path: Path) -> ModelConfig:
     if context < 2:
         raise BadCheckpoint(f"{path}: it has positions for {context} patches.")
     layers = _count(tensors, _BACKBONE + "h.", path)
-    return _config(width, layers, _count(tensors, "head.transformer.h.", path), context)
+    return notagen_config(width, layers, _count(tensors, "head.transformer.h.", path), context)
 
 
 def _count(tensors: Mapping[str, Tensor], prefix: str, path: Path) -> int:
@@ -196,7 +172,8 @@ def _count(tensors: Mapping[str, Tensor], prefix: str, path: Path) -> int:
     return len(numbers)
 
 
-def _config(width: int, layers: int, char_layers: int, context: int) -> ModelConfig:
+def notagen_config(width: int, layers: int, char_layers: int, context: int) -> ModelConfig:
+    """Return the configuration of NotaGen's parts in these sizes; `context` in patches."""
     heads = width // HEAD_WIDTH
     return ModelConfig(
         d_model=width,

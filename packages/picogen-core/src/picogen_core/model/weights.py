@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_module_registration_hook,
@@ -16,7 +18,9 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from picogen_core.errors import BadCheckpoint, PicogenError, reason
-from picogen_core.model.config import ModelConfig
+from picogen_core.model.config import WEIGHTS, ModelConfig
+from picogen_core.model.folder import read_config, read_shapes
+from picogen_core.model.pth import check_finite
 from picogen_core.model.student import GenericStudent
 
 # Initialisers of torch.nn.init and Tensor; by name, since transformers replaces them.
@@ -108,6 +112,32 @@ def fill(model: GenericStudent, tensors: Mapping[str, Tensor], *, share: bool) -
     fitting = {name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}
     model.load_state_dict(fitting, assign=share)
     return model.eval()
+
+
+def load_folder(folder: Path, *, share: bool = False) -> GenericStudent:
+    """Return the model of a checkpoint folder, in evaluation mode and float32.
+
+    With `share` it maps the file, which has to be one that never changes, as those of the cache.
+
+    Raises:
+        BadCheckpoint: tensors that are missing, extra, of another shape or not finite.
+        ConfigError: an option in its configuration does not fit.
+    """
+    config = read_config(folder)
+    hint = "Delete it; it will be made again." if share else "Is it a whole copy?"
+    try:
+        model = build_unset(config, read_shapes(folder / WEIGHTS))
+        tensors = load_file(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise BadCheckpoint(f"{folder}: cannot be read ({error}). {hint}") from None
+    except PicogenError as error:
+        fault = str(error).replace("Is it a whole copy?", hint)
+        raise BadCheckpoint(fault if str(folder) in fault else f"{folder}: {fault}") from None
+    check_tensors(model, tensors, folder / WEIGHTS)
+    if not share:
+        for name, tensor in tensors.items():
+            check_finite(name, tensor, folder / WEIGHTS)
+    return fill(model, tensors, share=share)
 
 
 def check_tensors(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:

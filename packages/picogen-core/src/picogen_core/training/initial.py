@@ -9,9 +9,9 @@ from typing import Any
 from picogen_core.data.headers import known_headers
 from picogen_core.data.tags import known_tags
 from picogen_core.errors import BadCheckpoint, ConfigError
-from picogen_core.model.checkpoint import digest, load_config, load_model
+from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import read_manifest
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.model.weights import check_tensors
 from picogen_core.plugins.registry import registry
@@ -41,7 +41,7 @@ def adopt(config: TrainConfig, resume: Resume, reporter: Reporter | None = None)
             f"init={config.init} lies in the folder of the run itself. Choose another --exp-name, "
             "or continue the run: --resume auto."
         )
-    model = load_config(source or config.init, reporter, config.teacher_storage)
+    model = locate(source or config.init, reporter, config.teacher_storage).config
     where = str(source or config.init)
     given = config.model_fields_set
     if "d_model" in given and config.d_model != model.d_model:
@@ -100,11 +100,12 @@ def initial_record(config: TrainConfig, resume_from: Path | None) -> dict[str, A
     if config.init is None:
         return None
     try:
-        sha256, manifest = digest(config.init), read_manifest(config.init)
+        init = locate(config.init)
+        sha256, manifest = init.digest(), init.manifest()
     except BadCheckpoint:
         if resume_from is None:
             raise
-        record: dict[str, Any] | None = read_manifest(resume_from).get("init")
+        record: dict[str, Any] | None = locate(resume_from).manifest().get("init")
         return record
     headers = known_headers(manifest)
     return {

@@ -17,8 +17,9 @@ from picogen_core.data.prepared.index import open_data, shared_pieces
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.data.tags import count_tags
 from picogen_core.errors import BadInput, ConfigError
-from picogen_core.model.checkpoint import digest, load_model
+from picogen_core.model.checkpoint import load_model
 from picogen_core.model.heads.teacher import copy_teacher_head, with_teacher_head
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
@@ -79,7 +80,7 @@ def build_parts(
     model.to(device).train()
     crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
     live = _prepare_samples(config, objective, teacher, train, reporter)
-    taught_by = digest(config.teacher_ckpt) if config.teacher_ckpt else None
+    taught_by = locate(config.teacher_ckpt).digest() if config.teacher_ckpt else None
     teacher_outputs = live
     needed = objective.wants_logits or objective.wants_hidden
     if teacher is not None and taught_by is not None and needed and config.on_policy < 1:

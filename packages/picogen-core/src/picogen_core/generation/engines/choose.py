@@ -5,55 +5,20 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from picogen_core.errors import ConfigError
 from picogen_core.generation.engines import Engine
 from picogen_core.generation.request.options import EngineName
-from picogen_core.model.config import CONFIG, WEIGHTS, ModelConfig
-from picogen_core.model.folder import find_checkpoint, read_arrays, read_config
-from picogen_core.model.hub import local_path
+from picogen_core.model.config import ModelConfig
+from picogen_core.model.locate import Checkpoint
 from picogen_core.plugins.protocols import VerifyingHead
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
 
-if TYPE_CHECKING:
-    from picogen_core.model.student import GenericStudent
-
 FEW = 64  # pieces; for more, importing torch and looking for an accelerator pays
-
-
-class Checkpoint:
-    """Weights to generate from: a folder, which numpy can read, or a `.pth`, which torch reads."""
-
-    def __init__(self, path: Path | str, reporter: Reporter) -> None:
-        self.path, self._reporter = path, reporter
-        local = local_path(path)
-        self._model: GenericStudent | None = None
-        self.folder: Path | None = None
-        if local.is_file() and not (local.name == WEIGHTS and (local.parent / CONFIG).is_file()):
-            self.config = self.model("cpu").config
-        else:
-            self.folder = local.parent if local.is_file() else find_checkpoint(local)
-            self.config = read_config(self.folder)
-
-    def model(self, device: Any) -> GenericStudent:
-        """Return the model in torch on a device."""
-        if self._model is None:
-            from picogen_core.model.checkpoint import load_model
-
-            self._model = load_model(self.path, reporter=self._reporter)
-        return self._model.to(device)
-
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Return the tensors in float32."""
-        if self.folder:
-            return read_arrays(self.folder)
-        return {name: t.float().numpy() for name, t in self.model("cpu").state_dict().items()}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 from picogen_core.abc.fields import mode_name
 from picogen_core.abc.grammar.bar_state import can_be_kept
@@ -16,10 +14,8 @@ from picogen_core.abc.grammar.fields import EVERYTHING, ORDER, FieldChoices
 from picogen_core.abc.pitch.keys import is_compound, key_signature, meter_length
 from picogen_core.abc.reading.header import normal_key, normal_meter, normal_tempo
 from picogen_core.abc.repair.header import field_is_legal
-from picogen_core.data.headers import Headers, known_headers
+from picogen_core.data.headers import Headers
 from picogen_core.errors import ConfigError
-from picogen_core.model.config import MANIFEST
-from picogen_core.runtime.reading import read_json
 
 _NAMES = {"M": "meter", "K": "key", "Q": "tempo", "voices": "number of voices"}
 _SHOWN = 4
@@ -61,15 +57,6 @@ def _key(value: str) -> str | None:
     value = value.strip()
     word = value[1:].lstrip("#b♯♭ ").lower()
     return None if mode_name(word) is None else normal_key(value[0].upper() + value[1:])
-
-
-def trained_headers(folder: Path | None) -> Headers | None:
-    """Return the headers of the training pieces; None if there is no manifest with them."""
-    try:
-        manifest: Any = read_json(folder / MANIFEST) if folder else {}
-    except (OSError, ValueError):
-        return None
-    return known_headers(manifest) if isinstance(manifest, dict) else None
 
 
 def field_choices(headers: Headers | None) -> FieldChoices:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from picogen_core.data.tags import Triple, known_tags
 from picogen_core.generation.request.prompt import TAGS_END
-from picogen_core.model.config import MANIFEST
 from picogen_core.plugins.suggest import did_you_mean
-from picogen_core.runtime.reading import read_json
 
 _SHOWN = 8
 
 
-def trained_tags(folder: Path | None) -> list[Triple]:
-    """Return the triples that a checkpoint was trained on; empty without a manifest that has them,
-    as with a `.pth`."""
-    try:
-        manifest = read_json(folder / MANIFEST) if folder else {}
-    except (OSError, ValueError):
-        return []
-    known = known_tags(manifest) if isinstance(manifest, dict) else []
-    return [Triple(*(str(row[name]) for name in Triple._fields)) for row in known]
+def trained_tags(manifest: Mapping[str, Any]) -> list[Triple]:
+    """Return the triples that a checkpoint was trained on; empty if its manifest has none."""
+    return [Triple(*(str(row[name]) for name in Triple._fields)) for row in known_tags(manifest)]
 
 
 def tags_in(prompt: str) -> list[str]:

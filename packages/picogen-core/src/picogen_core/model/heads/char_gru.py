@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-CODES = 128
+from picogen_core.abc.patches import VOCABULARY
 
 State = dict[str, Tensor]
 
@@ -21,9 +21,9 @@ class CharGru(nn.Module):
     def __init__(self, d_model: int, width: int) -> None:
         super().__init__()
         self.start = nn.Linear(d_model, width)
-        self.embed = nn.Embedding(CODES, width)
+        self.embed = nn.Embedding(VOCABULARY, width)
         self.gru = nn.GRU(width, width, batch_first=True)
-        self.readout = nn.Linear(width, CODES)
+        self.readout = nn.Linear(width, VOCABULARY)
 
     def forward(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]

@@ -19,8 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-PATCH_SIZE = 16
-CODES = 128
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 
 State = dict[str, Tensor]
 
@@ -111,7 +110,7 @@ class Transformer(nn.Module):
 
     def __init__(self, width: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.wte = nn.Embedding(CODES, width)
+        self.wte = nn.Embedding(VOCABULARY, width)
         self.wpe = nn.Embedding(PATCH_SIZE + 1, width)
         self.drop = nn.Dropout(dropout)
         self.h = nn.ModuleList(Block(width, heads, layers, dropout) for _ in range(layers))

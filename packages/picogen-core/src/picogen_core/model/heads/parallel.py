@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-PATCH_SIZE = 16
-CODES = 128
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 
 State = dict[str, Tensor]
 
@@ -18,16 +17,16 @@ class Parallel(nn.Module):
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
-        self.readout = nn.Linear(d_model, PATCH_SIZE * CODES)
+        self.readout = nn.Linear(d_model, PATCH_SIZE * VOCABULARY)
 
     def forward(
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
         """Return the logits; the characters in `patch` are ignored."""
-        return self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))  # type: ignore[no-any-return]
+        return self.readout(hidden).unflatten(-1, (PATCH_SIZE, VOCABULARY))  # type: ignore[no-any-return]
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
-        logits = self.readout(hidden).unflatten(-1, (PATCH_SIZE, CODES))
+        logits = self.readout(hidden).unflatten(-1, (PATCH_SIZE, VOCABULARY))
         position = torch.zeros(hidden.shape[0], dtype=torch.long, device=hidden.device)
         return logits[:, 0], {"logits": logits, "position": position}
 

@@ -36,7 +36,7 @@ SHOWN = {
 }
 """Values of installed metrics that are logged in a row as `sample/NAME`."""
 
-SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+SAMPLING = SamplingOptions()
 MOST_PATCHES = 512
 PROBE = 8  # patches, to estimate the cost of all samples
 WORTH = 0.5  # seconds; with less time, sampling is not tried
