@@ -37,17 +37,18 @@ from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.decode import write as write_pieces
 from picogen_core.generation.decoding.piece import Draft, Piece
-from picogen_core.generation.engines.choose import Checkpoint, Choice, open_engine
+from picogen_core.generation.engines.choose import Choice, open_engine
 from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.model.checkpoint import load_model
+from picogen_core.model.locate import locate
 from picogen_core.runtime.progress import Quiet
 from picogen_core.score.helper import Converter
 from picogen_core.score.validity import count_bars, validity_faults
 from picogen_metrics.validity import align_bars
 
-SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+SAMPLING = SamplingOptions()
 BATCH = 50
 
 
@@ -134,7 +135,7 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
 
 def cost(args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of CPU a patch, of one piece at a time: medians over pieces, ways in turns."""
-    checkpoint = Checkpoint(args.run, Quiet())
+    checkpoint = locate(args.run, Quiet())
     length = args.max_length or checkpoint.config.max_patches
     engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, length, Quiet())
     ways: dict[str, dict[str, Any] | None] = {

@@ -31,10 +31,11 @@ from picogen_cli.defaults import default_data
 from picogen_cli.settings import resolve
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.decode import write as write_pieces
-from picogen_core.generation.engines.choose import Checkpoint, choose, open_engine
+from picogen_core.generation.engines.choose import choose, open_engine
 from picogen_core.generation.request.options import PieceRequest
 from picogen_core.generation.session import Session
 from picogen_core.model.checkpoint import load_model
+from picogen_core.model.locate import locate
 from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import registry
@@ -200,7 +201,7 @@ class Writer:
 
     def __init__(self, checkpoint: Path) -> None:
         reporter = Quiet()
-        opened = Checkpoint(checkpoint, reporter)
+        opened = locate(checkpoint, reporter)
         choice = choose(opened.config, "auto", "cpu", 1, reporter)
         self.engine = open_engine(opened, choice, 1, opened.config.max_patches, reporter)
         self.session = Session(checkpoint)

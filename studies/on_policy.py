@@ -20,13 +20,14 @@ from typing import Any
 import torch
 from picogen_cli.defaults import shipped_teacher
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
+from picogen_core.evaluation.summaries import with_interval
 from picogen_core.generation.request.options import GenerateRequest, SamplingOptions
 from picogen_core.generation.run import write_scores
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 
 PIECES, MAX_PATCHES, SAMPLE_PATCHES = 64, 160, 96
-SAMPLING = SamplingOptions(temperature=1.0, top_k=40, top_p=0.9)
+SAMPLING = SamplingOptions()
 LOSSES: dict[str, Any] = {"logit-kd": {"weight": 1.0}, "hidden-mse": {"weight": 1.0}}
 FEEDBACK = {"mode": "feedback", "weight": 0.3, "share": 0.1, "samples": 4}
 ARMS: dict[str, dict[str, Any]] = {
@@ -84,12 +85,7 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(value: dict[str, Any] | None) -> str:
-    """`1.35 [1.32, 1.38]`."""
-    if value is None:
-        return "undefined"
-    if value["low"] is None:
-        return f"{value['value']:.3f}"
-    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return "undefined" if value is None else with_interval(Value(**value))
 
 
 def main() -> None:

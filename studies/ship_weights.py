@@ -23,11 +23,12 @@ from picogen_core import Value
 from picogen_core.data.prepared.index import open_data
 from picogen_core.evaluation.references import dataset_scores, open_reference
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder, score_pieces
+from picogen_core.evaluation.summaries import with_interval
 from picogen_core.generation.request.options import GenerateRequest
 from picogen_core.generation.run import write_scores
-from picogen_core.model.checkpoint import find_checkpoint, load_model, save_checkpoint
+from picogen_core.model.checkpoint import load_model, save_checkpoint
 from picogen_core.model.config import MANIFEST
-from picogen_core.model.folder import digest
+from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.cache import cache_dir
 from picogen_core.runtime.progress import Quiet
@@ -99,7 +100,7 @@ def main() -> None:
 
 def ship(run: Path, target: Path) -> GenericStudent:
     """Write the best checkpoint without what only training needs."""
-    manifest = json.loads((find_checkpoint(run) / MANIFEST).read_text())
+    manifest = locate(run).manifest()
     trained = load_model(run)
     config = trained.config.model_copy(update={"teacher_width": None})
     model = GenericStudent(config)
@@ -136,7 +137,8 @@ def measure(run: Path, target: Path, data: Path, pieces: int) -> dict[str, Any]:
         "train": len(train), "held_out": len(held_out), "seed": manifest["seed"],
         "steps": lines[-1]["step"], "characters": lines[-1]["characters"] / 1e6,
         "minutes": lines[-1]["cpu_seconds"] / 60, "batch": batch,
-        "bits": bits, "full": full, "milliseconds": spent[ROUNDS // 2], "digest": digest(target),
+        "bits": bits, "full": full, "milliseconds": spent[ROUNDS // 2],
+        "digest": locate(target).digest(),
         "megabytes": (target / "model.safetensors").stat().st_size / 1e6,
         "curve": ", ".join(f"{at / 1e6:.1f}: {value:.3f}" for at, value in curve),
         "rows": rows(target, data, pieces),
@@ -173,9 +175,7 @@ def _cell(side: Mapping[str, Value], name: str) -> str:
 
 def shown(value: Value) -> str:
     """With its interval, if it has one, and its unit."""
-    text = f"{value.value:.3g}"
-    if value.low is not None:
-        text += f" [{value.low:.3g}, {value.high:.3g}]"
+    text = with_interval(value)
     return text if value.unit in ("1", "bit/character") else f"{text} {value.unit}"
 
 

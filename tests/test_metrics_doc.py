@@ -35,6 +35,7 @@ def test_every_value_and_key_is_documented(tmp_path: Path):
 
 
 def test_the_shipped_references_are_named():
+    assert set(shipped_references()) >= {"oneills", "ryans", "airds", "bach"}
     for name, file in shipped_references().items():
         pieces = json.loads(file.read_text())["pieces"]
         assert re.search(rf"`{name}` \({pieces:,}\b", DOC), (name, pieces)

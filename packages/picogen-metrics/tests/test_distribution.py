@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picogen_core import Undefined, Value
-from picogen_core.plugins.protocols import CONDENSED
+from picogen_core import Condensed, Undefined, Value
 from picogen_core.score.reading import Piece, piece_from_abc
 from picogen_core.testing import metric_checks
 from picogen_core.testing.samples import sample_pieces
@@ -65,7 +64,7 @@ def test_pieces_of_one_kind_are_within_the_noise_and_others_are_not() -> None:
 def test_a_condensed_reference_compares_as_its_pieces_do() -> None:
     known, own = rows(sample_pieces(60)), rows(sample_pieces(32, seed=1))
     condensed = METRIC.condense(known, np.random.default_rng(0))
-    shipped = values(own, [{CONDENSED: condensed}])
+    shipped = values(own, Condensed(condensed))
     live = values(own, known)
     assert {name: value.value for name, value in shipped.items()} == pytest.approx(
         {name: value.value for name, value in live.items()}

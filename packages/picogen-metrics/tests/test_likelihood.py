@@ -72,6 +72,6 @@ def test_scoring_hands_the_checkpoint_over(checkpoint: Path, tmp_path: Path) -> 
     for _ in range(2):
         report = score_folder(tmp_path, request)
         assert report.metrics["likelihood"].values["bits_per_character"].value == pytest.approx(7)
-    assert report.scores[0].facts["likelihood"]["bits_per_character"] == pytest.approx(7)
+    assert report.scores[0].facts["likelihood"].values["bits_per_character"] == pytest.approx(7)
     with pytest.raises(ConfigError, match="Add --weights-path"):
         score_folder(tmp_path, ScoreRequest(["likelihood"]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picogen_core import Summary, Undefined
+from picogen_core import Condensed, Summary, Undefined
 from picogen_core.abc.reading.notes import melody
 from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.testing import metric_checks
@@ -104,9 +104,11 @@ def test_every_transposed_copy_is_flagged_and_nothing_else(known: list[Piece]) -
     fresh = [piece(tune(seed), f"fresh-{seed}") for seed in range(1000, 1030)]
     copies = [make(tune(7 + i)) for i, make in enumerate(COPIES.values())]
     summary = summarise([*fresh, *copies], known)
-    found = [facts["similarity"] for facts in summary.pieces]
+    found = [facts.values["similarity"] for facts in summary.pieces]
     assert max(found[:30]) < 0.7
-    for i, (name, facts) in enumerate(zip(COPIES, summary.pieces[30:], strict=True)):
+    for i, (name, facts) in enumerate(
+        zip(COPIES, [one.values for one in summary.pieces[30:]], strict=True)
+    ):
         assert facts["similarity"] >= 0.95, name
         assert facts["nearest"] == f"known-{7 + i}", name
     copies_value = summary.values["copies"]
@@ -123,11 +125,11 @@ def test_the_longest_copied_run_is_told_in_bars(known: list[Piece]) -> None:
         cut += 1
     assert count == 32
     summary = summarise([piece([*own, *moved(stolen[:cut], 2)]), piece(own)], known)
-    assert summary.pieces[0]["copied_notes"] >= cut
-    assert summary.pieces[0]["copied_bars"] == pytest.approx(4, abs=0.51)
-    assert summary.values["longest_copied_run"].value == summary.pieces[0]["copied_bars"]
-    assert summary.pieces[1]["copied_bars"] < 2
-    slow = summarise([piece([(p, 2 * n) for p, n in stolen])], known).pieces[0]
+    assert summary.pieces[0].values["copied_notes"] >= cut
+    assert summary.pieces[0].values["copied_bars"] == pytest.approx(4, abs=0.51)
+    assert summary.values["longest_copied_run"].value == summary.pieces[0].values["copied_bars"]
+    assert summary.pieces[1].values["copied_bars"] < 2
+    slow = summarise([piece([(p, 2 * n) for p, n in stolen])], known).pieces[0].values
     assert slow["copied_notes"] == len(stolen)  # the rhythm is the same, only slower
 
 
@@ -137,8 +139,8 @@ def test_copies_within_the_folder_are_told_apart(known: list[Piece]) -> None:
     summary = summarise([*fresh, twin], known)
     assert summary.values["self_copies"].value == pytest.approx(100 * 2 / 7)
     assert summary.values["copies"].value == 0
-    assert summary.pieces[2]["nearest_own"] == "twin"
-    assert summary.pieces[6]["nearest_own"] == "fresh-502"
+    assert summary.pieces[2].values["nearest_own"] == "twin"
+    assert summary.pieces[6].values["nearest_own"] == "fresh-502"
 
 
 def test_order_and_names_do_not_matter(known: list[Piece]) -> None:
@@ -189,7 +191,7 @@ def test_what_is_too_short_or_has_no_scores_says_so(known: list[Piece]) -> None:
     with pytest.raises(Undefined, match="3 pitches"):
         METRIC.measure(piece([(60, 1), (62, 1)] * 20))
     row = METRIC.measure(known[0])
-    summary = METRIC.summarise([row], [{"condensed": {}}], np.random.default_rng(0))
+    summary = METRIC.summarise([row], Condensed({}), np.random.default_rng(0))
     assert not summary.values and "give a folder" in summary.notes[0]
 
 

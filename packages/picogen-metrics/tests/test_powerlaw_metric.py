@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picogen_core import Summary, Undefined
+from picogen_core import Condensed, Summary, Undefined
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
 from picogen_core.score.reading import piece_from_abc
 from picogen_core.testing import metric_checks, plugin_checks
@@ -219,7 +219,7 @@ def test_a_markov_chain_is_between_real_music_and_noise(oneill: Melodies) -> Non
 def test_another_genre_is_warned_of(oneill: Melodies) -> None:
     bach = json.loads(REFERENCES["bach"].read_text())["metrics"]["powerlaw"]["condensed"]
     own = rows(oneill[:60])
-    warned = METRIC.summarise(own, [{"condensed": bach}], np.random.default_rng(0))
+    warned = METRIC.summarise(own, Condensed(bach), np.random.default_rng(0))
     assert any("another genre" in note and "oneills" in note for note in warned.notes)
     same = METRIC.summarise(own, rows(oneill[100:]), np.random.default_rng(0))
     assert not any("genre" in note for note in same.notes)
@@ -228,7 +228,7 @@ def test_another_genre_is_warned_of(oneill: Melodies) -> None:
 def test_pieces_are_told_apart_by_how_odd_they_are(oneill: Melodies) -> None:
     shuffle = shuffled(oneill[:1])
     summary = summarise([*shuffle, *oneill[1:20]], oneill[100:])
-    odd = [facts["oddness"] for facts in summary.pieces]
+    odd = [facts.rank for facts in summary.pieces]
     assert len(odd) == 20 and odd[0] == max(odd) and 0.3 < np.median(odd) < 1.5
     psd, intervals = summary.plots["psd"], summary.plots["intervals"]
     assert len(psd.x) == len(psd.y) == len(psd.reference) == 10

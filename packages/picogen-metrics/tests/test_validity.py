@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from picogen_core import Undefined
+from picogen_core import PieceFacts, Undefined
 from picogen_core.abc.reading.notes import split_tunes
 from picogen_core.score.helper import Converter
 from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
@@ -192,7 +192,7 @@ def test_a_folder_with_what_cannot_be_read() -> None:
     assert (values["bars_as_announced"].value, values["bars_as_announced"].n) == (0, 1)
     assert (values["repairs"].value, values["repairs: align bars"].value) == (3, 3)
     facts = {"valid": False, "bars_in_meter": "2 of 2", "repairs": 3}
-    assert summary.pieces[1] == {**facts, "why": ["voices differ in bars 1"]}
+    assert summary.pieces[1] == PieceFacts(facts, ["voices differ in bars 1"])
     assert summary.notes == ["1 of 3 pieces are judged before repair, by the JSON beside them"]
     assert set(summary.absent) == {"converts", "schema_valid"} - set(values)
     assert summary.usual == "bach"

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from picogen_core import Piece, Row, Summary, Undefined, Value
+from picogen_core import Metric, Piece, ReferenceRows, Row, Summary, Undefined, Value
 
 from picogen_gru.options import LeapsOptions
 
 RESAMPLES = 200
 
 
-class Leaps:
+class Leaps(Metric):
     """A mean over pieces, with a 95 % interval of a bootstrap over them."""
 
     def __init__(self, options: LeapsOptions) -> None:
@@ -29,7 +29,7 @@ class Leaps:
         return {"leap": sum(leaps) / len(leaps)}
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         if not rows:
             return Summary({})

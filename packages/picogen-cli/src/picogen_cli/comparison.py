@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from picogen_core import Value
 from picogen_core.comparison.seeds import SEED, Group, over_seeds
-from picogen_core.report.table import with_interval
+from picogen_core.evaluation.summaries import with_interval
 
 from picogen_cli.options import JSON_VERSION
 

@@ -14,6 +14,7 @@ from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.evaluation.references import dataset_scores, open_reference
 from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder, score_pieces
+from picogen_core.evaluation.summaries import with_interval
 from picogen_core.generation.request.options import GenerateRequest
 from picogen_core.generation.run import write_scores
 from picogen_core.model.checkpoint import load_model
@@ -29,7 +30,6 @@ from rich.table import Table
 
 from picogen_cli.converting import convert_scores
 from picogen_cli.defaults import SHIPPED, default_data, shipped_teacher
-from picogen_cli.options import show
 
 TUNES = 8  # of the shipped student, engraved
 MAX_PATCHES = 160
@@ -137,7 +137,7 @@ def print_table(report: dict[str, Any]) -> None:
     for name, value in bits.items():
         run = report["models"].get(name)
         facts = (f"{run['parameters']:,}", f"{run['epochs']:.1f}") if run else ()
-        table.add_row(name, show(Value(**value)), *facts)
+        table.add_row(name, with_interval(Value(**value)), *facts)
     console.print(table)
     music = Table(title="Music, against the training tunes", box=None)
     music.add_column("")
@@ -147,7 +147,9 @@ def print_table(report: dict[str, Any]) -> None:
         metrics = result["metrics"].values()
         sides[name] = {key: value for one in metrics for key, value in one["values"].items()}
     for key in SHOWN:
-        cells = [show(Value(**side[key])) if key in side else "" for side in sides.values()]
+        cells = [
+            with_interval(Value(**side[key])) if key in side else "" for side in sides.values()
+        ]
         music.add_row(key, *cells)
     console.print(music)
     folder = Path(report["folder"])

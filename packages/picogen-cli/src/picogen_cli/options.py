@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from picogen_core import ConfigError, Value
+from picogen_core import ConfigError
 from picogen_core.plugins.options import MAX_SEED
 from picogen_core.plugins.suggest import did_you_mean
 
@@ -40,16 +40,6 @@ def one_of(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:
             return choice
     hint = did_you_mean(value, choices)
     raise ConfigError(f"{option} {value}: no such choice.{hint} Known: {', '.join(choices)}.")
-
-
-def show(value: Value) -> str:
-    """Return `1.354 [1.324, 1.377]`."""
-    if math.isnan(value.value):
-        return "undefined"
-    interval = (
-        "" if value.low is None or value.high is None else f" [{value.low:.3f}, {value.high:.3f}]"
-    )
-    return f"{value.value:.3f}{interval}"
 
 
 def comma_list(values: Sequence[str] | None) -> list[str]:

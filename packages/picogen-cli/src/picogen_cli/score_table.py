@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from picogen_core import ConfigError
 from picogen_core.evaluation.scoring import ScoreReport
+from picogen_core.evaluation.summaries import short, with_interval
 from picogen_core.plugins.suggest import did_you_mean
-from picogen_core.report.table import differing, rows, short, what_marks_mean, with_interval
+from picogen_core.report.table import differing, rows, what_marks_mean
 from rich.console import Console
 from rich.table import Table
 

@@ -15,7 +15,7 @@ from picogen_core.errors import (
     Undefined,
     UnknownName,
 )
-from picogen_core.evaluation.summaries import HeatMap, Plot, Summary, Value
+from picogen_core.evaluation.summaries import HeatMap, PieceFacts, Plot, Summary, Value
 from picogen_core.plugins.hookspecs import hookimpl
 from picogen_core.plugins.lazy import lazy, lazy_class
 from picogen_core.plugins.moved import find_moved_modules
@@ -23,6 +23,7 @@ from picogen_core.plugins.options import Options
 from picogen_core.plugins.protocols import (
     CONDENSED,
     Backbone,
+    Condensed,
     Feedback,
     Head,
     Loss,
@@ -30,6 +31,7 @@ from picogen_core.plugins.protocols import (
     LossValue,
     Metric,
     NoteIndex,
+    ReferenceRows,
     Row,
     Source,
 )
@@ -90,6 +92,7 @@ __all__ = [
     "BackboneSpec",
     "BadCheckpoint",
     "BadInput",
+    "Condensed",
     "ConfigError",
     "Feedback",
     "Head",
@@ -105,9 +108,11 @@ __all__ = [
     "Options",
     "PicogenError",
     "Piece",
+    "PieceFacts",
     "Plot",
     "PluginError",
     "Prepared",
+    "ReferenceRows",
     "Row",
     "RunResult",
     "ScoreReport",

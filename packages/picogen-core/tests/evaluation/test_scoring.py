@@ -72,7 +72,7 @@ def test_a_report_keeps_rows_texts_and_facts_with_each_piece(folder: Path) -> No
     report = score(folder, "powerlaw", "musicality", reference=folder)
     piece = report.scores[0]
     assert piece.score.path == folder / "sample-0.abc" and piece.score.form == "abc"
-    assert piece.rows["powerlaw"]["series"] and piece.facts["powerlaw"]["oddness"] > 0
+    assert piece.rows["powerlaw"]["series"] and piece.facts["powerlaw"].values["oddness"] > 0
     assert report.scores[-1].undefined == {"musicality": "fewer than 8 notes"}
     data = json.loads(json.dumps(report.as_json()))
     assert data["scores"][0]["name"] == "sample-0.abc" and "rows" not in data["scores"][0]

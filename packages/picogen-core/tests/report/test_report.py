@@ -137,7 +137,7 @@ def test_files_can_be_taken_away(tree: etree._Element):
 def test_best_median_worst_and_failed(scored: tuple[ScoreReport, ScoreReport]):
     report, baseline = scored
     ordered = in_order(report)
-    odd = [piece.facts["powerlaw"]["oddness"] for piece in ordered]
+    odd = [piece.facts["powerlaw"].rank for piece in ordered]
     assert odd == sorted(odd) and len(odd) == 9
     chosen = choose(report, 1)
     assert [(one.group, one.place) for one in chosen[:3]] == [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined
+from picogen_core import Metric, Options, ReferenceRows, Row, Summary, Undefined
 from picogen_core.score.reading import Piece
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class CounterpointOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 
-class CounterpointMetric:
+class CounterpointMetric(Metric):
     """Ratios of sums over the pieces in which two voices or more sound together.
 
     parallel_fifths:      pairs of voices in parallel fifths, per 100 changes of the sonority.
@@ -53,7 +53,7 @@ class CounterpointMetric:
         return asdict(found)
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return ratios of sums with a 95 % bootstrap interval over pieces."""
         if not rows:

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined, Value
+from picogen_core import Condensed, Metric, Options, ReferenceRows, Row, Summary, Undefined, Value
 from picogen_core.evaluation.summaries import Plot
-from picogen_core.plugins.protocols import CONDENSED
 from picogen_core.score.reading import Piece
 from pydantic import Field
 
@@ -34,7 +33,7 @@ class DistributionOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 
-class DistributionMetric:
+class DistributionMetric(Metric):
     """Similarity of the mean histograms of `picogen_metrics.distribution` to the reference's.
 
     `_overlap` is the overlapping area (higher is better), `_js` the Jensen–Shannon distance (lower
@@ -53,13 +52,15 @@ class DistributionMetric:
         return describe(piece)
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return values with 95 % bootstrap intervals over pieces, corrected for their bias."""
         if not rows or not reference:
             return Summary({}, notes=["no piece to compare"])
-        shipped = reference[0].get(CONDENSED)
-        known = self._condense(reference, rng, (len(rows),)) if shipped is None else shipped
+        if isinstance(reference, Condensed):
+            known = reference.numbers
+        else:
+            known = self._condense(reference, rng, (len(rows),))
         ordered = in_order(rows)
         weights = resample(len(ordered), self.options.bootstrap, rng)
         one = np.ones((1, len(ordered)))

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined
+from picogen_core import (
+    Metric,
+    Options,
+    PieceFacts,
+    ReferenceRows,
+    Row,
+    Summary,
+    Undefined,
+)
 from picogen_core.errors import BadInput
 from picogen_core.score.reading import Piece
 from pydantic import Field
@@ -31,7 +39,7 @@ class LikelihoodOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 
-class LikelihoodMetric:
+class LikelihoodMetric(Metric):
     """Teacher-forced −log2 p of the pieces, in one key and one crop, so that folders compare.
 
     bits_per_character: of all characters but padding, with counters and EOS, as in NotaGen.
@@ -78,7 +86,7 @@ class LikelihoodMetric:
         }
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return ratios of sums with a 95 % bootstrap interval over pieces."""
         if not rows:
@@ -93,5 +101,5 @@ class LikelihoodMetric:
             for name, (parts, column) in ratios.items()
             if (value := ratio_value(parts, column, times, rng)) is not None
         }
-        facts = [{"bits_per_character": r["bits"] / r["characters"]} for r in rows]
+        facts = [PieceFacts({"bits_per_character": r["bits"] / r["characters"]}) for r in rows]
         return Summary(values, headline="bits_per_character", pieces=facts)

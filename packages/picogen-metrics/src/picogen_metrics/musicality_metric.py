@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined
+from picogen_core import Metric, Options, ReferenceRows, Row, Summary, Undefined
 from picogen_core.evaluation.summaries import HeatMap
 from picogen_core.score.reading import Piece
 from pydantic import Field
@@ -34,7 +34,7 @@ class MusicalityOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 
-class MusicalityMetric:
+class MusicalityMetric(Metric):
     """The mean over pieces of each statistic in `picogen_metrics.musicality`.
 
     None has a best value: real music of the genre is the goal, so `better` is `closer`. All voices
@@ -53,7 +53,7 @@ class MusicalityMetric:
         return musicality.describe(piece)
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return means with a 95 % bootstrap interval over pieces."""
         if not rows:

@@ -6,8 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined, Value
-from picogen_core.plugins.protocols import CONDENSED, NAME
+from picogen_core import (
+    Condensed,
+    Metric,
+    Options,
+    PieceFacts,
+    ReferenceRows,
+    Row,
+    Summary,
+    Undefined,
+    Value,
+)
+from picogen_core.plugins.protocols import NAME
 from picogen_core.score.reading import Piece
 from pydantic import Field
 
@@ -30,7 +40,7 @@ class NoveltyOptions(Options):
     threshold: float = Field(0.95, gt=0, le=1, description="Least similarity of a copy.")
 
 
-class NoveltyMetric:
+class NoveltyMetric(Metric):
     """Similarity of every piece to its nearest in the reference, in any key.
 
     Melodies are compared by pitch, in the transposition that most of their six-interval grams
@@ -66,12 +76,12 @@ class NoveltyMetric:
         return {"voices": voices, "bar": lengths[len(lengths) // 2] if lengths else 0}
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return values with 95 % bootstrap intervals over pieces."""
         if not rows:
             return Summary({}, notes=["no piece to compare"])
-        if not reference or CONDENSED in reference[0]:
+        if not reference or isinstance(reference, Condensed):
             return Summary({}, notes=["copies can only be found in scores: give a folder or data"])
         pieces = [_voices(row) for row in rows]
         # In a fixed order, so that ties do not depend on names.
@@ -91,14 +101,16 @@ class NoveltyMetric:
         longest = max(near, key=lambda match: match.bars)
         values["longest_copied_run"] = Value(longest.bars, "bar", len(rows), better="lower")
         facts = [
-            {
-                "nearest": known[match.piece].get(NAME) if match.piece >= 0 else None,
-                "similarity": match.similarity,
-                "copied_notes": match.run,
-                "copied_bars": match.bars,
-                "nearest_own": rows[other.piece].get(NAME) if other.piece >= 0 else None,
-                "own_similarity": other.similarity,
-            }
+            PieceFacts(
+                {
+                    "nearest": known[match.piece].get(NAME) if match.piece >= 0 else None,
+                    "similarity": match.similarity,
+                    "copied_notes": match.run,
+                    "copied_bars": match.bars,
+                    "nearest_own": rows[other.piece].get(NAME) if other.piece >= 0 else None,
+                    "own_similarity": other.similarity,
+                }
+            )
             for match, other in zip(near, own, strict=True)
         ]
         return Summary(values, headline="copies", pieces=facts)

@@ -6,9 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined, Value
+from picogen_core import (
+    Condensed,
+    Metric,
+    Options,
+    PieceFacts,
+    ReferenceRows,
+    Row,
+    Summary,
+    Undefined,
+    Value,
+)
 from picogen_core.abc.reading.notes import melody
-from picogen_core.plugins.protocols import CONDENSED
 from picogen_core.score.reading import Piece
 from pydantic import Field
 
@@ -21,7 +30,7 @@ from picogen_metrics.powerlaw_folder import (
 )
 from picogen_metrics.powerlaw_reference import (
     MIN_PIECES,
-    Condensed,
+    Known,
     condense,
     genre_notes,
     size_notes,
@@ -35,7 +44,7 @@ class PowerlawOptions(Options):
     bootstrap: int = Field(200, ge=20, description="Resamples of the pieces behind an interval.")
 
 
-class PowerlawMetric:
+class PowerlawMetric(Metric):
     """Spectrum, intervals and self-repetition of melodies, one series per voice.
 
     A row holds the pitch series of the piece's voices and the `rep` of each; a piece with a voice
@@ -61,7 +70,7 @@ class PowerlawMetric:
         }
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return the summary; psd_db, interval_js and powerlaw_distance need a reference."""
         if not rows:
@@ -92,18 +101,18 @@ class PowerlawMetric:
         return Summary(values, unused, notes, headline, facts, curves, order="oddness")
 
     def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any]:
-        """Return the numbers of `powerlaw_reference.Condensed`."""
+        """Return the numbers of `powerlaw_reference.Known`."""
         return condense(_usable_voices(rows)[0], noise.SIZES, rng)
 
 
 def _known(
-    reference: Sequence[Row] | None, size: int, rng: np.random.Generator
-) -> tuple[Condensed | None, list[str]]:
+    reference: ReferenceRows | None, size: int, rng: np.random.Generator
+) -> tuple[Known | None, list[str]]:
     """Return the reference in numbers, with the noise of `size` pieces, and remarks."""
     if not reference:
         return None, []
-    if CONDENSED in reference[0]:
-        return reference[0][CONDENSED], []
+    if isinstance(reference, Condensed):
+        return reference.numbers, []
     pieces = _usable_voices(reference)[0]
     if not pieces:
         return None, [f"the reference has {_NO_VOICE}: nothing is compared"]
@@ -116,16 +125,15 @@ def _usable(row: Row) -> list[tuple[list[int], float | None]]:
     ]
 
 
-def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> Mapping[str, Any]:
+def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> PieceFacts:
     """Return notes, beta, rep and mean leap of one piece, and their RMS z-score."""
     voices = _usable(row)
     found = describe_piece(voices) if voices else {}
-    return {
-        "notes": sum(len(x) for x in row["series"]),
-        **found,
-        "beta_se": row.get("beta_se"),
-        "oddness": oddness(found, usual),
-    }
+    odd = oddness(found, usual)
+    notes = sum(len(x) for x in row["series"])
+    return PieceFacts(
+        {"notes": notes, **found, "beta_se": row.get("beta_se"), "oddness": odd}, rank=odd
+    )
 
 
 def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:

@@ -20,7 +20,7 @@ WARN_PIECES, MIN_PIECES = 50, 20
 MARKOV = 1.69
 """Distance of a second-order Markov chain of O'Neill's tunes to them."""
 
-Condensed = Mapping[str, Any]
+Known = Mapping[str, Any]
 """pieces, beta by band, psd [10] (None where empty), its 95 % interval psd_low and psd_high,
 intervals [25], leap, rep; noise, see
 `picogen_metrics.noise`; oddness: name -> [mean, standard deviation] over pieces."""
@@ -29,7 +29,7 @@ intervals [25], leap, rep; noise, see
 def condense(
     pieces: Sequence[folder.Voices], sizes: Sequence[int], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Return `Condensed` of pieces, each with a usable voice."""
+    """Return `Known` of pieces, each with a usable voice."""
     own = describe_folder(pieces)
     sums = own.sums
     # With its own generator, so that the noise below does not depend on it.
@@ -62,7 +62,7 @@ def condense(
     return {**found, "noise": noises}
 
 
-def numbers(known: Condensed) -> Numbers:
+def numbers(known: Known) -> Numbers:
     """Return a condensed reference as one folder, nan where it is undefined."""
     psd = [np.nan if power is None else power for power in known["psd"]]
     rep = np.nan if known["rep"] is None else known["rep"]
@@ -81,7 +81,7 @@ def compare(own: Numbers, known: Numbers) -> dict[str, Floats]:
     return {"psd_db": psd_db, "interval_js": js, "powerlaw_distance": total}
 
 
-def genre_notes(total: float, known: Condensed, own: Numbers) -> list[str]:
+def genre_notes(total: float, known: Known, own: Numbers) -> list[str]:
     """Return a warning if the distance suggests that the reference is of another genre."""
     notes = []
     rows = known["noise"].get("powerlaw_distance")
@@ -127,6 +127,6 @@ def size_notes(count: int, known: int) -> list[str]:
 
 
 @cache
-def _shipped() -> dict[str, Condensed]:
+def _shipped() -> dict[str, Known]:
     files = {name: json.loads(file.read_text("utf-8")) for name, file in REFERENCES.items()}
     return {name: data["metrics"]["powerlaw"]["condensed"] for name, data in files.items()}

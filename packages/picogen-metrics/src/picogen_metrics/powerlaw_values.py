@@ -13,10 +13,10 @@ from picogen_core.evaluation.summaries import Plot
 from picogen_metrics import noise, powerlaw
 from picogen_metrics.powerlaw import Floats
 from picogen_metrics.powerlaw_folder import Statistics, finite, psd_ends
-from picogen_metrics.powerlaw_reference import Condensed, compare, numbers
+from picogen_metrics.powerlaw_reference import Known, compare, numbers
 
 
-def own_values(found: Statistics, known: Condensed | None) -> dict[str, Value]:
+def own_values(found: Statistics, known: Known | None) -> dict[str, Value]:
     """Return the folder's own values, with the reference's as targets."""
     count = len(found.sums)
     better: Any = "closer" if known is not None else None
@@ -52,7 +52,7 @@ def _rate(leap: float | None) -> float | None:
     return None if leap is None else powerlaw.interval_lambda(leap)
 
 
-def compared_values(found: Statistics, known: Condensed) -> dict[str, Value]:
+def compared_values(found: Statistics, known: Known) -> dict[str, Value]:
     """Return distances to the reference; only the folder is resampled."""
     count, drawn = len(found.sums), found.resampled
     units = {"psd_db": "dB", "interval_js": "mbit", "powerlaw_distance": "1"}
@@ -72,7 +72,7 @@ def compared_values(found: Statistics, known: Condensed) -> dict[str, Value]:
     return values
 
 
-def plots(found: Statistics, known: Condensed | None) -> dict[str, Plot]:
+def plots(found: Statistics, known: Known | None) -> dict[str, Plot]:
     """Return the spectrum and the intervals of the folder, with the reference's."""
     counts = found.intervals / max(1.0, found.intervals.sum())
     low, high = psd_ends(found.resampled["psd"]) if found.resampled else ([], [])

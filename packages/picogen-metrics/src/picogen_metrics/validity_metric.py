@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from picogen_core import Options, Row, Summary, Undefined, Value
+from picogen_core import (
+    Metric,
+    Options,
+    PieceFacts,
+    ReferenceRows,
+    Row,
+    Summary,
+    Undefined,
+    Value,
+)
 from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
 from pydantic import Field
 
@@ -49,7 +58,7 @@ class ValidityOptions(Options):
     convert: bool = Field(True, description="Convert ABC to MusicXML (0.1 s per piece).")
 
 
-class ValidityMetric:
+class ValidityMetric(Metric):
     """Shares of pieces, with unreadable files included.
 
     A piece with the JSON of `picogen generate` beside it is judged before repair; a note counts
@@ -118,7 +127,7 @@ class ValidityMetric:
         }
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """Return shares with a 95 % bootstrap interval over pieces."""
         if not rows:
@@ -165,15 +174,15 @@ def before_repair(piece: Piece) -> Piece | Unreadable | None:
     return read_score(ScoreText(piece.name, raw))
 
 
-def _facts(row: Row) -> dict[str, object]:
+def _facts(row: Row) -> PieceFacts:
     """Return the facts of a piece for a report."""
-    facts: dict[str, object] = {"valid": row["valid"], "why": row["why"]}
+    facts: dict[str, object] = {"valid": row["valid"]}
     good, count = row.get("in_meter", (0, 0))
     if count:
         facts["bars_in_meter"] = f"{good} of {count}"
     if row.get("repairs") is not None:
         facts["repairs"] = row["repairs"]
-    return facts
+    return PieceFacts(facts, why=row["why"])
 
 
 def _kinds(rows: Sequence[Row], column: str, title: str, unit: str) -> dict[str, Value]:

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
+from picogen_core.evaluation.summaries import with_interval
 from picogen_core.training.config import TrainConfig
 
 from picogen_cli.defaults import dated_name, find_data, shipped_teacher
 from picogen_cli.fields import takes
-from picogen_cli.options import Config, Force, Json, Sets, comma_list, print_json, show
+from picogen_cli.options import Config, Force, Json, Sets, comma_list, print_json
 from picogen_cli.reporter import make_reporter
 from picogen_cli.settings import BUDGETS, resolve
 
@@ -189,7 +190,7 @@ def _run(
         f"{result.run_dir}: {result.parameters:,} parameters, {result.steps} steps "
         f"({result.epochs:.1f} epochs) in {result.seconds:.0f} s, "
         f"{100 * result.loader_share:.1f} % of them waiting for data; "
-        f"{show(result.bits_per_character)} bits per character on "
+        f"{with_interval(result.bits_per_character)} bits per character on "
         f"{result.bits_per_character.n} held-out pieces. "
         f"Write music with: picogen generate --weights-path {result.run_dir}"
     )

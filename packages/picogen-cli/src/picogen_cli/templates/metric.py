@@ -11,6 +11,7 @@ from picogen_core import (
     MetricSpec,
     Options,
     Piece,
+    ReferenceRows,
     Row,
     Summary,
     Undefined,
@@ -31,7 +32,7 @@ class MyOptions(Options):
     largest: int = Field(12, ge=1, description="Larger leaps count as so many semitones.")
 
 
-class Leaps:
+class Leaps(Metric):
     """A mean over pieces, with a 95 % interval of a bootstrap over them."""
 
     def __init__(self, largest: int) -> None:
@@ -50,7 +51,7 @@ class Leaps:
         return {"leap": sum(leaps) / len(leaps)}
 
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
         """All pieces of a folder. Chance comes from `rng` alone."""
         import numpy as np

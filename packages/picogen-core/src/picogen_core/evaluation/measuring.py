@@ -8,6 +8,7 @@ import importlib.util
 import json
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from picogen_core.errors import (
     BadCheckpoint,
@@ -26,7 +29,8 @@ from picogen_core.errors import (
     reason,
 )
 from picogen_core.evaluation.row_cache import RowCache
-from picogen_core.plugins.protocols import NAME, Metric, Row
+from picogen_core.evaluation.summaries import HeatMap, Plot, Summary
+from picogen_core.plugins.protocols import CONDENSED, NAME, Condensed, Metric, ReferenceRows, Row
 from picogen_core.plugins.registry import Entry, registry
 from picogen_core.runtime.cpu_limit import cpu_limit
 from picogen_core.runtime.processes import process_pool
@@ -242,8 +246,42 @@ def build_metric(plan: MetricPlan) -> Metric:
 
 @functools.cache
 def _built(address: str, options: str) -> Metric:
-    metric: Metric = registry().get("metric", address).build(json.loads(options))
-    return metric
+    entry = registry().get("metric", address)
+    metric = entry.build(json.loads(options))
+    return metric if isinstance(metric, Metric) else OldMetric(metric, entry.where)
+
+
+class OldMetric(Metric):
+    """A metric of 0.1: the methods of `Metric` without that base class."""
+
+    def __init__(self, metric: Any, where: str) -> None:
+        self._metric = metric
+        warnings.warn(
+            f"{where}: write `class {type(metric).__name__}(picogen_core.Metric)`; metrics without "
+            "that base class are accepted until 0.3",
+            FutureWarning,
+            stacklevel=2,
+        )
+
+    def measure(self, piece: Piece) -> Row:
+        found: Row = self._metric.measure(piece)
+        return found
+
+    def summarise(
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
+    ) -> Summary:
+        if isinstance(reference, Condensed):
+            reference = [{CONDENSED: reference.numbers}]
+        found: Summary = self._metric.summarise(rows, reference, rng)
+        return found
+
+    def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any] | None:
+        condense = getattr(self._metric, "condense", None)
+        return None if condense is None else dict(condense(rows, rng))
+
+    def figures(self, piece: Piece) -> Mapping[str, Plot | HeatMap]:
+        figures = getattr(self._metric, "figures", None)
+        return {} if figures is None else dict(figures(piece))
 
 
 def _take(found: Measured, name: str, i: int, outcome: Any) -> bool:

@@ -23,8 +23,8 @@ from picogen_core.evaluation.measuring import (
 from picogen_core.evaluation.references import Reference, open_reference, read_reference
 from picogen_core.evaluation.row_cache import RowCache
 from picogen_core.evaluation.significance import difference_p
-from picogen_core.evaluation.summaries import HeatMap, Plot, Summary, Value
-from picogen_core.plugins.protocols import CONDENSED, NAME, Row
+from picogen_core.evaluation.summaries import HeatMap, PieceFacts, Plot, Summary, Value
+from picogen_core.plugins.protocols import NAME, Condensed, Row
 from picogen_core.plugins.registry import Entry, registry
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.score.reading import ScoreText, Unreadable, open_scores, read_score
@@ -55,7 +55,7 @@ class ScoredPiece:
 
     score: ScoreText
     rows: dict[str, Row]
-    facts: dict[str, Mapping[str, Any]]
+    facts: dict[str, PieceFacts]
     undefined: dict[str, str]
 
 
@@ -94,7 +94,7 @@ class ScoreReport:
             {
                 "name": piece.score.name,
                 "path": None if piece.score.path is None else str(piece.score.path),
-                "facts": piece.facts,
+                "facts": {name: facts.as_json() for name, facts in piece.facts.items()},
                 "undefined": piece.undefined,
             }
             for piece in self.scores
@@ -185,13 +185,11 @@ def score_pieces(
 def figures(piece: ScoredPiece, metric: str, request: ScoreRequest) -> Mapping[str, Plot | HeatMap]:
     """Return the metric's plots of one piece, for a report; {} if it has none."""
     plan = _plan(registry().get("metric", metric), request)
-    draw = getattr(build_metric(plan), "figures", None)
     read = read_score(piece.score)
-    if draw is None or isinstance(read, Unreadable):
+    if isinstance(read, Unreadable):
         return {}
     with blaming(plan.address):
-        drawn: Mapping[str, Plot | HeatMap] = dict(draw(read))
-    return drawn
+        return dict(build_metric(plan).figures(read))
 
 
 def _check_needs(
@@ -223,18 +221,18 @@ def _summarise(
     """Return the summary, with the reference's values and the unused pieces."""
     metric = build_metric(plan)
     rows = [*_named(found, plan.name), *found.faults[plan.name]]
-    against: list[Row] | None = None
+    against: list[Row] | Condensed | None = None
     beside: Mapping[str, Value] = {}
     with blaming(plan.address):
         if reference is not None and reference.shipped:
             beside = _shipped_values(reference, plan.name)
             condensed = reference.shipped.get(plan.name, {}).get("condensed")
             if condensed is not None:
-                against = [{CONDENSED: condensed}]
+                against = Condensed(condensed)
         elif reference is not None:
-            against = _named(known, plan.name)
+            against = real = _named(known, plan.name)
             if "reference" not in registry().get("metric", plan.address).spec.needs:
-                beside = metric.summarise(against, None, np.random.default_rng(seed)).values
+                beside = metric.summarise(real, None, np.random.default_rng(seed)).values
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
         if not isinstance(summary, Summary):
             raise TypeError(f"summarise() returned a {type(summary).__name__}, not a Summary")
@@ -280,7 +278,7 @@ def _named(found: Measured, metric: str) -> list[Row]:
 
 
 def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPiece, ...]:
-    facts: dict[int, dict[str, Mapping[str, Any]]] = {}
+    facts: dict[int, dict[str, PieceFacts]] = {}
     for name, summary in summaries.items():
         numbers = sorted(found.rows[name])
         for i, fact in zip(numbers, summary.pieces[: len(numbers)], strict=False):

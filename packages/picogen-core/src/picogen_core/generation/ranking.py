@@ -9,6 +9,7 @@ from typing import get_args
 from picogen_core.errors import BadInput, ConfigError
 from picogen_core.evaluation.references import Reference, open_reference
 from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, ScoreRequest, score_pieces
+from picogen_core.evaluation.summaries import PieceFacts
 from picogen_core.generation.output import Score
 from picogen_core.generation.request.options import REFERENCE, Rank
 from picogen_core.score.reading import ScoreText
@@ -60,11 +61,12 @@ class Ranking:
         return open_reference(self.reference)
 
     def _value(self, piece: ScoredPiece, report: ScoreReport) -> float | None:
-        facts = piece.facts.get(_METRICS[self.rank], {})
+        found = piece.facts.get(_METRICS[self.rank], PieceFacts())
+        facts = found.values
         if self.rank == "valid":
             return None if "valid" not in facts else float(not facts["valid"])
         if self.rank == "powerlaw":
-            return facts.get("oddness")
+            return found.rank
         target = report.metrics["powerlaw"].values.get("rep")
         own = facts.get("rep")
         if own is None or target is None or target.reference is None:

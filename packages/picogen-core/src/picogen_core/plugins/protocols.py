@@ -6,6 +6,8 @@ D width of the model, E width of the teacher, N valid target patches of a batch,
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from picogen_core.data.types import SourcePiece
-    from picogen_core.evaluation.summaries import Summary
+    from picogen_core.evaluation.summaries import HeatMap, Plot, Summary
     from picogen_core.score.reading import Piece
 
     Floats = NDArray[np.float32]
@@ -305,26 +307,56 @@ Row = Mapping[str, Any]
 """Measurement of one piece: plain JSON values, so that it can be cached. Scoring adds the piece's
 name under `NAME` before it summarises."""
 
-NAME, CONDENSED = "name", "condensed"
-"""Keys of a row that scoring sets: the piece's name; a whole reference from `condense`."""
+NAME = "name"
+"""Key of a row that scoring sets: the piece's name."""
+
+CONDENSED = "condensed"
+"""Key of 0.1, where a condensed reference was `[{CONDENSED: numbers}]`; now it is `Condensed`."""
 
 
-class Metric(Protocol):
-    """A metric: one row per piece, then one summary per folder.
+@dataclass(frozen=True)
+class Condensed:
+    """A whole reference in plain numbers, as `Metric.condense` made it of its rows."""
 
-    Two further methods are optional. `condense(rows, rng) -> Mapping` turns a reference into plain
-    numbers, which can be shipped without its pieces: `summarise` then gets
-    `[{CONDENSED: numbers}]` as its reference. `figures(piece) -> Mapping[str, Plot | HeatMap]`
-    draws one piece for a report.
-    """
+    numbers: Mapping[str, Any]
 
+    def __getitem__(self, place: int) -> Row:
+        """Return a row as in 0.1, where a condensed reference was a list of one row."""
+        warnings.warn(
+            "a condensed reference is a picogen_core.Condensed: read `reference.numbers` in place "
+            "of `reference[0][CONDENSED]`, which ends with 0.3",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return [{CONDENSED: self.numbers}][place]
+
+
+ReferenceRows = Sequence[Row] | Condensed
+"""A reference as a metric gets it: rows, or the numbers condensed from them."""
+
+
+class Metric(ABC):
+    """Base class of metrics: one row per piece, then one summary per folder."""
+
+    @abstractmethod
     def measure(self, piece: Piece) -> Row:
-        """Return the row of one piece. Raises `Undefined` where a value does not exist."""
+        """Return the row of one piece, which is cached. Raise `Undefined` if a value is missing."""
 
+    @abstractmethod
     def summarise(
-        self, rows: Sequence[Row], reference: Sequence[Row] | None, rng: np.random.Generator
+        self, rows: Sequence[Row], reference: ReferenceRows | None, rng: np.random.Generator
     ) -> Summary:
-        """Return the summary of a folder's rows, compared with a reference if there is one."""
+        """Return the summary of a folder's rows, compared with a reference if there is one.
+        `Condensed` comes only if `condense` returns numbers."""
+
+    def condense(self, rows: Sequence[Row], rng: np.random.Generator) -> Mapping[str, Any] | None:
+        """Return plain numbers with which a reference can be shipped without its pieces; None if
+        the metric needs the pieces."""
+        return None
+
+    def figures(self, piece: Piece) -> Mapping[str, Plot | HeatMap]:
+        """Return what a report draws of one piece, by name."""
+        return {}
 
 
 class Source(Protocol):

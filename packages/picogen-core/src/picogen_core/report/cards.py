@@ -13,12 +13,12 @@ from lxml import etree
 
 from picogen_core.errors import PicogenError, Undefined
 from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, figures
+from picogen_core.evaluation.summaries import short
 from picogen_core.report.charts import draw
 from picogen_core.report.choice import Choice
 from picogen_core.report.engraved import Engraved, engrave
 from picogen_core.report.html import Child, data_block, download, foreign, tag
 from picogen_core.report.pages import Glyphs
-from picogen_core.report.table import short
 from picogen_core.score.helper import Converter
 from picogen_core.score.reading import ScoreText
 
@@ -110,7 +110,7 @@ def _facts(piece: ScoredPiece) -> etree._Element:
     facts = [
         (metric, key, value)
         for metric, facts in piece.facts.items()
-        for key, value in _plain(facts)
+        for key, value in _plain(facts.values)
     ]
     facts += [(metric, "undefined", reason) for metric, reason in piece.undefined.items()]
     pairs = [

@@ -37,19 +37,16 @@ def in_order(report: ScoreReport) -> list[ScoredPiece]:
         return []
     placed = []
     for piece in report.scores:
-        number = piece.facts.get(by[0], {}).get(by[1])
-        if isinstance(number, int | float):
-            placed.append((float(number), piece.score.name, piece))
+        facts = piece.facts.get(by[0])
+        if facts is not None and facts.rank is not None:
+            placed.append((facts.rank, piece.score.name, piece))
     return [piece for *_, piece in sorted(placed, key=lambda row: row[:2])]
 
 
 def reasons(piece: ScoredPiece) -> tuple[str, ...]:
     """Return the reasons of a piece's failure, by metric."""
     return tuple(
-        f"{metric}: {why}"
-        for metric, facts in piece.facts.items()
-        if isinstance(facts.get("why"), list | tuple)
-        for why in facts["why"]
+        f"{metric}: {why}" for metric, facts in piece.facts.items() for why in facts.why or ()
     )
 
 

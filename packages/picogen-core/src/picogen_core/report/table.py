@@ -42,15 +42,3 @@ def what_marks_mean(tests: int) -> str:
         f"* differs beyond noise: p < {LEVEL} from the bootstrap's standard errors, corrected "
         f"for {tests} comparisons (Holm)."
     )
-
-
-def with_interval(value: Value) -> str:
-    """Return text like `1.354 [1.324, 1.377]`."""
-    if value.low is None or value.high is None:
-        return short(value.value)
-    return f"{short(value.value)} [{short(value.low)}, {short(value.high)}]"
-
-
-def short(number: float) -> str:
-    """Return a number with three digits after the point, fewer for large ones."""
-    return f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"
