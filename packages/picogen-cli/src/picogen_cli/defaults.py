@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from picogen_core import BadInput
+from picogen_core.data import FORMAT
 from picogen_core.generation.request.options import SHIPPED as SHIPPED_WEIGHTS
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.cache import cache_dir
 from picogen_core.runtime.locks import in_turn
 from picogen_core.runtime.progress import Reporter
 
-FORMAT = "v3"
 SHIPPED = SHIPPED_WEIGHTS.name
 """The weights of `generate` by default."""
 
@@ -40,7 +40,7 @@ def default_data(reporter: Reporter, name: str = "tunes") -> Path:
     from picogen_core.data.prepare import prepare
 
     wanted = DEFAULT_DATA[name]
-    folder = cache_dir() / f"{name}-{FORMAT}"
+    folder = cache_dir() / f"{name}-v{FORMAT}"
     if _is_whole(folder):
         return folder
     try:

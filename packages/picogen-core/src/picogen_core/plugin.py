@@ -8,7 +8,7 @@ from picogen_core.plugins.specs import HeadSpec, LossSpec, SourceSpec
 
 @hookimpl
 def picogen_heads() -> Iterable[HeadSpec]:
-    """char-transformer, char-gru, parallel."""
+    """Return the character models, and the teacher's."""
     from picogen_core.model.heads.plugin import head_specs
 
     return head_specs()
@@ -16,7 +16,7 @@ def picogen_heads() -> Iterable[HeadSpec]:
 
 @hookimpl
 def picogen_losses() -> Iterable[LossSpec]:
-    """logit-kd and hidden-mse."""
+    """Return the losses of distillation."""
     from picogen_core.training.losses_plugin import loss_specs
 
     return loss_specs()
@@ -24,7 +24,7 @@ def picogen_losses() -> Iterable[LossSpec]:
 
 @hookimpl
 def picogen_sources() -> Iterator[SourceSpec]:
-    """abc and music21."""
+    """Return files of every format that is read, and music21."""
     from picogen_core.data.sources import source_specs
 
     return source_specs()

@@ -11,7 +11,6 @@ import pytest
 from picogen_core.abc.pitch.keys import key_signature, octave_shift
 from picogen_core.abc.reading.notes import (
     Note,
-    diatonic_melody,
     melody,
     read_notes,
     read_tune,
@@ -128,7 +127,6 @@ def test_chords_give_all_tones_and_melody_the_top() -> None:
     ]  # fmt: skip
     assert [note.duration for note in notes] == [2, 2, 2, Fraction(1, 4), Fraction(1, 4), 1, 0.5]
     assert melody(notes) == [67, 68, 62]
-    assert diatonic_melody(notes) == [32, 32, 29]
 
 
 def test_melody_breaks_a_tie_that_leads_elsewhere() -> None:

@@ -14,6 +14,7 @@ from picogen_core import ConfigError
 from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import decode
 from picogen_core.abc.pitch.transpose import KEYS
+from picogen_core.data import FORMAT
 from picogen_core.data.corpora import corpus_files, read_corpus
 from picogen_core.data.parts import Settings, cut_parts, make_parts
 from picogen_core.data.piece import Task
@@ -46,6 +47,7 @@ def test_all_keys_share_cluster_and_split(tmp_path: Path):
     prepared = prepare(tunes(12), tmp_path, keys="all", eval_ratio=0.3)
     rows = prepared.dataset.rows
     assert len(rows) == 12 * 15 and prepared.report["pieces"] == 12
+    assert prepared.report["format"] == FORMAT
     by_piece = defaultdict(list)
     for row in rows:
         by_piece[row["path"]].append(row)

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.abc.patches import Patches
+from picogen_core.abc.patches import PATCH_SIZE, Patches
+from picogen_core.data import FORMAT
 from picogen_core.data.piece import Made, Rejected, Task, make
 from picogen_core.data.prepared.store import Notes
 from picogen_core.errors import BadInput
@@ -30,7 +31,6 @@ from picogen_core.runtime.processes import process_pool
 from picogen_core.score.file import read_file
 from picogen_core.score.files.reader import FileReader
 
-FORMAT = "3"
 _WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight
 _FILE_WEIGHT = 8
 _AHEAD = 3  # parts waiting for each worker
@@ -214,7 +214,7 @@ def _write(path: Path, pieces: list[dict[str, Any]], made: list[Made]) -> None:
     np.savez(
         buffer,
         facts=np.frombuffer(json.dumps(pieces).encode(), np.uint8),
-        patches=np.concatenate([np.zeros((0, 16), np.uint8), *patches]),
+        patches=np.concatenate([np.zeros((0, PATCH_SIZE), np.uint8), *patches]),
         patch_counts=np.array([len(array) for array in patches], np.int64),
         notes=np.concatenate([np.zeros((0, 4), np.int32), *notes]),
         note_counts=np.array([len(array) for array in notes], np.int64),

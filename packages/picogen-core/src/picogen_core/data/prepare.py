@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from picogen_core.data import FORMAT
 from picogen_core.data.clusters import cluster, shingles, split_clusters
 from picogen_core.data.keys import ORIGINAL, check_keys
 from picogen_core.data.parts import Part, Settings, cut_parts, make_parts, read_facts, read_part
@@ -91,6 +92,7 @@ class _Plan:
     def report(self, eval_ratio: float, seed: int, keys: str) -> dict[str, Any]:
         originals = [row for row in self.rows if row["original"]]
         report: dict[str, Any] = {
+            "format": FORMAT,
             "pieces": self.pieces,
             "rows": len(self.rows),
             "clusters": len({row["cluster"] for row in self.rows}),

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from picogen_core.abc.patches import decode
+from picogen_core.abc.patches import PATCH_SIZE, decode
 from picogen_core.data.prepared.store import Dataset
 
 LONGEST = 80
 
 _LINES = re.compile(r"%(?!%)(.+)\n%(?!%)(.+)\n%(?!%)(.+)\n%end\n")
-_HEAD = 1 + 3 * -(-(LONGEST + 2) // 16) + 1  # patches: BOS, three tags, %end
+_HEAD = 1 + 3 * -(-(LONGEST + 2) // PATCH_SIZE) + 1  # patches: BOS, three tags, %end
 
 
 class Triple(NamedTuple):

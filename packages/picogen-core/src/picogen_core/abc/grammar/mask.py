@@ -7,6 +7,7 @@ the patch codec has begun. So it excludes no music.
 from __future__ import annotations
 
 from picogen_core.abc.grammar.charsets import DIGITS, LETTERS, NEWLINE, PRINTABLE, bits
+from picogen_core.abc.patches import VOCABULARY
 
 _TONES = bits("ABCDEFGabcdefg")
 _MUSIC = (
@@ -52,11 +53,6 @@ class TextMask:
         self.body = 0
         self.head = False
         self.final = False
-
-    @property
-    def in_strings(self) -> bool:
-        """Return whether the place is within quotes, a decoration or a field: no barline there."""
-        return self.place not in ("music", "bracket")
 
     def legal(self) -> int:
         """Return the set of text characters that may come next."""
@@ -185,6 +181,6 @@ _COUNTED = ("mark", "total", "bracket")
 _ALIKE = [
     ord("A") if code in _AFTER_TONE else ord("0") if code in _DIGIT
     else code if code in b"^_=|\n" else 0
-    for code in range(128)
+    for code in range(VOCABULARY)
 ]  # fmt: skip
 _CLOSERS = {"quote": _QUOTE, "bang": _BANG, "field": _SHUT}

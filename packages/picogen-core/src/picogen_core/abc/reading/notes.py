@@ -76,11 +76,6 @@ def melody(notes: Iterable[Note]) -> list[int]:
     return [top.pitch for top in _line(notes) if top.pitch is not None]
 
 
-def diatonic_melody(notes: Iterable[Note]) -> list[int]:
-    """Return the steps of the notes of `melody`: 7 · octave + letter, without accidentals."""
-    return [top.step for top in _line(notes)]
-
-
 def _line(notes: Iterable[Note]) -> Iterator[Note]:
     """Yield the top notes of a voice without rests and without continuations of ties."""
     bound: int | None = None
