@@ -50,7 +50,7 @@ def test_the_snippets_run_in_their_order(notebook: Path, capsys: pytest.CaptureF
 
 
 def test_both_languages_show_the_same():
-    assert SNIPPETS == re.findall(r"```python\n(.*?)```", CHINESE, re.S)
+    assert re.findall(r"```python\n(.*?)```", CHINESE, re.S) == SNIPPETS
 
 
 def test_all_names_come_from_picogen_core():
