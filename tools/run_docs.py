@@ -4,9 +4,9 @@
     python tools/run_docs.py docs/metrics.md  # one page, after the README
 
 The commands of a page run in their order; all pages share a folder, which begins with what readers
-are supposed to have. Variables of the environment end trainings after two steps; the shipped student
-then stands in for what two steps have learned. The default tunes are a few made-up ones. Other
-programs (`python studies/…`) take long: their options are looked up in `--help`. Commands of pip are
+are supposed to have. Variables of the environment end trainings after two steps. Then the shipped
+student stands in for what two steps have learned. The default tunes are a few made-up ones. Other
+programs (`python studies/…`) take long: their options are looked up in `--help`. What pip does is
 left to the tests of installation. Both READMEs show the same commands, which a test checks. Exit
 code 1 if a command fails.
 """
