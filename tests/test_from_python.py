@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "from-python.md").read_text()
+PAGE, CHINESE = (
+    (Path(__file__).parent.parent / "docs" / name).read_text()
+    for name in ("from-python.md", "from-python.zh.md")
+)
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 SMALLER = [("music21:airds", "music"), ("max_steps=300", "max_steps=2"), ("range(20)", "range(2)"),
            ("bars=8", "bars=2")]  # fmt: skip
@@ -44,6 +47,10 @@ def test_the_snippets_run_in_their_order(notebook: Path, capsys: pytest.CaptureF
     assert "M:6/8\n" in piece and len(list((notebook / "out").iterdir())) == 2
     assert re.search(r"^validity meter_agreement [\d.]+ % ", scored, re.M)
     assert fault.startswith("checkpoints/no-such-run") and len(fault.splitlines()) == 1
+
+
+def test_both_languages_show_the_same():
+    assert re.findall(r"```python\n(.*?)```", CHINESE, re.S) == SNIPPETS
 
 
 def test_all_names_come_from_picogen_core():

@@ -36,9 +36,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = "".join(blocks(README + GENERATION + TRAINING, "sh")).splitlines()
+    """Of all pages; `tools/run_docs.py` runs them."""
+    text = "".join(page.read_text() for page in PAGES)
+    lines = "".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
     lines += re.findall(r"^\| `(picogen [^`]*)`", README, re.M)
-    return [shlex.split(line)[1:] for line in lines if line.startswith("picogen ")]
+    words = [tuple(shlex.split(line, comments=True)) for line in lines]
+    return [list(each[1:]) for each in dict.fromkeys(words) if each and each[0] == "picogen"]
 
 
 def shown_backbone() -> types.ModuleType:
@@ -133,6 +136,17 @@ def test_the_list_of_pieces_can_be_read(tmp_path: Path):
 def test_both_languages_show_the_same_code():
     for language in ("sh", "python", "toml", "json"):
         assert blocks(README, language) == blocks(CHINESE, language)
+
+
+@pytest.mark.parametrize("readme", [README, CHINESE], ids=["English", "Chinese"])
+def test_every_page_is_one_step_from_the_readme(readme: str):
+    linked = set(re.findall(r"\]\(([^)#]+)", readme))
+    pages = {str(p.relative_to(ROOT)) for p in PAGES if p.match("docs/*.md")}
+    pages |= {"CONTRIBUTING.md", "CHANGELOG.md"}
+    others = {page for page in pages if page.endswith(".zh.md")}
+    others |= {page.replace(".zh.md", ".md") for page in others}  # one of the two is enough
+    assert pages - others <= linked
+    assert len(others & linked) * 2 >= len(others)
 
 
 def prose(text: str) -> str:
