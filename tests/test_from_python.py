@@ -12,8 +12,8 @@ PAGE, CHINESE = (
     for name in ("from-python.md", "from-python.zh.md")
 )
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-SMALLER = [("music21:airds", "music"), ("max_steps=300", "max_steps=2"), ("range(20)", "range(2)"),
-           ("bars=8", "bars=2")]  # fmt: skip
+SMALLER = [("music21:airds", "music"), ("max_steps=300", "max_steps=2"), ("bars=8", "bars=2"),
+           ("num_samples=20", "num_samples=2")]  # fmt: skip
 
 
 @pytest.fixture
@@ -39,12 +39,13 @@ def test_the_snippets_run_in_their_order(notebook: Path, capsys: pytest.CaptureF
             snippet = snippet.replace(full, small)
         exec(compile(snippet, f"docs/from-python.md:{number}", "exec"), names)
         said.append(capsys.readouterr().out)
-    prepared, mine, alone, distilled, piece, _, scored, fault = said
+    prepared, mine, alone, distilled, piece, written, scored, fault = said
     assert prepared.startswith("12 {") and mine == "21\n"
     assert alone.startswith("checkpoints/alone ") and "unit='bit/character'" in distilled
     losses = json.loads((notebook / "checkpoints/distilled/manifest.json").read_text())
     assert set(losses["components"]["losses"]) == {"logit-kd", "hidden-mse", "physics"}
-    assert "M:6/8\n" in piece and len(list((notebook / "out").iterdir())) == 2
+    assert "M:6/8\n" in piece and len(list((notebook / "out").glob("*.json"))) == 2
+    assert re.match(r"0001 .*\n(.*\n)*0002 ", written)
     assert re.search(r"^validity meter_agreement [\d.]+ % ", scored, re.M)
     assert fault.startswith("checkpoints/no-such-run") and len(fault.splitlines()) == 1
 

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from picogen_core.data.types import SourcePiece
     from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder
     from picogen_core.generation import load
+    from picogen_core.generation.request.options import GenerateRequest, PieceRequest
+    from picogen_core.generation.run import write_scores
+    from picogen_core.model.student import GenericStudent
     from picogen_core.plugins.registry import build
     from picogen_core.score.reading import Piece
     from picogen_core.training.config import TrainConfig
@@ -62,7 +65,10 @@ find_moved_modules()
 __version__ = "0.2.0"
 
 LAZY = {
+    "GenerateRequest": "generation.request.options",
+    "GenericStudent": "model.student",
     "Piece": "score.reading",
+    "PieceRequest": "generation.request.options",
     "Prepared": "data.prepare",
     "RunResult": "training.state",
     "ScoreReport": "evaluation.scoring",
@@ -75,6 +81,7 @@ LAZY = {
     "prepare": "data.prepare",
     "run_training": "training.loop",
     "score_folder": "evaluation.scoring",
+    "write_scores": "generation.run",
 }
 """Names that are imported at their first use, and the module of each."""
 
@@ -95,6 +102,8 @@ __all__ = [
     "Condensed",
     "ConfigError",
     "Feedback",
+    "GenerateRequest",
+    "GenericStudent",
     "Head",
     "HeadSpec",
     "HeatMap",
@@ -109,6 +118,7 @@ __all__ = [
     "PicogenError",
     "Piece",
     "PieceFacts",
+    "PieceRequest",
     "Plot",
     "PluginError",
     "Prepared",
@@ -136,4 +146,5 @@ __all__ = [
     "prepare",
     "run_training",
     "score_folder",
+    "write_scores",
 ]
