@@ -28,7 +28,7 @@ from picogen_core.model.checkpoint import load_model
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
-from picogen_core.training.loop import Diverged
+from picogen_core.training.step import Diverged
 from splits import carve
 
 PIECES = 200

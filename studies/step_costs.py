@@ -18,18 +18,18 @@ from pathlib import Path
 
 import torch
 from cells import configuration
-from picogen_core.data.batches import Batch, Sampling, train_steps
+from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training.initial import adopt
 from picogen_core.training.own_text.feedback import rewarded_pieces
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
 from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.step_batches import MicroBatches, StepBatches
 
 REWARDED = 2
 """Batches that rewarded steps are measured with."""
 CPU = torch.device("cpu")
-Step = list[tuple[int, Batch]]
 
 
 class Stepper:
@@ -55,14 +55,14 @@ class Stepper:
         self.warm: list[float] = []
         self.rewarded: list[float] = []
 
-    def batches(self, count: int) -> list[Step]:
+    def batches(self, count: int) -> list[MicroBatches]:
         """The first batches of an epoch."""
         config = self.config
         sampling = Sampling(config.batch_size, 1, config.max_patches, config.seed)
         steps = train_steps(self.parts.train, self.parts.crops, sampling, epoch=0)
         return list(islice(steps, count))
 
-    def seconds(self, batches: Step, rewarded: bool = False) -> float:
+    def seconds(self, batches: MicroBatches, rewarded: bool = False) -> float:
         """CPU seconds of one step."""
         begun = time.process_time()
         config, parts, alone = self.config, self.parts, Processes(CPU)
@@ -73,8 +73,9 @@ class Stepper:
         )
         parts.optimizer.zero_grad(set_to_none=True)
         accumulate_gradients(
-            parts, batches, count_characters(batches), 0.5, (config.seed, 0),
-            torch.autocast("cpu", enabled=False), alone, False, music,
+            parts, StepBatches(batches, parts.teacher_outputs, extra=music),
+            count_characters(batches), 0.5, (config.seed, 0),
+            torch.autocast("cpu", enabled=False), alone,
         )  # fmt: skip
         torch.nn.utils.clip_grad_norm_(parts.model.parameters(), config.clip)
         parts.optimizer.step()

@@ -13,8 +13,7 @@ from picogen_core import ConfigError
 from picogen_core.data.prepare import prepare
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.student import GenericStudent
-from picogen_core.training.check import check_config
-from picogen_core.training.config import TrainConfig
+from picogen_core.training.config import TrainConfig, check_config
 
 torch.set_num_threads(1)
 

@@ -16,7 +16,6 @@ from picogen_core.runtime.progress import Quiet
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 from picogen_core.training.own_text.feedback import (
-    add_feedback,
     drawn_characters,
     log_probabilities,
     normalised,
@@ -65,7 +64,7 @@ def test_reinforce_is_the_gradient_of_what_was_drawn(ragged: Path, tmp_path: Pat
     rng = torch.Generator().manual_seed(0)
     advantages = [torch.randn(4, generator=rng) for _ in pieces.batches]
     pieces = type(pieces)(**vars(pieces) | {"advantages": advantages})
-    add_feedback(model, pieces, NO_CAST, ALONE.device, (0, 0))
+    pieces.add(model, NO_CAST, ALONE.device, (0, 0))
     got = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     model.zero_grad()
     total, count = torch.zeros(()), 0

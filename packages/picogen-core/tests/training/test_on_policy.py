@@ -18,12 +18,13 @@ from picogen_core.model.student import Output
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
-from picogen_core.training.loop import Diverged, run_training
+from picogen_core.training.loop import run_training
 from picogen_core.training.objective import loss_batch, note_index
 from picogen_core.training.own_text.on_policy import bernoulli_step, on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts
-from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.step import Diverged, accumulate_gradients, count_characters
+from picogen_core.training.step_batches import StepBatches
 from picogen_core.training.teacher.outputs import SampleTeacher
 from torch.nn import functional as F
 
@@ -194,7 +195,8 @@ def test_the_gradient_is_zero_where_the_student_is_its_teacher(
         model.zero_grad()
         own = on_policy_batches(config, model, batches, 0) or []
         count = count_characters(own)
-        terms = accumulate_gradients(parts, own, count, 0.0, (0, 0), NO_CAST, ALONE, sampled=True)
+        sampled = StepBatches(own, parts.source.live, sampled=True)
+        terms = accumulate_gradients(parts, sampled, count, 0.0, (0, 0), NO_CAST, ALONE)
         return terms, max(float(p.grad.abs().max()) for p in model.parameters())
 
     terms, largest = gradient()
@@ -213,9 +215,10 @@ def test_the_divergence_is_jensen_shannon_at_the_students_own_characters(
     )
     parts = build_parts(config, ALONE.device, Quiet())
     model = parts.model.eval()
-    assert isinstance(parts.live, SampleTeacher)
+    live = parts.source.live
+    assert isinstance(live, SampleTeacher)
     ((_, batch), *_) = on_policy_batches(config, model, data_batches(ragged), 0) or []
-    loss, terms = parts.objective(model, batch, parts.live, 0.0, sampled=True)
+    loss, terms = parts.objective(model, batch, live, 0.0, sampled=True)
     total, count = 0.0, 0
     both = [m(batch.patches, batch.lengths) for m in (model, load_model(teacher))]
     for n, (row, patch) in enumerate(

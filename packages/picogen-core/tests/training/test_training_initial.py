@@ -15,8 +15,7 @@ from picogen_core.model.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training import loop
-from picogen_core.training.check import check_config
-from picogen_core.training.config import TrainConfig
+from picogen_core.training.config import TrainConfig, check_config
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.initial import adopt
 from picogen_core.training.loop import run_training

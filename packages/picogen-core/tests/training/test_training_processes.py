@@ -19,7 +19,9 @@ from picogen_core.training.processes import Processes
 from picogen_core.training.processes.launch import ElsewhereError, _Team
 from picogen_core.training.setup import build_parts
 from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.step_batches import StepBatches
 
+NO_CAST = torch.autocast("cpu", enabled=False)
 LOSS = """
 from picogen_core import LossSpec, LossValue, Options, hookimpl
 
@@ -110,7 +112,13 @@ def test_the_gradient_is_of_the_mean_over_all_characters(ragged: Path, tmp_path:
     (batches, *_) = train_steps(data, None, Sampling(3, 3, 24, seed=1), epoch=0)
     characters = count_characters(batches)
     terms = accumulate_gradients(
-        parts, batches, characters, 0.0, (0, 0), torch.autocast("cpu", enabled=False), alone
+        parts,
+        StepBatches(batches),
+        characters,
+        0.0,
+        (0, 0),
+        torch.autocast("cpu", enabled=False),
+        alone,
     )
     got = [parameter.grad.clone() for parameter in parts.model.parameters()]
     parts.model.zero_grad()
@@ -141,7 +149,13 @@ def test_recomputed_layers_give_the_same_gradient(ragged: Path, tmp_path: Path):
             assert "forward" in vars(parts.model.backbone.blocks[0])
         characters = count_characters(batches)
         accumulate_gradients(
-            parts, batches, characters, 0.0, (0, 0), torch.autocast("cpu", enabled=False), alone
+            parts,
+            StepBatches(batches),
+            characters,
+            0.0,
+            (0, 0),
+            torch.autocast("cpu", enabled=False),
+            alone,
         )
         found.append([parameter.grad for parameter in parts.model.parameters()])
     for plain, recomputed in zip(*found, strict=True):

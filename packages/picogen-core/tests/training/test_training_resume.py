@@ -20,8 +20,7 @@ from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
-from picogen_core.training.run.log import MetricsLog
-from picogen_core.training.run.recorder import SaveClock
+from picogen_core.training.run.recorder import MetricsLog, SaveClock
 from picogen_core.training.run.resume import last_checkpoint
 
 STEPS = 30  # three epochs of ten

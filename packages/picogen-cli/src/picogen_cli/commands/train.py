@@ -161,7 +161,7 @@ def _run(
         if "exp_name" not in config.model_fields_set:
             config = config.model_copy(update={"exp_name": dated_name(command, "init")})
         config = adopt(config, resume)
-    from picogen_core.training.check import check_config
+    from picogen_core.training.config import check_config
 
     check_config(config)
     updates: dict[str, Any] = {}

@@ -31,10 +31,9 @@ def bits_per_character(runs: Sequence[Run], data: Path, reporter: Reporter) -> l
     from picogen_core.data.prepared.index import open_data
     from picogen_core.model.checkpoint import load_model
     from picogen_core.training.evaluate import evaluate
-    from picogen_core.training.setup import original_keys
 
     opened = open_data(data)
-    held_out = original_keys(opened.split("eval")) if len(opened.split("eval")) else opened
+    held_out = opened.split("eval").in_source_keys() if len(opened.split("eval")) else opened
     if not len(held_out):
         raise BadInput(f"{data} has no pieces.")
     models = [load_model(run.checkpoint) for run in runs]

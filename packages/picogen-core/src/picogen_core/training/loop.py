@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import math
-import signal
-import time
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import TypeVar
 
-import torch
-
-from picogen_core.data.batches import Batch, Sampling, train_steps
+from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.errors import PicogenError
 from picogen_core.model.checkpoint import load_model
-from picogen_core.runtime.devices import autocast, pick_device
+from picogen_core.runtime.devices import pick_device
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.initial import adopt
-from picogen_core.training.optimizers import learning_rate
-from picogen_core.training.own_text.feedback import rewarded_pieces
-from picogen_core.training.own_text.on_policy import on_policy_batches
 from picogen_core.training.processes import Processes
 from picogen_core.training.run.folder import Resume, claim, held, prepare
-from picogen_core.training.run.log import MetricsLog
 from picogen_core.training.run.manifest import write_manifest
-from picogen_core.training.run.progress_line import ProgressLine
-from picogen_core.training.run.recorder import Recorder
+from picogen_core.training.run.recorder import MetricsLog, ProgressLine, Recorder
 from picogen_core.training.run.resume import check_origin, restore
 from picogen_core.training.run.samples import Sampler
 from picogen_core.training.run.tracking import Following, check_tracker
 from picogen_core.training.setup import RunParts, build_parts
 from picogen_core.training.state import Progress, RunResult
-from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.step import Diverged, GradientStep
+from picogen_core.training.step_batches import MicroBatches
 
 Item = TypeVar("Item")
-
-
-class Diverged(PicogenError):
-    """The loss or its gradient is not finite; resuming would end here again."""
 
 
 def run_training(
@@ -132,7 +120,6 @@ class _Run:
         self.config, self.parts, self.progress = config, parts, progress
         self.recorder, self.reporter = recorder, reporter
         self.processes, self.signals = processes, signals
-        self.model, self.optimizer = parts.model, parts.optimizer
         self.sampling = Sampling(
             config.batch_size,
             config.micro_batches,
@@ -149,7 +136,7 @@ class _Run:
         if processes.count > 1:
             mine = range(processes.rank, len(parts.held_out), processes.count)
             self.held_out_share = parts.held_out.select(mine)
-        self.autocast = autocast(config.precision, processes.device)
+        self.take_step = GradientStep(config, parts, processes, signals)
         self.spent = Spent()
         self.sampler = Sampler(config, parts.model, reporter)
         self.line = ProgressLine(progress, reporter)
@@ -201,55 +188,12 @@ class _Run:
             self.progress.waited += self.spent.seconds - before
             yield item
 
-    def step(self, batches: Sequence[tuple[int, Batch]]) -> None:
+    def step(self, batches: MicroBatches) -> None:
         with self.spent:
-            row, terms = self.learn(batches)
+            row, terms = self.take_step(batches, self.progress, self.fraction)
         self.account()
-        self.recorder.record(row)
+        self.recorder.record({"epoch": round(self.epochs_done, 4), **row})
         self.line.after_step(self.fraction, terms)
-
-    def learn(
-        self, batches: Sequence[tuple[int, Batch]]
-    ) -> tuple[dict[str, Any], dict[str, float]]:
-        """Take one optimizer step; return its row for the log and the terms of its loss."""
-        begun = time.monotonic()
-        progress, config = self.progress, self.config
-        own = on_policy_batches(config, self.model, batches, progress.step)
-        rewarded = rewarded_pieces(
-            config, self.parts.objective, self.model, batches, progress.step, self.fraction,
-            self.processes,
-        )  # fmt: skip
-        if own is not None or rewarded:
-            progress.sampling += time.monotonic() - begun
-        batches = batches if own is None else own
-        characters = self.all_reduce(count_characters(batches))
-        if own is not None and not characters:
-            raise Diverged(
-                f"the student cannot be sampled at step {progress.step}: its output is not finite. "
-                "Try a lower --lr, or smaller weights of losses."
-            )
-        rate = learning_rate(config.lr, config.warmup, self.fraction)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
-        seed = (config.seed, progress.step)
-        terms = accumulate_gradients(
-            self.parts, batches, characters, self.fraction, seed, self.autocast, self.processes,
-            own is not None, rewarded,
-        )  # fmt: skip
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip))
-        for name, value in (("loss", terms["loss"]), ("norm of the gradient", norm)):
-            if not math.isfinite(value):
-                raise Diverged(
-                    f"the {name} is {value} at step {progress.step}. "
-                    "Try a lower --lr, or smaller weights of losses."
-                )
-        self.optimizer.step()
-        progress.step += 1
-        progress.characters += int(characters)
-        row = {"epoch": round(self.epochs_done, 4)} | ({} if own is None else {"on_policy": True})
-        bits = {"bits": terms["ce"] / math.log(2)} if "ce" in terms else {}
-        return {**row, **terms, **bits, "lr": rate, "grad_norm": norm}, terms
 
     def account(self) -> None:
         """Add the time of the step and of the wait for it; the same in all processes."""
@@ -258,22 +202,12 @@ class _Run:
         self.progress.seconds += clock
         self.progress.cpu_seconds += cpu
 
-    def all_reduce(self, characters: int) -> float:
-        """Return the step's characters in all processes.
-
-        Raises `Stopped` in all of them if one received a signal.
-        """
-        received = self.signals.requested if self.signals.note_only else None
-        flags = [float(received == number) for number in (signal.SIGINT, signal.SIGTERM)]
-        total, interrupts, terminations = self.processes.sum([float(characters), *flags])
-        if interrupts or terminations:
-            raise Stopped(signal.SIGINT if interrupts else signal.SIGTERM)
-        return total
-
     def evaluate(self) -> None:
         """Evaluate fixed pieces, a share in each process; then save checkpoints."""
         config, progress = self.config, self.progress
-        score = evaluate(self.model, self.held_out_share, config.batch_size, config.max_patches)
+        score = evaluate(
+            self.parts.model, self.held_out_share, config.batch_size, config.max_patches
+        )
         nats, characters = self.processes.sum([sum(score.nats), float(sum(score.characters))])
         loss = nats / characters
         epoch, bits = round(self.epochs_done, 4), loss / math.log(2)
@@ -301,5 +235,5 @@ class _Run:
             seconds=progress.seconds,
             cpu_seconds=progress.cpu_seconds,
             loader_share=progress.waited / progress.seconds,
-            parameters=self.model.parameter_count(),
+            parameters=self.parts.model.parameter_count(),
         )

@@ -14,9 +14,9 @@ from picogen_core.errors import ConfigError, PluginError
 from picogen_core.model.student import GenericStudent, Output
 from picogen_core.plugins.protocols import Feedback, Loss, LossBatch, LossValue, NoteIndex
 from picogen_core.plugins.registry import registry
+from picogen_core.training.config import Term, read_term
 from picogen_core.training.losses import cross_entropy
 from picogen_core.training.teacher.outputs import OutputSource
-from picogen_core.training.terms import Term, read_term
 
 
 @dataclass(frozen=True)

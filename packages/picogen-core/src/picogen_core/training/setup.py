@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
+from torch.utils.checkpoint import checkpoint
 
-from picogen_core.abc.counters import strip_counters
-from picogen_core.abc.patches import decode
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.headers import count_headers
 from picogen_core.data.prepared.index import open_data, shared_pieces
@@ -25,22 +27,21 @@ from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.dry_run.contract import check_contract
-from picogen_core.training.dry_run.memory import compile_parts, recompute_layers
 from picogen_core.training.initial import initial_record, start_from
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
+from picogen_core.training.own_text.source import make_source, prepare_own_text
+from picogen_core.training.step_batches import BatchSource
 from picogen_core.training.teacher.cache import open_outputs
-from picogen_core.training.teacher.outputs import OutputSource, SampleTeacher
-
-FEEDBACK_PIECES = 512
+from picogen_core.training.teacher.outputs import OutputSource
 
 
 @dataclass(frozen=True)
 class RunParts:
     """The parts of a run. `origin` identifies data and teacher in the manifest.
 
-    An epoch is the `crops`, or a random crop of each piece of `train` if they are None. `live` is
-    the teacher of on-policy steps.
+    An epoch is the `crops`, or a random crop of each piece of `train` if they are None. `source`
+    chooses what a step learns from.
     """
 
     train: Dataset
@@ -48,7 +49,7 @@ class RunParts:
     held_out: Dataset
     model: GenericStudent
     teacher_outputs: OutputSource | None
-    live: OutputSource | None
+    source: BatchSource
     objective: Objective
     optimizer: Optimizer
     origin: dict[str, Any]
@@ -79,7 +80,7 @@ def build_parts(
     _freeze(model, config, reporter)
     model.to(device).train()
     crops = fixed_crops(train, config.max_patches) if config.crops == "fixed" else None
-    live = _prepare_samples(config, objective, teacher, train, reporter)
+    live = prepare_own_text(config, objective, teacher, train, reporter)
     taught_by = locate(config.teacher_ckpt).digest() if config.teacher_ckpt else None
     teacher_outputs = live
     needed = objective.wants_logits or objective.wants_hidden
@@ -87,9 +88,7 @@ def build_parts(
         teacher_outputs = open_outputs(
             config, teacher, taught_by, train, crops, objective, reporter
         )
-    check_contract(
-        model, objective, live if teacher_outputs is None else teacher_outputs, train, device
-    )
+    check_contract(model, objective, teacher_outputs, train, device)
     if config.checkpoint_gradients:
         recompute_layers(model)
     if config.compile and device.type == "cuda":
@@ -102,7 +101,7 @@ def build_parts(
         held_out=held_out,
         model=model,
         teacher_outputs=teacher_outputs,
-        live=live,
+        source=make_source(config, model, objective, teacher_outputs, live),
         objective=objective,
         optimizer=make_optimizer(config.optimizer, model, config.lr, config.weight_decay),
         origin={
@@ -121,49 +120,11 @@ def _data_origin(path: Path | None, data: Dataset) -> dict[str, Any]:
     return {"path": str(path), "pieces": len(data), "sha256": data.digest()}
 
 
-def _prepare_samples(
-    config: TrainConfig,
-    objective: Objective,
-    teacher: GenericStudent | None,
-    train: Dataset,
-    reporter: Reporter,
-) -> OutputSource | None:
-    """Return the teacher and the rewards for text sampled from the student."""
-    for _, feedback in objective.feedback.values():
-        music = original_keys(train)
-        music = music if len(music) else train
-        chosen = range(0, len(music), -(-len(music) // FEEDBACK_PIECES))
-        texts = (strip_counters(decode(music[i].patches)) for i in chosen)
-        reporter.message(feedback.prepare(texts))
-    if not config.on_policy:
-        return None
-    if teacher is None:
-        raise ConfigError(
-            f"on_policy={config.on_policy:g} needs a teacher for the student's music and there is "
-            "none. Use `picogen distill --teacher-ckpt FILE`, or --set on_policy=0."
-        )
-    if not any(objective.active(fraction, sampled=True) for fraction in (0.0, 0.5)):
-        raise ConfigError(
-            f"on_policy={config.on_policy:g} needs a loss that compares the student with the "
-            "teacher. Give --alpha-kd a weight, or --set on_policy=0."
-        )
-    reporter.message(
-        f"On-policy: the student samples the batches of {config.on_policy:.0%} of the steps, "
-        "and the teacher scores them without a cache."
-    )
-    return SampleTeacher(teacher, objective.wants_logits, objective.wants_hidden)
-
-
-def original_keys(data: Dataset) -> Dataset:
-    """Return each piece once, in its source's key: evaluation does not count transpositions."""
-    return data.select([i for i, row in enumerate(data.rows) if row.get("original", True)])
-
-
 def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Dataset]:
     assert config.data is not None
     data = open_data(config.data)
     if config.eval_data is None:
-        train, held_out = data.split("train"), original_keys(data.split("eval"))
+        train, held_out = data.split("train"), data.split("eval").in_source_keys()
         if not len(held_out) or not len(train):
             raise BadInput(
                 f"{config.data}: its rows name no splits `train` and `eval`. Perhaps all its music "
@@ -215,3 +176,35 @@ def _check_context(config: TrainConfig, teacher: GenericStudent) -> None:
             f"{config.teacher_ckpt} has positions for ({teacher.config.max_patches}). "
             f"Use --set max_patches={teacher.config.max_patches}."
         )
+
+
+def recompute_layers(model: GenericStudent) -> None:
+    """Recompute each layer in the backward pass, so that only its input is kept.
+
+    Layers are the members of the outermost `ModuleList`s of backbone and head. A part without one
+    is a single layer. Dropout draws the same numbers again.
+    """
+    for part in (model.backbone, model.head):
+        for layer in list(_layers(part)) or [part]:
+            layer.forward = _recomputed(layer.forward)
+
+
+def _layers(module: nn.Module) -> Iterator[nn.Module]:
+    for child in module.children():
+        yield from child if isinstance(child, nn.ModuleList) else _layers(child)
+
+
+def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(forward)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return forward(*args, **kwargs)
+        return checkpoint(forward, *args, use_reentrant=False, **kwargs)
+
+    return run
+
+
+def compile_parts(model: GenericStudent) -> None:
+    """Apply torch.compile in place, so that tensor names stay; sequence lengths are dynamic."""
+    for part in (model.backbone, model.head):
+        part.compile(dynamic=True)

@@ -123,6 +123,10 @@ class Dataset:
         """Return the pieces of these indices, copied out of the memory map."""
         return from_encoded([self.rows[i] for i in indices], [self[i] for i in indices])
 
+    def in_source_keys(self) -> Dataset:
+        """Return each piece once, in its source's key: transpositions are not unseen music."""
+        return self.select([i for i, row in enumerate(self.rows) if row.get("original", True)])
+
 
 def from_encoded(rows: Sequence[dict[str, Any]], pieces: Sequence[Encoded]) -> Dataset:
     """Return a dataset in memory."""

@@ -21,13 +21,12 @@ from picogen_core.training.evaluate import evaluate
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import RunParts
 from picogen_core.training.step import accumulate_gradients, count_characters
+from picogen_core.training.step_batches import MicroBatches, StepBatches
 from picogen_core.training.teacher.outputs import BatchOutputs, CropOutputs, LiveTeacher, decode
 
 STEPS = 3
 ENOUGH_SECONDS = 60.0
 """Time limit of the measurement; the remaining steps are then skipped."""
-
-Step = list[tuple[int, Batch]]
 
 
 @dataclass(frozen=True)
@@ -124,13 +123,15 @@ class Remembered:
         return self.answers[item]
 
 
-def _seconds(config: TrainConfig, parts: RunParts, step: Step, device: torch.device) -> float:
+def _seconds(
+    config: TrainConfig, parts: RunParts, step: MicroBatches, device: torch.device
+) -> float:
     """Return the seconds of one optimizer step."""
     begun = time.monotonic()
     parts.optimizer.zero_grad(set_to_none=True)
     terms = accumulate_gradients(
         parts,
-        step,
+        StepBatches(step, parts.teacher_outputs),
         count_characters(step),
         0.0,
         (config.seed, 0),
@@ -144,7 +145,7 @@ def _seconds(config: TrainConfig, parts: RunParts, step: Step, device: torch.dev
     return time.monotonic() - begun
 
 
-def _longest(config: TrainConfig, parts: RunParts, sampling: Sampling) -> Step:
+def _longest(config: TrainConfig, parts: RunParts, sampling: Sampling) -> MicroBatches:
     """Return the micro-batch that takes the most memory."""
     crops = parts.crops or fixed_crops(parts.train, config.max_patches)
     longest = np.argsort(-crops.lengths(), kind="stable")[: config.batch_size]

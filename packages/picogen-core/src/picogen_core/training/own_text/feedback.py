@@ -23,13 +23,14 @@ from picogen_core.model.student import GenericStudent, Output
 from picogen_core.plugins.protocols import Feedback
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import Objective
-from picogen_core.training.own_text.on_policy import bernoulli_step, derive_seed, write_batches
+from picogen_core.training.own_text.on_policy import bernoulli_step, write_batches
 from picogen_core.training.processes import Processes
+from picogen_core.training.step_batches import MicroBatches, derive_seed
 
 
 @dataclass(frozen=True)
 class Rewarded:
-    """Sampled pieces of one step in this process.
+    """Sampled pieces of one step in this process: an `ExtraGradient`.
 
     characters: sampled in all processes.
     advantages: [B] of each micro-batch.
@@ -38,18 +39,43 @@ class Rewarded:
 
     name: str
     weight: float
-    batches: Sequence[tuple[int, Batch]]
+    batches: MicroBatches
     advantages: Sequence[Float[Tensor, " B"]]
     characters: float
     purpose: int
     parts: Mapping[str, float]
+
+    @property
+    def totals(self) -> Sequence[str]:
+        return [f"{self.name}/surrogate"]
+
+    def add(
+        self, model: GenericStudent, autocast: Any, device: torch.device, seed: Sequence[int]
+    ) -> dict[str, float]:
+        """Add the gradient of −Σ advantage · ln p(piece) / sampled characters, times the weight.
+
+        Williams 1992. The value itself is not meaningful; see the logged parts.
+        """
+        total = 0.0
+        for (number, batch), advantages in zip(self.batches, self.advantages, strict=True):
+            if not advantages.any():
+                continue
+            torch.manual_seed(derive_seed([*seed, self.purpose, number]))
+            there = batch.to(device)
+            with autocast:
+                output = model(there.patches, there.lengths)
+            row, logs = log_probabilities(output, there)
+            loss = -(advantages.to(device)[row] * logs).sum() / self.characters
+            torch.autograd.backward(loss * self.weight)
+            total += float(loss.detach())
+        return {f"{self.name}/surrogate": total, **self.parts}
 
 
 def rewarded_pieces(
     config: TrainConfig,
     objective: Objective,
     model: GenericStudent,
-    batches: Sequence[tuple[int, Batch]],
+    batches: MicroBatches,
     step: int,
     fraction: float,
     processes: Processes,
@@ -91,7 +117,7 @@ def _places(config: TrainConfig, number: int, batch: Batch, samples: int) -> Int
 def _gathered(
     config: TrainConfig,
     feedback: Feedback,
-    written: Sequence[tuple[int, Batch]],
+    written: MicroBatches,
     processes: Processes,
 ) -> Float[np.ndarray, "R K"]:
     """Return the features of the step's pieces in all processes; NaN where there are none."""
@@ -137,29 +163,3 @@ def log_probabilities(
     logs = logits[chosen].log_softmax(-1)
     row = output.row[:, None].expand_as(chosen)[chosen]
     return row, logs.gather(1, output.characters[chosen][:, None])[:, 0]
-
-
-def add_feedback(
-    model: GenericStudent,
-    pieces: Rewarded,
-    autocast: Any,
-    device: torch.device,
-    seed: Sequence[int],
-) -> dict[str, float]:
-    """Add the gradient of −Σ advantage · ln p(piece) / sampled characters, times the weight.
-
-    Williams 1992. The value itself is not meaningful; see the logged parts.
-    """
-    total = 0.0
-    for (number, batch), advantages in zip(pieces.batches, pieces.advantages, strict=True):
-        if not advantages.any():
-            continue
-        torch.manual_seed(derive_seed([*seed, pieces.purpose, number]))
-        there = batch.to(device)
-        with autocast:
-            output = model(there.patches, there.lengths)
-        row, logs = log_probabilities(output, there)
-        loss = -(advantages.to(device)[row] * logs).sum() / pieces.characters
-        torch.autograd.backward(loss * pieces.weight)
-        total += float(loss.detach())
-    return {f"{pieces.name}/surrogate": total, **pieces.parts}

@@ -6,13 +6,11 @@ same weights, and N processes see the same as one process with N times the accum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from picogen_core.abc.counters import FIRST, START
 from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_prompt, line_starts
-from picogen_core.data.batches import Batch, collate
+from picogen_core.data.batches import collate
 from picogen_core.data.prepared.store import Encoded, read_patches
 from picogen_core.generation.decoding.decode import Limits, write
 from picogen_core.generation.decoding.piece import Piece
@@ -20,19 +18,13 @@ from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.step_batches import MicroBatches, derive_seed
 
 OWN = SamplingOptions(temperature=1.0, top_k=0, top_p=1.0)
 """The student's own distribution, which the gradients are of; only the codec's mask applies."""
 SLOTS = 64
 ON_POLICY = 1
 """Seeds a random stream of its own for these steps."""
-
-Numbered = list[tuple[int, Batch]]
-
-
-def derive_seed(numbers: Sequence[int]) -> int:
-    """Return a seed derived from several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def bernoulli_step(share: float, seed: int, step: int, purpose: int) -> bool:
@@ -41,8 +33,8 @@ def bernoulli_step(share: float, seed: int, step: int, purpose: int) -> bool:
 
 
 def on_policy_batches(
-    config: TrainConfig, model: GenericStudent, batches: Sequence[tuple[int, Batch]], step: int
-) -> Numbered | None:
+    config: TrainConfig, model: GenericStudent, batches: MicroBatches, step: int
+) -> MicroBatches | None:
     """Return batches sampled from the student in place of these; None in a step on the data."""
     if not bernoulli_step(config.on_policy, config.seed, step, ON_POLICY):
         return None
@@ -52,11 +44,11 @@ def on_policy_batches(
 def write_batches(
     config: TrainConfig,
     model: GenericStudent,
-    batches: Sequence[tuple[int, Batch]],
+    batches: MicroBatches,
     step: int,
     purpose: int,
     samples: int = 1,
-) -> Numbered:
+) -> MicroBatches:
     """Return `samples` pieces per row, after its header: micro-batch n becomes n · samples + k.
 
     A row without a header, or whose header fills half of the patches, has an empty prompt. A piece

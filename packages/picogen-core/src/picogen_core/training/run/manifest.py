@@ -18,10 +18,9 @@ from picogen_core.model.student import components
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.reading import read_json
-from picogen_core.training.config import TrainConfig
+from picogen_core.training.config import TrainConfig, read_term
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import RunParts
-from picogen_core.training.terms import read_term
 
 GIT_SECONDS = 10
 

@@ -1,25 +1,64 @@
-"""Files written during a run: rows of metrics.jsonl, checkpoints best/ and last/."""
+"""What a run records: rows of metrics.jsonl, checkpoints best/ and last/, the progress line."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from picogen_core import __version__
+from picogen_core.errors import BadInput
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.student import components
+from picogen_core.runtime.progress import Reporter
 from picogen_core.runtime.signals import Signals, Stopped
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import pack_optimizer
-from picogen_core.training.run.log import MetricsLog
 from picogen_core.training.setup import RunParts
 from picogen_core.training.state import STATE, Progress
 
+REPORT_SECONDS = 1.0
 SAVING_SHARE = 0.01
 """Default for the largest share of a run's time spent on checkpoints between evaluations."""
+
+
+class MetricsLog:
+    """Append-only metrics.jsonl: one row per step and per evaluation, each once, even after a kill.
+
+    It keeps `size` bytes of an older file and cuts off the rest."""
+
+    def __init__(self, path: Path, size: int = 0) -> None:
+        self.path = path
+        try:
+            with path.open("ab") as file:
+                file.truncate(min(size, file.tell()))
+        except OSError as error:
+            raise self._fault(error) from None
+
+    def __call__(self, row: Mapping[str, Any]) -> None:
+        """Append a row. Raises `BadInput` if the disk is full."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise self._fault(error) from None
+
+    def flush(self) -> int:
+        """Flush to disk; return the size in bytes."""
+        try:
+            with self.path.open("r+b") as file:
+                os.fsync(file.fileno())
+            return self.path.stat().st_size
+        except OSError as error:
+            raise self._fault(error) from None
+
+    def _fault(self, error: OSError) -> BadInput:
+        return BadInput(f"{self.path} cannot be written: {error.strerror}.")
 
 
 class SaveClock:
@@ -122,3 +161,34 @@ class Recorder:
     @property
     def way_on(self) -> str:
         return f"Resume with: {self.config.resume_command}"
+
+
+class ProgressLine:
+    """Sends figures to the reporter, for steps at most once per `REPORT_SECONDS`."""
+
+    def __init__(self, progress: Progress, reporter: Reporter) -> None:
+        self.progress, self.reporter = progress, reporter
+        self.reported = 0.0  # seconds of the run
+        self.judged: dict[str, str] = {}  # figures of the last evaluation
+
+    def after_step(self, fraction: float, terms: Mapping[str, float]) -> None:
+        """Report a step: `fraction` of the run, and its losses in nats per character."""
+        progress = self.progress
+        if progress.seconds - self.reported < REPORT_SECONDS:
+            return
+        self.reported = progress.seconds
+        shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"} if "ce" in terms else {}
+        hidden = ("loss", "ce")
+        shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
+        if progress.sampling:
+            shown["sampling"] = f"{progress.sampling / progress.seconds:.0%} of the time"
+        shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
+        self.reporter.advance(fraction, shown | self.judged)
+
+    def after_evaluation(self, fraction: float, bits: float, samples: Mapping[str, float]) -> None:
+        """Report an evaluation: `bits` per held-out character, and values of `samples`."""
+        self.judged = {"held-out bits/char": f"{bits:.3f}"}
+        for name in ("sample/beta", "sample/valid"):
+            if name in samples:
+                self.judged[name] = f"{samples[name]:.3g}"
+        self.reporter.advance(fraction, self.judged)
