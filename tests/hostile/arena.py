@@ -18,13 +18,16 @@ MARK = "PICOGEN_HOSTILE"
 
 EXPECTED = (0, 1, 2, 130, 143)
 PEAK = 2 << 30
+STILL = 300.0
+"""Seconds without any use of the CPU after which a command hangs."""
 SECRET = "root:x:0:0"
 """What stands in the file that no input may lead to."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command ended with. peak: resident bytes of it and all of its processes."""
+    """What a command ended with. peak: resident bytes of it and all of its processes; seconds: of
+    CPU time."""
 
     code: int
     out: str
@@ -79,28 +82,20 @@ def picogen(
     number: int | None = None,
     after: float = 0.0,
 ) -> Outcome:
-    """Run a command to its end; if a signal `number` is given, send it after so many seconds."""
+    """Run a command to its end; if a signal `number` is given, send it after so many seconds.
+
+    It hangs if it takes `seconds` of CPU time: other work on the machine is no fault of it.
+    """
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    begun = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = start(arguments, cwd, mark, out, err)
-        peak, over = [0], threading.Event()
-        watch = threading.Thread(target=_watch, args=[mark, peak, over])
-        watch.start()
-        timed_out = False
-        if number is not None:
-            try:
-                process.wait(after)
-            except subprocess.TimeoutExpired:
-                process.send_signal(number)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-            kill(processes(mark))
+        with Watch(mark, seconds) as watch:
+            if number is not None:
+                try:
+                    process.wait(after)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(number)
             process.wait()
-        over.set()
-        watch.join()
         orphans = tuple(wait_for_end(mark))
         kill(orphans)
         texts = []
@@ -110,40 +105,73 @@ def picogen(
     code = process.returncode
     code = 128 - code if code in (-signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP) else code
     code = 143 if code == 129 else code
-    spent = time.monotonic() - begun
-    return Outcome(code, texts[0], texts[1], spent, peak[0], timed_out, orphans)
+    told = (watch.spent, watch.peak, watch.timed_out)
+    return Outcome(code, texts[0], texts[1], *told, orphans)
 
 
 def together(arguments: Sequence[object], cwd: Path, count: int, seconds: float) -> list[Outcome]:
     """What `count` processes of the same command did that were started at once."""
-    mark, begun = f"{os.getpid()}-{time.monotonic_ns()}", time.monotonic()
-    peak, over = [0], threading.Event()
-    watch = threading.Thread(target=_watch, args=[mark, peak, over])
+    mark = f"{os.getpid()}-{time.monotonic_ns()}"
     with tempfile.TemporaryDirectory(dir=cwd, prefix="told-") as told:
         files = [(Path(told) / f"out-{k}", Path(told) / f"err-{k}") for k in range(count)]
         running = []
         for out, err in files:
             with out.open("wb") as stdout, err.open("wb") as stderr:
                 running.append(start(arguments, cwd, mark, stdout, stderr))
-        watch.start()
-        late = []
-        for process in running:
-            try:
-                process.wait(max(0, begun + seconds - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                late.append(process)
-        kill(processes(mark) if late else [])
-        codes = [process.wait() for process in running]
-        over.set()
-        watch.join()
+        with Watch(mark, count * seconds) as watch:
+            codes = [process.wait() for process in running]
         orphans = tuple(wait_for_end(mark))
         kill(orphans)
-        spent = time.monotonic() - begun
         return [
-            Outcome(code, out.read_text(errors="replace"), err.read_text(errors="replace"), spent,
-                    peak[0] // count, process in late, orphans)
-            for code, process, (out, err) in zip(codes, running, files, strict=True)
+            Outcome(code, out.read_text(errors="replace"), err.read_text(errors="replace"),
+                    watch.spent, watch.peak // count, watch.timed_out, orphans)
+            for code, (out, err) in zip(codes, files, strict=True)
         ]  # fmt: skip
+
+
+class Watch:
+    """A thread that measures the processes with a mark, and kills them if they hang.
+
+    peak: their resident bytes at the most; spent: their CPU seconds; timed_out: they were killed
+    since they took more than `seconds` of CPU time, or none at all for `STILL` seconds.
+    """
+
+    def __init__(self, mark: str, seconds: float) -> None:
+        self.peak, self.spent, self.timed_out = 0, 0.0, False
+        self._mark, self._seconds = mark, seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        moved = time.monotonic()
+        while not self._over.wait(0.2):
+            pids = processes(self._mark)
+            used = [_usage(pid) for pid in pids] or [(0, 0.0, 0)]
+            rss, spent, stopped = (sum(column) for column in zip(*used, strict=True))
+            self.peak = max(self.peak, rss)
+            if spent > self.spent or stopped:
+                self.spent, moved = max(self.spent, spent), time.monotonic()
+            if self.spent > self._seconds or time.monotonic() > moved + STILL:
+                self.timed_out = True
+                kill(pids)
+
+
+def _usage(pid: int) -> tuple[int, float, int]:
+    """Resident bytes, CPU seconds with those of children that ended, and whether it is stopped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return 0, 0.0, 0
+    ticks = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), ticks, fields[0] == "T"
 
 
 def processes(mark: str) -> list[int]:
@@ -175,18 +203,6 @@ def kill(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-
-
-def _watch(mark: str, peak: list[int], over: threading.Event) -> None:
-    page = os.sysconf("SC_PAGE_SIZE")
-    while not over.wait(0.2):
-        total = 0
-        for pid in processes(mark):
-            try:
-                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
-            except (OSError, IndexError):
-                continue
-        peak[0] = max(peak[0], total)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
