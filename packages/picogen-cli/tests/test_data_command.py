@@ -123,3 +123,29 @@ def test_a_named_file_is_read_by_its_content(folder: Path):
         "book.txt#3",
         "KERN.xml",
     ]
+
+
+def test_shards_are_merged_to_what_one_process_writes(folder: Path, capsys):
+    (folder / "book.abc").write_text(book(90))
+    for shard in ("2/2", "1/2"):
+        assert picogen("data", "book.abc", "-o", "many", "--shard", shard, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["shard"] == shard
+    assert picogen("data", "book.abc", "-o", "many", "--merge") == 0
+    assert picogen("data", "book.abc", "-o", "one") == 0
+    names = sorted(path.name for path in Path("one").iterdir())
+    assert names == sorted(path.name for path in Path("many").iterdir())
+    assert all(Path("one", n).read_bytes() == Path("many", n).read_bytes() for n in names)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--shard", "0/2"), "--shard 0/2: give a part and their number, from 1/8 to 8/8."),
+        (("--shard", "3/2"), "--shard 3/2: give a part and their number, from 1/8 to 8/8."),
+        (("--shard", "1/2", "--merge"), "--shard does a part, --merge ends the work."),
+    ],
+)
+def test_shards_that_make_no_sense(folder: Path, capsys, words, message):
+    assert picogen("data", "book.abc", "-o", "d", *words) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("d").exists()

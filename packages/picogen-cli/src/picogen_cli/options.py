@@ -12,6 +12,7 @@ import typer
 from picogen_core import ConfigError
 from picogen_core.plugins.options import MAX_SEED
 from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.shards import Shard, read_shard
 
 Choice = TypeVar("Choice", bound=str)
 JSON_VERSION = 1
@@ -22,6 +23,23 @@ Force = Annotated[bool, typer.Option("--force", help="Write into a folder that i
 Seed = Annotated[
     int | None, typer.Option(min=0, max=MAX_SEED, help="Seed of everything that is drawn.")
 ]
+ShardOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do part I of N; processes and machines that share the folder do the others.",
+        rich_help_panel="Many processes",
+    ),
+]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge",
+        help="Put the results of all shards together.",
+        rich_help_panel="Many processes",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Config = Annotated[
     Path | None,
@@ -31,6 +49,13 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, such as backbone.layers=4. Repeatable."),
 ]
+
+
+def parse_shard(text: str | None, merge: bool) -> Shard | None:
+    """Return what --shard names. Raises `ConfigError` if it is none, or --merge is there too."""
+    if text is not None and merge:
+        raise ConfigError("--shard does a part, --merge ends the work. Give one of them.")
+    return None if text is None else read_shard(text)
 
 
 def one_of(option: str, value: str, choices: tuple[Choice, ...]) -> Choice:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from picogen_core import ConfigError
+from picogen_core import BadInput, ConfigError
 from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import decode
 from picogen_core.abc.pitch.transpose import KEYS
@@ -18,10 +18,11 @@ from picogen_core.data import FORMAT
 from picogen_core.data.corpora import corpus_files, read_corpus
 from picogen_core.data.parts import Settings, cut_parts, make_parts
 from picogen_core.data.piece import Task
-from picogen_core.data.prepare import prepare
+from picogen_core.data.prepare import prepare, prepare_shard
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.info import describe
 from picogen_core.data.types import SourcePiece
+from picogen_core.runtime.shards import Shard
 from picogen_core.score.files.reader import FileReader
 
 FILES = ("digests.json", "index.jsonl", "notes.npy", "note_offsets.npy", "patches.npy",
@@ -88,6 +89,33 @@ def test_two_workers_give_what_one_gives(tmp_path: Path):
     prepare(pieces, tmp_path / "one", keys="2")
     prepare(pieces, tmp_path / "two", keys="2", jobs=2)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_shards_and_their_merge_give_what_one_process_gives(tmp_path: Path):
+    pieces = tunes(300)
+    prepare(pieces, tmp_path / "one", keys="2")
+    made = [
+        prepare_shard(pieces, tmp_path / "many", Shard(i, 3), keys="2", jobs=i % 2 + 1)
+        for i in (3, 1, 2)
+    ]
+    assert sorted(made) == [64, 108, 128]
+    prepare(pieces, tmp_path / "many", keys="2", merge=True)
+    assert contents(tmp_path / "one") == contents(tmp_path / "many")
+
+
+def test_a_merge_names_what_no_shard_has_made(tmp_path: Path):
+    pieces = tunes(100)
+    prepare_shard(pieces, tmp_path, Shard(2, 2))
+    (there,) = (tmp_path / "parts").iterdir()
+    assert there.name.startswith("000001-")
+    with pytest.raises(BadInput, match=r"000000-\w+\.npz is missing: a shard is not done"):
+        prepare(pieces, tmp_path, merge=True)
+    assert there.is_file() and not (tmp_path / "index.jsonl").exists()
+    time = there.stat().st_mtime_ns
+    prepare_shard(pieces, tmp_path, Shard(2, 2))
+    assert there.stat().st_mtime_ns == time
+    prepare_shard(pieces, tmp_path, Shard(1, 2))
+    assert len(prepare(pieces, tmp_path, merge=True).dataset) == 100
 
 
 def test_workers_are_processes_of_their_own(tmp_path: Path):

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from picogen_core.data.open_sources import open_sources
 from picogen_core.plugins.options import MAX_SEED
+from picogen_core.runtime.shards import Shard
 
-from picogen_cli.options import Force, Json, print_json
+from picogen_cli.options import Force, Json, Merge, ShardOf, parse_shard, print_json
 from picogen_cli.reporter import make_reporter
 
 PIECES = "Pieces and their split"
@@ -74,13 +75,16 @@ def data(
             rich_help_panel=PIECES,
         ),
     ] = None,
+    shard: ShardOf = None,
+    merge: Merge = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Prepare music for training. `picogen data info FOLDER` describes prepared data."""
     from picogen_core import BadInput, ConfigError
     from picogen_core.data.keys import check_keys
-    from picogen_core.data.prepare import PARTS, prepare
+    from picogen_core.data.prepare import PARTS, prepare, prepare_shard
+    from picogen_core.data.prepared.store import INDEX
     from picogen_core.data.tag_table import read_tags
     from picogen_core.plugins.registry import registry
     from picogen_core.runtime.files import output_folder
@@ -92,23 +96,52 @@ def data(
     check_keys(keys)
     names = [entry.spec.name for entry in registry().all("source")]
     options = read_sets(sets or [], names, "source")
-    if resume and (output_dir / "index.jsonl").is_file() and not (output_dir / PARTS).is_dir():
+    part = parse_shard(shard, merge)
+    shared = bool(part or merge or resume)
+    if (
+        shared
+        and not force
+        and (output_dir / INDEX).is_file()
+        and not (output_dir / PARTS).is_dir()
+    ):
         raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
-    with output_folder(output_dir, force or resume), make_reporter() as reporter:
+    with (
+        output_folder(output_dir, force or shared, shared=part is not None),
+        make_reporter() as bar,
+    ):
+        pieces = open_sources(sources, options)
+        table = read_tags(tags)
+        if part:
+            count = prepare_shard(
+                pieces, output_dir, part, seed=seed, keys=keys, tags=table, jobs=jobs, reporter=bar
+            )
+            _print_shard(part, count, output_dir, as_json)
+            return
         report = prepare(
-            open_sources(sources, options),
+            pieces,
             output_dir,
             eval_ratio=eval_ratio,
             seed=seed,
             keys=keys,
-            tags=read_tags(tags),
+            tags=table,
             jobs=jobs,
-            reporter=reporter,
+            merge=merge,
+            reporter=bar,
         ).report
     if as_json:
         print_json(report)
     else:
         _print(report, output_dir, eval_ratio)
+
+
+def _print_shard(shard: Shard, pieces: int, folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"shard": str(shard), "pieces": pieces, "output_dir": folder})
+    else:
+        typer.echo(
+            f"shard {shard}: {pieces} pieces are ready in {folder}. When all shards are, run the "
+            "same command with --merge in place of --shard."
+        )
 
 
 def _print(report: dict[str, Any], folder: Path, eval_ratio: float) -> None:

@@ -28,6 +28,7 @@ from picogen_core.data.prepared.store import Notes
 from picogen_core.errors import BadInput
 from picogen_core.runtime.files import write_atomic
 from picogen_core.runtime.processes import process_pool
+from picogen_core.runtime.shards import WHOLE, Shard
 from picogen_core.score.file import read_file
 from picogen_core.score.files.reader import FileReader
 
@@ -53,18 +54,32 @@ class Part:
     path: Path
 
 
-def cut_parts(tasks: Iterable[Task], settings: Settings, folder: Path) -> Iterator[Part]:
-    """Yield parts in the order of the pieces."""
+def cut_parts(
+    tasks: Iterable[Task], settings: Settings, folder: Path, shard: Shard = WHOLE
+) -> Iterator[Part]:
+    """Yield parts in the order of the pieces, of a shard only its own."""
     waiting: list[Task] = []
     weight = number = 0
     for task in tasks:
         waiting.append(task)
         weight += _FILE_WEIGHT if task.piece.file else 1
         if weight >= _WEIGHT:
-            yield _part(waiting, settings, folder, number)
+            if shard.holds(number):
+                yield _part(waiting, settings, folder, number)
             waiting, weight, number = [], 0, number + 1
-    if waiting:
+    if waiting and shard.holds(number):
         yield _part(waiting, settings, folder, number)
+
+
+def refuse_missing(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts. Raises `BadInput` for one that no shard has made."""
+    for part in parts:
+        if not part.path.is_file():
+            raise BadInput(
+                f"{part.path} is missing: a shard is not done, or had other sources or options. "
+                "Run it (again), or make the rest here with --resume in place of --merge."
+            )
+        yield part
 
 
 def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
@@ -99,10 +114,10 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class Read:
-    """A finished part: facts of its pieces, and their shards.
+    """A finished part: facts of its pieces, and their arrays.
 
     pieces:  for each piece `Made` or `Rejected` as a mapping; `first` is the place of a made
-             piece's first key in the shards, `keys` its keys, `pitches` its melody.
+             piece's first key in the arrays, `keys` its keys, `pitches` its melody.
     """
 
     pieces: list[dict[str, Any]]
@@ -119,7 +134,7 @@ def is_made(path: Path) -> bool:
 
 
 def read_facts(path: Path) -> list[dict[str, Any]]:
-    """Return the pieces of a part without their shards."""
+    """Return the pieces of a part without their patches and notes."""
     with np.load(path, allow_pickle=False) as shards:
         return _facts(shards)
 
@@ -139,7 +154,7 @@ def _facts(shards: Any) -> list[dict[str, Any]]:
     pitches = iter(_split(shards["pitches"], shards["pitch_counts"]))
     for piece in pieces:
         if "reason" not in piece:
-            piece["pitches"] = next(pitches).tolist()
+            piece["pitches"] = next(pitches)
     return pieces
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -10,16 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.data import FORMAT
-from picogen_core.data.clusters import cluster, shingles, split_clusters
+from picogen_core.data.clusters import Shingles, cluster, shingles, split_clusters
 from picogen_core.data.keys import ORIGINAL, check_keys
-from picogen_core.data.parts import Part, Settings, cut_parts, make_parts, read_facts, read_part
+from picogen_core.data.parts import (
+    Settings,
+    cut_parts,
+    make_parts,
+    read_facts,
+    read_part,
+    refuse_missing,
+)
 from picogen_core.data.piece import Task
-from picogen_core.data.prepared.store import Dataset, Encoded, read_dataset, write_shards
+from picogen_core.data.prepared.store import (
+    Dataset,
+    Encoded,
+    read_dataset,
+    share_strings,
+    write_shards,
+)
 from picogen_core.data.tag_table import Tags
 from picogen_core.data.tags import Triple, tally
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import BadInput
 from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.runtime.shards import Shard
 
 PARTS = "parts"
 
@@ -41,6 +56,7 @@ def prepare(
     keys: str = ORIGINAL,
     tags: Tags | None = None,
     jobs: int = 1,
+    merge: bool = False,
     reporter: Reporter | None = None,
 ) -> Prepared:
     """Read, interleave and encode pieces, split them by cluster of near-duplicates, write them.
@@ -50,32 +66,81 @@ def prepare(
     for each key that passes its check. The rows of a piece share its cluster and its split.
 
     Results are stored in `folder`/parts until the end, so that an interrupted preparation does not
-    repeat them. The result depends neither on `jobs` nor on interruptions.
+    repeat them. The result depends neither on `jobs` nor on interruptions, nor on how many
+    processes made the parts with `prepare_shard`; with `merge` all parts have to be there.
 
     Raises:
-        BadInput: no piece could be used, or none has tags although they were given.
+        BadInput: no piece could be used, or none has tags although they were given, or a part is
+            missing.
         ConfigError: `keys` is none of the three.
     """
     reporter = reporter or Quiet()
     reporter.start("Preparing music", None, "tunes")
-    settings = Settings(check_keys(keys), seed)
-    tags, named, tagging = tags or Tags(), _unique_names(pieces), dict[str, Any]()
-    if tags.source:
-        named = iter(listed := list(named))
-        tagging = tags.report(listed)
-    tasks = (Task(piece, tags.lines(piece)) for piece in named)
-    parts: list[Part] = []
+    tasks, tagging = _tasks(pieces, tags or Tags())
+    parts = cut_parts(tasks, Settings(check_keys(keys), seed), folder / PARTS)
+    made: list[Path] = []
     count = 0
-    for part in make_parts(cut_parts(tasks, settings, folder / PARTS), jobs):
-        parts.append(part)
+    for part in make_parts(refuse_missing(parts) if merge else parts, jobs):
+        made.append(part.path)
         count += len(part.tasks)
         reporter.advance(count)
-    plan = _plan(parts, eval_ratio, seed)
-    report = plan.report(eval_ratio, seed, keys) | tagging
-    report = write_shards(folder, plan.rows, _shards(parts, plan), report)
+    report = _write(folder, made, eval_ratio, seed, keys, tagging)
     shutil.rmtree(folder / PARTS)
     reporter.finish()
     return Prepared(read_dataset(folder), report)
+
+
+def prepare_shard(
+    pieces: Iterable[SourcePiece],
+    folder: Path,
+    shard: Shard,
+    *,
+    seed: int = 0,
+    keys: str = ORIGINAL,
+    tags: Tags | None = None,
+    jobs: int = 1,
+    reporter: Reporter | None = None,
+) -> int:
+    """Make the parts of a shard in `folder`/parts, for `prepare` to merge; return their pieces.
+
+    Several processes may do so at once. Parts that are there are not made again.
+
+    Raises:
+        BadInput, ConfigError: as `prepare`.
+    """
+    reporter = reporter or Quiet()
+    reporter.start(f"Preparing music, shard {shard}", None, "tunes")
+    tasks, _ = _tasks(pieces, tags or Tags())
+    count = 0
+    for part in make_parts(
+        cut_parts(tasks, Settings(check_keys(keys), seed), folder / PARTS, shard), jobs
+    ):
+        count += len(part.tasks)
+        reporter.advance(count)
+    reporter.finish()
+    return count
+
+
+def _tasks(pieces: Iterable[SourcePiece], tags: Tags) -> tuple[Iterator[Task], dict[str, Any]]:
+    """Return the pieces with their tags, and what the report has on tags."""
+    named, tagging = _unique_names(pieces), dict[str, Any]()
+    if tags.source:
+        named = iter(listed := list(named))
+        tagging = tags.report(listed)
+    return (Task(piece, tags.lines(piece)) for piece in named), tagging
+
+
+def _write(
+    folder: Path,
+    parts: list[Path],
+    eval_ratio: float,
+    seed: int,
+    keys: str,
+    tagging: dict[str, Any],
+) -> dict[str, Any]:
+    plan = _plan(parts, eval_ratio, seed)
+    report = plan.report(eval_ratio, seed, keys) | tagging
+    return write_shards(folder, plan.rows, _shards(parts, plan), report)
 
 
 @dataclass(frozen=True)
@@ -87,13 +152,12 @@ class _Plan:
     rejected: list[dict[str, str]]
     left_out: Counter[str]
     midi: Counter[str]
-    pieces: int
 
     def report(self, eval_ratio: float, seed: int, keys: str) -> dict[str, Any]:
         originals = [row for row in self.rows if row["original"]]
         report: dict[str, Any] = {
             "format": FORMAT,
-            "pieces": self.pieces,
+            "pieces": len(originals),
             "rows": len(self.rows),
             "clusters": len({row["cluster"] for row in self.rows}),
             "splits": dict(Counter(row["split"] for row in originals)),
@@ -110,40 +174,51 @@ class _Plan:
         return report | {"rejected": self.rejected}
 
 
-def _plan(parts: list[Part], eval_ratio: float, seed: int) -> _Plan:
-    kept: list[tuple[int, dict[str, Any]]] = []
-    rejected: list[dict[str, str]] = []
-    seen: dict[str, str] = {}
+def _plan(parts: list[Path], eval_ratio: float, seed: int) -> _Plan:
+    plan = _Plan([], [[] for _ in parts], [], Counter(), Counter())
+    seen: dict[bytes, str] = {}
+    melodies: list[Shingles] = []
     for number, part in enumerate(parts):
-        for fact in read_facts(part.path):
-            if "reason" not in fact and fact["text"] in seen:
-                fact["reason"] = f"a copy of {seen[fact['text']]}"
+        for fact in read_facts(part):
+            if "reason" not in fact:
+                text = bytes.fromhex(fact["text"])
+                if text in seen:
+                    fact["reason"] = f"a copy of {seen[text]}"
             if "reason" in fact:
-                rejected.append({"path": fact["name"], "reason": fact["reason"]})
+                plan.rejected.append({"path": fact["name"], "reason": fact["reason"]})
                 continue
-            seen[fact["text"]] = fact["name"]
-            kept.append((number, fact))
-    if not kept:
-        reasons = Counter(entry["reason"] for entry in rejected).most_common(1)
+            seen[text] = fact["name"]
+            melodies.append(shingles(fact["pitches"]))
+            _enter(plan, number, fact)
+    if not melodies:
+        reasons = Counter(entry["reason"] for entry in plan.rejected).most_common(1)
         raise BadInput(f"no tune could be used{f' ({reasons[0][0]})' if reasons else ''}.")
-    clusters = cluster([shingles(fact["pitches"]) for _, fact in kept])
+    del seen
+    clusters = cluster(melodies)
     splits = split_clusters(clusters, eval_ratio, seed)
-    plan = _Plan([], [[] for _ in parts], rejected, Counter(), Counter(), len(kept))
-    for (number, fact), name, split in zip(kept, clusters, splits, strict=True):
-        for place, (key, semitones) in enumerate(fact["keys"]):
-            row = {"key": key, "original": place == 0, "semitones": semitones}
-            plan.rows.append(fact["row"] | row | {"cluster": name, "split": split})
-            plan.chosen[number].append(fact["first"] + place)
-        plan.left_out.update(fact["left_out"].values())
-        if fact["midi"]:
-            notes, moved, lost = fact["midi"]
-            plan.midi.update({"files": 1, "notes": notes, "moved": moved, "lost": lost})
+    piece = -1
+    for row in plan.rows:
+        piece += row["original"]
+        row.update({"cluster": clusters[piece], "split": splits[piece]})
     return plan
 
 
-def _shards(parts: list[Part], plan: _Plan) -> Iterator[Encoded]:
+def _enter(plan: _Plan, part: int, fact: dict[str, Any]) -> None:
+    """Add the rows of a piece."""
+    facts = share_strings(fact["row"])
+    for place, (key, semitones) in enumerate(fact["keys"]):
+        row = {"key": sys.intern(key), "original": place == 0, "semitones": semitones}
+        plan.rows.append(facts | row)
+        plan.chosen[part].append(fact["first"] + place)
+    plan.left_out.update(fact["left_out"].values())
+    if fact["midi"]:
+        notes, moved, lost = fact["midi"]
+        plan.midi.update({"files": 1, "notes": notes, "moved": moved, "lost": lost})
+
+
+def _shards(parts: list[Path], plan: _Plan) -> Iterator[Encoded]:
     for part, chosen in zip(parts, plan.chosen, strict=True):
-        read = read_part(part.path)
+        read = read_part(part)
         for place in chosen:
             yield Encoded(read.patches[place], read.notes[place])
 

@@ -12,8 +12,10 @@ report.json   counts, and a reason for every rejected tune
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +36,7 @@ from picogen_core.runtime.reading import check_file, parse_json, read_text
 INDEX = "index.jsonl"
 _MAX_INDEX = 4 << 30  # bytes
 _ROWS = 1 << 20  # that are checked together
+_COMMON = frozenset({"key", "licence", "meter", "split"})
 
 Notes = NDArray[np.int32]
 """[M, 4]: flat character position, voice, diatonic step, octave mark."""
@@ -166,11 +169,12 @@ def write_shards(
         patch_counts, note_counts = counts["patches"], counts["notes"]
         _finish_shard(aside, "patch", "patches", np.dtype(np.uint8), PATCH_SIZE, patch_counts)
         _finish_shard(aside, "note", "notes", np.dtype(np.int32), 4, note_counts)
-        rows = [row | {"patches": n} for row, n in zip(rows, patch_counts, strict=True)]
         report = report | {"patches": sum(patch_counts)}
         write_digests(aside)
         (aside / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (aside / INDEX).write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
+        with (aside / INDEX).open("wb") as index:
+            for row, count in zip(rows, patch_counts, strict=True):
+                index.write(json.dumps(row | {"patches": count}).encode() + b"\n")
     return report
 
 
@@ -268,7 +272,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         why = f" ({error.strerror})" if isinstance(error, OSError) else ""
         raise BadInput(f"{path}: not a text file, so no JSONL index{why}.") from None
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip():
             continue
         try:
@@ -279,5 +283,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise BadInput(f"{path}, line {number}: not a JSON object.")
         check_fields(IndexRow, row, f"{path}, line {number}")
-        rows.append(row)
+        rows.append(share_strings(row))
     return rows
+
+
+def share_strings(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the index with one copy of the strings that many rows have."""
+    return {
+        sys.intern(key): sys.intern(value) if key in _COMMON and type(value) is str else value
+        for key, value in row.items()
+    }
