@@ -10,9 +10,9 @@
 every patch and runs all 16 character steps, and so do the others here, so that all do the same.
 Greedy characters have to be equal. The floor is the time that reading the weights and caches once,
 the character decoder's for each step, takes at the rate at which a sum over 1 GB reads. Random
-weights repeat themselves and are easily guessed; `real music` makes the model write a tune that
-continues the prefix, so that patches end where real ones do and guesses come true as often as for a
-model that writes like it. `student`: the demo's shape. `long`: one piece of
+weights repeat themselves and are easily drafted; `real music` makes the model write a tune that
+continues the prefix, so that patches end where real ones do and draft tokens come true as often as
+for a model that writes like it. `student`: the demo's shape. `long`: one piece of
 10,000 patches. `whole`: a patch as `picogen generate` writes it, sampling, codec, mask and text
 included, against its model alone, which reads the same characters; behind prefixes of 8, 60 and
 1,000 patches; pieces of the checkpoints take turns. `equal`: how many sampled characters do not
@@ -42,13 +42,13 @@ from picogen_core.abc.grammar.charsets import FREELY, NEVER
 from picogen_core.abc.patches import BOS, EOS, PATCH_SIZE, encode
 from picogen_core.compiled.jit import reduction
 from picogen_core.generation.decoding.decode import Limits, draw_plain, write
-from picogen_core.generation.decoding.guessing import Guesser, NGrams
-from picogen_core.generation.decoding.piece import Piece
+from picogen_core.generation.decoding.draft_tokens import Drafter, NGrams
+from picogen_core.generation.decoding.piece import PieceWriter
 from picogen_core.generation.decoding.sampling import draw
+from picogen_core.generation.decoding.speculative import draw_speculatively
 from picogen_core.generation.decoding.spelled import draw_spelled
-from picogen_core.generation.decoding.verified import draw_verified
 from picogen_core.generation.engines import Engine, Spelling, Verifying
-from picogen_core.generation.engines.choose import Choice, open_engine
+from picogen_core.generation.engines.choose import EngineChoice, open_engine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
@@ -112,13 +112,13 @@ class Follow:
     def take(self, code: int) -> None: ...
 
 
-def guessing(engine: Verifying, rows: np.ndarray) -> Guesser:
+def drafting(engine: Verifying, rows: np.ndarray) -> Drafter:
     """One that has seen patches [S, 16] and nothing else."""
     engine.grams = NGrams()
-    guesser = Guesser(engine.grams)
+    drafter = Drafter(engine.grams)
     for code in characters(rows):
-        guesser.take(code)
-    return guesser
+        drafter.take(code)
+    return drafter
 
 
 def cpu(function: Callable[[], object]) -> float:
@@ -179,7 +179,7 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
         checkpoint = locate(path, Quiet())
         places = prefix + 64
         engines = {
-            name: open_engine(checkpoint, Choice(name, "cpu"), batch + 1, places, Quiet())
+            name: open_engine(checkpoint, EngineChoice(name, "cpu"), batch + 1, places, Quiet())
             for name in ("numba", "torch")
         }
         prompt = rows.tolist()
@@ -195,14 +195,15 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 engine.copy(0, int(slot))
             return engine
 
-        def real_music(engine: Engine, guesses: bool) -> Callable[[], None]:
-            guesser = guessing(engine, rows) if guesses else None
+        def real_music(engine: Engine, drafts: bool) -> Callable[[], None]:
+            drafter = drafting(engine, rows) if drafts else None
+            draw: Any = draw_speculatively if drafts else draw_plain
             follow = Follow(characters(tune))
-            piece = Piece(0, guides=lambda: [follow]).begin(guesser=guesser)
+            piece = PieceWriter(0, guides=lambda: [follow]).begin(drafter=drafter)
 
             def written() -> None:
                 for row in tune:
-                    (draw_verified if guesses else draw_plain)(engine, [1], [piece], GREEDY, False)
+                    draw(engine, [1], [piece], GREEDY, False)
                     engine.advance(one, row[None])
 
             return written
@@ -227,17 +228,17 @@ def bench_notagen(prefix: int, rounds: int, batch: int) -> None:
                 add(f"{name}, alone, real music", real_music(engine, False), len(tune))
                 if isinstance(engine, Verifying):
                     engine = after_prefix(name, one)
-                    piece = Piece(0).begin(False, guessing(engine, rows))
+                    piece = PieceWriter(0).begin(False, drafting(engine, rows))
 
-                    def guessed(e: Verifying = engine, p: Piece = piece) -> None:
-                        draw_verified(e, [1], [p], GREEDY, False)
+                    def drafted(e: Verifying = engine, p: PieceWriter = piece) -> None:
+                        draw_speculatively(e, [1], [p], GREEDY, False)
                         e.advance(one, np.frombuffer(p.rows[-1], np.uint8)[None])
 
-                    add(f"{name}, alone, guessing", guessed)
-                    assert list(piece.rows[-1]) == drawn[0], f"{name} guesses other characters"
+                    add(f"{name}, alone, drafting", drafted)
+                    assert list(piece.rows[-1]) == drawn[0], f"{name} drafts other characters"
                     engine = after_prefix(name, one)
                     music = real_music(engine, True)
-                    add(f"{name}, alone, guessing, real music", music, len(tune))
+                    add(f"{name}, alone, drafting, real music", music, len(tune))
                 engine = after_prefix(name, many)
                 add(f"{name}, {batch} at once", partial(full_patch, many, engine), batch)
                 assert (out[1] == out[0]).all(), f"{name} draws other characters in a batch"
@@ -276,7 +277,7 @@ def bench_student(rounds: int, path: Path | None) -> None:
             slots, times = np.arange(batch), {"torch": [], "numba": []}
             count = max(4, 128 // batch)
             for name in times:
-                engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 256, Quiet())
+                engine = open_engine(checkpoint, EngineChoice(name, "cpu"), batch, 256, Quiet())
                 for slot in slots:
                     engine.read(int(slot), prefix_of(8))
                 times[name].append(engine)
@@ -305,8 +306,8 @@ class NoEnd:
 
 def bench_long(patches: int, path: Path | None) -> None:
     with student(path) as checkpoint:
-        engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, 256, Quiet())
-        start = Piece(1, "K:C\n", 0, guides=lambda: [NoEnd()])
+        engine = open_engine(checkpoint, EngineChoice("numba", "cpu"), 1, 256, Quiet())
+        start = PieceWriter(1, "K:C\n", 0, guides=lambda: [NoEnd()])
         begun, characters = time.process_time(), 0
         pieces = write(engine, [start], SamplingOptions(), Limits(patches + 2))
         for number, written in enumerate(pieces, 1):
@@ -325,14 +326,16 @@ class WholePieces:
 
     def __init__(self, path: Path, prefix: int) -> None:
         checkpoint = locate(path, Quiet())
-        self._engine = open_engine(checkpoint, Choice("numba", "cpu"), 2, prefix + 80, Quiet())
+        self._engine = open_engine(
+            checkpoint, EngineChoice("numba", "cpu"), 2, prefix + 80, Quiet()
+        )
         self._rows, self._count = prefix_of(prefix), 0
 
     def piece(self) -> tuple[float, float]:
         """CPU seconds per patch of one piece: as it is written, and of the model alone."""
         self._count += 1
         guides = [QuickConstraint(300)]
-        piece = Piece(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides).begin()
+        piece = PieceWriter(self._count, "L:1/8\nM:4/4\nK:C\n", guides=lambda: guides).begin()
         begun = len(piece.rows)
         self._engine.read(0, self._rows)
         self._engine.read(1, self._rows)
@@ -341,7 +344,7 @@ class WholePieces:
         model = cpu(lambda: self._read(rows))
         return whole / len(rows), model / len(rows)
 
-    def _write(self, piece: Piece, patches: int) -> None:
+    def _write(self, piece: PieceWriter, patches: int) -> None:
         draw = draw_spelled if isinstance(self._engine, Spelling) else draw_plain
         sampling, one = SamplingOptions(), np.array([0])
         while not piece.over and len(piece.rows) < patches:
@@ -380,8 +383,8 @@ def bench_equal(pieces: int, path: Path | None) -> None:
     with student(path) as checkpoint:
         found: dict[str, dict[int, np.ndarray]] = {}
         for name, batch in (("numba", 16), ("numba", 1), ("torch", 16), ("torch", 1)):
-            engine = open_engine(checkpoint, Choice(name, "cpu"), batch, 64, Quiet())
-            starts = [Piece(k, "K:C\n", 0, guides=lambda: [NoEnd()]) for k in range(pieces)]
+            engine = open_engine(checkpoint, EngineChoice(name, "cpu"), batch, 64, Quiet())
+            starts = [PieceWriter(k, "K:C\n", 0, guides=lambda: [NoEnd()]) for k in range(pieces)]
             written = write(engine, starts, SamplingOptions(), Limits(48))
             found[f"{name}, {batch} at once"] = {
                 one.number: one.draft.codes for one in written if one.draft is not None

@@ -21,7 +21,7 @@ import measure
 import numpy as np
 import torch
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
-from picogen_core.generation.engines.choose import Choice, open_engine
+from picogen_core.generation.engines.choose import EngineChoice, open_engine
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.locate import locate
@@ -81,7 +81,7 @@ def main() -> None:
 
 def compiled(checkpoint: Path) -> Write:
     """Write the patches with kernels; the logits of the last character of each."""
-    engine = open_engine(locate(checkpoint), Choice("numba", "cpu"), 1, PATCHES + 1, Quiet())
+    engine = open_engine(locate(checkpoint), EngineChoice("numba", "cpu"), 1, PATCHES + 1, Quiet())
     slot = np.zeros(1, np.int64)
 
     def write(patches: np.ndarray) -> np.ndarray:

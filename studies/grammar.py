@@ -36,8 +36,8 @@ from picogen_core.data.prepared.store import read_dataset
 from picogen_core.errors import PicogenError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.decode import write as write_pieces
-from picogen_core.generation.decoding.piece import Draft, Piece
-from picogen_core.generation.engines.choose import Choice, open_engine
+from picogen_core.generation.decoding.piece import Draft, PieceWriter
+from picogen_core.generation.engines.choose import EngineChoice, open_engine
 from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.generation.request.prompt import place_prompt
@@ -117,7 +117,7 @@ def write(args: argparse.Namespace, converter: Converter) -> dict[str, Any]:
         length = args.max_length or model.config.max_patches
         guides = partial(_guides, length, way)
         prompt = place_prompt(args.prompt).text
-        starts = [Piece(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
+        starts = [PieceWriter(k, prompt, args.seed, guides) for k in range(1, args.count + 1)]
         begun = time.process_time()
         written = write_pieces(TorchEngine(model, BATCH, length), starts, SAMPLING, Limits(length))
         drafts = [done.draft for done in written if done.draft]
@@ -137,7 +137,7 @@ def cost(args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of CPU a patch, of one piece at a time: medians over pieces, ways in turns."""
     checkpoint = locate(args.run, Quiet())
     length = args.max_length or checkpoint.config.max_patches
-    engine = open_engine(checkpoint, Choice("numba", "cpu"), 1, length, Quiet())
+    engine = open_engine(checkpoint, EngineChoice("numba", "cpu"), 1, length, Quiet())
     ways: dict[str, dict[str, Any] | None] = {
         "nothing": None, "mask": {}, "grammar": {"grammar": True},
     }  # fmt: skip
@@ -149,7 +149,7 @@ def cost(args: argparse.Namespace) -> dict[str, Any]:
         for name, way in ways.items():
             guides = tuple if way is None else partial(_guides, length, way)
             begun = time.process_time()
-            start = Piece(k, prompt, args.seed, guides)
+            start = PieceWriter(k, prompt, args.seed, guides)
             patches = sum(1 for _ in write_pieces(engine, [start], SAMPLING, Limits(length)))
             if k:  # the first warms up
                 times[name].append(1000 * (time.process_time() - begun) / patches)

@@ -209,9 +209,9 @@ class Writer:
     def milliseconds(self, seed: int) -> float:
         job = self.session.prepare(PieceRequest(seed=seed))
         begun, patches = time.process_time(), 0
-        from picogen_core.generation.decoding.piece import Piece
+        from picogen_core.generation.decoding.piece import PieceWriter
 
-        start = Piece(1, job.prompt.text, seed, job.guides)
+        start = PieceWriter(1, job.prompt.text, seed, job.guides)
         for _ in write_pieces(self.engine, [start], job.request.sampling, Limits(64)):
             patches += 1
         return 1000 * (time.process_time() - begun) / patches

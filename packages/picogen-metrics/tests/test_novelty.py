@@ -13,7 +13,7 @@ from picogen_core.abc.reading.notes import melody
 from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.testing import metric_checks
 from picogen_core.testing.samples import sample_pieces, spell
-from picogen_metrics.novelty import Index, Voice, fit
+from picogen_metrics.novelty import Index, Melody, fit
 from picogen_metrics.novelty_metric import NoveltyMetric, NoveltyOptions
 
 METRIC = NoveltyMetric(NoveltyOptions(bootstrap=50))
@@ -170,11 +170,11 @@ def test_fit_equals_its_plain_form() -> None:
 
 
 def test_several_voices_weigh_by_their_notes() -> None:
-    def voices(*seeds: int) -> list[Voice]:
+    def voices(*seeds: int) -> list[Melody]:
         found = []
         for seed in seeds:
             pitches, lengths = (np.array(column) for column in zip(*tune(seed, 8), strict=True))
-            found.append(Voice(pitches, np.cumsum(lengths) * 5040, 40320))
+            found.append(Melody(pitches, np.cumsum(lengths) * 5040, 40320))
         return found
 
     index = Index([voices(1, 2), voices(3, 4)])

@@ -149,9 +149,13 @@ def mamba_heads(d_model: int, options: MambaOptions) -> int:
     inner, size = options.expand * d_model, options.head_size
     if inner % size:
         raise _fault(
-            "mamba", f"backbone.expand · d_model = {inner} is not a multiple of", "head_size", size,
-            _divisor(inner, size), d_model,
-        )  # fmt: skip
+            "mamba",
+            f"backbone.expand · d_model = {inner} is not a multiple of",
+            "head_size",
+            size,
+            _divisor(inner, size),
+            d_model,
+        )
     return inner // size
 
 
@@ -160,9 +164,13 @@ def rwkv_heads(d_model: int, options: RwkvOptions) -> int:
     size = options.head_size
     if d_model % size:
         raise _fault(
-            "rwkv", f"d_model={d_model} is not a multiple of", "head_size", size,
-            _divisor(d_model, size), d_model,
-        )  # fmt: skip
+            "rwkv",
+            f"d_model={d_model} is not a multiple of",
+            "head_size",
+            size,
+            _divisor(d_model, size),
+            d_model,
+        )
     return d_model // size
 
 

@@ -42,9 +42,15 @@ def ssd_loop(
 
 
 def ssd_chunked(
-    x: Values, dt: Steps, a: Steps, b: Keys, c: Keys, skip: Float[Tensor, " H"], state: Memory,
+    x: Values,
+    dt: Steps,
+    a: Steps,
+    b: Keys,
+    c: Keys,
+    skip: Float[Tensor, " H"],
+    state: Memory,
     chunk: int,
-) -> tuple[Values, Memory]:  # fmt: skip
+) -> tuple[Values, Memory]:
     """Return `ssd_loop`, one chunk after another; all in float32, also under autocast."""
     with torch.autocast("cpu", enabled=False):
         return Scan.apply(x, dt, a, b, c, skip, state, chunk)  # type: ignore[no-untyped-call, no-any-return]
@@ -54,9 +60,15 @@ class Scan(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        x: Values, dt: Steps, a: Steps, b: Keys, c: Keys, skip: Float[Tensor, " H"], state: Memory,
+        x: Values,
+        dt: Steps,
+        a: Steps,
+        b: Keys,
+        c: Keys,
+        skip: Float[Tensor, " H"],
+        state: Memory,
         chunk: int,
-    ) -> tuple[Values, Memory]:  # fmt: skip
+    ) -> tuple[Values, Memory]:
         outputs, starts = torch.empty_like(x), []
         memory = state.flatten(2)
         for part in _parts(x, chunk):

@@ -132,8 +132,15 @@ class Sequential(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        r: Heads, log_w: Heads, k: Heads, v: Heads, a: Heads, b: Heads, state: Memory, chunk: int,
-    ) -> tuple[Heads, Memory]:  # fmt: skip
+        r: Heads,
+        log_w: Heads,
+        k: Heads,
+        v: Heads,
+        a: Heads,
+        b: Heads,
+        state: Memory,
+        chunk: int,
+    ) -> tuple[Heads, Memory]:
         streams = r, log_w, k, a, b
         memory = state.flatten(0, 1).mT
         outputs, removals, starts = torch.empty_like(v), torch.empty_like(v), []

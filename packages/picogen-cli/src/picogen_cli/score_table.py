@@ -74,9 +74,22 @@ def to_csv(report: ScoreReport, baseline: ScoreReport | None) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["metric", "name", "value", "low", "high", "unit", "n", "better", "reference",
-         "reference_low", "reference_high", "p", "baseline"]
-    )  # fmt: skip
+        [
+            "metric",
+            "name",
+            "value",
+            "low",
+            "high",
+            "unit",
+            "n",
+            "better",
+            "reference",
+            "reference_low",
+            "reference_high",
+            "p",
+            "baseline",
+        ]
+    )
     for metric, summary in report.metrics.items():
         other = {} if baseline is None else baseline.metrics[metric].values
         for name, v in summary.values.items():

@@ -4,7 +4,7 @@ import random
 
 from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.patches import EOS, PATCH_SIZE, encode, encode_prompt
-from picogen_core.generation.decoding.piece import CODEC, Draft, Piece
+from picogen_core.generation.decoding.piece import CODEC, Draft, PieceWriter
 
 TUNE = """L:1/8
 Q:1/4=120
@@ -66,7 +66,7 @@ def draw_blindly(
     """A piece of which every code is drawn from what may come, ends of bars `weight` times as
     often as others. At every place something has to be wanted."""
     constraint = Constraint(max_patches, bars=bars, **how)
-    piece = Piece(1, prompt, seed, lambda: [constraint]).begin()
+    piece = PieceWriter(1, prompt, seed, lambda: [constraint]).begin()
     chance = random.Random(seed)
     while not piece.over and len(piece.rows) < max_patches:
         for place in range(PATCH_SIZE):

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 from picogen_core.abc.grammar import Constraint, least_patches
-from picogen_core.abc.grammar.bar import Bar
+from picogen_core.abc.grammar.bar import BarGrammar
 from picogen_core.abc.grammar.lengths import Room, lengths, tuplets
 from picogen_core.abc.patches import BOS, EOS, encode_prompt
 from picogen_core.abc.reading.notes import read_tune
@@ -56,7 +56,7 @@ def test_sound_music_is_wanted(text):
     ],
 )
 def test_what_is_rare_may_come_and_time_goes_on(written, rare, never):
-    bar = Bar(Fraction(1, 8), "4/4", False)
+    bar = BarGrammar(Fraction(1, 8), "4/4", False)
     bar.follow("4/4", 32)
     for character in written:
         assert bar.wanted() >> ord(character) & 1
@@ -152,7 +152,7 @@ def test_lengths_are_those_that_fit():
     ],
 )  # fmt: skip
 def test_a_bar_counts_as_the_converter_does(text):
-    bar = Bar(Fraction(1, 8), "4/4", True)
+    bar = BarGrammar(Fraction(1, 8), "4/4", True)
     for character in text:
         bar.push(character)
     assert not bar.lost

@@ -15,8 +15,8 @@ from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import decode
 from picogen_core.abc.pitch.transpose import KEYS
 from picogen_core.data import FORMAT
+from picogen_core.data.chunks import Settings, cut_chunks, make_chunks
 from picogen_core.data.corpora import corpus_files, read_corpus
-from picogen_core.data.parts import Settings, cut_parts, make_parts
 from picogen_core.data.piece import Task
 from picogen_core.data.prepare import prepare, prepare_shard
 from picogen_core.data.prepared.index import open_data
@@ -123,9 +123,9 @@ def test_workers_are_processes_of_their_own(tmp_path: Path):
     tasks = [Task(piece, "") for piece in tunes(128)]
     before = {child.pid for child in multiprocessing.active_children()}
     at_work = set()
-    for part in make_parts(cut_parts(tasks, settings, tmp_path), 2):
+    for chunk in make_chunks(cut_chunks(tasks, settings, tmp_path), 2):
         at_work |= {child.pid for child in multiprocessing.active_children()} - before
-        assert part.path.is_file()
+        assert chunk.path.is_file()
     assert len(at_work) == 2 and os.getpid() not in at_work
 
 
@@ -176,12 +176,12 @@ def test_a_killed_preparation_goes_on_with_nothing_lost(tmp_path: Path, jobs, mo
 def test_parts_of_other_settings_are_not_taken(tmp_path: Path):
     tasks = [Task(piece, "") for piece in tunes(2)]
     names = {
-        part.path.name
+        chunk.path.name
         for settings in (Settings("original", 0), Settings("all", 0), Settings("original", 1))
-        for part in cut_parts(tasks, settings, tmp_path)
+        for chunk in cut_chunks(tasks, settings, tmp_path)
     }
     tagged = [Task(piece, "%a\n") for piece in tunes(2)]
-    names |= {part.path.name for part in cut_parts(tagged, Settings("original", 0), tmp_path)}
+    names |= {chunk.path.name for chunk in cut_chunks(tagged, Settings("original", 0), tmp_path)}
     assert len(names) == 4
 
 

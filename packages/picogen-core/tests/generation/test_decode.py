@@ -7,7 +7,7 @@ import pytest
 from picogen_core import ConfigError
 from picogen_core.abc.patches import EOS, encode, encode_prompt
 from picogen_core.generation.decoding.decode import Limits, Written, write
-from picogen_core.generation.decoding.piece import Draft, Piece
+from picogen_core.generation.decoding.piece import Draft, PieceWriter
 from picogen_core.generation.decoding.rollover import Rollover
 from picogen_core.generation.request.options import SamplingOptions
 
@@ -83,7 +83,7 @@ def body(text: str) -> str:
 def test_slots_are_refilled_as_pieces_end():
     texts = [tune(n) for n in (1, 5, 2, 2, 1)]
     engine = Scripted(2, texts)
-    starts = [Piece(k, HEAD) for k in range(1, 6)]
+    starts = [PieceWriter(k, HEAD) for k in range(1, 6)]
     written = list(write(engine, starts, GREEDY, Limits(200)))
     done = drafts(written)
     assert {k: body(draft.text) for k, draft in done.items()} == dict(enumerate(texts, 1))
@@ -99,17 +99,17 @@ def test_slots_are_refilled_as_pieces_end():
 
 def test_length_counts_the_prompt_and_is_told():
     engine = Scripted(1, [tune(30)])
-    done = drafts(list(write(engine, [Piece(1, HEAD)], GREEDY, Limits(9))))
+    done = drafts(list(write(engine, [PieceWriter(1, HEAD)], GREEDY, Limits(9))))
     assert done[1].patches == 9 and not done[1].complete
     assert done[1].stopped == "it reached 9 patches"
     with pytest.raises(ConfigError, match="the prompt fills 5 patches of --max-length 5"):
-        list(write(Scripted(1, [tune(3)]), [Piece(1, HEAD)], GREEDY, Limits(5)))
+        list(write(Scripted(1, [tune(3)]), [PieceWriter(1, HEAD)], GREEDY, Limits(5)))
 
 
 def test_past_the_context_the_header_and_half_of_the_lines_are_read_again():
     text = tune(60)
     engine = Scripted(1, [text])
-    done = drafts(list(write(engine, [Piece(1, HEAD)], GREEDY, Limits(500, context=40))))
+    done = drafts(list(write(engine, [PieceWriter(1, HEAD)], GREEDY, Limits(500, context=40))))
     assert body(done[1].text) == text and done[1].complete
     rolled = engine.read_patches[1:]
     whole = encode(text)
@@ -141,7 +141,7 @@ def test_what_a_rollover_keeps():
 
 def test_a_header_without_end_stops():
     text = HEAD + "V:2 treble\n" * 50 + "[V:1]C8|\n"
-    done = drafts(list(write(Scripted(1, [text]), [Piece(1, HEAD)], GREEDY, Limits(500, 30))))
+    done = drafts(list(write(Scripted(1, [text]), [PieceWriter(1, HEAD)], GREEDY, Limits(500, 30))))
     assert done[1].stopped == "it filled 30 patches without a line of music"
     assert done[1].text.startswith(HEAD + "V:2 treble\n")
 
@@ -176,7 +176,7 @@ class Free(Scripted):
 def test_guides_force_forbid_and_hear_all():
     guide = Recorder()
     engine = Free(1, [tune(2)])
-    start = Piece(1, HEAD, guides=lambda: [guide])
+    start = PieceWriter(1, HEAD, guides=lambda: [guide])
     draft = drafts(list(write(engine, [start], GREEDY, Limits(100))))[1]
     assert "[V:1]C" not in draft.text and draft.text.count("[V:1]E") == 2
     assert "E2" not in draft.text and "E3" not in draft.text
@@ -194,7 +194,7 @@ def test_the_first_counter_is_forced_to_bar_0():
                 logits[0, ord("7")] = 99  # wants to begin at bar 7
             return logits
 
-    draft = drafts(list(write(Later(1, [tune(3)]), [Piece(1, HEAD)], GREEDY, Limits(100))))[1]
+    draft = drafts(list(write(Later(1, [tune(3)]), [PieceWriter(1, HEAD)], GREEDY, Limits(100))))[1]
     assert draft.text.startswith(HEAD + "[r:0/2][V:1]C2 z|\n[r:1/1]")
 
 

@@ -12,10 +12,10 @@ from picogen_core.abc.grammar import QuickConstraint
 from picogen_core.abc.grammar.nodes import Nodes
 from picogen_core.compiled.jit import kernel
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.piece import Piece
+from picogen_core.generation.decoding.piece import PieceWriter
 from picogen_core.generation.engines import Engine, Spelling
 from picogen_core.generation.engines.choose import (
-    Choice,
+    EngineChoice,
     choose,
     open_engine,
 )
@@ -65,11 +65,11 @@ def folder(request, tmp_path_factory) -> Path:
 
 def open_one(folder: Path, engine: str, slots: int) -> Engine:
     checkpoint = locate(folder, Quiet())
-    return open_engine(checkpoint, Choice(engine, "cpu"), slots, 30, Quiet())
+    return open_engine(checkpoint, EngineChoice(engine, "cpu"), slots, 30, Quiet())
 
 
 def texts(engine: Engine, count: int, context: int | None = None) -> dict[int, str]:
-    starts = [Piece(k, PROMPTS[k % 3], seed=5) for k in range(count)]
+    starts = [PieceWriter(k, PROMPTS[k % 3], seed=5) for k in range(count)]
     sampling = SamplingOptions(top_k=0, top_p=0)
     written = write(engine, starts, sampling, Limits(30, context))
     return {one.number: one.draft.text for one in written if one.draft}
@@ -93,9 +93,11 @@ GUIDES = [{}, {"grammar": True}, {"bars": 3}]
 def guided(engine: Engine, how: dict, nodes: Nodes) -> list[tuple[str, float]]:
     """Pieces under an automaton: text, and nats of the model."""
 
-    def start(k: int) -> Piece:
+    def start(k: int) -> PieceWriter:
         guides = [QuickConstraint(30, nodes=nodes, **how)]
-        return Piece(k, PROMPTS[k % 3] if "bars" not in how else "", seed=5, guides=lambda: guides)
+        return PieceWriter(
+            k, PROMPTS[k % 3] if "bars" not in how else "", seed=5, guides=lambda: guides
+        )
 
     sampling = SamplingOptions(top_k=30, top_p=0.95, temperature=1.2)
     written = write(engine, map(start, range(6)), sampling, Limits(30), likelihood=True)
@@ -120,8 +122,10 @@ def test_a_kernel_draws_most_characters_once_places_are_known(folder, monkeypatc
     assert isinstance(engine, Spelling)
     guided(engine, {}, nodes)
     asked: list[int] = []
-    put = Piece.put
-    monkeypatch.setattr(Piece, "put", lambda self, code: asked.append(code) or put(self, code))
+    put = PieceWriter.put
+    monkeypatch.setattr(
+        PieceWriter, "put", lambda self, code: asked.append(code) or put(self, code)
+    )
     texts = [text for text, _ in guided(engine, {}, nodes)]
     assert len(asked) < sum(map(len, texts)) / 4
 
@@ -129,7 +133,7 @@ def test_a_kernel_draws_most_characters_once_places_are_known(folder, monkeypatc
 def test_numba_that_cannot_be_loaded_leaves_torch(folder: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "picogen_core.compiled", None)
     config = locate(folder, Quiet()).config
-    assert choose(config, "auto", "auto", 1, Quiet()) == Choice("torch", "auto")
+    assert choose(config, "auto", "auto", 1, Quiet()) == EngineChoice("torch", "auto")
     with pytest.raises(ConfigError, match="--engine numba: numba cannot be loaded"):
         choose(config, "numba", "auto", 1, Quiet())
 
@@ -177,14 +181,14 @@ def test_which_engine(monkeypatch):
     config, told = ModelConfig(backbone="rwkv"), Told()
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
-    assert choose(config, "auto", "auto", 1, told) == Choice("numba", "cpu")
-    assert choose(config, "auto", "auto", 500, told) == Choice("numba", "cpu")
-    assert choose(config, "torch", "cpu", 1, told) == Choice("torch", "cpu")
-    assert choose(config, "auto", "cuda", 1, told) == Choice("torch", "cuda")
+    assert choose(config, "auto", "auto", 1, told) == EngineChoice("numba", "cpu")
+    assert choose(config, "auto", "auto", 500, told) == EngineChoice("numba", "cpu")
+    assert choose(config, "torch", "cpu", 1, told) == EngineChoice("torch", "cpu")
+    assert choose(config, "auto", "cuda", 1, told) == EngineChoice("torch", "cuda")
     assert told.messages == []
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert choose(config, "auto", "auto", 1, told) == Choice("numba", "cpu")
-    assert choose(config, "auto", "auto", 500, told) == Choice("torch", "cuda")
+    assert choose(config, "auto", "auto", 1, told) == EngineChoice("numba", "cpu")
+    assert choose(config, "auto", "auto", 500, told) == EngineChoice("torch", "cuda")
     with pytest.raises(ConfigError, match="--engine numba: it computes on the CPU, not on cuda"):
         choose(config, "numba", "cuda", 1, told)
 

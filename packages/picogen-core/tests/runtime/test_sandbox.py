@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 from picogen_core.errors import PassingFault
-from picogen_core.runtime.sandbox import Limits, Reply, Worker, in_fork
+from picogen_core.runtime.sandbox import Reply, Worker, WorkerLimits, in_fork
 from picogen_core.score.helper import Helper
 from picogen_core.score.limits import ConversionError
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=60, memory_bytes=2 << 30)
+LIMITS = WorkerLimits(cpu_seconds=1, wall_seconds=60, memory_bytes=2 << 30)
 WORKER = """
 import os, pathlib, signal, time
-from picogen_core.runtime.sandbox import Limits, in_fork, serve
+from picogen_core.runtime.sandbox import WorkerLimits, in_fork, serve
 
-LIMITS = Limits(100, 600, 4 << 30)
+LIMITS = WorkerLimits(100, 600, 4 << 30)
 
 
 def answer(request):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from picogen_core.errors import PassingFault
 from picogen_core.runtime import sandbox
-from picogen_core.runtime.sandbox import Limits, in_fork
+from picogen_core.runtime.sandbox import WorkerLimits, in_fork
 from picogen_core.score import helper as helper_module
 from picogen_core.score import worker
 from picogen_core.score.helper import Converter, Helper
@@ -73,7 +73,9 @@ def test_a_worker_that_hangs_is_ended(monkeypatch):
     helper = Helper()
     try:
         helper.convert("musicxml", TUNE)
-        monkeypatch.setattr(helper_module, "limits_for", lambda op, size: Limits(1, 0.1, 1 << 30))
+        monkeypatch.setattr(
+            helper_module, "limits_for", lambda op, size: WorkerLimits(1, 0.1, 1 << 30)
+        )
         monkeypatch.setattr(sandbox, "START_SECONDS", 0.1)
         os.kill(helper.pid, signal.SIGSTOP)
         with pytest.raises(PassingFault, match="stood still"):
@@ -136,7 +138,7 @@ def test_what_a_fork_does_stays_in_it(run, reason):
 
 @needs_fork
 def test_a_fork_that_takes_too_long_is_ended():
-    reply = in_fork(lambda: time.sleep(60), Limits(10, 0.2, 1 << 30))
+    reply = in_fork(lambda: time.sleep(60), WorkerLimits(10, 0.2, 1 << 30))
     assert reply["error"].startswith("it stood still for 0.2 s") and reply["passing"] is True
 
 
@@ -152,7 +154,7 @@ def test_a_fork_that_works_goes_on_however_long_it_takes():
     """The guard looks at CPU time: three times as long as it may stand still."""
     if sandbox.cpu_ticks(os.getpid()) is None:
         pytest.skip("this system does not tell CPU time")
-    assert in_fork(lambda: _work_without_an_answer(1.5), Limits(30, 0.5, 1 << 40)) == {
+    assert in_fork(lambda: _work_without_an_answer(1.5), WorkerLimits(30, 0.5, 1 << 40)) == {
         "ok": ["done"]
     }
 

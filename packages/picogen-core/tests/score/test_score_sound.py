@@ -10,7 +10,7 @@ import pytest
 from picogen_core.score.convert import convert_text
 from picogen_core.score.helper import Converter
 from picogen_core.score.limits import ConversionError
-from picogen_core.score.midi import Sound, read_midi
+from picogen_core.score.midi import MidiNote, read_midi
 from picogen_core.score.raster import plain_text
 from picogen_core.score.synth import RATE, midi_to_wav
 
@@ -40,7 +40,7 @@ def test_notes_tempos_and_running_status():
         b"\x00\x90\x3c\x00",
         b"\x81\x48\x80\x40\x00",  # 200 ticks, in two bytes
     )
-    assert read_midi(file) == [Sound(0.0, 1.0, 60, 64), Sound(0.5, 1.5, 64, 32)]
+    assert read_midi(file) == [MidiNote(0.0, 1.0, 60, 64), MidiNote(0.5, 1.5, 64, 32)]
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,9 @@ class Right:
 
 
 class Verifies(Right):
-    """It reads guesses too: every slot keeps all its states."""
+    """It reads draft tokens too: every slot keeps all its states."""
 
-    guesses = 3
+    draft_tokens = 3
 
     def allocate(self, slots):
         super().allocate(slots)
@@ -84,19 +84,19 @@ class Verifies(Right):
         self.past[slot].append(self.state[slot].copy())
         return logits
 
-    def forget(self, slots, counts):
+    def roll_back(self, slots, counts):
         for slot, count in zip(slots, counts, strict=True):
             self.past[slot] = self.past[slot][: len(self.past[slot]) - count]
             self.state[slot] = self.past[slot][-1]
 
 
 class ForgetsNothing(Verifies):
-    def forget(self, slots, counts): ...
+    def roll_back(self, slots, counts): ...
 
 
 class ForgetsInOne(Verifies):
-    def forget(self, slots, counts):
-        super().forget(slots[:1], counts[:1])
+    def roll_back(self, slots, counts):
+        super().roll_back(slots[:1], counts[:1])
 
 
 class BeginsInOne(Verifies):
@@ -285,9 +285,13 @@ WRONG = [
     ("compiled_slots_are_apart", Blends, "slot ., begun among others, at position 0"),
     ("compiled_slots_are_apart", HidesNaN, "NaN went in and numbers came out"),
     ("compiled_rows_keep_their_bits", RoundsByTheBatch, "position 0 in a batch of 16 and alone"),
-    ("compiled_guesses_leave_no_trace", ForgetsNothing, "positions .*, read with guesses"),
-    ("compiled_guesses_leave_no_trace", ForgetsInOne, "positions .*, read with guesses"),
-    ("compiled_guesses_leave_no_trace", BeginsInOne, "positions .*, read with guesses"),
+    (
+        "compiled_draft_tokens_leave_no_trace",
+        ForgetsNothing,
+        "positions .*, read with draft tokens",
+    ),
+    ("compiled_draft_tokens_leave_no_trace", ForgetsInOne, "positions .*, read with draft tokens"),
+    ("compiled_draft_tokens_leave_no_trace", BeginsInOne, "positions .*, read with draft tokens"),
     ("compiled_starts_empty", KeepsItsRoom, "a patch after allocating again"),
     ("compiled_starts_empty", StateOfTheClass, "position 1 beside another from the same tensors"),
     ("compiled_leaves_arrays_alone", WritesIntoHidden, "changes the hidden states"),

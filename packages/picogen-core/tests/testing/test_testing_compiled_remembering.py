@@ -73,13 +73,13 @@ class CountsWhatWasGivenUp(CharMemory):
 
 
 class KeepsGuesses(CharMemory):
-    def forget(self, slots, counts):
+    def roll_back(self, slots, counts):
         self._slot[slots, COUNT] += counts > 0
-        super().forget(slots, counts)
+        super().roll_back(slots, counts)
 
 
 class ForgetsOneTooFew(CharMemory):
-    def forget(self, slots, counts):
+    def roll_back(self, slots, counts):
         self._slot[slots, PLACE] -= np.maximum(counts - 1, 0)
 
 
@@ -115,8 +115,8 @@ WRONG = [
     ("compiled_memories_can_be_copied_and_cleared", CopyShares, "after clearing and copying"),
     ("compiled_memories_can_be_copied_and_cleared", ClearsThePatchAlone, "after clearing"),
     ("compiled_memories_can_be_copied_and_cleared", CountsWhatWasGivenUp, "after clearing"),
-    ("compiled_guesses_are_not_remembered", KeepsGuesses, "with guesses and without"),
-    ("compiled_guesses_are_not_remembered", ForgetsOneTooFew, "with guesses and without"),
+    ("compiled_draft_tokens_are_not_remembered", KeepsGuesses, "with draft tokens and without"),
+    ("compiled_draft_tokens_are_not_remembered", ForgetsOneTooFew, "with draft tokens and without"),
 ]
 
 

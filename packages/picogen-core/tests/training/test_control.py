@@ -9,8 +9,8 @@ from picogen_core import BadInput, ConfigError
 from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import encode
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.piece import Piece
-from picogen_core.generation.decoding.sampling import surprise
+from picogen_core.generation.decoding.piece import PieceWriter
+from picogen_core.generation.decoding.sampling import nll
 from picogen_core.generation.output import Score
 from picogen_core.generation.ranking import Ranking, best
 from picogen_core.generation.request.job import place_request
@@ -183,7 +183,7 @@ def test_surprise_is_of_the_model_as_it_is():
     codes = np.array([3, 90, 10, -1, 127])
     chances = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(1, keepdims=True)
     expected = [0.0 if c < 0 else -np.log(chances[i, c]) for i, c in enumerate(codes)]
-    np.testing.assert_allclose(surprise(logits, codes), expected, rtol=1e-5)
+    np.testing.assert_allclose(nll(logits, codes), expected, rtol=1e-5)
 
 
 def test_the_best_of_several(session: Session):
@@ -211,7 +211,8 @@ def test_nll_is_that_of_the_likelihood_of_the_text(small_student: Path, session:
     draft = next(
         one.draft
         for one in write(
-            session._idle[0].engine, [Piece(0, "", 2, stream=(1,))], SamplingOptions(), Limits(32),
+            session._idle[0].engine, [PieceWriter(0, "", 2, stream=(1,))], SamplingOptions(),
+            Limits(32),
             likelihood=True,
         ) if one.draft
     )  # fmt: skip

@@ -22,7 +22,7 @@ CANDIDATES, DIAGONALS, MAX_HITS = 8, 32, 1_000_000
 
 
 @dataclass(frozen=True)
-class Voice:
+class Melody:
     """One melody: pitches, onsets in ticks, and the bar's length in ticks (0 if it has none)."""
 
     pitches: Ints
@@ -69,7 +69,7 @@ def fit(query: Ints, known: Ints) -> float:
     return max(0.0, 1 - float(row.min()) / len(query))
 
 
-def copied_run(query: Voice, known: Voice, diagonal: int) -> tuple[int, float]:
+def copied_run(query: Melody, known: Melody, diagonal: int) -> tuple[int, float]:
     """Return the longest copied run along a diagonal, in notes and in bars of the query.
 
     Its intervals are equal, and its rhythm up to tempo.
@@ -97,7 +97,7 @@ def copied_run(query: Voice, known: Voice, diagonal: int) -> tuple[int, float]:
 class Index:
     """All grams of known pieces, sorted, with their positions."""
 
-    def __init__(self, pieces: Sequence[Sequence[Voice]]) -> None:
+    def __init__(self, pieces: Sequence[Sequence[Melody]]) -> None:
         self.voices = [voice for piece in pieces for voice in piece]
         counts = [len(piece) for piece in pieces]
         self.piece_of = np.repeat(np.arange(len(pieces)), counts)
@@ -110,7 +110,7 @@ class Index:
         places = [np.arange(length, dtype=np.int32) for length in lengths]
         self._place = np.concatenate([np.zeros(0, np.int32), *places])[order]
 
-    def nearest(self, query: Sequence[Voice], but: int = -1) -> Match:
+    def nearest(self, query: Sequence[Melody], but: int = -1) -> Match:
         """Return the nearest piece to the voices of one, without piece number `but`."""
         hits = [self._hits(voice, but) for voice in query]
         votes: dict[int, int] = {}
@@ -129,7 +129,7 @@ class Index:
         run, bars = max(runs, default=(0, 0.0))
         return Match(best.piece, best.similarity, run, bars)
 
-    def _hits(self, query: Voice, but: int) -> tuple[Ints, Ints, Ints]:
+    def _hits(self, query: Melody, but: int) -> tuple[Ints, Ints, Ints]:
         """Return (known voice, diagonal, query place) of each hit, or of rare grams alone."""
         wanted = grams(query.pitches)
         left = np.searchsorted(self._grams, wanted, "left")
@@ -160,7 +160,7 @@ class Index:
             votes[piece] = max(votes.get(piece, 0), int(count))
         return votes
 
-    def _similarity(self, query: Voice, found: tuple[Ints, Ints, Ints], piece: int) -> float:
+    def _similarity(self, query: Melody, found: tuple[Ints, Ints, Ints], piece: int) -> float:
         """Return the best `fit` to a voice of the piece, in the transposition of most hits."""
         voices, diagonals, places = found
         best = 0.0
@@ -173,7 +173,7 @@ class Index:
                 best = max(best, fit(query.pitches - move, known))
         return best
 
-    def _longest_run(self, query: Voice, found: tuple[Ints, Ints, Ints]) -> tuple[int, float]:
+    def _longest_run(self, query: Melody, found: tuple[Ints, Ints, Ints]) -> tuple[int, float]:
         voices, diagonals, _ = found
         if not len(voices):
             return 0, 0.0

@@ -22,7 +22,7 @@ from picogen_core.score.reading import Piece
 from pydantic import Field
 
 from picogen_metrics.means import Column, content, mean_values
-from picogen_metrics.novelty import Index, Match, Voice
+from picogen_metrics.novelty import Index, Match, Melody
 from picogen_metrics.sounds import sounds, ticks, top_line
 
 MIN_NOTES, MIN_PITCHES = 16, 3
@@ -125,14 +125,14 @@ class NoveltyMetric(Metric):
         }
 
 
-def _voices(row: Row) -> list[Voice]:
+def _voices(row: Row) -> list[Melody]:
     return [
-        Voice(np.array(v["pitches"], np.int64), np.array(v["onsets"], np.int64), row["bar"])
+        Melody(np.array(v["pitches"], np.int64), np.array(v["onsets"], np.int64), row["bar"])
         for v in row["voices"]
     ]
 
 
-def _within(pieces: Sequence[Sequence[Voice]], rows: Sequence[Row]) -> list[Match]:
+def _within(pieces: Sequence[Sequence[Melody]], rows: Sequence[Row]) -> list[Match]:
     """Return the nearest other piece of the folder, by its number there."""
     order = sorted(range(len(rows)), key=lambda i: content(rows[i]))
     index = Index([pieces[i] for i in order])

@@ -15,7 +15,7 @@ from picogen_core.abc.interleaved.rests import VOICE_MARK
 from picogen_core.abc.reading.notes import read_tune
 from picogen_core.abc.reading.voices import Bar
 from picogen_core.abc.repair.align import complete_rests
-from picogen_core.abc.repair.draft import Draft, read_line
+from picogen_core.abc.repair.draft import RepairDraft, read_line
 from picogen_core.abc.repair.lines import drop_directives, split_body
 from picogen_core.errors import BadInput, PicogenError
 from picogen_core.score.convert import as_interleaved
@@ -95,7 +95,7 @@ def _whole(text: str) -> str:
     if not any(len(VOICE_MARK.findall(line)) > 1 for line in lines):
         lines = [_VOICE_LINE.sub(r"V:\1\n", line) for line in lines]
     header, body = split_body(as_interleaved("\n".join(lines)))
-    draft = Draft(header, [read_line(line) for line in body if VOICE_MARK.search(line)])
+    draft = RepairDraft(header, [read_line(line) for line in body if VOICE_MARK.search(line)])
     complete_rests(draft, [])
     return draft.text()
 

@@ -116,9 +116,13 @@ def _mended(repairs: Sequence[dict[str, Any]]) -> str:
 
 
 def _convert_all(
-    scores: dict[str, Path], folders: Sequence[Path], targets: Sequence[str], output_dir: Path,
-    check: bool, reporter: Reporter,
-) -> list[dict[str, Any]]:  # fmt: skip
+    scores: dict[str, Path],
+    folders: Sequence[Path],
+    targets: Sequence[str],
+    output_dir: Path,
+    check: bool,
+    reporter: Reporter,
+) -> list[dict[str, Any]]:
     """Return for each tune its input and outputs, or the `error` that prevented them."""
 
     from picogen_core.errors import reason
@@ -200,9 +204,13 @@ def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
 
 
 def _convert_one(
-    tune: _Tune, targets: Sequence[str], folder: Path, check: bool, converter: Converter,
+    tune: _Tune,
+    targets: Sequence[str],
+    folder: Path,
+    check: bool,
+    converter: Converter,
     inputs: Set[Path],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     from picogen_core import BadInput
     from picogen_core.errors import reason
     from picogen_core.runtime.files import write_atomic

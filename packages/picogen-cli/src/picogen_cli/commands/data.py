@@ -83,7 +83,7 @@ def data(
     """Prepare music for training. `picogen data info FOLDER` describes prepared data."""
     from picogen_core import BadInput, ConfigError
     from picogen_core.data.keys import check_keys
-    from picogen_core.data.prepare import PARTS, prepare, prepare_shard
+    from picogen_core.data.prepare import CHUNKS, prepare, prepare_shard
     from picogen_core.data.prepared.store import INDEX
     from picogen_core.data.tag_table import read_tags
     from picogen_core.plugins.registry import registry
@@ -102,7 +102,7 @@ def data(
         shared
         and not force
         and (output_dir / INDEX).is_file()
-        and not (output_dir / PARTS).is_dir()
+        and not (output_dir / CHUNKS).is_dir()
     ):
         raise BadInput(f"{output_dir} is finished: nothing to resume. --force prepares it anew.")
     with (

@@ -54,7 +54,7 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
     `PATCHES` patches after a warm-up; the runs take turns.
     """
     from picogen_core.generation.decoding.decode import Limits, write
-    from picogen_core.generation.decoding.piece import Piece
+    from picogen_core.generation.decoding.piece import PieceWriter
     from picogen_core.generation.engines.choose import choose, open_engine
     from picogen_core.generation.request.options import SamplingOptions
     from picogen_core.generation.request.prompt import place_prompt
@@ -74,7 +74,7 @@ def latency(runs: Sequence[Run], reporter: Reporter) -> tuple[list[Value], list[
     reporter.start("Latency", float((ROUNDS + 1) * len(runs)), "pieces")
     for turn in range(ROUNDS + 1):
         for number, engine in enumerate(engines):
-            start = Piece(1, prompt, seed=turn)
+            start = PieceWriter(1, prompt, seed=turn)
             begun = time.perf_counter()
             patches = len(list(write(engine, [start], sampling, Limits(most[number]))))
             spent = time.perf_counter() - begun

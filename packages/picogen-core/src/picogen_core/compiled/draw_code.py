@@ -79,7 +79,7 @@ def draw_code(
     return drawn
 
 
-def surprise_of(logits, code):
+def nll_of(logits, code):
     """Return the negative log-likelihood of a code under logits [V]; 0 if it is impossible."""
     if code < 0:
         return 0.0

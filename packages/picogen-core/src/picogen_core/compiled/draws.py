@@ -13,7 +13,7 @@ from picogen_core.compiled import draw_code as draws
 from picogen_core.compiled.jit import kernel
 
 draw_code = kernel(draws.draw_code)
-surprise_of = kernel(draws.surprise_of)
+nll_of = kernel(draws.nll_of)
 
 
 @kernel
@@ -31,7 +31,7 @@ def draw_rows(
 
 
 @kernel
-def surprise_rows(logits, codes, nats):
+def nll_rows(logits, codes, nats):
     """Compute the negative log-likelihoods `nats` [N] of codes [N] under logits [N, V]."""
     for row in range(logits.shape[0]):
-        nats[row] = surprise_of(logits[row], codes[row])
+        nats[row] = nll_of(logits[row], codes[row])

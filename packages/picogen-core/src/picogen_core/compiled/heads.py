@@ -16,7 +16,7 @@ from picogen_core.plugins.protocols import BEGINNING
 
 Rows = NDArray[np.int64]
 
-GUESSES = 7  # draft tokens; eight rows at once take 1.5 times as long as one
+DRAFT_TOKENS = 7  # draft tokens; eight rows at once take 1.5 times as long as one
 CACHED = 3 << 20  # bytes of weights that stay in a core's own cache from one row to the next
 
 
@@ -36,7 +36,7 @@ class CharTransformer:
         self._decoder = Transformer.gpt2(part, width, heads, layers, positions)
         self._embed = part.take("wte.weight", VOCABULARY, width)
         self._readout = Linear(self._embed)
-        self.guesses = GUESSES if self._decoder.nbytes > CACHED else 0
+        self.draft_tokens = DRAFT_TOKENS if self._decoder.nbytes > CACHED else 0
 
     def allocate(self, slots: int) -> None:
         self._decoder.allocate(slots, PATCH_SIZE + 1)
@@ -56,8 +56,8 @@ class CharTransformer:
             x[first] = self._project(hidden) if self._project else hidden
         return self._readout(self._decoder.extend(x, slots))
 
-    def forget(self, slots: Rows, counts: Rows) -> None:
-        self._decoder.forget(slots, counts)
+    def roll_back(self, slots: Rows, counts: Rows) -> None:
+        self._decoder.roll_back(slots, counts)
 
 
 class Parallel:

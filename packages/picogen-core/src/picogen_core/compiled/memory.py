@@ -30,7 +30,7 @@ Rows = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 NOTHING = np.zeros(0, np.float32)
 
-GUESSES = 7
+DRAFT_TOKENS = 7
 CACHED = 3 << 20  # bytes of weights that stay in a core's cache between rows
 BASE = 1000.0  # of the rotary frequencies
 EPS = np.float32(1e-5)
@@ -317,7 +317,7 @@ class CharMemory:
         )  # fmt: skip
         frequencies = channels // heads // 4
         self._powers = BASE ** -(np.arange(frequencies) / max(1, frequencies))
-        self.guesses = GUESSES if self._flat.nbytes > CACHED else 0
+        self.draft_tokens = DRAFT_TOKENS if self._flat.nbytes > CACHED else 0
         self.allocate(1)
 
     def allocate(self, slots: int) -> None:
@@ -380,7 +380,7 @@ class CharMemory:
             self._ends, self._layers, self._sizes, self._slot, self._memory, logits.reshape(-1),
         )  # fmt: skip
 
-    def forget(self, slots: Rows, counts: Rows) -> None:
+    def roll_back(self, slots: Rows, counts: Rows) -> None:
         self._slot[slots, PLACE] -= counts
 
     def read(self, hidden: Floats, patches: Codes, slot: int) -> None:

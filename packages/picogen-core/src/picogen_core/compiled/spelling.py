@@ -20,7 +20,7 @@ from picogen_core.abc.counters import START
 from picogen_core.abc.grammar.nodes import EXIT, STEPS
 from picogen_core.abc.patches import EOS, PATCH_SIZE, VOCABULARY
 from picogen_core.compiled.draw_code import ENDED, GOES_ON, UNKNOWN
-from picogen_core.compiled.draws import draw_code, surprise_of
+from picogen_core.compiled.draws import draw_code, nll_of
 from picogen_core.compiled.jit import kernel
 from picogen_core.compiled.weights import Floats
 from picogen_core.plugins.protocols import CompiledHead
@@ -118,7 +118,7 @@ def draw_next(logits, row, walk, rules, order, work):
     walk.known[row] = code
     walk.place[row] = place + 1
     if rules.likelihood:
-        walk.nats[row] += surprise_of(logits, code)
+        walk.nats[row] += nll_of(logits, code)
     ends = code == EOS or place + 1 == PATCH_SIZE
     following = np.int32(-1)
     if code >= 0:

@@ -252,7 +252,7 @@ class Transformer:
     def clear(self, slot: int) -> None:
         self._lengths[slot] = 0
 
-    def forget(self, slots: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    def roll_back(self, slots: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
         """Drop the last `counts` rows of N different slots from the caches (rollback)."""
         self._lengths[slots] -= counts
 

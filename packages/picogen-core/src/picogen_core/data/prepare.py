@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from picogen_core.data import FORMAT
-from picogen_core.data.clusters import Shingles, cluster, shingles, split_clusters
-from picogen_core.data.keys import ORIGINAL, check_keys
-from picogen_core.data.parts import (
+from picogen_core.data.chunks import (
     Settings,
-    cut_parts,
-    make_parts,
+    cut_chunks,
+    make_chunks,
+    read_chunk,
     read_facts,
-    read_part,
     refuse_missing,
 )
+from picogen_core.data.clusters import Shingles, cluster, shingles, split_clusters
+from picogen_core.data.keys import ORIGINAL, check_keys
 from picogen_core.data.piece import Task
 from picogen_core.data.prepared.store import (
     Dataset,
@@ -36,7 +36,7 @@ from picogen_core.errors import BadInput
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.shards import Shard
 
-PARTS = "parts"
+CHUNKS = "parts"
 
 
 @dataclass(frozen=True)
@@ -67,25 +67,25 @@ def prepare(
 
     Results are stored in `folder`/parts until the end, so that an interrupted preparation does not
     repeat them. The result depends neither on `jobs` nor on interruptions, nor on how many
-    processes made the parts with `prepare_shard`; with `merge` all parts have to be there.
+    processes made the chunks with `prepare_shard`; with `merge` all chunks have to be there.
 
     Raises:
-        BadInput: no piece could be used, or none has tags although they were given, or a part is
+        BadInput: no piece could be used, or none has tags although they were given, or a chunk is
             missing.
         ConfigError: `keys` is none of the three.
     """
     reporter = reporter or Quiet()
     reporter.start("Preparing music", None, "tunes")
     tasks, tagging = _tasks(pieces, tags or Tags())
-    parts = cut_parts(tasks, Settings(check_keys(keys), seed), folder / PARTS)
+    chunks = cut_chunks(tasks, Settings(check_keys(keys), seed), folder / CHUNKS)
     made: list[Path] = []
     count = 0
-    for part in make_parts(refuse_missing(parts) if merge else parts, jobs):
-        made.append(part.path)
-        count += len(part.tasks)
+    for chunk in make_chunks(refuse_missing(chunks) if merge else chunks, jobs):
+        made.append(chunk.path)
+        count += len(chunk.tasks)
         reporter.advance(count)
     report = _write(folder, made, eval_ratio, seed, keys, tagging)
-    shutil.rmtree(folder / PARTS)
+    shutil.rmtree(folder / CHUNKS)
     reporter.finish()
     return Prepared(read_dataset(folder), report)
 
@@ -101,9 +101,9 @@ def prepare_shard(
     jobs: int = 1,
     reporter: Reporter | None = None,
 ) -> int:
-    """Make the parts of a shard in `folder`/parts, for `prepare` to merge; return their pieces.
+    """Make the chunks of a shard in `folder`/parts, for `prepare` to merge; return their pieces.
 
-    Several processes may do so at once. Parts that are there are not made again.
+    Several processes may do so at once. Chunks that are there are not made again.
 
     Raises:
         BadInput, ConfigError: as `prepare`.
@@ -112,10 +112,10 @@ def prepare_shard(
     reporter.start(f"Preparing music, shard {shard}", None, "tunes")
     tasks, _ = _tasks(pieces, tags or Tags())
     count = 0
-    for part in make_parts(
-        cut_parts(tasks, Settings(check_keys(keys), seed), folder / PARTS, shard), jobs
+    for chunk in make_chunks(
+        cut_chunks(tasks, Settings(check_keys(keys), seed), folder / CHUNKS, shard), jobs
     ):
-        count += len(part.tasks)
+        count += len(chunk.tasks)
         reporter.advance(count)
     reporter.finish()
     return count
@@ -132,20 +132,20 @@ def _tasks(pieces: Iterable[SourcePiece], tags: Tags) -> tuple[Iterator[Task], d
 
 def _write(
     folder: Path,
-    parts: list[Path],
+    chunks: list[Path],
     eval_ratio: float,
     seed: int,
     keys: str,
     tagging: dict[str, Any],
 ) -> dict[str, Any]:
-    plan = _plan(parts, eval_ratio, seed)
+    plan = _plan(chunks, eval_ratio, seed)
     report = plan.report(eval_ratio, seed, keys) | tagging
-    return write_shards(folder, plan.rows, _shards(parts, plan), report)
+    return write_shards(folder, plan.rows, _shards(chunks, plan), report)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """The contents of the data. `chosen[part]` are the places of its shards, in order."""
+    """The contents of the data. `chosen[chunk]` are the places of its shards, in order."""
 
     rows: list[dict[str, Any]]
     chosen: list[list[int]]
@@ -174,12 +174,12 @@ class _Plan:
         return report | {"rejected": self.rejected}
 
 
-def _plan(parts: list[Path], eval_ratio: float, seed: int) -> _Plan:
-    plan = _Plan([], [[] for _ in parts], [], Counter(), Counter())
+def _plan(chunks: list[Path], eval_ratio: float, seed: int) -> _Plan:
+    plan = _Plan([], [[] for _ in chunks], [], Counter(), Counter())
     seen: dict[bytes, str] = {}
     melodies: list[Shingles] = []
-    for number, part in enumerate(parts):
-        for fact in read_facts(part):
+    for number, chunk in enumerate(chunks):
+        for fact in read_facts(chunk):
             if "reason" not in fact:
                 text = bytes.fromhex(fact["text"])
                 if text in seen:
@@ -203,22 +203,22 @@ def _plan(parts: list[Path], eval_ratio: float, seed: int) -> _Plan:
     return plan
 
 
-def _enter(plan: _Plan, part: int, fact: dict[str, Any]) -> None:
+def _enter(plan: _Plan, chunk: int, fact: dict[str, Any]) -> None:
     """Add the rows of a piece."""
     facts = share_strings(fact["row"])
     for place, (key, semitones) in enumerate(fact["keys"]):
         row = {"key": sys.intern(key), "original": place == 0, "semitones": semitones}
         plan.rows.append(facts | row)
-        plan.chosen[part].append(fact["first"] + place)
+        plan.chosen[chunk].append(fact["first"] + place)
     plan.left_out.update(fact["left_out"].values())
     if fact["midi"]:
         notes, moved, lost = fact["midi"]
         plan.midi.update({"files": 1, "notes": notes, "moved": moved, "lost": lost})
 
 
-def _shards(parts: list[Path], plan: _Plan) -> Iterator[Encoded]:
-    for part, chosen in zip(parts, plan.chosen, strict=True):
-        read = read_part(part)
+def _shards(chunks: list[Path], plan: _Plan) -> Iterator[Encoded]:
+    for chunk, chosen in zip(chunks, plan.chosen, strict=True):
+        read = read_chunk(chunk)
         for place in chosen:
             yield Encoded(read.patches[place], read.notes[place])
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from picogen_core.errors import ConfigError, PicogenError
 from picogen_core.generation.output import Score, read_record, write_score
+from picogen_core.generation.progress import BatchProgress
 from picogen_core.generation.ranking import Ranking
 from picogen_core.generation.request.job import Job
 from picogen_core.generation.request.jobs import PieceRow, read_jobs, read_shard
 from picogen_core.generation.request.options import GenerateRequest
 from picogen_core.generation.session import Lines, Session
-from picogen_core.generation.share import Progress
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.signals import Stopped, catch_signals
 from picogen_core.score.files.reader import FileReader
@@ -82,7 +82,7 @@ def _write(
     lines = Lines(jobs[0]) if on_text else None
     total = len(jobs) + len(scores)
     broken: list[BrokenPipeError] = []
-    progress = Progress(jobs)
+    progress = BatchProgress(jobs)
     reporter.start("Writing scores", float(len(jobs)), "run")
     try:
         with catch_signals() as signals, signals.held():

@@ -11,11 +11,11 @@ from picogen_core.abc.counters import strip_counters
 from picogen_core.abc.patches import decode, encode_prompt
 from picogen_core.data.headers import known_headers
 from picogen_core.generation.decoding.decode import INTERRUPTED, Limits, Written, check_room, write
-from picogen_core.generation.decoding.piece import Draft, Piece
+from picogen_core.generation.decoding.piece import Draft, PieceWriter
 from picogen_core.generation.engines import Engine, kernels
 from picogen_core.generation.engines.choose import (
     FEW,
-    Choice,
+    EngineChoice,
     choose,
     open_engine,
 )
@@ -44,11 +44,11 @@ from picogen_core.score.files.reader import FileReader
 
 @dataclass(frozen=True)
 class _Opened:
-    """An engine whose slots hold `places` patches. A `stopgap` serves until kernels are ready."""
+    """An engine whose slots hold `capacity` patches. A `stopgap` serves until kernels are ready."""
 
-    choice: Choice
+    choice: EngineChoice
     engine: Engine
-    places: int
+    capacity: int
     stopgap: bool = False
 
 
@@ -154,12 +154,12 @@ class Session:
     def _engine(self, jobs: Sequence[Job], slots: int, pieces: int) -> _Opened:
         """Return an idle engine; engines in use by another thread or an unfinished stream are
         skipped."""
-        places = max(
+        capacity = max(
             lengths(self.config, job.limits.max_patches, self._rollover)[1] for job in jobs
         )
         while self._idle:
             opened = self._idle.pop()
-            fits = opened.engine.slots >= slots and opened.places >= places
+            fits = opened.engine.slots >= slots and opened.capacity >= capacity
             if fits and not (opened.stopgap and kernels.ready(self.config)):
                 return opened
         choice = choose(self.config, *self._requested, pieces, self.reporter)
@@ -170,9 +170,9 @@ class Session:
                 "once. Until then torch generates, more slowly."
             )
             kernels.compile_behind(self.checkpoint.path, self.config)
-            choice = Choice("torch", "cpu")
-        engine = open_engine(self.checkpoint, choice, slots, places, self.reporter)
-        return _Opened(choice, engine, places, stopgap)
+            choice = EngineChoice("torch", "cpu")
+        engine = open_engine(self.checkpoint, choice, slots, capacity, self.reporter)
+        return _Opened(choice, engine, capacity, stopgap)
 
 
 def lengths(config: ModelConfig, max_length: int | None, rolls: Rollovers) -> tuple[Limits, int]:
@@ -237,10 +237,12 @@ def _write_group(
         yield Written(place, "", score=_score(jobs[place], found))
 
 
-def _piece(number: int, job: Job, candidate: int) -> Piece:
+def _piece(number: int, job: Job, candidate: int) -> PieceWriter:
     stream = (job.number, candidate) if candidate else (job.number,)
     request, limits = job.request, job.limits
-    return Piece(number, job.prompt.text, request.seed, job.guides, stream, limits.max_patches)
+    return PieceWriter(
+        number, job.prompt.text, request.seed, job.guides, stream, limits.max_patches
+    )
 
 
 def _score(job: Job, drafts: dict[int, Draft]) -> Score:

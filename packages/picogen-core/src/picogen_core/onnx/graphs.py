@@ -152,9 +152,12 @@ def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[GraphPlan, ...
     spelt = _tensors(begun, STATE, rows, head)
 
     def plan(
-        file: str, module: nn.Module, call: str, inputs: Mapping[str, Tensor],
+        file: str,
+        module: nn.Module,
+        call: str,
+        inputs: Mapping[str, Tensor],
         outputs: tuple[str, ...],
-    ) -> GraphPlan:  # fmt: skip
+    ) -> GraphPlan:
         free = {name: {0: BATCH} for name in inputs}
         for name in less.keys() & inputs.keys() if file == BACKBONE else ():
             sizes = zip(inputs[name].shape, less[name].shape, strict=True)
@@ -168,18 +171,24 @@ def plan_graphs(model: GenericStudent, max_patches: int) -> tuple[GraphPlan, ...
     following = "logits", *spelling.called(NEXT)
     plans = (
         plan(
-            BACKBONE, BackboneStep(model, state), f"{backbone}: step", {"patch": patch, **mixed},
+            BACKBONE,
+            BackboneStep(model, state),
+            f"{backbone}: step",
+            {"patch": patch, **mixed},
             ("hidden", *state.called(NEXT)),
         ),
         plan(BEGIN, HeadBegin(*parts), f"{head}: begin", {"hidden": hidden, **kept}, following),
         plan(STEP, HeadStep(*parts), f"{head}: step", {"chars": chars, **spelt}, following),
-    )  # fmt: skip
+    )
     if not kept:
         return plans
     whole = plan(
-        CLOSE, HeadClose(*parts), f"{head}: close", {"patch": patch, **spelt},
+        CLOSE,
+        HeadClose(*parts),
+        f"{head}: close",
+        {"patch": patch, **spelt},
         remembered.called(KEPT),
-    )  # fmt: skip
+    )
     return *plans, whole
 
 

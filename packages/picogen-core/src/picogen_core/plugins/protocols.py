@@ -189,7 +189,7 @@ BEGINNING = -1
 class VerifyingHead(CompiledHead, Protocol):
     """A compiled head that reads several characters of a patch at once, to verify draft tokens."""
 
-    guesses: int
+    draft_tokens: int
     """Number of draft tokens that cost little time beside one row; 0 if drafting cannot pay."""
 
     def extend(self, hidden: Floats | None, chars: Slots, slots: Slots) -> Floats:
@@ -199,7 +199,7 @@ class VerifyingHead(CompiledHead, Protocol):
         order, or None without any. A row's bits do not depend on the other rows.
         """
 
-    def forget(self, slots: Slots, counts: Slots) -> None:
+    def roll_back(self, slots: Slots, counts: Slots) -> None:
         """Drop the last `counts` characters of N different slots (cache rollback)."""
 
 

@@ -13,7 +13,7 @@ from picogen_core.errors import ConfigError
 from picogen_core.evaluation.scoring import ScoreReport
 from picogen_core.report.cards import Cards
 from picogen_core.report.charts import stylesheet
-from picogen_core.report.choice import Choice, choose, partner
+from picogen_core.report.choice import ShownPiece, choose, partner
 from picogen_core.report.html import Child, document, size, tag
 from picogen_core.report.pages import Glyphs
 from picogen_core.report.sections import (
@@ -87,17 +87,17 @@ def build_page(
 def _cards(
     report: ScoreReport,
     baseline: ScoreReport | None,
-    chosen: Sequence[Choice],
+    chosen: Sequence[ShownPiece],
     room: int,
     glyphs: Glyphs,
     reporter: Reporter,
-) -> tuple[list[etree._Element], list[Choice]]:
+) -> tuple[list[etree._Element], list[ShownPiece]]:
     """Return the cards that fit, and the pieces that do not.
 
     After `MAX_REFUSED` misfits in a row the rest is not tried.
     """
     cards: list[etree._Element] = []
-    left_out: list[Choice] = []
+    left_out: list[ShownPiece] = []
     refused = 0
     reporter.start("Engraving the report", float(len(chosen)), "pieces")
     with Converter() as converter:

@@ -15,7 +15,7 @@ from picogen_core.errors import PicogenError, Undefined
 from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, figures
 from picogen_core.evaluation.summaries import short
 from picogen_core.report.charts import draw
-from picogen_core.report.choice import Choice
+from picogen_core.report.choice import ShownPiece
 from picogen_core.report.engraved import Engraved, engrave
 from picogen_core.report.html import Child, data_block, download, foreign, tag
 from picogen_core.report.pages import Glyphs
@@ -42,7 +42,7 @@ class Cards:
 
     def card(
         self,
-        one: Choice,
+        one: ShownPiece,
         report: ScoreReport,
         other: ScoredPiece | None,
         baseline: ScoreReport | None,

@@ -9,7 +9,7 @@ from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport
 
 
 @dataclass(frozen=True)
-class Choice:
+class ShownPiece:
     """A piece to show: its `group`, and its `place` among `of` pieces in that order.
 
     reasons: of its failure, if it failed.
@@ -50,7 +50,7 @@ def reasons(piece: ScoredPiece) -> tuple[str, ...]:
     )
 
 
-def choose(report: ScoreReport, count: int) -> list[Choice]:
+def choose(report: ScoreReport, count: int) -> list[ShownPiece]:
     """Return `count` pieces of each group, each piece once, then the failed ones.
 
     Without an order there is one group, the first pieces by name.
@@ -58,7 +58,7 @@ def choose(report: ScoreReport, count: int) -> list[Choice]:
     ordered = in_order(report)
     size = len(ordered)
     if not ordered:
-        shown = [Choice("first", piece) for piece in report.scores[: 3 * count]]
+        shown = [ShownPiece("first", piece) for piece in report.scores[: 3 * count]]
     else:
         middle = max(0, (size - count) // 2)
         groups: Sequence[tuple[str, range]] = (
@@ -70,18 +70,20 @@ def choose(report: ScoreReport, count: int) -> list[Choice]:
         for group, places in groups:
             for place in places:
                 taken.setdefault(place, group)
-        shown = [Choice(group, ordered[i], i + 1, size) for i, group in taken.items()]
-    shown = [Choice(one.group, one.piece, one.place, one.of, reasons(one.piece)) for one in shown]
+        shown = [ShownPiece(group, ordered[i], i + 1, size) for i, group in taken.items()]
+    shown = [
+        ShownPiece(one.group, one.piece, one.place, one.of, reasons(one.piece)) for one in shown
+    ]
     names = {one.piece.score.name for one in shown}
     failed = [
-        Choice("failed", piece, reasons=why)
+        ShownPiece("failed", piece, reasons=why)
         for piece in report.scores
         if piece.score.name not in names and (why := reasons(piece))
     ]
     return shown + failed
 
 
-def partner(one: Choice, baseline: ScoreReport) -> ScoredPiece | None:
+def partner(one: ShownPiece, baseline: ScoreReport) -> ScoredPiece | None:
     """Return the baseline's piece to compare with: of the same name, else at the same place."""
     for piece in baseline.scores:
         if piece.score.name == one.piece.score.name:

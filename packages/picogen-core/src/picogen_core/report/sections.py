@@ -11,7 +11,7 @@ from picogen_core.evaluation.scoring import ScoreReport
 from picogen_core.evaluation.summaries import Plot, short, with_interval
 from picogen_core.plugins.registry import registry
 from picogen_core.report.charts import draw, series_of
-from picogen_core.report.choice import Choice, ordering
+from picogen_core.report.choice import ShownPiece, ordering
 from picogen_core.report.html import Child, foreign, tag
 from picogen_core.report.table import differing, rows, what_marks_mean
 
@@ -134,7 +134,7 @@ def _numbers(plot: Plot, baseline: Plot | None) -> etree._Element:
 def pieces(
     report: ScoreReport,
     cards: Sequence[etree._Element],
-    left_out: Sequence[Choice],
+    left_out: Sequence[ShownPiece],
     request: PageRequest,
 ) -> etree._Element:
     by = ordering(report)

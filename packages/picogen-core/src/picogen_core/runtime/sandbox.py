@@ -33,7 +33,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) if os.name != "n
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """Limits of one request.
 
     wall_seconds: time without CPU use. Where the system does not report that, the whole time.
@@ -178,7 +178,7 @@ def serve(answer: Callable[[Mapping[str, Any]], Reply]) -> None:
         answers.flush()
 
 
-def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
+def in_fork(work: Callable[[], Reply], limits: WorkerLimits) -> Reply:
     """Run `work` in a fork under `limits`; its failure does not affect this process."""
     if not hasattr(os, "fork"):
         return work()
@@ -200,7 +200,9 @@ def in_fork(work: Callable[[], Reply], limits: Limits) -> Reply:
     return _died(status, limits)
 
 
-def _answer_and_exit(work: Callable[[], Reply], limits: Limits, reader: int, writer: int) -> None:
+def _answer_and_exit(
+    work: Callable[[], Reply], limits: WorkerLimits, reader: int, writer: int
+) -> None:
     """Run the fork to its end; never return into the worker's loop."""
     try:
         os.close(reader)
@@ -244,7 +246,7 @@ def cpu_ticks(pid: int) -> int | None:
     return own + sum(cpu_ticks(int(child)) or 0 for child in below)
 
 
-def _died(status: int, limits: Limits) -> Reply:
+def _died(status: int, limits: WorkerLimits) -> Reply:
     """Return the error of a missing reply; `passing` if the request may not be the cause."""
     if not os.WIFSIGNALED(status):
         return {"error": "the converter ended without an answer"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from picogen_core.errors import PicogenError
-from picogen_core.runtime.sandbox import Limits
+from picogen_core.runtime.sandbox import WorkerLimits
 
 MAX_TEXT = 384 * 1024  # a repaired text has grown by the rests that it left out
 MAX_LINE = 8 * 1024
@@ -55,7 +55,7 @@ def refuse_long_rests(abc: str) -> None:
                 raise ConversionError(f"{rest.group()[:12]!r} rests over {MAX_BAR_RESTS} bars")
 
 
-def limits_for(op: str, size: int) -> Limits:
+def limits_for(op: str, size: int) -> WorkerLimits:
     """Return limits far above the needs of a score of this size, so that load has no effect."""
     extra = size // (_ABC_A_SECOND if op == "musicxml" else _XML_A_SECOND)
-    return Limits(CPU_SECONDS + extra, STILL_SECONDS, MEMORY_BYTES)
+    return WorkerLimits(CPU_SECONDS + extra, STILL_SECONDS, MEMORY_BYTES)

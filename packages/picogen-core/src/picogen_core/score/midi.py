@@ -12,7 +12,7 @@ _BEAT = 500_000  # microseconds per quarter, until the file sets another tempo
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class MidiNote:
     """A note: start and length in seconds, MIDI pitch, velocity 1 … 127."""
 
     start: float
@@ -21,7 +21,7 @@ class Sound:
     velocity: int
 
 
-def read_midi(data: bytes) -> list[Sound]:
+def read_midi(data: bytes) -> list[MidiNote]:
     """Return the notes of all tracks, by start.
 
     Raises:
@@ -30,7 +30,7 @@ def read_midi(data: bytes) -> list[Sound]:
     return _read(data)
 
 
-def _read(data: bytes) -> list[Sound]:
+def _read(data: bytes) -> list[MidiNote]:
     ticks_a_beat = ticks_of(data)
     if data[12:13] >= b"\x80":
         raise ConversionError("it is no MIDI file in quarters")
@@ -51,7 +51,7 @@ def _read(data: bytes) -> list[Sound]:
     clock = _Clock(tempos, ticks_a_beat)
     times = {tick: clock.seconds(tick) for tick in sorted({t for n in notes for t in n[:2]})}
     return [
-        Sound(times[begun], times[ended] - times[begun], pitch, velocity)
+        MidiNote(times[begun], times[ended] - times[begun], pitch, velocity)
         for begun, ended, pitch, velocity in sorted(notes)
         if ended > begun
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.score.limits import ConversionError
-from picogen_core.score.midi import Sound, read_midi
+from picogen_core.score.midi import MidiNote, read_midi
 
 RATE = 44_100
 MAX_SECONDS = 1800
@@ -51,7 +51,7 @@ def midi_to_wav(midi: bytes) -> bytes:
     return file.getvalue()
 
 
-def mix(sounds: list[Sound]) -> Samples:
+def mix(sounds: list[MidiNote]) -> Samples:
     """Return the sum of all notes, not yet scaled."""
     end = max(sound.start + sound.length for sound in sounds) + _RELEASE
     samples: Samples = np.zeros(round(end * RATE) + 2, dtype=np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from picogen_core.plugins.registry import Entry, registry
+from picogen_core.plugins.renamed import new_checks
 from picogen_core.plugins.specs import Spec
 from picogen_core.plugins.suggest import did_you_mean
 
@@ -70,8 +71,8 @@ def parametrise(
     """
     import pytest
 
-    expected = dict(expected_failures or {})
     known = [check.__name__ for check in checks]
+    expected = new_checks(expected_failures or {})
     for name in expected.keys() - set(known):
         hint = did_you_mean(name, known)
         raise ValueError(f"there is no check {name!r}.{hint} Checks: {', '.join(known)}.")

@@ -108,11 +108,11 @@ def bigram_likelihood(
     for i in range(len(train)):
         before, after = _pairs(crop(train[i], max_patches, None).patches)
         np.add.at(counts, (before, after), 1)
-    surprise = -np.log(counts / counts.sum(1, keepdims=True))
+    nll = -np.log(counts / counts.sum(1, keepdims=True))
     nats, numbers = [], []
     for i in np.argsort(held_out.lengths(), kind="stable"):
         before, after = _pairs(crop(held_out[int(i)], max_patches, None).patches, music_only)
-        nats.append(float(surprise[before, after].sum()))
+        nats.append(float(nll[before, after].sum()))
         numbers.append(len(after))
     return Likelihood(tuple(nats), tuple(numbers))
 

@@ -33,7 +33,7 @@ _HANGING = ("broken", "grace", "dot", "short", "close")
 _CLOSERS = {"quote": '"', "bang": "!", "field": "]", "chord": "]", "grace": "}"}
 
 
-class Bar(BarState):
+class BarGrammar(BarState):
     """A bar with its allowed continuations."""
 
     def wanted(self) -> int:
@@ -281,11 +281,23 @@ class Bar(BarState):
 
 
 _RARE = {
-    "between": Bar._between_rare, "event": Bar._event_rare, "paren": Bar._paren_rare,
-    "bracket": Bar._fields, "chord": Bar._chord_rare, "grace": Bar._grace_rare,
-}  # fmt: skip
+    "between": BarGrammar._between_rare,
+    "event": BarGrammar._event_rare,
+    "paren": BarGrammar._paren_rare,
+    "bracket": BarGrammar._fields,
+    "chord": BarGrammar._chord_rare,
+    "grace": BarGrammar._grace_rare,
+}
 _WANTED = {
-    "between": Bar._between, "event": Bar._event, "sign": Bar._sign, "paren": Bar._paren,
-    "bracket": Bar._bracket, "field": Bar._field, "chord": Bar._chord, "chord_sign": Bar._sign,
-    "grace": Bar._grace, "quote": Bar._quote, "bang": Bar._bang,
-}  # fmt: skip
+    "between": BarGrammar._between,
+    "event": BarGrammar._event,
+    "sign": BarGrammar._sign,
+    "paren": BarGrammar._paren,
+    "bracket": BarGrammar._bracket,
+    "field": BarGrammar._field,
+    "chord": BarGrammar._chord,
+    "chord_sign": BarGrammar._sign,
+    "grace": BarGrammar._grace,
+    "quote": BarGrammar._quote,
+    "bang": BarGrammar._bang,
+}

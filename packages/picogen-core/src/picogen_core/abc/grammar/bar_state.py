@@ -262,10 +262,30 @@ class BarState:
 
 
 _STATE = (
-    "steps", "exact", "free", "leads", "due", "place", "previous", "spelt", "marks", "inner",
-    "broken", "last", "count", "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit",
-    "compound", "alone",
-)  # fmt: skip
+    "steps",
+    "exact",
+    "free",
+    "leads",
+    "due",
+    "place",
+    "previous",
+    "spelt",
+    "marks",
+    "inner",
+    "broken",
+    "last",
+    "count",
+    "begun",
+    "owes",
+    "paired",
+    "uneven",
+    "lost",
+    "slurs",
+    "room",
+    "unit",
+    "compound",
+    "alone",
+)
 _READ = attrgetter(*_STATE)
 
 

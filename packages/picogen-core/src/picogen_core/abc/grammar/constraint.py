@@ -35,9 +35,13 @@ class Constraint:
     """
 
     def __init__(
-        self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None,
+        self,
+        max_patches: int | None = None,
+        *,
+        grammar: bool = False,
+        bars: int | None = None,
         choices: FieldChoices = EVERYTHING,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.max_patches = max_patches
         self.mask = TextMask()
         self._body = grammar or bars is not None

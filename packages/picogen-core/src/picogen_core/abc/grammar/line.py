@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from picogen_core.abc.counters import START, parse_counter
-from picogen_core.abc.grammar.bar import Bar
+from picogen_core.abc.grammar.bar import BarGrammar
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.header import HeaderGrammar
@@ -25,7 +25,7 @@ _ENDINGS = ("|1", ":|2")  # likewise; what completes it may be the pickup that i
 _FINAL, _LAST = ("|]", ":|"), ("|]", ":|", "||")
 
 
-class Reference(NamedTuple):
+class BarReference(NamedTuple):
     """The line's first voice: grid steps of its bar if they are known, its barlines, the steps
     that the next bar owes it, and its meter."""
 
@@ -54,10 +54,29 @@ class TextGrammar:
     """
 
     __slots__ = (
-        "bars", "choice", "choices", "counter", "due", "final", "header", "index", "left", "line",
-        "lost", "memo", "meter", "more", "order", "owed", "place", "plan", "reference", "rest",
-        "spelt", "voice",
-    )  # fmt: skip
+        "bars",
+        "choice",
+        "choices",
+        "counter",
+        "due",
+        "final",
+        "header",
+        "index",
+        "left",
+        "line",
+        "lost",
+        "memo",
+        "meter",
+        "more",
+        "order",
+        "owed",
+        "place",
+        "plan",
+        "reference",
+        "rest",
+        "spelt",
+        "voice",
+    )
 
     def __init__(self, bars: int | None = None, choices: FieldChoices = EVERYTHING) -> None:
         self.plan, self.choices = bars, choices
@@ -67,9 +86,9 @@ class TextGrammar:
         self.rest: int | None = None
         self.order: tuple[str, ...] = ()
         self.choice: tuple[str, ...] = ()
-        self.bars: dict[str, Bar] = {}
+        self.bars: dict[str, BarGrammar] = {}
         self.voice = ""
-        self.reference: Reference | None = None
+        self.reference: BarReference | None = None
         self.line = self.spelt = self.left = self.counter = ""
         self.meter = ""
         self.due = self.owed = 0
@@ -249,7 +268,7 @@ class TextGrammar:
         unit = unit_length(values.get("L", "")) or default_unit(meter)
         self.order = tuple(dict.fromkeys(self.header.voices)) or ("1",)
         alone = len(self.order) == 1
-        self.bars = {name: Bar(unit, meter, alone, self.choices) for name in self.order}
+        self.bars = {name: BarGrammar(unit, meter, alone, self.choices) for name in self.order}
         if self.plan is not None:
             self.rest = self.plan - 1
         self._begin_line()
@@ -337,7 +356,7 @@ class TextGrammar:
         self.place, self.spelt = "barline", character
         self.lost = character not in one_of(*self.choice)
         if self.reference is None:
-            self.reference = Reference(bar.end(), self.left, "", missing, bar.meter)
+            self.reference = BarReference(bar.end(), self.left, "", missing, bar.meter)
 
     def _push_barline(self, character: str, where: str) -> None:
         if character != "[":

@@ -38,8 +38,17 @@ class Node:
     """
 
     __slots__ = (
-        "alike", "due", "found", "limit", "number", "place", "sort", "state", "table", "within",
-    )  # fmt: skip
+        "alike",
+        "due",
+        "found",
+        "limit",
+        "number",
+        "place",
+        "sort",
+        "state",
+        "table",
+        "within",
+    )
 
     def __init__(self, state: tuple[Any, ...], limit: int | bytes, due: int, tones: bool) -> None:
         self.state, self.limit, self.due = state, limit, due

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from picogen_core.abc.grammar.line import ANY_LENGTH, Reference, TextGrammar
+from picogen_core.abc.grammar.line import ANY_LENGTH, BarReference, TextGrammar
 
 _ANY_DIGIT = str.maketrans("123456789", "0" * 9)
 
@@ -29,9 +29,9 @@ def text_state(text: TextGrammar) -> tuple[Any, ...] | None:
     if reference:  # how long it is stays the same, but for the one who is the reference
         _, left, right, missing, _ = reference
         if right:
-            reference = Reference(None, left, right)
+            reference = BarReference(None, left, right)
         elif len(text.order) == 1:
-            reference = Reference(None, left, right, missing)
+            reference = BarReference(None, left, right, missing)
     edge = None if reference else (text.index == 0, text.rest == 0, text.owed == ANY_LENGTH)
     planned = text.plan is not None
     line = planned if len(text.order) > 1 else (planned, text.index == 0, bar.meter)

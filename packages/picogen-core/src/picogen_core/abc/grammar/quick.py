@@ -26,9 +26,14 @@ class QuickConstraint(Constraint):
     """A `Constraint` that uses nodes if possible, with the same result for every code."""
 
     def __init__(
-        self, max_patches: int | None = None, *, grammar: bool = False, bars: int | None = None,
-        choices: FieldChoices = EVERYTHING, nodes: Nodes = NODES,
-    ) -> None:  # fmt: skip
+        self,
+        max_patches: int | None = None,
+        *,
+        grammar: bool = False,
+        bars: int | None = None,
+        choices: FieldChoices = EVERYTHING,
+        nodes: Nodes = NODES,
+    ) -> None:
         super().__init__(max_patches, grammar=grammar, bars=bars, choices=choices)
         self._nodes = nodes
         self._node: Node | None = None  # the plain automaton stands still while there is one

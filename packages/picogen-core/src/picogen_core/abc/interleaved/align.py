@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
 
-from picogen_core.abc.interleaved.cut import Bar
+from picogen_core.abc.interleaved.cut import CutBar
 from picogen_core.abc.interleaved.rests import common_length
 from picogen_core.abc.reading.lexer import format_length
 
@@ -15,7 +15,7 @@ MAX_BARS_A_ROW = 12
 
 
 def align(
-    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
+    voices: Sequence[Sequence[CutBar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]]:
     """Return rows of one cell per voice, each cell a bar with its barline, or several bars.
 
@@ -31,7 +31,7 @@ def align(
 
 
 def _rows_by_count(
-    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
+    voices: Sequence[Sequence[CutBar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]]:
     rows = []
     for i in range(max(len(bars) for bars in voices)):
@@ -50,7 +50,7 @@ def _rows_by_count(
 
 
 def _rows_by_time(
-    voices: Sequence[Sequence[Bar]], rests: Sequence[str], units: Sequence[Fraction]
+    voices: Sequence[Sequence[CutBar]], rests: Sequence[str], units: Sequence[Fraction]
 ) -> list[list[str]] | None:
     """Return the aligned bars; None if a length is unknown or shared barlines are too rare."""
     if any(bar.length is None for bars in voices for bar in bars):
@@ -72,24 +72,26 @@ def _rows_by_time(
 
 
 def _lengthened(
-    bars: Sequence[Bar],
+    bars: Sequence[CutBar],
     times: list[Fraction],
-    longest: Sequence[Bar],
+    longest: Sequence[CutBar],
     ends: list[Fraction],
     symbol: str,
     unit: Fraction,
-) -> tuple[list[Bar], list[Fraction]]:
+) -> tuple[list[CutBar], list[Fraction]]:
     """Return the voice with bars of rest to the end of the longest one."""
     full, filled = list(bars), list(times)
     for bar, end in zip(longest, ends, strict=True):
         if end > filled[-1]:
             length = end - filled[-1]
-            full.append(Bar(symbol + format_length(length / 4 / unit), bar.right, length))
+            full.append(CutBar(symbol + format_length(length / 4 / unit), bar.right, length))
             filled.append(end)
     return full, filled
 
 
-def _cells(bars: Sequence[Bar], times: list[Fraction], shared: list[Fraction]) -> list[list[str]]:
+def _cells(
+    bars: Sequence[CutBar], times: list[Fraction], shared: list[Fraction]
+) -> list[list[str]]:
     """Return the bars between shared barlines; the last shared one is the end."""
     cells: list[list[str]] = [[]]
     places = set(shared[:-1])

@@ -41,7 +41,7 @@ _NOT_GRACE = re.compile(r"[^A-Ga-g,'^_=/0-9\[\]().<>~ -]")
 
 
 @dataclass(frozen=True)
-class Bar:
+class CutBar:
     """One bar: its text, the barline after it, and its quarters, None if they are unknown."""
 
     text: str
@@ -63,7 +63,7 @@ class VoiceCutter:
     shift: int = 0
     interval: Interval = UNISON
     left: str = ""
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[CutBar] = field(default_factory=list)
     _text: str = ""
     _barlines: list[str] = field(default_factory=list)
     _timed: bool = False
@@ -149,7 +149,7 @@ class VoiceCutter:
         else:
             last = self.bars[-1]
             right = merge_barlines([last.right, *self._barlines])
-            self.bars[-1] = Bar(last.text, right, last.length)
+            self.bars[-1] = CutBar(last.text, right, last.length)
         self._barlines = []
 
     def _end_bar(self, right: str) -> None:
@@ -159,11 +159,11 @@ class VoiceCutter:
         if self._whole_bars > 1:
             rest = _whole_rest("z", self.meter, self.unit)
             quarters = (meter_length(self.meter) or Fraction(1)) * 4
-            self.bars.append(Bar(text, "|", quarters))
-            self.bars += [Bar(rest, "|", quarters)] * (self._whole_bars - 2)
-            self.bars.append(Bar(rest, right, quarters))
+            self.bars.append(CutBar(text, "|", quarters))
+            self.bars += [CutBar(rest, "|", quarters)] * (self._whole_bars - 2)
+            self.bars.append(CutBar(rest, right, quarters))
         else:
-            self.bars.append(Bar(text, right, length))
+            self.bars.append(CutBar(text, right, length))
         if len(self.bars) > MAX_BARS:
             raise BadInput(f"a voice has more than {MAX_BARS:,} bars")
         self._text, self._timed, self._whole_bars = "", False, 0

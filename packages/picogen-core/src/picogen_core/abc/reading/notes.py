@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from picogen_core.abc.reading.lexer import lex
 from picogen_core.abc.reading.reader import read_voices
-from picogen_core.abc.reading.voices import Bar, Draft
+from picogen_core.abc.reading.voices import Bar, NoteDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def read_tune(text: str) -> tuple[dict[str, tuple[Note, ...]], dict[str, tuple[B
     return notes, {name: tuple(v.bars) for name, v in voices.items() if "&" not in name and v.bars}
 
 
-def _finish(d: Draft) -> Note:
+def _finish(d: NoteDraft) -> Note:
     start = max(d.start, -1)
     return Note(d.pitch, d.step, d.onset, d.duration, start, d.octave, d.tied, d.chord, d.cents)
 

@@ -26,7 +26,7 @@ from picogen_core.abc.reading.voices import (
     MAX_BROKEN,
     MAX_RESTS,
     TONE,
-    Draft,
+    NoteDraft,
     VoiceState,
     read_length,
 )
@@ -251,8 +251,8 @@ class _Reader:
         layer.time = layer.bar_start = start
 
 
-def _rest(at: int) -> Draft:
-    return Draft(None, 0, Fraction(0), Fraction(0), at)
+def _rest(at: int) -> NoteDraft:
+    return NoteDraft(None, 0, Fraction(0), Fraction(0), at)
 
 
 _HANDLERS = {

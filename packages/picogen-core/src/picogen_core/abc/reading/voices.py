@@ -60,7 +60,7 @@ class Bar(NamedTuple):
 
 
 @dataclass(slots=True)
-class Draft:
+class NoteDraft:
     """An unfinished note: a `>` or `-` after it may still change it."""
 
     pitch: int | None
@@ -105,8 +105,8 @@ class VoiceState:
     scope: str = "octave"
     time: Fraction = Fraction(0)
     bar_start: Fraction = Fraction(0)
-    drafts: list[Draft] = field(default_factory=list)
-    last: list[Draft] = field(default_factory=list)
+    drafts: list[NoteDraft] = field(default_factory=list)
+    last: list[NoteDraft] = field(default_factory=list)
     accidentals: dict[int, tuple[int, int]] = field(default_factory=dict)
     tied: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     tuplet: Fraction = Fraction(1)
@@ -157,7 +157,7 @@ class VoiceState:
             quarters = self._lengths[length] = read_length(length) * self.unit * 4
         return quarters
 
-    def add(self, tones: list[Draft], duration: Fraction) -> None:
+    def add(self, tones: list[NoteDraft], duration: Fraction) -> None:
         """Append one note, chord or rest of so many written quarters; advance the time."""
         if self.tuplet_left:
             duration *= self.tuplet
@@ -175,14 +175,14 @@ class VoiceState:
         self.held, self.fermata, self.anchor = self.fermata, False, Fraction(0)
         self.time += duration
 
-    def tie(self, tone: Draft) -> None:
+    def tie(self, tone: NoteDraft) -> None:
         """Tie a tone of the last note or chord to the next."""
         if tone.pitch is not None:
             tone.tied = True
             step = tone.step - self.steps
             self.tied[step] = (*self.tied.get(step, ()), (tone.pitch, tone.cents))
 
-    def tone(self, match: re.Match[str], offset: int, chord: int) -> Draft:
+    def tone(self, match: re.Match[str], offset: int, chord: int) -> NoteDraft:
         """Return a draft of one matched tone; `add` sets its time."""
         sign, letter, marks, _, tie = match.groups()[:5]
         octave = (5 if letter.islower() else 4) + marks.count("'") - marks.count(",")
@@ -207,7 +207,7 @@ class VoiceState:
         step += self.steps
         if self.percussion or not 0 <= pitch <= 127:
             step = step if self.percussion else 0
-            return Draft(None, step, self.time, Fraction(0), start, bool(marks), False, chord)
-        return Draft(
+            return NoteDraft(None, step, self.time, Fraction(0), start, bool(marks), False, chord)
+        return NoteDraft(
             pitch, step, self.time, Fraction(0), start, bool(marks), bool(tie), chord, cents
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from picogen_core.abc.reading.lexer import TIMED
 from picogen_core.abc.repair import header, lines
 from picogen_core.abc.repair.align import align_bars, complete_rests, drop_leading_barlines
-from picogen_core.abc.repair.draft import Draft, Log, read_line
+from picogen_core.abc.repair.draft import Log, RepairDraft, read_line
 from picogen_core.abc.repair.slurs import balance_slurs
 from picogen_core.abc.repair.tokens import TOKEN_REPAIRS
 from picogen_core.abc.repair.units import drop_late_units, drop_stray_units
@@ -110,7 +110,7 @@ def _mend_once(text: str, logs: dict[str, Log]) -> str:
     return draft.text()
 
 
-def _cut(text: str, logs: dict[str, Log]) -> Draft:
+def _cut(text: str, logs: dict[str, Log]) -> RepairDraft:
     """Return the draft of tokens after the repairs of characters and lines."""
     ended = text.endswith("\n")
     for mend in _TEXT_REPAIRS:
@@ -120,7 +120,7 @@ def _cut(text: str, logs: dict[str, Log]) -> Draft:
         body = mend_body(body, _log(logs, mend_body))
     if not ended:
         body = lines.drop_cut_off_line(body, _log(logs, lines.drop_cut_off_line))
-    return Draft(head, [read_line(line) for line in body])
+    return RepairDraft(head, [read_line(line) for line in body])
 
 
 def _log(logs: dict[str, Log], mend: Callable[..., object]) -> Log:

@@ -14,7 +14,7 @@ from picogen_core.abc.interleaved.rests import complete_line, cut_bars, rest_sym
 from picogen_core.abc.patches import split_body
 from picogen_core.abc.reading.lexer import Token, format_length, lex
 from picogen_core.abc.reading.timing import bar_length, event_lengths, split_overlays
-from picogen_core.abc.repair.draft import Draft, Log, read_line, spell
+from picogen_core.abc.repair.draft import Log, RepairDraft, read_line, spell
 from picogen_core.abc.repair.slurs import close_slurs
 
 Bar = tuple[list[Token], list[Token]]
@@ -24,7 +24,7 @@ _NOTATED = sorted(
 )
 
 
-def complete_rests(draft: Draft, log: Log) -> None:
+def complete_rests(draft: RepairDraft, log: Log) -> None:
     """Give voices that a line leaves out their rest back: NotaGen leaves out those that rest."""
     symbols = _symbols(draft)
     default = meter_length(draft)
@@ -38,7 +38,7 @@ def complete_rests(draft: Draft, log: Log) -> None:
         draft.lines[i] = {voice: line.get(voice, tokens) for voice, tokens in whole.items()}
 
 
-def drop_leading_barlines(draft: Draft, log: Log) -> None:
+def drop_leading_barlines(draft: RepairDraft, log: Log) -> None:
     """Take out barlines that start a voice's line, but `|:` and endings: they make empty bars."""
     for line, voice in draft.segments():
         tokens = line[voice]
@@ -51,7 +51,7 @@ def drop_leading_barlines(draft: Draft, log: Log) -> None:
             del tokens[first]
 
 
-def align_bars(draft: Draft, log: Log) -> None:
+def align_bars(draft: RepairDraft, log: Log) -> None:
     """Give the voices of a line equal bars: longer ones are cut at a note, shorter ones padded."""
     symbols = _symbols(draft)
     default = meter_length(draft)
@@ -80,7 +80,7 @@ def align_bars(draft: Draft, log: Log) -> None:
 def pad_bars(text: str) -> str:
     """Give the shorter bars of a line rests, as many as the longest lasts; nothing is cut."""
     header, body = split_body(text)
-    draft = Draft(header.splitlines(), [read_line(line) for line in body.splitlines()])
+    draft = RepairDraft(header.splitlines(), [read_line(line) for line in body.splitlines()])
     symbols, scale = _symbols(draft), dict.fromkeys(draft.voices(), Fraction(1))
     for line in draft.lines:
         cut = {voice: cut_bars(tokens) for voice, tokens in line.items()}
@@ -100,11 +100,11 @@ def pad_bars(text: str) -> str:
     return draft.text()
 
 
-def _symbols(draft: Draft) -> dict[str, str]:
+def _symbols(draft: RepairDraft) -> dict[str, str]:
     return rest_symbols(draft.field("%%score"), draft.voices())
 
 
-def meter_length(draft: Draft) -> Fraction:
+def meter_length(draft: RepairDraft) -> Fraction:
     """A full bar by the header, in unit lengths; a whole note if it has no meter."""
     meter = draft.field("M:", "none")
     unit = Fraction(draft.field("L:", "1/8"))
@@ -112,7 +112,7 @@ def meter_length(draft: Draft) -> Fraction:
     return Fraction(sum(int(part) for part in beats.split("+")), int(value)) / unit
 
 
-def _unit(draft: Draft, bar: list[Token], scale: Fraction) -> Fraction:
+def _unit(draft: RepairDraft, bar: list[Token], scale: Fraction) -> Fraction:
     """The voice's unit length relative to the header's, from the last `[L:]` so far."""
     fields = [t.text for t in bar if t.kind == "field" and t.text.startswith("[L:")]
     return Fraction(fields[-1][3:-1]) / Fraction(draft.field("L:")) if fields else scale

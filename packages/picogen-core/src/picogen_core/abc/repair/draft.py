@@ -13,7 +13,7 @@ Log = list[str]
 
 
 @dataclass
-class Draft:
+class RepairDraft:
     """header: lines; lines: voice -> tokens, in the order of the text."""
 
     header: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from collections import Counter
 
 from picogen_core.abc.fields import ANY_CLEF, METER, MODE_WORDS, UNIT, signature_place
 from picogen_core.abc.reading.header import normal_key, normal_meter, normal_unit
-from picogen_core.abc.repair.draft import Draft, Log
+from picogen_core.abc.repair.draft import Log, RepairDraft
 
 MAX_TEXT = 200
 _ORDER = ("X:", "T:", "C:", "%%score", "L:", "Q:", "M:", "K:", "V:")
@@ -26,7 +26,7 @@ _SCORE_WORD = re.compile(r"\s+|(\w+)|([\[\](){}|])")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
-def mend_header(draft: Draft, log: Log) -> None:
+def mend_header(draft: RepairDraft, log: Log) -> None:
     """Keep the lines that NotaGen's header has, the first of each; drop broken and other ones."""
     kept: list[str] = []
     for line in draft.header:
@@ -96,7 +96,7 @@ def field_is_legal(letter: str, value: str) -> bool:
     return abs(signature_place(key.group(1), key.group(2), key.group(3))) <= 7
 
 
-def mend_score_line(draft: Draft, log: Log) -> None:
+def mend_score_line(draft: RepairDraft, log: Log) -> None:
     """Drop a %%score that does not parse or names a voice twice; add the voices it lacks."""
     for i, line in enumerate(draft.header):
         if not line.startswith("%%score"):
@@ -138,7 +138,7 @@ def _score_voices(text: str) -> list[str] | None:
     return voices if whole and len(set(voices)) == len(voices) else None
 
 
-def rename_stray_voices(draft: Draft, log: Log) -> None:
+def rename_stray_voices(draft: RepairDraft, log: Log) -> None:
     """Take a voice that the header lacks, in few lines, for the one that its place is of."""
     defined = [line[2:].split()[0] for line in draft.header if line.startswith("V:")]
     counts = Counter(voice for line in draft.lines for voice in line)
@@ -155,7 +155,7 @@ def rename_stray_voices(draft: Draft, log: Log) -> None:
         line.update(renamed)
 
 
-def define_voices(draft: Draft, log: Log) -> None:
+def define_voices(draft: RepairDraft, log: Log) -> None:
     """Give voices that the header does not define a line of their own."""
     defined = {line[2:].split()[0] for line in draft.header if line.startswith("V:")}
     for voice in draft.voices():
@@ -164,7 +164,7 @@ def define_voices(draft: Draft, log: Log) -> None:
             draft.header.append(f"V:{voice} treble")
 
 
-def complete_header(draft: Draft, log: Log) -> None:
+def complete_header(draft: RepairDraft, log: Log) -> None:
     """Fill in L:, M: and K: where they are missing and put lines that come too late in order."""
     for line in ("L:1/8", "M:none", "K:C"):
         if not draft.field(line[:2]):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from picogen_core.abc.reading.lexer import SOUNDING
-from picogen_core.abc.repair.draft import Draft, Log
+from picogen_core.abc.repair.draft import Log, RepairDraft
 
 MAX_OPEN = 6  # MusicXML numbers the slurs that are open at once
 
 _BEFORE_CLOSE = SOUNDING | {"tie", "grace", "broken"}
 
 
-def balance_slurs(draft: Draft, log: Log) -> None:
+def balance_slurs(draft: RepairDraft, log: Log) -> None:
     """Take out slur ends that follow no note, and beginnings beyond six at once.
 
     Slurs that never end or never began stay: old tune books have them, and programs read them.
@@ -21,13 +21,13 @@ def balance_slurs(draft: Draft, log: Log) -> None:
         _balance(draft, voice, log, whole=False)
 
 
-def close_slurs(draft: Draft, voices: Iterable[str]) -> None:
+def close_slurs(draft: RepairDraft, voices: Iterable[str]) -> None:
     """Take out all halves of slurs in voices that were cut: the other half may have gone."""
     for voice in voices:
         _balance(draft, voice, [], whole=True)
 
 
-def _balance(draft: Draft, voice: str, log: Log, whole: bool) -> None:
+def _balance(draft: RepairDraft, voice: str, log: Log, whole: bool) -> None:
     segments = [line[voice] for line in draft.lines if voice in line]
     dropped: set[tuple[int, int]] = set()
     still_open: list[tuple[int, int]] = []

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from picogen_core.abc.reading.lexer import TIMED, Token
 from picogen_core.abc.reading.timing import bar_length
-from picogen_core.abc.repair.draft import Draft, Log
+from picogen_core.abc.repair.draft import Log, RepairDraft
 
 
-def drop_late_units(draft: Draft, log: Log) -> None:
+def drop_late_units(draft: RepairDraft, log: Log) -> None:
     """Take out an `[L:]` behind a note of its bar where other voices have to keep step with it."""
     for line, voice in draft.segments():
         kept, begun = [], False
@@ -23,7 +23,7 @@ def drop_late_units(draft: Draft, log: Log) -> None:
         line[voice] = kept
 
 
-def drop_stray_units(draft: Draft, log: Log) -> None:
+def drop_stray_units(draft: RepairDraft, log: Log) -> None:
     """Take out an `[L:]` without which more lines of its voice are as long as the others are."""
     header = Fraction(draft.field("L:"))
     for voice in draft.voices():

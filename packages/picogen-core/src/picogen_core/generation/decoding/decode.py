@@ -13,12 +13,12 @@ import numpy as np
 
 from picogen_core.abc.patches import PATCH_SIZE
 from picogen_core.errors import ConfigError
-from picogen_core.generation.decoding.guessing import Guesser
-from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Draft, Piece
+from picogen_core.generation.decoding.draft_tokens import Drafter
+from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Draft, PieceWriter
 from picogen_core.generation.decoding.rollover import Rollover
-from picogen_core.generation.decoding.sampling import draw, surprise
+from picogen_core.generation.decoding.sampling import draw, nll
+from picogen_core.generation.decoding.speculative import draw_speculatively
 from picogen_core.generation.decoding.spelled import draw_spelled
-from picogen_core.generation.decoding.verified import draw_verified
 from picogen_core.generation.engines import Engine, Spelling, Verifying
 from picogen_core.generation.request.options import SamplingOptions
 
@@ -59,14 +59,14 @@ class Written(NamedTuple):
 
 @dataclass(slots=True)
 class _Slot:
-    piece: Piece
+    piece: PieceWriter
     rollover: Rollover | None
     read: int  # patches that the engine has in its state
 
 
 def write(
     engine: Engine,
-    pieces: Iterable[Piece],
+    pieces: Iterable[PieceWriter],
     sampling: SamplingOptions,
     limits: Limits,
     *,
@@ -95,8 +95,8 @@ def write(
             return
         numbers = sorted(slots)
         going = [slots[n].piece for n in numbers]
-        if verifying and verifying.guesses >= len(going):
-            draw_verified(verifying, numbers, going, sampling, likelihood)
+        if verifying and verifying.draft_tokens >= len(going):
+            draw_speculatively(verifying, numbers, going, sampling, likelihood)
         elif spelling:
             draw_spelled(spelling, numbers, going, sampling, likelihood)
         else:
@@ -134,7 +134,11 @@ def _break_off(slots: dict[int, _Slot]) -> Iterator[Written]:
 
 
 def _fill(
-    engine: Engine, waiting: Iterator[Piece], slots: dict[int, _Slot], limits: Limits, masked: bool
+    engine: Engine,
+    waiting: Iterator[PieceWriter],
+    slots: dict[int, _Slot],
+    limits: Limits,
+    masked: bool,
 ) -> None:
     """Begin the next pieces in free slots; equal prompts are read once."""
     read: dict[bytes, int] = {}
@@ -144,7 +148,7 @@ def _fill(
         piece = next(waiting, None)
         if piece is None:
             return
-        piece.begin(masked, Guesser(engine.grams) if isinstance(engine, Verifying) else None)
+        piece.begin(masked, Drafter(engine.grams) if isinstance(engine, Verifying) else None)
         rollover = Rollover(limits.context) if limits.context else None
         own = Limits(piece.max_patches or limits.max_patches, limits.context)
         kept = check_room(piece.rows, own)
@@ -202,7 +206,7 @@ def _read_on(engine: Engine, slots: dict[int, _Slot], going: list[int], limits: 
 def draw_plain(
     engine: Engine,
     slots: list[int],
-    pieces: list[Piece],
+    pieces: list[PieceWriter],
     sampling: SamplingOptions,
     likelihood: bool,
 ) -> None:
@@ -218,7 +222,7 @@ def draw_plain(
             pieces[row].limit(allowed[i])
         codes = draw(logits, allowed, uniforms[rows, place], sampling)
         if likelihood:
-            for row, nats in zip(rows, surprise(logits, codes).tolist(), strict=True):
+            for row, nats in zip(rows, nll(logits, codes).tolist(), strict=True):
                 pieces[row].nll = (pieces[row].nll or 0.0) + nats
         going = []
         for i, row in enumerate(rows):
@@ -252,7 +256,7 @@ def generate(
     from picogen_core.generation.engines.torch import TorchEngine
 
     engine = TorchEngine(model, len(numbers), max_patches)
-    pieces = [Piece(number, prompt, seed) for number in numbers]
+    pieces = [PieceWriter(number, prompt, seed) for number in numbers]
     written = write(engine, pieces, sampling, Limits(max_patches))
     drafts = {done.number: done.draft for done in written if done.draft}
     return [drafts[number] for number in numbers]

@@ -30,7 +30,7 @@ from picogen_core.abc.patches import (
     encode_prompt,
     patch_text,
 )
-from picogen_core.generation.decoding.guessing import Guesser
+from picogen_core.generation.decoding.draft_tokens import Drafter
 from picogen_core.generation.decoding.sampling import NOT_FINITE
 
 _START = START.encode()
@@ -78,7 +78,7 @@ class Draft:
     seconds: float = 0.0
 
 
-class Piece:
+class PieceWriter:
     """A piece to generate, and its draft so far. `rows` are all its patches, each 16 codes.
 
     number:      names the piece in what `write` yields.
@@ -101,7 +101,7 @@ class Piece:
         self._make_guides, self._seeds = guides, [seed, *(stream or [number])]
         self.rows: list[bytes] = []
 
-    def begin(self, masked: bool = True, guesser: Guesser | None = None) -> Piece:
+    def begin(self, masked: bool = True, drafter: Drafter | None = None) -> PieceWriter:
         """Read the prompt, and forget what was generated before."""
         begun = encode_prompt(self.prompt)
         self.complete, self.stopped = False, ""
@@ -117,8 +117,8 @@ class Piece:
         self._in_body = START in self.prompt
         self._random = np.random.default_rng(self._seeds)
         self._patch = bytearray()
-        self._guides, self._guesser = list(self._make_guides()), guesser
-        self._walker = _only_walker(self._guides) if masked and not guesser else None
+        self._guides, self._drafter = list(self._make_guides()), drafter
+        self._walker = _only_walker(self._guides) if masked and not drafter else None
         for row in self.rows:
             self._pass_on(row[: row.find(EOS) + 1] if EOS in row else row)
         return self
@@ -131,9 +131,9 @@ class Piece:
         """Return [P] for the next patch: the same number for every patch, wherever it ends."""
         return self._random.random(PATCH_SIZE)
 
-    def guess(self, most: int) -> bytes:
+    def draft_tokens(self, most: int) -> bytes:
         """Return at most `most` characters that may come next in this patch, without its end."""
-        return self._guesser.guess(most) if self._guesser else b""
+        return self._drafter.draft(most) if self._drafter else b""
 
     def limit(self, allowed: NDArray[np.uint8]) -> None:
         """Narrow in place what the codec allows here, [V]."""
@@ -215,9 +215,16 @@ class Piece:
         """Return the draft so far, without an unfinished patch."""
         codes = np.frombuffer(b"".join(self.rows), np.uint8).reshape(-1, PATCH_SIZE)
         return Draft(
-            self.number, "".join(self._texts), len(codes), self.complete, self.stopped,
-            codes[self._begun :], self.nll, self.characters, time.monotonic() - self._started,
-        )  # fmt: skip
+            self.number,
+            "".join(self._texts),
+            len(codes),
+            self.complete,
+            self.stopped,
+            codes[self._begun :],
+            self.nll,
+            self.characters,
+            time.monotonic() - self._started,
+        )
 
     def last_text(self) -> str:
         """Return the text of the newest patch."""
@@ -227,8 +234,8 @@ class Piece:
         for code in codes:
             for guide in self._guides:
                 guide.take(code)
-            if self._guesser:
-                self._guesser.take(code)
+            if self._drafter:
+                self._drafter.take(code)
 
 
 def _only_walker(guides: Sequence[Guide]) -> QuickConstraint | None:

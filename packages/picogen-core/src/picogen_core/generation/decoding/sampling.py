@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.grammar.charsets import NEVER, PENALTY, RARELY
-from picogen_core.compiled.draw_code import NOT_FINITE, NOTHING_ALLOWED, surprise_of
+from picogen_core.compiled.draw_code import NOT_FINITE, NOTHING_ALLOWED, nll_of
 from picogen_core.generation.request.options import SamplingOptions
 
-__all__ = ["NOTHING_ALLOWED", "NOT_FINITE", "draw", "sampling_numbers", "surprise"]
+__all__ = ["NOTHING_ALLOWED", "NOT_FINITE", "draw", "nll", "sampling_numbers"]
 
 
 def draw(
@@ -43,16 +43,25 @@ def draw(
 def sampling_numbers(options: SamplingOptions, count: int) -> tuple[float, int, float, float, bool]:
     """Return (temperature, top_k, top_p, min_p, temperature last) in the form of `draw_code`."""
     return (
-        float(options.temperature), options.top_k or count, float(options.top_p),
-        float(options.min_p), options.order == "notagen",
-    )  # fmt: skip
+        float(options.temperature),
+        options.top_k or count,
+        float(options.top_p),
+        float(options.min_p),
+        options.order == "notagen",
+    )
 
 
 def draw_plainly(
-    logits: NDArray[np.float32], allowed: NDArray[np.uint8], uniforms: NDArray[np.float64],
-    temperature: float, top_k: int, top_p: float, min_p: float, temperature_last: bool,
+    logits: NDArray[np.float32],
+    allowed: NDArray[np.uint8],
+    uniforms: NDArray[np.float64],
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    temperature_last: bool,
     codes: NDArray[np.int64],
-) -> None:  # fmt: skip
+) -> None:
     """`draw` without numba, row by row: the reference implementation."""
     levels = logits.astype(np.float64) - PENALTY * (allowed == RARELY)
     levels[allowed == NEVER] = -np.inf
@@ -82,17 +91,17 @@ def draw_plainly(
                     break
 
 
-def surprise(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+def nll(logits: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the negative log-likelihood [N] in nats of codes [N] under logits [N, V].
 
     Codes that `draw` could not draw count 0.
     """
     if compiled():
         nats = np.zeros(len(logits), np.float64)
-        compiled().surprise_rows(logits, codes, nats)
+        compiled().nll_rows(logits, codes, nats)
         return nats
-    surprise_one: Any = surprise_of
-    return np.array([surprise_one(row, code) for row, code in zip(logits, codes, strict=True)])
+    nll_one: Any = nll_of
+    return np.array([nll_one(row, code) for row, code in zip(logits, codes, strict=True)])
 
 
 @functools.cache

@@ -12,8 +12,8 @@ import numpy as np
 from picogen_core.abc.grammar.nodes import Node, Table
 from picogen_core.abc.patches import VOCABULARY
 from picogen_core.compiled.draw_code import ENDED
-from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Piece
-from picogen_core.generation.decoding.sampling import draw, sampling_numbers, surprise
+from picogen_core.generation.decoding.piece import ANYTHING, CODEC, PieceWriter
+from picogen_core.generation.decoding.sampling import draw, nll, sampling_numbers
 from picogen_core.generation.engines import Spelling
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.plugins.protocols import BEGINNING
@@ -27,16 +27,19 @@ class _Row:
 
     __slots__ = ("ended", "known", "piece", "place", "slot", "uniforms")
 
-    def __init__(self, slot: int, piece: Piece) -> None:
+    def __init__(self, slot: int, piece: PieceWriter) -> None:
         self.slot, self.piece = slot, piece
         self.uniforms, self.place, self.known = piece.uniforms(), 0, BEGINNING
         self.ended = False
 
 
 def draw_spelled(
-    engine: Spelling, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
+    engine: Spelling,
+    slots: list[int],
+    pieces: list[PieceWriter],
+    sampling: SamplingOptions,
     likelihood: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Draw one patch for every piece.
 
     The kernel runs as long as the automaton's table has the next node. Elsewhere the piece takes
@@ -64,9 +67,12 @@ def draw_spelled(
 
 
 def _spell(
-    engine: Spelling, table: Table, ready: list[tuple[_Row, Node]],
-    sampling: SamplingOptions, likelihood: bool,
-) -> None:  # fmt: skip
+    engine: Spelling,
+    table: Table,
+    ready: list[tuple[_Row, Node]],
+    sampling: SamplingOptions,
+    likelihood: bool,
+) -> None:
     """Let the kernel draw as far as the table reaches."""
     walk = engine.walk.rows(len(ready))
     for i, (row, node) in enumerate(ready):
@@ -119,7 +125,7 @@ def _draw_one(
         row.piece.limit(allowed[i])
     uniforms = np.array([row.uniforms[row.place] for row in rows])
     codes = draw(logits, allowed, uniforms, sampling)
-    nats = surprise(logits, codes).tolist() if likelihood else [0.0] * len(rows)
+    nats = nll(logits, codes).tolist() if likelihood else [0.0] * len(rows)
     for row, code, more in zip(rows, codes.tolist(), nats, strict=True):
         if likelihood:
             row.piece.nll = (row.piece.nll or 0.0) + more

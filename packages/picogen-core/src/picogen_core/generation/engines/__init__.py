@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from picogen_core.generation.decoding.guessing import NGrams
+from picogen_core.generation.decoding.draft_tokens import NGrams
 
 if TYPE_CHECKING:
     from picogen_core.abc.grammar.nodes import Table
@@ -50,11 +50,11 @@ class Engine(Protocol):
 class Verifying(Engine, Protocol):
     """An engine that verifies draft characters (speculative decoding).
 
-    guesses: number of draft characters that its head reads in hardly more time than one.
+    draft_tokens: number of draft characters that its head reads in hardly more time than one.
     grams:   the n-grams that draft them.
     """
 
-    guesses: int
+    draft_tokens: int
     grams: NGrams
 
     def verify(self, slots: Slots, chars: NDArray[np.int64]) -> Logits:
@@ -63,7 +63,7 @@ class Verifying(Engine, Protocol):
         A character may be `BEGINNING`. The rows of a slot stand behind each other.
         """
 
-    def forget(self, slots: Slots, counts: NDArray[np.int64]) -> None:
+    def roll_back(self, slots: Slots, counts: NDArray[np.int64]) -> None:
         """Roll back the last `counts` characters of N different slots."""
 
 

@@ -22,7 +22,7 @@ FEW = 64  # pieces; for more, importing torch and looking for an accelerator pay
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """An engine, and the device on which torch computes."""
 
     engine: Literal["torch", "numba"]
@@ -31,7 +31,7 @@ class Choice:
 
 def choose(
     config: ModelConfig, engine: EngineName, device: str, pieces: int, reporter: Reporter
-) -> Choice:
+) -> EngineChoice:
     """Return numba wherever possible: on a CPU it is faster than torch for one piece and for many.
 
     It needs the numba package, a head with a compiled form, and the CPU. For many pieces `auto`
@@ -41,21 +41,21 @@ def choose(
         ConfigError: numba was requested and is not possible.
     """
     if engine == "torch":
-        return Choice("torch", device)
+        return EngineChoice("torch", device)
     obstacle = _obstacle(config, device)
     if engine == "numba" and obstacle:
         raise ConfigError(f"--engine numba: {obstacle}. Use --engine torch.")
     if obstacle:
         if device in ("auto", "cpu"):
             reporter.message(f"Generating with torch: {obstacle}.")
-        return Choice("torch", device)
+        return EngineChoice("torch", device)
     if engine == "auto" and device == "auto" and pieces > FEW and importlib.util.find_spec("torch"):
         from picogen_core.runtime.devices import pick_device
 
         found = pick_device("auto").type
         if found != "cpu":
-            return Choice("torch", found)
-    return Choice("numba", "cpu")
+            return EngineChoice("torch", found)
+    return EngineChoice("numba", "cpu")
 
 
 def _obstacle(config: ModelConfig, device: str) -> str:
@@ -75,9 +75,9 @@ def _obstacle(config: ModelConfig, device: str) -> str:
 
 
 def open_engine(
-    checkpoint: Checkpoint, choice: Choice, slots: int, places: int, reporter: Reporter
+    checkpoint: Checkpoint, choice: EngineChoice, slots: int, capacity: int, reporter: Reporter
 ) -> Engine:
-    """Return the engine, compiled and ready. `places` is the capacity of a slot in patches.
+    """Return the engine, compiled and ready. `capacity` is the capacity of a slot in patches.
 
     Raises:
         PicogenError: the checkpoint is damaged, or the backbone has fewer positions.
@@ -86,17 +86,17 @@ def open_engine(
         from picogen_core.generation.engines.torch import TorchEngine
         from picogen_core.runtime.devices import pick_device
 
-        return TorchEngine(checkpoint.model(pick_device(choice.device)), slots, places)
+        return TorchEngine(checkpoint.model(pick_device(choice.device)), slots, capacity)
     from picogen_core.compiled.jit import when_compiling
 
     text = "Compiling the decoder for this machine; only the first time."
     with when_compiling(lambda: reporter.message(text)):
-        engine = _compiled(checkpoint, slots, places)
+        engine = _compiled(checkpoint, slots, capacity)
         _warm_up(engine)
     return engine
 
 
-def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
+def _compiled(checkpoint: Checkpoint, slots: int, capacity: int) -> Engine:
     from picogen_core.compiled.spelling import SpellingHead
     from picogen_core.compiled.weights import Weights
     from picogen_core.generation.engines.compiled import (
@@ -113,15 +113,15 @@ def _compiled(checkpoint: Checkpoint, slots: int, places: int) -> Engine:
     head = compiled_head(config, weights)
     patches: PatchSide
     if registry().get("backbone", config.backbone).spec.compiled_step:
-        patches = CompiledPatches(config, weights, slots, places)
+        patches = CompiledPatches(config, weights, slots, capacity)
         for name in weights.part("projector."):  # only distillation uses it
             weights.take(f"projector.{name}")
         weights.refuse_leftover()
     else:
         from picogen_core.generation.engines.torch import TorchPatches
 
-        patches = TorchPatches(checkpoint.model("cpu"), places)
-    if isinstance(head, VerifyingHead) and head.guesses:
+        patches = TorchPatches(checkpoint.model("cpu"), capacity)
+    if isinstance(head, VerifyingHead) and head.draft_tokens:
         return VerifyingEngine(patches, head, slots)
     if isinstance(head, SpellingHead):
         return SpellingEngine(patches, head, slots)

@@ -13,7 +13,7 @@ from picogen_core.abc.grammar.nodes import Table
 from picogen_core.compiled.embedding import PatchEmbedding
 from picogen_core.compiled.spelling import Rules, SpellingHead, Walk, make_walk
 from picogen_core.compiled.weights import Floats, Weights
-from picogen_core.generation.decoding.guessing import NGrams
+from picogen_core.generation.decoding.draft_tokens import NGrams
 from picogen_core.generation.engines import Logits, Patches, Slots
 from picogen_core.model.config import ModelConfig
 from picogen_core.plugins.protocols import (
@@ -24,6 +24,7 @@ from picogen_core.plugins.protocols import (
     VerifyingHead,
 )
 from picogen_core.plugins.registry import registry
+from picogen_core.plugins.renamed import with_new_names
 
 
 class PatchSide(Protocol):
@@ -42,7 +43,7 @@ class PatchSide(Protocol):
 class CompiledPatches:
     """The patch embedding and a compiled backbone."""
 
-    def __init__(self, config: ModelConfig, weights: Weights, slots: int, places: int) -> None:
+    def __init__(self, config: ModelConfig, weights: Weights, slots: int, capacity: int) -> None:
         width = config.d_model
         self._embed = PatchEmbedding(width, weights.part("patch_embedding."))
         entry = registry().get("backbone", config.backbone)
@@ -50,7 +51,7 @@ class CompiledPatches:
         self._backbone: CompiledBackbone = entry.spec.compiled_step(
             entry.options(config.backbone_options), width, weights.part("backbone.")
         )
-        self._backbone.allocate(slots, places)
+        self._backbone.allocate(slots, capacity)
         self._hidden = np.zeros((slots, width), np.float32)
 
     def read(self, slot: int, patches: Patches) -> Floats:
@@ -107,8 +108,8 @@ class VerifyingEngine(CompiledEngine):
 
     def __init__(self, patches: PatchSide, head: VerifyingHead, slots: int) -> None:
         super().__init__(patches, head, slots)
-        self.guesses, self.grams = head.guesses, NGrams()
-        self._extend, self.forget = head.extend, head.forget
+        self.draft_tokens, self.grams = head.draft_tokens, NGrams()
+        self._extend, self.roll_back = head.extend, head.roll_back
 
     def verify(self, slots: Slots, chars: Slots) -> Logits:
         begun = slots[chars == BEGINNING]
@@ -140,4 +141,5 @@ def compiled_head(config: ModelConfig, weights: Weights) -> CompiledHead:
     entry = registry().get("head", config.head)
     assert entry.spec.compiled_step is not None
     options = entry.options(config.head_options)
-    return entry.spec.compiled_step(options, config.d_model, weights.part("head."))
+    head = entry.spec.compiled_step(options, config.d_model, weights.part("head."))
+    return with_new_names(head, entry.where)

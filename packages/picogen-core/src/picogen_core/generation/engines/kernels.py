@@ -44,9 +44,12 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
         busy.touch()
         subprocess.Popen(
             [sys.executable, "-m", __name__, str(path)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, env=os.environ | {WAIT: "wait"},
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | {WAIT: "wait"},
+        )
     except OSError:  # no cache or no process: the next run compiles for itself
         return
 

@@ -59,8 +59,8 @@ class Rows:
 class TorchPatches:
     """Embedding and backbone: the hidden state and the backbone's state of every slot."""
 
-    def __init__(self, model: GenericStudent, places: int) -> None:
-        self._model, self._places = model, places
+    def __init__(self, model: GenericStudent, capacity: int) -> None:
+        self._model, self._capacity = model, capacity
         self._rows = Rows(model.device)
         self.copy = self._rows.copy
 
@@ -73,7 +73,9 @@ class TorchPatches:
         """Return the same on the model's device."""
         one = codes(patches, self._model.device)[None]
         lengths = torch.tensor([len(patches)], device=one.device)
-        last, state = self._model.prefill(one, lengths, self._model.initial_state(1, self._places))
+        last, state = self._model.prefill(
+            one, lengths, self._model.initial_state(1, self._capacity)
+        )
         self._rows.put(slot, (last, state))
         return self._model.states(one)[0] if self._model.remembers else last
 
@@ -100,10 +102,10 @@ class TorchEngine:
     after the end.
     """
 
-    def __init__(self, model: GenericStudent, slots: int, places: int) -> None:
+    def __init__(self, model: GenericStudent, slots: int, capacity: int) -> None:
         self.slots, self._head, self._remembers = slots, model.speller, model.remembers
-        self._model, self._places = model, places
-        self._patches = TorchPatches(model, places)
+        self._model, self._capacity = model, capacity
+        self._patches = TorchPatches(model, capacity)
         self._memories = Rows(model.device)
         self._rows: list[int] = []
         self._state: Any = None
@@ -111,7 +113,7 @@ class TorchEngine:
     @torch.no_grad()
     def read(self, slot: int, patches: Patches) -> None:
         hidden = self._patches.read_prompt(slot, patches)
-        memory = self._model.initial_memory(1, self._places)
+        memory = self._model.initial_memory(1, self._capacity)
         if self._remembers:  # no hidden state predicts the first patch
             target = codes(patches[1:], hidden.device)
             lengths = torch.tensor([len(target)], device=hidden.device)

@@ -118,9 +118,16 @@ class CharMemory(nn.Module):
     """
 
     def __init__(
-        self, d_model: int, width: int, layers: int, channels: int, heads: int, mlp: int,
-        window: int, dropout: float,
-    ) -> None:  # fmt: skip
+        self,
+        d_model: int,
+        width: int,
+        layers: int,
+        channels: int,
+        heads: int,
+        mlp: int,
+        window: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
         self.window, self.channels = window, channels
         self.start = nn.Linear(d_model, width)

@@ -29,7 +29,7 @@ from picogen_core.score.files.kern_tokens import (
     marks_of,
     note_of,
 )
-from picogen_core.score.files.kern_writer import KernBar, Sound, Staff, Writer
+from picogen_core.score.files.kern_writer import KernBar, KernSound, Staff, Writer
 
 _KEY_LINE = re.compile(r"\*k\[([a-g#\-n]*)\]")
 _METER = re.compile(r"\*M(\d+(?:\+\d+)*/\d+)")
@@ -262,7 +262,9 @@ class _Reader:
         before = ("{" + graces + "}" if graces else "") + before
         beamed = staff.beams[place] > 0
         staff.beams[place] += parts[0].count("L") - parts[0].count("J")
-        staff.voices[place].append(Sound(self.now, duration, tuple(notes), before, after, beamed))
+        staff.voices[place].append(
+            KernSound(self.now, duration, tuple(notes), before, after, beamed)
+        )
         spine.due = self.now + duration
 
     def abc(self) -> AsAbc:
@@ -285,7 +287,7 @@ class _Reader:
         made = mend("\n".join(lines) + "\n", source)
         return AsAbc(made.text, made.mended, made.left, tuple(crossing_ties(source)))
 
-    def _sounds(self) -> Iterator[Sound]:
+    def _sounds(self) -> Iterator[KernSound]:
         return (s for staff in self.staves.values() for v in staff.voices.values() for s in v)
 
     def _heard(self, voices: list[tuple[int, int]], bars: list[KernBar]) -> Heard:

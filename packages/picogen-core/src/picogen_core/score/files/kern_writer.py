@@ -14,7 +14,7 @@ from picogen_core.errors import BadInput
 
 
 @dataclass
-class Sound:
+class KernSound:
     """A note, chord or rest of the file."""
 
     onset: Fraction
@@ -36,7 +36,7 @@ class KernBar:
 class Staff:
     """Contents of one **kern spine and of the spines split from it."""
 
-    voices: defaultdict[int, list[Sound]] = field(default_factory=lambda: defaultdict(list))
+    voices: defaultdict[int, list[KernSound]] = field(default_factory=lambda: defaultdict(list))
     fields: list[tuple[Fraction, str, str]] = field(default_factory=list)
     name: str = ""
     part: str = ""

@@ -186,7 +186,7 @@ def compiled_rows_keep_their_bits(subject: ModuleSubject) -> None:
 
 
 @compiled_check
-def compiled_guesses_leave_no_trace(subject: ModuleSubject) -> None:
+def compiled_draft_tokens_leave_no_trace(subject: ModuleSubject) -> None:
     """A `VerifyingHead` reads characters and draft tokens of several slots in one call and drops
     the wrong ones; every row has the bits of `begin` and `step`."""
     module, step = _opened(subject, 3)
@@ -204,9 +204,9 @@ def compiled_guesses_leave_no_trace(subject: ModuleSubject) -> None:
         for slot in going:
             left = PATCH_SIZE - known[slot]
             right.append(rng.integers(1, min(left, 5) + 1))
-            guessed = rng.integers(VOCABULARY, size=rng.integers(0, left - right[-1] + 1))
+            drafted = rng.integers(VOCABULARY, size=rng.integers(0, left - right[-1] + 1))
             codes = [BEGINNING, *patch[slot]][known[slot] : known[slot] + right[-1]]
-            rows.append(np.array([*codes, *guessed], np.int64))
+            rows.append(np.array([*codes, *drafted], np.int64))
         counts = [len(one) for one in rows]
         chars = np.concatenate(rows)
         begun = hidden[[slot for slot in going if not known[slot]]]
@@ -215,9 +215,9 @@ def compiled_guesses_leave_no_trace(subject: ModuleSubject) -> None:
         assert_rows(logits, len(chars), VOCABULARY)
         for slot, count, block in zip(going, right, _parts(logits, counts), strict=True):
             first, known[slot] = known[slot], known[slot] + count
-            what = f"positions {first} … {known[slot] - 1}, read with guesses and without"
+            what = f"positions {first} … {known[slot] - 1}, read with draft tokens and without"
             assert_bits(block[:count], expected[slot, first : known[slot]], what)
-        step.forget(np.array(going), np.array(counts) - right)
+        step.roll_back(np.array(going), np.array(counts) - right)
 
 
 def _parts(logits: Floats, counts: Sequence[int]) -> list[Floats]:
@@ -271,7 +271,7 @@ COMPILED_CHECKS: Sequence[Check] = (
     compiled_stays_finite,
     compiled_slots_are_apart,
     compiled_rows_keep_their_bits,
-    compiled_guesses_leave_no_trace,
+    compiled_draft_tokens_leave_no_trace,
     compiled_starts_empty,
     compiled_leaves_arrays_alone,
     compiled_checks_its_weights,

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.errors import BadCheckpoint
+from picogen_core.plugins.renamed import with_new_names
 from picogen_core.testing.kit import NOT_INSTALLED, Check, Skipped
 from picogen_core.testing.modules import ModuleSubject, module_check
 
@@ -86,7 +87,8 @@ def _weights(arrays: Mapping[str, Floats]) -> Weights:
 
 def _made(subject: ModuleSubject, weights: Weights) -> Any:
     options = subject.entry.options(subject.options)
-    return subject.entry.spec.compiled_step(options, subject.d_model, weights)
+    step = subject.entry.spec.compiled_step(options, subject.d_model, weights)
+    return with_new_names(step, subject.entry.where)
 
 
 def widths(subject: ModuleSubject) -> Iterator[Any]:

@@ -175,7 +175,7 @@ def compiled_memories_can_be_copied_and_cleared(subject: Any) -> None:
 
 
 @_remembering_check
-def compiled_guesses_are_not_remembered(subject: Any) -> None:
+def compiled_draft_tokens_are_not_remembered(subject: Any) -> None:
     """A `VerifyingHead` that drops wrong draft tokens remembers only the written characters."""
     for which, _, step in _steps(subject, 2):
         if not _verifies(step):
@@ -196,9 +196,9 @@ def compiled_guesses_are_not_remembered(subject: Any) -> None:
                 chars = np.concatenate([codes[known : known + right], wrong]).astype(np.int64)
                 given = hidden[t : t + 1] if not known else None
                 logits = step.extend(given, chars, np.repeat(slot, len(chars)))[:right]
-                what = f"patch {t} with guesses and without{which}"
+                what = f"patch {t} with draft tokens and without{which}"
                 assert_bits(logits, expected[t, known : known + right], what)
-                step.forget(slot, np.array([len(wrong)]))
+                step.roll_back(slot, np.array([len(wrong)]))
                 known += right
             step.close(patches[t : t + 1].astype(np.uint8), slot)
 
@@ -212,5 +212,5 @@ COMPILED_REMEMBERING_CHECKS: Sequence[Check] = (
     compiled_pieces_keep_their_bits,
     compiled_reading_equals_writing,
     compiled_memories_can_be_copied_and_cleared,
-    compiled_guesses_are_not_remembered,
+    compiled_draft_tokens_are_not_remembered,
 )

@@ -13,7 +13,7 @@ from picogen_core.abc.patches import BOS, PATCH_SIZE, Patches, decode, encode_pr
 from picogen_core.data.batches import collate
 from picogen_core.data.prepared.store import Encoded, read_patches
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.piece import Piece
+from picogen_core.generation.decoding.piece import PieceWriter
 from picogen_core.generation.engines.torch import TorchEngine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.student import GenericStudent
@@ -61,7 +61,7 @@ def write_batches(
         for i, length in enumerate(batch.lengths.tolist()):
             row = number * config.batch_size + i
             prompt = _prompt(batch.patches[i, :length].numpy().astype(np.uint8), limit)
-            starts += [Piece(row * samples + k, prompt, seed) for k in range(samples)]
+            starts += [PieceWriter(row * samples + k, prompt, seed) for k in range(samples)]
     if not starts:
         return []
     training = model.training

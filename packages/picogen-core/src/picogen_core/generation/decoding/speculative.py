@@ -1,4 +1,4 @@
-"""Patches from an engine that verifies guesses: equal to `decode.draw_plain`, in fewer calls.
+"""Patches from an engine that verifies draft tokens: equal to `decode.draw_plain`, in fewer calls.
 
 R rows of a call  P = 16 characters per patch  V = 128 codes
 """
@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE
-from picogen_core.generation.decoding.piece import ANYTHING, CODEC, Piece
-from picogen_core.generation.decoding.sampling import draw, surprise
+from picogen_core.generation.decoding.piece import ANYTHING, CODEC, PieceWriter
+from picogen_core.generation.decoding.sampling import draw, nll
 from picogen_core.generation.engines import Verifying
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.plugins.protocols import BEGINNING
 
 
-def draw_verified(
-    engine: Verifying, slots: list[int], pieces: list[Piece], sampling: SamplingOptions,
+def draw_speculatively(
+    engine: Verifying,
+    slots: list[int],
+    pieces: list[PieceWriter],
+    sampling: SamplingOptions,
     likelihood: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Draw one patch for every piece.
 
     A row of a call is `BEGINNING`, a drawn character, or a guess at the next one. Logits behind a
@@ -32,8 +35,8 @@ def draw_verified(
         for slot, piece in zip(slots, pieces, strict=True)
     }
     while drawing:
-        guesses = engine.guesses // len(drawing)
-        blocks = [one.next_rows(guesses) for one in drawing.values()]
+        drafts = engine.draft_tokens // len(drawing)
+        blocks = [one.next_rows(drafts) for one in drawing.values()]
         numbers = np.repeat(np.array(list(drawing), np.int64), [len(block) for block in blocks])
         logits = engine.verify(numbers, np.concatenate(blocks))
         ends = list(accumulate(len(block) for block in blocks))
@@ -45,25 +48,27 @@ def draw_verified(
             elif used < len(block):
                 wrong[slot] = len(block) - used
         if wrong:
-            engine.forget(np.array(list(wrong)), np.array(list(wrong.values())))
+            engine.roll_back(np.array(list(wrong)), np.array(list(wrong.values())))
 
 
 class _Drawing:
     """An unfinished patch. `known` is the newest character, which the engine has not read."""
 
-    def __init__(self, piece: Piece, sampling: SamplingOptions, likelihood: bool) -> None:
+    def __init__(self, piece: PieceWriter, sampling: SamplingOptions, likelihood: bool) -> None:
         self._piece, self._sampling, self._likelihood = piece, sampling, likelihood
         self._uniforms, self._place, self._known = piece.uniforms(), 0, BEGINNING
         self._codec = CODEC if sampling.mask else ANYTHING
 
-    def next_rows(self, guesses: int) -> NDArray[np.int64]:
-        """Return the known character and guesses; the patch's last character is not read."""
-        guessed = self._piece.guess(min(guesses, PATCH_SIZE - 1 - self._place))
-        return np.array([self._known, *guessed], np.int64)
+    def next_rows(self, drafts: int) -> NDArray[np.int64]:
+        """Return the known character and draft tokens; the patch's last character is not read."""
+        drafted = self._piece.draft_tokens(min(drafts, PATCH_SIZE - 1 - self._place))
+        return np.array([self._known, *drafted], np.int64)
 
     def follow(self, block: NDArray[np.int64], logits: NDArray[np.float32]) -> int | None:
-        """Draw from logits [R, V] as long as the guesses are right. Return the number of used rows,
-        or None if the patch has ended."""
+        """Draw from logits [R, V] as long as the draft tokens are right.
+
+        Return the number of used rows, or None if the patch has ended.
+        """
         for used in range(1, len(block) + 1):
             if self._put(logits[used - 1 : used]):
                 return None
@@ -77,6 +82,6 @@ class _Drawing:
         uniform = self._uniforms[self._place : self._place + 1]
         codes = draw(logits, allowed, uniform, self._sampling)
         if self._likelihood:
-            self._piece.nll = (self._piece.nll or 0.0) + float(surprise(logits, codes)[0])
+            self._piece.nll = (self._piece.nll or 0.0) + float(nll(logits, codes)[0])
         self._place, self._known = self._place + 1, int(codes[0])
         return self._piece.put(self._known)

@@ -1,7 +1,7 @@
-"""Preparation in parts: runs of consecutive pieces, each made once and stored until all are made.
+"""Preparation in chunks: runs of consecutive pieces, each made once and stored until all are made.
 
-A part's file name has a digest of its pieces and settings. So an interrupted preparation continues
-with the existing parts, and a change of pieces or settings makes the part anew.
+A chunk's file name has a digest of its pieces and settings. So an interrupted preparation continues
+with the existing chunks, and a change of pieces or settings makes the chunk anew.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from picogen_core.runtime.shards import WHOLE, Shard
 from picogen_core.score.file import read_file
 from picogen_core.score.files.reader import FileReader
 
-_WEIGHT = 64  # tunes a part; a score that has to be converted weighs as much as eight
+_WEIGHT = 64  # tunes a chunk; a score that has to be converted weighs as much as eight
 _FILE_WEIGHT = 8
-_AHEAD = 3  # parts waiting for each worker
+_AHEAD = 3  # chunks waiting for each worker
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Part:
+class Chunk:
     """Consecutive pieces, and the file for their result."""
 
     tasks: list[Task]
@@ -54,10 +54,10 @@ class Part:
     path: Path
 
 
-def cut_parts(
+def cut_chunks(
     tasks: Iterable[Task], settings: Settings, folder: Path, shard: Shard = WHOLE
-) -> Iterator[Part]:
-    """Yield parts in the order of the pieces, of a shard only its own."""
+) -> Iterator[Chunk]:
+    """Yield chunks in the order of the pieces, of a shard only its own."""
     waiting: list[Task] = []
     weight = number = 0
     for task in tasks:
@@ -65,42 +65,42 @@ def cut_parts(
         weight += _FILE_WEIGHT if task.piece.file else 1
         if weight >= _WEIGHT:
             if shard.holds(number):
-                yield _part(waiting, settings, folder, number)
+                yield _chunk(waiting, settings, folder, number)
             waiting, weight, number = [], 0, number + 1
     if waiting and shard.holds(number):
-        yield _part(waiting, settings, folder, number)
+        yield _chunk(waiting, settings, folder, number)
 
 
-def refuse_missing(parts: Iterable[Part]) -> Iterator[Part]:
-    """Yield the parts. Raises `BadInput` for one that no shard has made."""
-    for part in parts:
-        if not part.path.is_file():
+def refuse_missing(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks. Raises `BadInput` for one that no shard has made."""
+    for chunk in chunks:
+        if not chunk.path.is_file():
             raise BadInput(
-                f"{part.path} is missing: a shard is not done, or had other sources or options. "
+                f"{chunk.path} is missing: a shard is not done, or had other sources or options. "
                 "Run it (again), or make the rest here with --resume in place of --merge."
             )
-        yield part
+        yield chunk
 
 
-def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
-    """Make the missing parts, `jobs` at a time, and yield all parts in order.
+def make_chunks(chunks: Iterable[Chunk], jobs: int) -> Iterator[Chunk]:
+    """Make the missing chunks, `jobs` at a time, and yield all chunks in order.
 
     Raises:
         BadInput: a worker was killed from outside.
     """
     if jobs == 1:
         with FileReader() as reader:
-            for part in parts:
-                if not is_made(part.path):
-                    _make_part(part, reader)
-                yield part
+            for chunk in chunks:
+                if not is_made(chunk.path):
+                    _make_chunk(chunk, reader)
+                yield chunk
         return
-    waiting: deque[tuple[Part, Future[None] | None]] = deque()
+    waiting: deque[tuple[Chunk, Future[None] | None]] = deque()
     try:
         with process_pool(jobs) as pool:
-            for part in parts:
-                made = is_made(part.path)
-                waiting.append((part, None if made else pool.submit(_make_in_worker, part)))
+            for chunk in chunks:
+                made = is_made(chunk.path)
+                waiting.append((chunk, None if made else pool.submit(_make_in_worker, chunk)))
                 while len(waiting) > _AHEAD * jobs:
                     yield _finished(*waiting.popleft())
             while waiting:
@@ -114,7 +114,7 @@ def make_parts(parts: Iterable[Part], jobs: int) -> Iterator[Part]:
 
 @dataclass(frozen=True)
 class Read:
-    """A finished part: facts of its pieces, and their arrays.
+    """A finished chunk: facts of its pieces, and their arrays.
 
     pieces:  for each piece `Made` or `Rejected` as a mapping; `first` is the place of a made
              piece's first key in the arrays, `keys` its keys, `pitches` its melody.
@@ -126,21 +126,21 @@ class Read:
 
 
 def is_made(path: Path) -> bool:
-    """Return whether a part is complete, without pieces that failed by a fault of the machine."""
+    """Return whether a chunk is complete, without pieces that failed by a fault of the machine."""
     try:
-        return not any(piece.get("passing") for piece in read_part(path).pieces)
+        return not any(piece.get("passing") for piece in read_chunk(path).pieces)
     except Exception:  # a damaged file can make the reader raise anything
         return False
 
 
 def read_facts(path: Path) -> list[dict[str, Any]]:
-    """Return the pieces of a part without their patches and notes."""
+    """Return the pieces of a chunk without their patches and notes."""
     with np.load(path, allow_pickle=False) as shards:
         return _facts(shards)
 
 
-def read_part(path: Path) -> Read:
-    """Return a whole part."""
+def read_chunk(path: Path) -> Read:
+    """Return a whole chunk."""
     with np.load(path, allow_pickle=False) as shards:
         return Read(
             _facts(shards),
@@ -162,14 +162,14 @@ def _split(values: NDArray[Any], counts: NDArray[np.int64]) -> list[NDArray[Any]
     return np.split(values, np.cumsum(counts)[:-1]) if len(counts) else []
 
 
-def _part(tasks: list[Task], settings: Settings, folder: Path, number: int) -> Part:
+def _chunk(tasks: list[Task], settings: Settings, folder: Path, number: int) -> Chunk:
     digest = hashlib.sha256(f"{FORMAT}\n{settings}\n".encode())
     for task in tasks:
         piece = task.piece
         facts = [piece.name, piece.abc, piece.provenance, piece.licence, task.tags, piece.fault]
         facts.append(_digest(piece.file))
         digest.update(json.dumps(facts).encode())
-    return Part(tasks, settings, folder / f"{number:06d}-{digest.hexdigest()[:20]}.npz")
+    return Chunk(tasks, settings, folder / f"{number:06d}-{digest.hexdigest()[:20]}.npz")
 
 
 def _digest(file: Path | None) -> str:
@@ -179,10 +179,10 @@ def _digest(file: Path | None) -> str:
         return str(error)
 
 
-def _finished(part: Part, future: Future[None] | None) -> Part:
+def _finished(chunk: Chunk, future: Future[None] | None) -> Chunk:
     if future is not None:
         future.result()
-    return part
+    return chunk
 
 
 @lru_cache(maxsize=1)
@@ -190,16 +190,16 @@ def _worker_reader() -> FileReader:
     return FileReader()
 
 
-def _make_in_worker(part: Part) -> None:
-    _make_part(part, _worker_reader())
+def _make_in_worker(chunk: Chunk) -> None:
+    _make_chunk(chunk, _worker_reader())
 
 
-def _make_part(part: Part, reader: FileReader) -> None:
-    keys, seed = part.settings.keys, part.settings.seed
+def _make_chunk(chunk: Chunk, reader: FileReader) -> None:
+    keys, seed = chunk.settings.keys, chunk.settings.seed
     pieces: list[dict[str, Any]] = []
     made: list[Made] = []
     shards = 0
-    for task in part.tasks:
+    for task in chunk.tasks:
         result = make(task, keys, seed, reader)
         if isinstance(result, Rejected):
             pieces.append(asdict(result))
@@ -217,7 +217,7 @@ def _make_part(part: Part, reader: FileReader) -> None:
             }
         )
         shards += len(result.keys)
-    _write(part.path, pieces, made)
+    _write(chunk.path, pieces, made)
 
 
 def _write(path: Path, pieces: list[dict[str, Any]], made: list[Made]) -> None:

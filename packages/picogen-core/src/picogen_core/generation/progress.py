@@ -10,7 +10,7 @@ from picogen_core.generation.decoding.decode import Written
 from picogen_core.generation.request.job import Job
 
 
-class Progress:
+class BatchProgress:
     """The share of a batch that is done. Each candidate is a part of its piece."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:

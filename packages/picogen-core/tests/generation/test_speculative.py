@@ -10,12 +10,12 @@ import pytest
 import torch
 from picogen_core.abc.grammar import Constraint
 from picogen_core.abc.patches import BOS, EOS, encode
-from picogen_core.generation.decoding import guessing
+from picogen_core.generation.decoding import draft_tokens
 from picogen_core.generation.decoding.decode import Limits, write
-from picogen_core.generation.decoding.guessing import Guesser, NGrams
-from picogen_core.generation.decoding.piece import Draft, Piece
+from picogen_core.generation.decoding.draft_tokens import Drafter, NGrams
+from picogen_core.generation.decoding.piece import Draft, PieceWriter
 from picogen_core.generation.engines import Verifying
-from picogen_core.generation.engines.choose import Choice, open_engine
+from picogen_core.generation.engines.choose import EngineChoice, open_engine
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import save_checkpoint
 from picogen_core.model.config import ModelConfig
@@ -31,29 +31,29 @@ TUNE = "L:1/8\nK:G\nV:1 treble\n" + "".join(
 )
 
 
-def told(text: str) -> Guesser:
-    guesser = Guesser(NGrams())
+def told(text: str) -> Drafter:
+    drafter = Drafter(NGrams())
     for code in text.encode():
-        guesser.take(EOS if code == ord("$") else code)
-    return guesser
+        drafter.take(EOS if code == ord("$") else code)
+    return drafter
 
 
 def test_guesses_go_on_as_the_text_did():
-    assert told("abcdefgh abcd").guess(3) == b"efg"
-    assert told("abcdefgh abcd").guess(0) == b""
-    assert told("").guess(5) == b""
-    assert told("abababab").guess(7).startswith(b"abab")
+    assert told("abcdefgh abcd").draft(3) == b"efg"
+    assert told("abcdefgh abcd").draft(0) == b""
+    assert told("").draft(5) == b""
+    assert told("abababab").draft(7).startswith(b"abab")
 
 
 def test_a_guess_ends_where_it_gets_unlikely():
     # behind `x` came four characters, each once: a chance of 1 / 4.5
-    assert told("xaxbxcxdx").guess(7) == b""
-    assert told("xaxaxaxbx").guess(1) == b"a"
+    assert told("xaxbxcxdx").draft(7) == b""
+    assert told("xaxaxaxbx").draft(1) == b"a"
 
 
 def test_no_guess_goes_beyond_the_patch():
-    assert told("ab$ab$a").guess(7) == b"b"
-    assert told("ab$ab$ab").guess(7) == b""
+    assert told("ab$ab$a").draft(7) == b"b"
+    assert told("ab$ab$ab").draft(7) == b""
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_no_guess_goes_beyond_the_patch():
     ],
 )
 def test_counters_count(text: str, guess: bytes):
-    guesser = told(text)
-    guesser._grams = NGrams()  # nothing but the counter is known
-    assert guesser.guess(16) == guess
-    assert guesser.guess(3) == guess[:3]
+    drafter = told(text)
+    drafter._grams = NGrams()  # nothing but the counter is known
+    assert drafter.draft(16) == guess
+    assert drafter.draft(3) == guess[:3]
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(guessing, "MEMORY", 50)
+    monkeypatch.setattr(draft_tokens, "MEMORY", 50)
     grams = NGrams()
     rng = np.random.default_rng(0)
     for _ in range(300):
@@ -102,14 +102,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 def open_one(path: Path, slots: int, cached: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """With `cached` 0 the head reads guesses, however small it is."""
+    """With `cached` 0 the head reads draft tokens, however small it is."""
     monkeypatch.setattr("picogen_core.compiled.heads.CACHED", cached)
-    engine = open_engine(locate(path, Quiet()), Choice("numba", "cpu"), slots, 64, Quiet())
+    engine = open_engine(locate(path, Quiet()), EngineChoice("numba", "cpu"), slots, 64, Quiet())
     assert isinstance(engine, Verifying) == (cached == 0)
     return engine
 
 
-def pieces(engine: Any, starts: Sequence[Piece], **options: Any) -> dict[int, Draft]:
+def pieces(engine: Any, starts: Sequence[PieceWriter], **options: Any) -> dict[int, Draft]:
     sampling = SamplingOptions(top_k=0, top_p=0, **options)
     written = write(engine, starts, sampling, Limits(40), likelihood=True)
     return {one.number: one.draft for one in written if one.draft}
@@ -133,7 +133,7 @@ def same(some: dict[int, Draft], others: dict[int, Draft]) -> bool:
     "options", [{}, {"temperature": 0}, {"mask": False}, {"temperature": 0.3, "min_p": 0.01}]
 )
 def test_pieces_are_the_same_with_guesses(folder: Path, options, monkeypatch):
-    starts = [Piece(k, ("K:C\n", TUNE, "")[k % 3], seed=5) for k in range(6)]
+    starts = [PieceWriter(k, ("K:C\n", TUNE, "")[k % 3], seed=5) for k in range(6)]
     plain = pieces(open_one(folder, 9, 1 << 30, monkeypatch), starts, **options)
     assert len(plain) == 6
     for slots in (1, 3, 9):  # seven, two and one guess a piece
@@ -142,7 +142,7 @@ def test_pieces_are_the_same_with_guesses(folder: Path, options, monkeypatch):
 
 
 def test_a_backbone_in_torch_keeps_its_states(folder: Path, monkeypatch):
-    starts = [Piece(k, TUNE[: 30 + k], seed=5) for k in range(4)]
+    starts = [PieceWriter(k, TUNE[: 30 + k], seed=5) for k in range(4)]
     expected = pieces(open_one(folder, 3, 0, monkeypatch), starts)
     entry = registry().get("backbone", "rwkv")
     plain = replace(entry, spec=replace(entry.spec, compiled_step=None))
@@ -160,7 +160,8 @@ def test_a_backbone_in_torch_keeps_its_states(folder: Path, monkeypatch):
 
 def test_and_under_a_grammar_that_forces_characters(folder: Path, monkeypatch):
     starts = [
-        Piece(k, guides=lambda: [Constraint(40, grammar=True, bars=4)], seed=5) for k in range(4)
+        PieceWriter(k, guides=lambda: [Constraint(40, grammar=True, bars=4)], seed=5)
+        for k in range(4)
     ]
     plain = pieces(open_one(folder, 1, 1 << 30, monkeypatch), starts)
     assert all(draft.complete for draft in plain.values())
@@ -197,10 +198,10 @@ def test_music_takes_half_as_many_calls(folder: Path, monkeypatch):
         return verify(slots, chars)
 
     engine.verify = counted
-    (draft,) = pieces(engine, [Piece(1, guides=lambda: [Follow(TUNE)])]).values()
+    (draft,) = pieces(engine, [PieceWriter(1, guides=lambda: [Follow(TUNE)])]).values()
     assert draft.complete
     assert draft.characters > 2 * len(calls)
-    assert max(calls) <= 1 + engine.guesses
+    assert max(calls) <= 1 + engine.draft_tokens
 
 
 def test_weights_that_are_no_numbers_stop_it_at_the_same_place(folder: Path, monkeypatch):
@@ -209,7 +210,7 @@ def test_weights_that_are_no_numbers_stop_it_at_the_same_place(folder: Path, mon
         engine = open_one(folder, 1, cached, monkeypatch)
         engine._head._embed[ord("c")] = np.nan
         guides = lambda: [Follow("K:C\nV:1 treble\n[V:1]ABc def|\n")]  # noqa: E731
-        (draft,) = pieces(engine, [Piece(1, guides=guides)]).values()
+        (draft,) = pieces(engine, [PieceWriter(1, guides=guides)]).values()
         found.append(draft)
     assert "not finite at patch 3, character 15" in found[0].stopped
     assert found[0].stopped == found[1].stopped

@@ -2,7 +2,7 @@
 
 Speculative decoding (Leviathan et al. 2023, arXiv:2211.17192) with n-grams of the generated text as
 the draft model. A guess is kept only if the piece's own uniform draws that very character from the
-model's logits. So a piece is the same, to the last character, as without guesses.
+model's logits. So a piece is the same, to the last character, as without draft tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class NGrams:
         if len(self._counts) > MEMORY:
             self._counts.clear()
 
-    def guess(self, before: bytes) -> tuple[int, float]:
+    def most_probable(self, before: bytes) -> tuple[int, float]:
         """Return the most probable character and its probability; 0 for an unseen context."""
         for order in range(len(before), 0, -1):
             counts = self._counts.get(before[-order:])
@@ -38,7 +38,7 @@ class NGrams:
         return EOS, 0.0
 
 
-class Guesser:
+class Drafter:
     """Drafts the next characters of one piece, whose characters it reads from the prompt on."""
 
     def __init__(self, grams: NGrams) -> None:
@@ -57,21 +57,21 @@ class Guesser:
         elif code != EOS:
             self._line.append(code)
 
-    def guess(self, most: int) -> bytes:
+    def draft(self, most: int) -> bytes:
         """Return at most `most` draft characters, none behind the patch's end."""
-        guessed = bytearray()
+        drafted = bytearray()
         if self._counter.startswith(self._line) and not self._last.endswith(b"\n"):
-            guessed += self._counter[len(self._line) :][:most]
-        last = (self._last + guessed)[-ORDER:]
+            drafted += self._counter[len(self._line) :][:most]
+        last = (self._last + drafted)[-ORDER:]
         chance = 1.0
-        while len(guessed) < most:
-            code, likely = self._grams.guess(last)
+        while len(drafted) < most:
+            code, likely = self._grams.most_probable(last)
             chance *= likely
             if chance < LEAST or code in (BOS, EOS):
                 break
-            guessed.append(code)
+            drafted.append(code)
             last = (last + bytes([code]))[-ORDER:]
-        return bytes(guessed)
+        return bytes(drafted)
 
 
 def _following(line: bytes) -> bytes:
