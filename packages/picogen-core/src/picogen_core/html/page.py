@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from picogen_core.errors import ConfigError
+from picogen_core.html.glyphs import read_glyphs
 from picogen_core.html.scripts import engine, read_script
 from picogen_core.html.student import PageStudent
 from picogen_core.html.weights import LEAST_BITS, Packed, pack_integers, pack_to_fit
+from picogen_core.report.build import read_sound
 from picogen_core.report.html import data_block, hashed
 
 FILE = "index.html"
@@ -18,12 +20,21 @@ MOST = {1: 4_000_000, 2: 7_000_000}
 
 Weights = Literal["float", "int8"]
 
-_PAGE_SCRIPTS = ("words.js", "score.js", "sound.js", "page.js")
+_PAGE_SCRIPTS = (
+    "words.js", "signs.js", "notes.js", "marks.js", "score.js", "midi.js", "page.js",
+)  # fmt: skip
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cellipse "
+    "cx='5.5' cy='12' rx='3.6' ry='2.6' fill='%2322605b' transform='rotate(-20 5.5 12)'/%3E%3Cpath "
+    "d='M8.6 11.5V2l4 3' stroke='%2322605b' stroke-width='1.4' fill='none'/%3E%3C/svg%3E"
+)
 _MARKUP = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
+<meta name="description" content="A small student writes sheet music in the browser.">
+<link rel="icon" href="{icon}">
 <title>PiCo-Gen</title><style>{style}</style></head><body>
 {body}{facts}
 <script type="text/plain" id="engine">{engine}</script>
@@ -89,20 +100,23 @@ def _fill(
     parts = tuple(script.source for student in students for script in student.scripts)
     names = sorted({script.name for student in students for script in student.scripts})
     whole = engine(parts) + f"\nconst $parts={{{','.join(names)}}};\n"
-    whole += read_script("weights.js") + read_script("worker.js")
-    script = "\n".join(read_script(f"page/{name}") for name in _PAGE_SCRIPTS)
+    whole += "".join(map(read_script, ("weights.js", "bars.js", "worker.js")))
+    script = "\n".join([read_sound(), *(read_script(f"page/{name}") for name in _PAGE_SCRIPTS)])
     style = read_script("page/page.css")
-    given = [{**one.facts, "weights": how} for one, how in zip(students, weights, strict=True)]
-    block = data_block(given)
+    given = [
+        {**one.facts, "parameters": one.parameters, "weights": how}
+        for one, how in zip(students, weights, strict=True)
+    ]
+    block = data_block({"students": given, "glyphs": read_glyphs()})
     block.set("id", "facts")
     policy = (
         f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
-        "worker-src blob:; base-uri 'none'; form-action 'none'"
+        "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
     for text in (whole, script, style, *texts):
         assert "</script" not in text and "<!--" not in text
     made = _MARKUP.format(
-        policy=policy, style=style, body=read_script("page/body.html"),
+        policy=policy, icon=_ICON, style=style, body=read_script("page/body.html"),
         facts=etree.tostring(block, encoding="unicode", method="html"), engine=whole,
         weights="\n".join(
             f'<script type="text/plain" id="weights-{i}">{text}</script>'

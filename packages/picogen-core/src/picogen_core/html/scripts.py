@@ -21,6 +21,7 @@ def translated() -> str:
     from picogen_core.abc.grammar.constraint import Constraint
     from picogen_core.abc.grammar.fields import FieldChoices
     from picogen_core.abc.patches import cut_prompt, split_body
+    from picogen_core.abc.reading.lexer import lex
     from picogen_core.abc.reading.notes import read_tune
     from picogen_core.abc.repair import repair
     from picogen_core.errors import BadInput
@@ -31,7 +32,7 @@ def translated() -> str:
     from picogen_core.html.translate import translate
 
     roots = (
-        Constraint, FieldChoices, read_tune, cut_prompt, split_body, strip_counters, repair,
+        Constraint, FieldChoices, lex, read_tune, cut_prompt, split_body, strip_counters, repair,
         BadInput, requested_fields, requesting, wanted_length, place_prompt, Rollover,
     )  # fmt: skip
     return translate(roots, without=("state", "restore"))

@@ -75,17 +75,28 @@ def pack_integers(arrays: Arrays) -> Packed:
 
 
 def pack_to_fit(arrays: Arrays, room: int) -> Packed | None:
-    """Return arrays packed with as many bits as `room` allows; None below `LEAST_BITS`."""
+    """Return arrays packed with as many bits as they use, or as `room` allows; None below
+    `LEAST_BITS`.
+
+    Weights that were stored as float16 use 10 bits, so nothing of them is lost.
+    """
     flat = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
     exponents = len(_exponents(flat))
     left = (room // 5 * 4 - exponents) * 8
-    bits = min(MANTISSA, left // flat.size - 1)
+    bits = min(max(LEAST_BITS, used_bits(flat)), left // flat.size - 1)
     while bits >= LEAST_BITS:  # rounding may change an exponent
         packed = pack_floats(arrays, bits)
         if len(packed.text) <= room:
             return packed
         bits -= 1
     return None
+
+
+def used_bits(values: NDArray[np.float32]) -> int:
+    """Return the bits of the mantissa up to the last that is set in any value."""
+    together = int(np.bitwise_or.reduce(values.view(np.uint32))) & ((1 << MANTISSA) - 1)
+    lowest = together & -together
+    return MANTISSA + 1 - lowest.bit_length() if lowest else 0
 
 
 def _exponents(values: NDArray[np.float32]) -> bytes:

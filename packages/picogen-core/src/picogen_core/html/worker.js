@@ -12,29 +12,24 @@ async function load(given) {
   }
   postMessage({ kind: "ready" });
 }
-// Notes and bars of a text as plain numbers: what is drawn and played.
-function readMusic(abc) {
-  const [notes, bars] = $py.read_tune(abc), number = (x) => $b.float(x);
-  const [header, body] = $py.split_body(abc);
+// A text as plain data: what is drawn, and the notes that are played.
+function readMusic(abc, titles = []) {
+  const [notes] = $py.read_tune(abc), number = (x) => $b.float(x);
+  const [header, body] = $py.split_body(abc), named = (letter) => titles.find((line) => line.startsWith(letter))?.slice(2).trim();
   return {
-    header, lines: body.split("\n").filter(Boolean),
+    header, lines: body.split("\n").filter(Boolean), title: named("T:") ?? "", composer: named("C:") ?? "",
+    drawn: readBars(body, abc.length - body.length, notes),
     voices: [...notes.items()].map(([name, all]) => ({
       name: String(name),
       notes: [...all].map((note) => ({
-        pitch: note.pitch, step: note.step, onset: number(note.onset), length: number(note.duration),
-        tied: note.tied, chord: note.chord, sign: signBefore(abc, note.start),
+        pitch: note.pitch, onset: number(note.onset), length: number(note.duration), tied: note.tied,
       })),
     })),
-    bars: [...(bars.values()[0] ?? [])].map((bar) => [number(bar.start), number(bar.$length)]),
   };
-}
-function signBefore(abc, start) {
-  const found = abc.slice(Math.max(0, start - 2), start).match(/(\^\^|__|\^|_|=)$/);
-  return found ? found[0] : "";
 }
 function compose(id, request) {
   const student = students[request.student ?? 0], me = ++running;
-  let job, pieces, piece, shown = 0;
+  let job, pieces, piece, shown = 0, rest = 0; // until when the next reading waits
   try {
     job = prepare(request, student);
     pieces = write(student.engine, job);
@@ -54,10 +49,11 @@ function compose(id, request) {
         }
         piece = next.value;
       } while (performance.now() < end);
-      const whole = $py.strip_counters(piece.text.slice(0, piece.text.lastIndexOf("\n") + 1));
+      const now = performance.now(), whole = now < rest ? "" : $py.strip_counters(piece.text.slice(0, piece.text.lastIndexOf("\n") + 1));
       if (whole.length > shown && whole.includes("[V:")) {
         shown = whole.length;
-        postMessage({ kind: "music", id, music: readMusic(whole) });
+        postMessage({ kind: "music", id, music: readMusic(whole, job.titles) });
+        rest = performance.now() + 4 * (performance.now() - now); // long pieces are read less often
       }
     } catch (error) {
       postMessage({ kind: "refused", id, message: error.message });
@@ -74,7 +70,7 @@ function finishPiece(id, piece, job) {
   } catch (error) {
     stopped = error.message;
   }
-  const music = abc ? readMusic(abc) : null;
+  const music = abc ? readMusic(abc, job.titles) : null;
   postMessage({ kind: "done", id, abc, music, stopped, characters: piece.characters });
 }
 onmessage = ({ data }) => {

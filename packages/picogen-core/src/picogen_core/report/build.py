@@ -52,8 +52,8 @@ def build_page(
         ConfigError: the table and the plots alone exceed `limit`.
     """
     reporter = reporter or Quiet()
-    script = (files(__package__) / "player.js").read_text(encoding="utf-8")
-    style = (files(__package__) / "report.css").read_text(encoding="utf-8") + stylesheet()
+    script = read_sound() + _read("player.js")
+    style = _read("report.css") + stylesheet()
     above = [
         head(report, baseline, request),
         values(report, baseline),
@@ -82,6 +82,15 @@ def build_page(
     ]
     page = document(f"Scores of {request.title}", style, script, body)
     return Page(page, len(cards), tuple(one.piece.score.name for one in left_out))
+
+
+def read_sound() -> str:
+    """Return the player of notes in JavaScript, which the page that composes has too."""
+    return _read("sound.js")
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
 
 
 def _cards(

@@ -3,11 +3,11 @@
 
 const LONGEST = 100000;
 const at = (id) => document.getElementById(id);
-const facts = JSON.parse(at("facts").textContent);
+const { students: facts, glyphs } = JSON.parse(at("facts").textContent);
 const engine = URL.createObjectURL(new Blob([at("engine").textContent], { type: "text/javascript" }));
 const worker = new Worker(engine);
 const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, abc: "", notes: [], id: 0 }));
-let shown = takes[0], count = 0, waiting = [], message = ["loading"], chosen = [], begun = [];
+let shown = takes[0], count = 0, waiting = [], message = ["loading"], chosen = [], begun = [], since = 0, lit = [];
 const player = new Player(light);
 
 function say(name, values) {
@@ -18,7 +18,11 @@ function translate() {
   document.documentElement.lang = language;
   document.title = word("title");
   for (const one of document.querySelectorAll("[data-word]")) one.textContent = word(one.dataset.word);
-  at("play").textContent = word(player.playing ? "pause" : "play");
+  for (const one of document.querySelectorAll("[data-label]")) one.setAttribute("aria-label", word(one.dataset.label));
+  for (const one of document.querySelectorAll("[data-hint]")) one.placeholder = word(one.dataset.hint);
+  showPlaying();
+  const students = facts.map(({ name, parameters }) => word("weights", { name, count: parameters.toLocaleString(language) }));
+  at("about").textContent = word("about", { students: students.join("; ") });
   for (const id of ["key", "meter"]) at(id).options[0].textContent = word("any");
   say(...message);
   for (const take of takes) if (take.music) draw(take);
@@ -48,15 +52,19 @@ function request(seed) {
 
 function compose() {
   player.stop();
+  player.place = 0;
   const two = at("two").checked, seed = whole("seed") ?? 0;
   takes[1].box.hidden = !two;
-  takes[0].box.querySelector("h3").hidden = !two;
+  takes[0].box.querySelector("h2").hidden = !two;
   for (const take of takes) {
     Object.assign(take, { music: null, abc: "", notes: [], id: ++count });
     take.box.querySelector(".score").replaceChildren();
+    take.box.classList.toggle("chosen", two && !take.number);
     take.box.querySelector(".keep").hidden = true;
   }
   shown = takes[0];
+  at("source").hidden = true;
+  since = performance.now();
   begun = [seed, seed + 1];
   waiting = two ? [takes[0], takes[1]] : [takes[0]];
   at("stop").disabled = false;
@@ -76,6 +84,7 @@ function stop() {
   worker.postMessage({ kind: "stop" });
   waiting = [];
   at("stop").disabled = true;
+  player.growing = false;
   say("stopped");
 }
 function enable(on) {
@@ -100,21 +109,23 @@ worker.onmessage = ({ data }) => {
 worker.onerror = (event) => say("failed", { why: event.message });
 function receive(take, music) {
   take.music = music;
-  draw(take);
+  drawSoon(take);
   if (take === shown) {
-    player.setMusic(music);
+    player.growing = true;
+    player.setSounds(soundsOf(music));
     offerVoices(music);
     at("play").disabled = false;
   }
-  if (waiting.length) say("writing", { bars: music.bars.length });
+  if (waiting.length) say("writing", { bars: music.drawn.length });
 }
 function finished(take, { abc, stopped }) {
   take.abc = abc;
   waiting.shift();
-  const bars = take.music ? take.music.bars.length : 0;
+  const bars = take.music ? take.music.drawn.length : 0;
   if (take === shown) {
-    at("text").textContent = abc;
-    if (take.music) setSpeed(tempoOf(take.music.header));
+    player.growing = false;
+    showText(abc);
+    if (take.music && !player.playing) setSpeed(tempoOf(take.music.header));
   }
   if (waiting.length) {
     begin();
@@ -123,15 +134,27 @@ function finished(take, { abc, stopped }) {
   at("stop").disabled = true;
   enable(Boolean(shown.abc));
   if (!takes[1].box.hidden) for (const one of takes) one.box.querySelector(".keep").hidden = !one.abc;
-  say(stopped ? "broken" : "done", { bars, why: stopped });
+  say(stopped ? "broken" : "done", { bars, why: stopped, seconds: ((performance.now() - since) / 1000).toFixed(1) });
 }
 
 // The score
 
+const drawing = new Map(); // takes that wait for a frame; a long score is drawn less often
+let rested = 0;
+function drawSoon(take) {
+  if (drawing.has(take)) return;
+  const frame = () => {
+    if (performance.now() < rested) drawing.set(take, requestAnimationFrame(frame));
+    else {
+      drawing.delete(take);
+      if (take.music) draw(take);
+    }
+  };
+  drawing.set(take, requestAnimationFrame(frame));
+}
 function draw(take) {
-  const box = take.box.querySelector(".score"), width = Math.max(280, box.clientWidth - 18);
+  const box = take.box.querySelector(".score"), width = Math.max(270, box.clientWidth), began = performance.now();
   const { element, notes } = drawScore(take.music, width, word("score"));
-  element.setAttribute("role", "group");
   const bars = [...element.querySelectorAll(".bar")];
   bars.forEach((bar, i) => {
     bar.setAttribute("role", "button");
@@ -151,20 +174,41 @@ function draw(take) {
     });
   });
   take.notes = notes;
+  if (take === shown) lit = [];
   box.replaceChildren(element);
+  rested = performance.now() + 3 * (performance.now() - began);
 }
 function goOn(take, bar) {
   const { header, lines } = take.music;
   at("prompt").value = `${header}${lines.slice(0, bar + 1).join("\n")}\n`;
+  at("more").open = true;
   for (const id of ["key", "meter", "tempo"]) at(id).value = "";
   if ((whole("bars") || 0) <= bar + 1) at("bars").value = String(bar + 9);
   say("goes", { bar: bar + 1 });
 }
 function light(now) {
-  for (const { element, onset, end } of shown.notes) {
-    element.classList.toggle("lit", now !== null && onset <= now && now < end);
+  const due = now === null ? [] : shown.notes.filter(({ onset, end }) => onset <= now && now < end);
+  for (const one of lit) if (!due.includes(one)) one.element.classList.remove("lit");
+  for (const one of due) {
+    if (lit.includes(one)) continue;
+    one.element.classList.add("lit");
+    reveal(one.element);
   }
-  if (now === null) at("play").textContent = word("play");
+  lit = due;
+  if (now === null) showPlaying();
+}
+// Turns the page.
+function reveal(note) {
+  const { top, bottom } = note.getBoundingClientRect();
+  if (bottom > innerHeight || top < 0) note.scrollIntoView({ block: "center" });
+}
+function showPlaying() {
+  at("play").classList.toggle("on", player.playing);
+  at("play").firstElementChild.textContent = word(player.playing ? "pause" : "play");
+}
+function showText(abc) {
+  at("text").textContent = abc;
+  at("source").hidden = !abc;
 }
 function offerVoices(music) {
   const box = at("voices"), names = music.voices.map((voice) => voice.name);
@@ -178,12 +222,18 @@ function offerVoices(music) {
     input.type = "checkbox";
     input.checked = true;
     input.addEventListener("change", () => (input.checked ? player.muted.delete(number) : player.muted.add(number)));
-    label.append(input, `${word("voice")} ${name}`);
+    const said = document.createElement("span");
+    said.textContent = name;
+    label.append(input, said);
     return label;
   }));
 }
 function setSpeed(tempo) {
   at("speed").value = String(Math.round(tempo));
+  changeSpeed();
+}
+function changeSpeed() {
+  at("rate").textContent = at("speed").value;
   player.setTempo(Number(at("speed").value));
 }
 
@@ -191,7 +241,7 @@ function setSpeed(tempo) {
 
 function keep(take) {
   chosen.push({ seeds: begun, kept: "AB"[take.number], request: request(begun[take.number]), abc: takes.map((one) => one.abc) });
-  at("choices").disabled = false;
+  at("choices").hidden = false;
   const other = takes[1 - take.number];
   if (take.number) {
     for (const name of ["music", "abc"]) [take[name], other[name]] = [other[name], take[name]];
@@ -199,7 +249,8 @@ function keep(take) {
   }
   takes[1].box.hidden = true;
   for (const one of takes) one.box.querySelector(".keep").hidden = true;
-  takes[0].box.querySelector("h3").hidden = true;
+  takes[0].box.querySelector("h2").hidden = true;
+  takes[0].box.classList.remove("chosen");
   show(takes[0]);
   say("kept", { take: "AB"[take.number] });
 }
@@ -207,9 +258,12 @@ function show(take) {
   if (take === shown && take.abc === at("text").textContent) return;
   player.stop();
   shown = take;
+  for (const one of takes) one.box.classList.toggle("chosen", one === take && !takes[1].box.hidden);
   if (!take.music) return;
-  player.setMusic(take.music);
-  at("text").textContent = take.abc;
+  player.place = 0;
+  player.setSounds(soundsOf(take.music));
+  offerVoices(take.music);
+  showText(take.abc);
   setSpeed(tempoOf(take.music.header));
 }
 function save(name, kind, data) {
@@ -231,11 +285,15 @@ function recall() {
     if (id === "seed") at("fresh").checked = false;
   }
 }
-function paste(file) {
+function read(file) {
   if (file.size > LONGEST) say("long");
-  else file.text().then((text) => { at("prompt").value = text; });
+  else {
+    at("more").open = true;
+    file.text().then((text) => { at("prompt").value = text; });
+  }
 }
 
+document.body.prepend(defineGlyphs(glyphs));
 fill(at("student"), facts.map(({ name }, number) => [name, String(number)]), null);
 at("student-label").hidden = facts.length < 2;
 choose(0);
@@ -253,12 +311,10 @@ at("next").addEventListener("click", () => {
 at("stop").addEventListener("click", stop);
 at("play").addEventListener("click", () => {
   if (player.playing) player.stop();
-  else {
-    player.play(0);
-    at("play").textContent = word("pause");
-  }
+  else player.play(player.place >= player.end ? 0 : player.place);
+  showPlaying();
 });
-at("speed").addEventListener("input", (event) => player.setTempo(Number(event.target.value)));
+at("speed").addEventListener("input", changeSpeed);
 at("abc").addEventListener("click", () => save("picogen.abc", "text/vnd.abc", shown.abc));
 at("midi").addEventListener("click", () => save("picogen.mid", "audio/midi", midiOf(shown.music)));
 at("choices").addEventListener("click", () => save("choices.json", "application/json", JSON.stringify(chosen, null, 1)));
@@ -268,13 +324,14 @@ for (const take of takes) {
   take.box.addEventListener("focusin", () => show(take));
   take.box.querySelector(".keep").addEventListener("click", () => keep(take));
 }
-at("prompt").addEventListener("dragover", (event) => event.preventDefault());
-at("prompt").addEventListener("drop", (event) => {
-  const [file] = event.dataTransfer.files;
-  if (!file) return;
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
   event.preventDefault();
-  paste(file);
+  const [file] = event.dataTransfer.files;
+  if (file) read(file);
+  else if (event.dataTransfer.getData("text")) at("prompt").value = event.dataTransfer.getData("text").slice(0, LONGEST);
 });
-window.addEventListener("resize", () => { for (const take of takes) if (take.music) draw(take); });
+at("file").addEventListener("change", (event) => { if (event.target.files[0]) read(event.target.files[0]); });
+window.addEventListener("resize", () => { for (const take of takes) if (take.music) drawSoon(take); });
 worker.postMessage({ kind: "load", students: facts.map((one, number) => ({ facts: one, weights: one.weights, text: at(`weights-${number}`).textContent })) });
 for (const one of document.querySelectorAll("script[type='text/plain']")) one.textContent = "";

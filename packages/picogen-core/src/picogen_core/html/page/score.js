@@ -1,220 +1,253 @@
 "use strict";
-// Draws music as SVG: staves, clefs, notes with stems, beams, flags, ties, rests and barlines.
+// The layout of a score: columns of a bar, bars of a system, systems of the page.
 
-const SVG = "http://www.w3.org/2000/svg";
-const GAP = 8, STAFF = 4 * GAP, SYSTEM_GAP = 46, STAFF_GAP = 34, LEFT = 34, STEM = 3.4 * GAP;
-const CLEFS = { treble: 38, alto: 32, tenor: 30, bass: 26 }; // the step of the top line
-const PATHS = {
-  treble: "M14 30c-4-1-6-4-6-7 0-6 8-8 9-16 0-4-2-6-3-6-2 0-4 4-3 9l5 28c1 4-1 6-4 6-2 0-4-1-4-3M12 17c-6 3-9 7-9 11 0 4 4 7 8 7 5 0 8-3 8-7 0-3-2-6-6-6-3 0-5 2-5 5",
-  bass: "M4 28c8-3 12-9 12-16 0-5-3-8-7-8-4 0-6 3-6 5 0 2 2 3 3 3M20 6h1M20 13h1",
-  quarter: "M-2 -11l5 7c-3 3-3 5 1 9c-4-1-6 1-2 5c-6-3-6-9-1-8l-4-5c3-3 3-5 1-8z",
-  eighth: "M-3 -4a2 2 0 1 0 1 2c2 1 4-1 5-3l-4 13",
-};
+const SYSTEM_GAP = 40, STAFF_GAP = 30, MARGIN = 1.2 * GAP, WIDEST = 1.75, TIGHT = 1.07;
 
-function svg(name, attributes, ...children) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  element.append(...children);
-  return element;
-}
-// The value that is written for so many quarters: [notehead's length, dots, tuplet].
-function written(length) {
-  for (const [tuplet, factor] of [[0, 1], [3, 1.5], [5, 1.25], [2, 2 / 3], [7, 1.75]]) {
-    for (let base = 8; base > 0.02; base /= 2) {
-      for (let dots = 0, whole = base; dots < 3; dots++, whole += base / 2 ** dots) {
-        if (Math.abs(length * factor - whole) < 1e-6) return [base, dots, tuplet];
-      }
+// %%score as [{ names }] of staves, and the groups that a brace or bracket holds.
+function stavesOf(header, names) {
+  const line = header.match(/^%%(?:score|staves)\s+(.*)$/m), staves = [], groups = [], open = [];
+  const main = names.filter((name) => !name.includes("&"));
+  let shared = null;
+  for (const token of line ? line[1].match(/[()[\]{}|]|[^\s()[\]{}|]+/g) ?? [] : []) {
+    if (token === "(") shared = { names: [] };
+    else if (token === ")") shared = null;
+    else if ("[{".includes(token)) open.push({ brace: token === "{", from: staves.length });
+    else if ("]}".includes(token)) {
+      const group = open.pop();
+      if (group && staves.length > group.from) groups.push({ ...group, to: staves.length - 1 });
+    } else if (main.includes(token) && !staves.some((one) => one.names.includes(token))) {
+      if (shared?.names.length) shared.names.push(token);
+      else staves.push(shared ? Object.assign(shared, { names: [token] }) : { names: [token] });
     }
   }
-  return [2 ** Math.floor(Math.log2(Math.max(length, 1 / 32))), 0, 0];
+  for (const name of main) if (!staves.some((one) => one.names.includes(name))) staves.push({ names: [name] });
+  for (const staff of staves) staff.names = staff.names.flatMap((name) => [name, ...names.filter((one) => one.startsWith(`${name}&`))]);
+  return { staves, groups: groups.filter((one) => one.to > one.from || one.brace) };
 }
-function clefOf(header, name) {
-  const line = header.split("\n").find((one) => one.startsWith(`V:${name} `) || one === `V:${name}`) ?? "";
-  const found = line.match(/\b(treble|bass|alto|tenor)/);
-  return found ? found[1] : "treble";
+// Quarters that a beam may join.
+function beatOf(meter) {
+  const [, above, below] = meter.match(/^(\d+)\/(\d+)$/) ?? (meter === "C" ? [0, 4, 4] : meter === "C|" ? [0, 2, 2] : [0, 0, 4]);
+  if (above > 3 && above % 3 === 0 && below >= 8) return 12 / below;
+  return Number(above) === 4 && Number(below) === 4 ? 2 : Number(above) === 2 && Number(below) === 2 ? 2 : 4;
 }
-function fieldOf(header, letter) {
-  const line = header.split("\n").find((one) => one.startsWith(`${letter}:`));
-  return line ? line.slice(2).trim() : "";
-}
-// Sharps (or, negative, flats) of a key.
-function signature(key) {
-  const found = key.match(/^([A-G])([#b]?)\s*(min|m|dor|phr|lyd|mix|loc|aeo)?/);
-  if (!found) return 0;
-  const fifths = { F: -1, C: 0, G: 1, D: 2, A: 3, E: 4, B: 5 }[found[1]];
-  const mode = { min: -3, m: -3, aeo: -3, dor: -2, phr: -4, lyd: 1, mix: -1, loc: -5 }[found[3]] ?? 0;
-  return Math.max(-7, Math.min(7, fifths + { "#": 7, b: -7, "": 0 }[found[2]] + mode));
-}
+const spaceFor = (quarters) => Math.max(1.5, 3.5 + 1.35 * Math.log2(Math.max(0.05, quarters) / 0.5)) * GAP;
 
-// Music as it comes from the worker -> { element, notes: [{ element, onset, end }], height }.
-function drawScore(music, width, label) {
-  const staves = music.voices.filter((voice) => !voice.name.includes("&"));
-  const key = signature(fieldOf(music.header, "K")), meter = fieldOf(music.header, "M");
-  const beat = /^(6|9|12)\//.test(meter) ? 1.5 : 1;
-  const head = LEFT + Math.abs(key) * 8 + 8, drawn = [], root = svg("g", {});
-  const bars = music.bars.map((bar, i) => measure(music, staves, bar, i));
-  const height = staves.length * (STAFF + STAFF_GAP) + SYSTEM_GAP;
-  let at = 0, system = 0;
-  while (at < bars.length) {
-    let used = 0, end = at;
-    const room = width - head - (system ? 0 : 26) - 10;
-    while (end < bars.length && (end === at || used + bars[end].width <= room)) used += bars[end++].width;
-    const full = end < bars.length || used > 0.7 * room, stretch = full ? room / used : 1;
-    const top = system * height + 34;
-    staves.forEach((voice, n) => {
-      const y = top + n * (STAFF + STAFF_GAP), clef = clefOf(music.header, voice.name);
-      const line = svg("g", { transform: `translate(0 ${y})` });
-      const right = full ? width - 4 : head + (system ? 0 : 26) + used + 6;
-      for (let i = 0; i < 5; i++) line.append(svg("path", { class: "staff", d: `M0 ${i * GAP}H${right}` }));
-      line.append(clefSign(clef), ...keySigns(key, clef));
-      if (!system) line.append(...meterSigns(meter, head - 2));
-      root.append(line);
-    });
-    let x = head + (system ? 0 : 26);
-    for (; at < end; at++) {
-      const wide = bars[at].width * stretch;
-      const group = svg("g", { class: "bar", "data-bar": at, tabindex: -1 });
-      group.append(svg("rect", { class: "touch", x, y: top - 12, width: wide, height: height - 24 }));
-      staves.forEach((voice, n) => {
-        const y = top + n * (STAFF + STAFF_GAP), clef = clefOf(music.header, voice.name);
-        const inner = svg("g", { transform: `translate(${x} ${y})` });
-        drawVoice(bars[at].events[n], clef, wide, bars[at], beat, inner, drawn, n);
-        inner.append(...barline(bars[at].right, wide), ...(bars[at].left ? barline("|:", 4) : []));
-        group.append(inner);
-      });
-      root.append(group);
-      x += wide;
-    }
-    system++;
-  }
-  const tall = system * height + 20;
-  const element = svg("svg", { viewBox: `0 0 ${width} ${tall}`, width, height: tall, role: "img", "aria-label": label });
-  element.append(root);
-  return { element, notes: drawn };
-}
-function measure(music, staves, [start, length], i) {
-  const line = music.lines[i] ?? "", events = [];
-  for (const voice of staves) {
-    const inside = voice.notes.filter((note) => note.onset >= start - 1e-6 && note.onset < start + length - 1e-6);
-    const found = [];
-    for (const note of inside) {
-      const last = found[found.length - 1];
-      if (last && note.chord > 1) last.tones.push(note);
-      else found.push({ onset: note.onset - start, at: note.onset, length: note.length, tones: [note] });
-    }
-    events.push(found);
-  }
-  const times = new Set(events.flat().map((event) => event.onset.toFixed(4)));
-  const first = line.replace(/^\[[^\]]*\]/, "").split("[V:")[0];
-  const right = (first.match(/(\|\]|\|\||:\||::|\|:|\|)\d*\s*$/) ?? ["|", "|"])[1];
-  return { start, length, events, right, left: /^\s*\|:/.test(first), width: Math.max(44, 20 + 23 * times.size), times: [...times].map(Number).sort((a, b) => a - b) };
-}
-function drawVoice(events, clef, wide, bar, beat, into, drawn, voice) {
-  const place = (onset) => {
-    const order = bar.times.findIndex((time) => Math.abs(time - onset) < 1e-3);
-    return 14 + ((wide - 20) * Math.max(0, order)) / Math.max(1, bar.times.length);
-  };
-  const y = (step) => ((CLEFS[clef] - step) * GAP) / 2;
-  const groups = [];
-  for (const event of events) {
-    const x = place(event.onset), [base, dots, tuplet] = written(event.length);
-    const tones = event.tones.filter((tone) => tone.pitch !== null);
-    const group = svg("g", { class: "note" });
-    drawn.push({ element: group, onset: event.at, end: event.at + event.length, voice });
-    into.append(group);
-    if (!tones.length) {
-      group.append(restSign(base, x));
-      for (let d = 0; d < dots; d++) group.append(svg("circle", { cx: x + 9 + 5 * d, cy: 1.5 * GAP, r: 1.6 }));
-      groups.push(null);
-      continue;
-    }
-    const levels = tones.map((tone) => y(tone.step));
-    tones.forEach((tone, i) => {
-      group.append(...noteHead(x, levels[i], base));
-      if (tone.sign) group.append(accidental(tone.sign, x - 9, levels[i]));
-      for (let d = 0; d < dots; d++) {
-        group.append(svg("circle", { cx: x + 9 + 5 * d, cy: levels[i] - (tone.step % 2 ? 0 : 3), r: 1.6 }));
-      }
-      if (tone.tied) group.append(svg("path", { class: "tie", d: `M${x + 4} ${levels[i] + 7}q10 6 20 0` }));
-    });
-    const up = (Math.min(...levels) + Math.max(...levels)) / 2 >= 2 * GAP;
-    const one = { x, base, tuplet, up, group, top: Math.min(...levels), low: Math.max(...levels), beat: Math.floor(event.onset / beat + 1e-6) };
-    const last = groups[groups.length - 1];
-    if (base < 1 && last && last[0].base < 1 && last[0].beat === one.beat) last.push(one);
-    else groups.push([one]);
-  }
-  for (const group of groups) if (group) drawStems(group, into);
-}
-function drawStems(group, into) {
-  const { up } = group.reduce((a, b) => (Math.abs(a.top - 16) > Math.abs(b.top - 16) ? a : b));
-  const side = up ? 4.6 : -4.6, sign = up ? -1 : 1;
-  const edge = up ? Math.min(...group.map((one) => one.top)) - STEM : Math.max(...group.map((one) => one.low)) + STEM;
-  for (const one of group) {
-    if (one.base >= 4) continue;
-    const x = one.x + side, from = up ? one.low : one.top;
-    one.group.append(svg("path", { class: "stem", d: `M${x} ${from}V${edge}` }));
-  }
-  const flags = (one) => Math.max(0, Math.round(-Math.log2(one.base)));
-  if (group.length === 1) {
-    for (let i = 0; i < flags(group[0]); i++) {
-      const x = group[0].x + side, y = edge - sign * 6 * i;
-      group[0].group.append(svg("path", { class: "flag", d: `M${x} ${y}q1 ${-sign * 5} 6 ${-sign * 8}q1 ${-sign * 4} -1 ${-sign * 9}` }));
-    }
-  }
-  for (let i = 0; group.length > 1 && i < 5; i++) {
-    group.forEach((one, n) => {
-      if (flags(one) <= i) return;
-      const next = group[n + 1], x = one.x + side, y = edge - sign * 5 * i;
-      if (next && flags(next) > i) into.append(svg("path", { class: "beam", d: `M${x} ${y}H${next.x + side}` }));
-      else if (!(n && flags(group[n - 1]) > i)) into.append(svg("path", { class: "beam", d: `M${x} ${y}h${n ? -7 : 7}` }));
-    });
-  }
-  if (group[0].tuplet) {
-    const x = (group[0].x + group[group.length - 1].x) / 2 + side;
-    into.append(svg("text", { class: "tuplet", x, y: edge + (up ? -4 : 11) }, String(group[0].tuplet)));
-  }
-}
-function noteHead(x, y, base) {
-  const made = [svg("ellipse", { class: base >= 2 ? "head open" : "head", cx: x, cy: y, rx: 4.8, ry: 3.5, transform: `rotate(-20 ${x} ${y})` })];
-  for (let line = -GAP; line >= y - 1; line -= GAP) made.push(svg("path", { class: "staff", d: `M${x - 8} ${line}h16` }));
-  for (let line = STAFF + GAP; line <= y + 1; line += GAP) made.push(svg("path", { class: "staff", d: `M${x - 8} ${line}h16` }));
-  return made;
-}
-const accidental = (sign, x, y) =>
-  svg("text", { class: "accidental", x, y: y + 5 }, { "^": "\u266f", "^^": "\u266f\u266f", _: "\u266d", __: "\u266d\u266d", "=": "\u266e" }[sign]);
-function restSign(base, x) {
-  if (base >= 4) return svg("rect", { class: "rest", x: x - 5, y: GAP, width: 11, height: 4 });
-  if (base >= 2) return svg("rect", { class: "rest", x: x - 5, y: 2 * GAP - 4, width: 11, height: 4 });
-  const path = base >= 1 ? "quarter" : "eighth";
-  const sign = svg("path", { class: base >= 1 ? "rest" : "rest line", d: PATHS[path], transform: `translate(${x} ${2 * GAP})` });
-  return sign;
-}
-function clefSign(clef) {
-  if (clef === "treble" || clef === "bass") return svg("path", { class: "clef", d: PATHS[clef], transform: "translate(4 -4)" });
-  return svg("text", { class: "clef-name", x: 3, y: 20 }, clef === "alto" ? "C3" : "C4");
-}
-function keySigns(key, clef) {
-  const steps = key > 0 ? [38, 35, 39, 36, 33, 37, 34] : [34, 37, 33, 36, 32, 35, 31];
-  const shift = { treble: 0, alto: -1, tenor: 1, bass: -2 }[clef];
-  return steps.slice(0, Math.abs(key)).map((step, i) => {
-    const y = ((38 - step - shift) * GAP) / 2;
-    return svg("text", { class: "accidental", x: LEFT - 2 + 8 * i, y: y + 5 }, key > 0 ? "\u266f" : "\u266d");
+// Places of the columns of a bar, in pixels from its left edge, and its width.
+function columnsOf(bar, events) {
+  const onsets = [...new Set(events.map((one) => one.onset.toFixed(4)))].map(Number).sort((a, b) => a - b);
+  const columns = onsets.map((onset, i) => {
+    const here = events.filter((one) => Math.abs(one.onset - onset) < 1e-3), sizes = here.map(extents);
+    const words = here.flatMap((one) => one.texts).map((one) => textWidth({ content: one }));
+    return {
+      onset, until: (onsets[i + 1] ?? bar.start + bar.length) - onset, words: Math.max(0, ...words),
+      left: Math.max(0, ...sizes.map((one) => one.left)), right: Math.max(GAP, ...sizes.map((one) => one.right)),
+    };
   });
+  let x = MARGIN + (bar.left ? 1.4 * GAP : 0) + bar.signs, worded = null;
+  bar.inset = x;
+  for (const [i, column] of columns.entries()) {
+    const before = columns[i - 1];
+    x += before ? Math.max(spaceFor(before.until), before.right + column.left + 0.6 * GAP) : column.left;
+    if (column.words && worded) x = Math.max(x, worded.x + worded.words);
+    if (column.words) worded = column;
+    column.x = x;
+  }
+  const last = columns[columns.length - 1];
+  const end = last ? x + Math.max(spaceFor(last.until) * 0.85, last.right + 0.8 * GAP, last.words - 4) : 7 * GAP;
+  bar.columns = columns;
+  bar.width = end + (bar.right === ":|" ? 1.5 * GAP : bar.right === "|]" ? 4 : 0);
 }
-function meterSigns(meter, x) {
-  const found = meter.match(/^(\d+(?:\+\d+)*)\/(\d+)$/);
-  if (!found) return [];
-  return [svg("text", { class: "meter", x: x + 10, y: 15 }, found[1]), svg("text", { class: "meter", x: x + 10, y: 31 }, found[2])];
+// How many bars the system from `at` on has: whole phrases of 4 or 8 if they fill it.
+function fitting(bars, at, room) {
+  let used = 0, count = 0;
+  while (at + count < bars.length && (!count || used + bars[at + count].width <= room * TIGHT)) used += bars[at + count++].width;
+  const pickup = at === 0 && bars.length > 1 && bars[0].length < bars[1].length - 1e-6 ? 1 : 0;
+  for (const phrase of [8, 4, 2]) {
+    const some = phrase + pickup;
+    if (some > count || at + count >= bars.length) continue;
+    const wide = bars.slice(at, at + some).reduce((sum, bar) => sum + bar.width, 0);
+    if (wide * 1.6 >= room) return some;
+    break;
+  }
+  return count;
 }
-function barline(kind, x) {
-  const thin = (at) => svg("path", { class: "barline", d: `M${at} 0V${STAFF}` });
-  const thick = (at) => svg("path", { class: "barline thick", d: `M${at} 0V${STAFF}` });
-  const dots = (at) => [12, 20].map((y) => svg("circle", { cx: at, cy: y, r: 1.7 }));
-  const made = {
-    "|": () => [thin(x)], "||": () => [thin(x - 4), thin(x)], "|]": () => [thin(x - 5), thick(x)],
-    ":|": () => [...dots(x - 9), thin(x - 5), thick(x)], "|:": () => [thick(x), thin(x + 4), ...dots(x + 8)],
-    "::": () => [...dots(x - 8), thin(x - 3), thin(x), ...dots(x + 5)],
-  };
-  return (made[kind] ?? made["|"])();
+
+// Music as the worker sends it -> { element, notes: [{ element, onset, end }] }.
+function drawScore(music, full, label) {
+  const zoom = full > 600 ? 1.12 : 1, width = Math.floor(full / zoom);
+  const { header, drawn: bars } = music, names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => Object.keys(bar.voices))])];
+  const { staves, groups } = stavesOf(header, names), notes = [], root = svg("g", {});
+  for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
+  const labels = staves.map((staff) => (staves.length > 1 ? (header.match(new RegExp(`^V:${escapeName(staff.names[0])}\\b.*\\b(?:nm|name)="([^"]{1,24})`, "m")) ?? [])[1] ?? "" : ""));
+  const indent = Math.max(0, ...labels.map((one) => one.length && one.length * 7.6 + 6)) + (groups.some((one) => one.brace) ? 14 : groups.length ? 8 : 0);
+  let key = signature(fieldOf(header, "K")), meter = fieldOf(header, "M");
+  for (const bar of bars) {
+    bar.newKey = bar.key && /^[A-G]/.test(bar.key) && signature(bar.key) !== key ? (key = signature(bar.key)) : null;
+    bar.newMeter = bar.meter && bar.meter !== meter ? (meter = bar.meter) : null;
+    bar.signs = (bar.newKey === null ? 0 : Math.abs(bar.newKey) * 7.3 + 8) + (bar.newMeter === null ? 0 : 22);
+    const events = staves.flatMap((staff) => staff.names.flatMap((name) => bar.voices[name] ?? []));
+    for (const event of events) event.origin = bar.start;
+    columnsOf(bar, events);
+  }
+  let now = { key: signature(fieldOf(header, "K")), meter: fieldOf(header, "M"), ending: "" };
+  let y = drawHead(root, music, width), at = 0, before = { stretch: 1.15, count: 0 };
+  const open = new Map();
+  while (at < bars.length) {
+    const left = (at ? Math.min(indent, groups.length ? 14 : 0) : indent) + 0.5;
+    const front = 7 + Math.max(...staves.map((staff) => glyphWidth(CLEFS[staff.clef[0]][0] || "gClef"))) + 8 + Math.abs(now.key) * 7.4 + (at ? 2 : 24);
+    const room = width - left - front - 1, count = fitting(bars, at, room), some = bars.slice(at, at + count);
+    const used = some.reduce((sum, bar) => sum + bar.width, 0), ended = at + count >= bars.length;
+    const stretch = Math.min(ended ? before.stretch * (count < before.count ? 1 : 1.25) : WIDEST, room / used);
+    before = { stretch, count };
+    const system = { some, at, left, x: left + front, stretch, right: left + front + used * stretch, first: at === 0 };
+    y = drawSystem(root, music, staves, groups, labels, system, now, open, notes, y);
+    at += count;
+  }
+  if (!bars.length) y += 60;
+  const tall = Math.ceil(y);
+  const element = svg("svg", { viewBox: `0 0 ${width} ${tall}`, width: full, height: Math.round(tall * zoom), role: "group", "aria-label": label });
+  element.append(root);
+  return { element, notes };
 }
-if (typeof module !== "undefined") module.exports = { written, signature, measure };
+const escapeName = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+// Title and composer; returns where music may begin.
+function drawHead(root, { title, composer }, width) {
+  if (title) root.append(text("title", width / 2, 26, title));
+  if (composer) root.append(text("composer", width - 2, 46, composer));
+  return title || composer ? 50 : 8;
+}
+function drawTempo(staff, header, x) {
+  const found = fieldOf(header, "Q").match(/^(?:"([^"]*)")?\s*(?:(\d+)\/(\d+)\s*=\s*(\d+))?\s*(?:"([^"]*)")?/);
+  if (!found || !(found[1] || found[4] || found[5])) return;
+  const words = found[1] ?? found[5] ?? "", y = staff.high - 12;
+  if (words) staff.layer.append(text("tempo", x, y, words));
+  if (found[4]) {
+    const [base, dots] = written((4 * found[2]) / found[3]);
+    const name = base >= 2 ? "metNoteHalfUp" : base >= 1 ? "metNoteQuarterUp" : "metNote8thUp", from = x + (words ? words.length * 9.4 + 10 : 0);
+    staff.layer.append(glyph(name, from, y, 0.62), text("tempo-number", from + glyphWidth(name, 0.62) + 3 + dots * 3, y, `${dots ? "\u00b7 " : ""}= ${found[4]}`));
+  }
+  staff.top(y - 20);
+}
+
+function drawSystem(root, music, staves, groups, labels, system, now, open, notes, y) {
+  const { some, left, right } = system, groupsOfBars = some.map((_, i) => svg("g", { class: "bar", "data-bar": system.at + i }));
+  const layers = svg("g", { class: "layer" }), placedAt = [];
+  let x = system.x;
+  for (const bar of some) {
+    bar.x = x;
+    x += bar.width * system.stretch;
+  }
+  const start = { ...now };
+  let top = y;
+  const made = staves.map((definition, n) => {
+    const staff = { clef: definition.clef, layer: svg("g", {}), high: -2, low: STAFF + 2 };
+    staff.top = (value) => { staff.high = Math.min(staff.high, value); };
+    staff.bottom = (value) => { staff.low = Math.max(staff.low, value); };
+    Object.assign(now, start);
+    const inner = some.map(() => svg("g", {}));
+    drawStaff(staff, definition, music, system, now, open, notes, inner, n, labels[n]);
+    top += Math.max(n ? STAFF_GAP : 12, 6 - staff.high + (n ? 6 : 0));
+    inner.forEach((group, i) => {
+      group.setAttribute("transform", `translate(0 ${round(top)})`);
+      groupsOfBars[i].append(group);
+    });
+    staff.layer.setAttribute("transform", `translate(0 ${round(top)})`);
+    layers.append(staff.layer);
+    placedAt.push(top);
+    top += staff.low;
+    return staff;
+  });
+  const lines = svg("g", { class: "lines" }), begin = placedAt[0], end = placedAt[placedAt.length - 1] + STAFF;
+  for (const from of placedAt) lines.append(path("staff", [0, 1, 2, 3, 4].map((i) => `M${round(left)} ${round(from + i * GAP)}H${round(right)}`).join("")));
+  if (staves.length > 1) lines.append(svg("rect", { class: "barline", x: left, y: round(begin), width: 1.2, height: round(end - begin) }));
+  for (const { brace, from, to } of groups) {
+    const [a, b] = [placedAt[from], placedAt[to] + STAFF];
+    if (brace) lines.append(svg("use", { href: "#g-brace", transform: `translate(${round(left - 10)} ${round(b)}) scale(0.085 ${round((b - a) / 10) / 100})` }));
+    else lines.append(svg("rect", { class: "barline", x: round(left - 5), y: round(a - 3), width: 3, height: round(b - a + 6) }));
+  }
+  root.append(lines);
+  some.forEach((bar, i) => {
+    const wide = bar.width * system.stretch, edge = bar.x + wide, box = groupsOfBars[i];
+    box.prepend(svg("rect", { class: "touch", x: round(bar.x), y: round(y + 2), width: round(wide), height: round(top - y) }));
+    const joined = (one, next) => one?.right === ":|" && next?.left === "|:";
+    placedAt.forEach((from, n) => {
+      const group = groups.find((one) => one.from <= n && n < one.to), to = group ? placedAt[n + 1] : from + STAFF;
+      box.append(...barline(bar.right || "|", edge, round(from), round(to), joined(bar, some[i + 1])));
+      const dots = svg("g", { transform: `translate(0 ${round(from)})` }), shift = i ? 0 : 3;
+      if (bar.right === ":|") dots.append(...repeatDots(edge - 10));
+      if (bar.left && !joined(some[i - 1], bar)) box.append(...repeatBegin(bar.x + shift, round(from), round(to)));
+      if (bar.left) dots.append(...repeatDots(bar.x + shift + 9));
+      box.append(dots);
+    });
+    root.append(box);
+  });
+  root.append(layers);
+  return top + SYSTEM_GAP * 0.6;
+}
+// Everything of one staff over a system; `inner` are the groups of its bars.
+function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, label) {
+  const { some, left, first } = system, { layer } = staff;
+  if (first && label) layer.append(text("voice-name", left - 16, 2.5 * GAP, label));
+  let x = left + 7;
+  for (const [signs, wide] of [clefSign(staff.clef, x)]) {
+    layer.append(...signs);
+    x += wide + 6;
+  }
+  const [keys, wide] = keySigns(now.key, staff.clef, x);
+  layer.append(...keys);
+  if (first) layer.append(...meterSigns(now.meter, x + wide + 4)[0]);
+  const words = [], endings = [];
+  const voices = names.map((name, i) => new Voice(staff, names.some((one, j) => j !== i && some.some((bar) => bar.voices[one])) ? (i ? -1 : 1) : 0, notes));
+  some.forEach((bar, i) => {
+    drawChanges(bar, staff, now, inner[i]);
+    const place = (onset) => {
+      const column = bar.columns.find((one) => Math.abs(one.onset - onset) < 1e-3);
+      return bar.x + bar.inset + (column ? (column.x - bar.inset) * (bar.width * system.stretch - bar.inset) / (bar.width - bar.inset) : 0);
+    };
+    names.forEach((name, v) => {
+      const events = bar.voices[name] ?? [], alone = events.length === 1 && events[0].rest && events[0].length >= bar.length - 1e-6;
+      const middle = alone ? bar.x + (bar.inset + bar.width * system.stretch) / 2 : null;
+      const rests = (event, from, to) => event.rest && names.slice(from, to).some((one) => (bar.voices[one] ?? []).some((other) => other.rest && other.onset === event.onset && other.length === event.length));
+      const drawn = events.map((event) => (rests(event, 0, v) ? { ...event, rest: "x" } : { ...event, shared: rests(event, v + 1) }));
+      const placed = drawn.map((event) => voices[v].add(event, place(event.onset), inner[i], middle));
+      voices[v].finish(placed, beatOf(now.meter));
+      drawTuplets(placed, staff);
+      bar.placed = { ...bar.placed, [name]: placed };
+    });
+    if (n) return;
+    if (!i && system.at) layer.append(text("bar-number", left, -7, String(system.at + 1)));
+    const edge = bar.x + bar.width * system.stretch, closes = /^(:\||\|\]|\|\|)$/.test(bar.right);
+    if (bar.ending) [now.ending, now.fresh] = [bar.ending, true];
+    if (now.ending) {
+      const last = endings[endings.length - 1];
+      const closed = bar.right === ":|" || bar.right === "|]";
+      if (now.fresh || !last) endings.push({ from: bar.x + 1, to: edge - 2, content: now.fresh ? now.ending : "?", closed });
+      else Object.assign(last, { to: edge - 2, closed });
+      now.fresh = false;
+      if (closes) now.ending = "";
+    }
+  });
+  for (const bar of some) for (const name of names) words.push(...drawMarks(bar.placed[name], staff));
+  names.forEach((name, v) => {
+    if (!open.has(name)) open.set(name, {});
+    drawCurves(voices[v], system.x - 6, system.right - 2, open.get(name));
+  });
+  drawWords(words, staff);
+  drawEndings(endings, staff);
+  if (system.at && !n) staff.top(-14);
+  if (first && !n) drawTempo(staff, music.header, left + 4);
+}
+function drawChanges(bar, staff, now, into) {
+  let x = bar.x + MARGIN * 0.6 + (bar.left ? 1.8 * GAP : 0);
+  if (bar.newKey !== null) {
+    const [signs, wide] = keySigns(bar.newKey, staff.clef, x);
+    into.append(...signs);
+    x += wide + 6;
+    now.key = bar.newKey;
+  }
+  if (bar.newMeter !== null) {
+    into.append(...meterSigns(bar.newMeter, x)[0]);
+    now.meter = bar.newMeter;
+  }
+}
+if (typeof module !== "undefined") module.exports = { written, signature };
