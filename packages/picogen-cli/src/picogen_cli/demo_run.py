@@ -48,13 +48,8 @@ DISTILLED: dict[str, Any] = {"loss": {"hidden-mse": {"weight": 1.0}}, "cache_lim
 METRICS = ("validity", "powerlaw", "musicality")
 OPTIONS = {"validity": {"convert": False}}  # the page converts the eight tunes anyway
 SHOWN = (
-    "meter_agreement",
-    "powerlaw_distance",
-    "self_similarity_4",
-    "distinct_bars_1",
-    "rep",
-    "beta",
-)
+    "meter_agreement", "powerlaw_distance", "self_similarity_4", "distinct_bars_1", "rep", "beta",
+)  # fmt: skip
 
 
 def run_demo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any
 
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.lengths import GRID, Room, Spellings, lengths
@@ -62,7 +62,7 @@ class BarState:
     def _start(self, steps: int | None, exact: bool) -> None:
         """Start a new bar; slurs, the unit and the meter carry over."""
         self.memo: int | None = None
-        self.after: Self | None = None
+        self.after: BarState | None = None
         if self.lost:
             self.slurs = 0  # the open ones are unknown
         self.exact, self.free = exact, steps is None
@@ -94,7 +94,7 @@ class BarState:
             self.place, self.spelt, self.marks, self.count, _, _ = state
         self.memo, self.after = memo, None
 
-    def copy(self) -> Self:
+    def copy(self) -> BarState:
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         return new
@@ -262,30 +262,10 @@ class BarState:
 
 
 _STATE = (
-    "steps",
-    "exact",
-    "free",
-    "leads",
-    "due",
-    "place",
-    "previous",
-    "spelt",
-    "marks",
-    "inner",
-    "broken",
-    "last",
-    "count",
-    "begun",
-    "owes",
-    "paired",
-    "uneven",
-    "lost",
-    "slurs",
-    "room",
-    "unit",
-    "compound",
-    "alone",
-)
+    "steps", "exact", "free", "leads", "due", "place", "previous", "spelt", "marks", "inner",
+    "broken", "last", "count", "begun", "owes", "paired", "uneven", "lost", "slurs", "room", "unit",
+    "compound", "alone",
+)  # fmt: skip
 _READ = attrgetter(*_STATE)
 
 

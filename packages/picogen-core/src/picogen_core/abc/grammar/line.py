@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from picogen_core.abc.counters import START, parse_counter
-from picogen_core.abc.grammar.bar import BarGrammar
+from picogen_core.abc.grammar.bar import (
+    advance,
+    closing_in,
+    end_bar,
+    may_end,
+    missing_in,
+    rare_in,
+    wanted_in,
+)
+from picogen_core.abc.grammar.bar_state import BarState
 from picogen_core.abc.grammar.charsets import DIGITS, NEWLINE, PRINTABLE, bits
 from picogen_core.abc.grammar.fields import EVERYTHING, FieldChoices
 from picogen_core.abc.grammar.header import HeaderGrammar
@@ -86,7 +95,7 @@ class TextGrammar:
         self.rest: int | None = None
         self.order: tuple[str, ...] = ()
         self.choice: tuple[str, ...] = ()
-        self.bars: dict[str, BarGrammar] = {}
+        self.bars: dict[str, BarState] = {}
         self.voice = ""
         self.reference: BarReference | None = None
         self.line = self.spelt = self.left = self.counter = ""
@@ -130,13 +139,13 @@ class TextGrammar:
         bar = self.bars[self.voice]
         if bar.lost:
             return _ANY
-        wanted = 0 if where == CLOSED else bar.wanted()
+        wanted = 0 if where == CLOSED else wanted_in(bar)
         if self.leads():
             if where != INSIDE and self._lefts():
                 wanted |= _BAR
             if self.reference and self.reference.left:
                 return _BAR if where != INSIDE else 0
-        if bar.may_end():
+        if may_end(bar):
             ends = one_of(*self._rights())[""][0]
             wanted |= ends & ~self._doubtful(where)
         return wanted
@@ -154,14 +163,14 @@ class TextGrammar:
             return False
         if self.owed == ANY_LENGTH:
             return False
-        return self.bars[self.voice].missing() > 0
+        return missing_in(self.bars[self.voice]) > 0
 
     def rare(self, where: str) -> int:
         """Return the text characters that may come here rarely."""
         if self.lost or self.place != "bar" or where == CLOSED:
             return 0
         bar = self.bars[self.voice]
-        return bar.rare() | (self._doubtful(where) if not bar.lost and bar.may_end() else 0)
+        return rare_in(bar) | (self._doubtful(where) if not bar.lost and may_end(bar) else 0)
 
     def may_cut(self) -> bool:
         """Return whether EOS may close the cut here, so that a barline begins the next patch."""
@@ -178,7 +187,7 @@ class TextGrammar:
             return True
         if self.leads():
             return self._lefts()
-        return bar.may_end() and bool(self.later())
+        return may_end(bar) and bool(self.later())
 
     def leads(self) -> bool:
         """Whether the bar is empty so far."""
@@ -224,8 +233,8 @@ class TextGrammar:
         if self.place == "bar":
             bar = self.bars[self.voice]
             ends = wanted & bits("|:")
-            if not ends or (ends != wanted and (bar.missing() or not bar.may_end())):
-                return bar.closing()
+            if not ends or (ends != wanted and (missing_in(bar) or not may_end(bar))):
+                return closing_in(bar)
             wanted = ends
         for character in _SOONEST.get(self.place, ""):
             if wanted >> ord(character) & 1:
@@ -268,7 +277,7 @@ class TextGrammar:
         unit = unit_length(values.get("L", "")) or default_unit(meter)
         self.order = tuple(dict.fromkeys(self.header.voices)) or ("1",)
         alone = len(self.order) == 1
-        self.bars = {name: BarGrammar(unit, meter, alone, self.choices) for name in self.order}
+        self.bars = {name: BarState(unit, meter, alone, self.choices) for name in self.order}
         if self.plan is not None:
             self.rest = self.plan - 1
         self._begin_line()
@@ -337,26 +346,26 @@ class TextGrammar:
         bar = self.bars[self.voice]
         if character == "|" and self.leads():
             self.left, self.place = "|:", "left"
-        elif character in "|:" and not bar.lost and bar.may_end():
+        elif character in "|:" and not bar.lost and may_end(bar):
             self._begin_barline(character, where)
         elif character == "|":
             bar.lost = True
             self._begin_barline(character, where)
         else:
-            bar.push(character)
+            advance(bar, character)
 
     def _push_left(self, character: str, where: str) -> None:
         self.place = "bar"
 
     def _begin_barline(self, character: str, where: str) -> None:
         bar = self.bars[self.voice]
-        missing = 0 if self.rest == 0 or self.owed == ANY_LENGTH else bar.missing()
+        missing = 0 if self.rest == 0 or self.owed == ANY_LENGTH else missing_in(bar)
         self.choice = self._rights()
         self.final, self.more = where == INSIDE, where == CLOSED
         self.place, self.spelt = "barline", character
         self.lost = character not in one_of(*self.choice)
         if self.reference is None:
-            self.reference = BarReference(bar.end(), self.left, "", missing, bar.meter)
+            self.reference = BarReference(end_bar(bar), self.left, "", missing, bar.meter)
 
     def _push_barline(self, character: str, where: str) -> None:
         if character != "[":

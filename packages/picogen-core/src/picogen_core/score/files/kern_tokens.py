@@ -19,24 +19,10 @@ _SHARPS = "fcgdaeb"
 _NAMES = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 _KEYS = dict(zip(range(-7, 8), _NAMES, strict=True))
 _SIGNS = (
-    (";", "!fermata!"),
-    ("'", "."),
-    ("`", "!wedge!"),
-    ("^", "!>!"),
-    ("~", "!tenuto!"),
-    ("O", ""),
-    ("T", "T"),
-    ("t", "T"),
-    ("M", "P"),
-    ("m", "P"),
-    ("W", "M"),
-    ("w", "M"),
-    ("S", "!turn!"),
-    ("$", "!invertedturn!"),
-    (":", "!arpeggio!"),
-    ("u", "v"),
-    ("v", "u"),
-)
+    (";", "!fermata!"), ("'", "."), ("`", "!wedge!"), ("^", "!>!"), ("~", "!tenuto!"),
+    ("O", ""), ("T", "T"), ("t", "T"), ("M", "P"), ("m", "P"), ("W", "M"), ("w", "M"),
+    ("S", "!turn!"), ("$", "!invertedturn!"), (":", "!arpeggio!"), ("u", "v"), ("v", "u"),
+)  # fmt: skip
 
 
 def key_of(signs: str) -> str:

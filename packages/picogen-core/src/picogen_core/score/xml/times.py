@@ -12,33 +12,8 @@ from picogen_core.errors import BadInput
 _FINEST = 256  # 1024ths in a quarter
 _DOTTED = (1, 3, 7, 15)
 _SIMPLE = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    3,
-    6,
-    12,
-    24,
-    48,
-    5,
-    10,
-    20,
-    40,
-    7,
-    14,
-    28,
-    9,
-    18,
-    36,
-    11,
-    22,
-    13,
-    26,
-    32,
-    64,
-)
+    1, 2, 4, 8, 16, 3, 6, 12, 24, 48, 5, 10, 20, 40, 7, 14, 28, 9, 18, 36, 11, 22, 13, 26, 32, 64,
+)  # fmt: skip
 _TYPES = {
     "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2), "quarter": Fraction(1),
     "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
