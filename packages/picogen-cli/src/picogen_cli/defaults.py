@@ -58,8 +58,14 @@ def default_data(reporter: Reporter, name: str = "tunes") -> Path:
     return folder
 
 
-def find_data(data: Path | None, reporter: Reporter) -> Path:
-    """Return the folder or index that `--data` means; None is `tunes`."""
+def find_data(data: Path | tuple[Path, ...] | None, reporter: Reporter) -> Path | tuple[Path, ...]:
+    """Return the folders or indices that `--data` means; None is `tunes`."""
+    if not isinstance(data, tuple):
+        return _find_one(data, reporter)
+    return tuple(_find_one(one, reporter) for one in data) or _find_one(None, reporter)
+
+
+def _find_one(data: Path | None, reporter: Reporter) -> Path:
     name = "tunes" if data is None else str(data)
     if data is None or (name in DEFAULT_DATA and not data.exists()):
         return default_data(reporter, name)

@@ -44,7 +44,9 @@ def takes(
         @functools.wraps(command)
         def run(**values: Any) -> None:
             given = {name: values.pop(name) for name in names}
-            values[argument] = {name: one for name, one in given.items() if one is not None}
+            values[argument] = {
+                name: _one(one) for name, one in given.items() if one not in (None, [])
+            }
             command(**values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY
@@ -79,11 +81,24 @@ def _parameter(
 
 
 def _plain(annotation: Any) -> Any:
-    """Return the type that the command line reads: `int` for `int | None`, text for all else."""
+    """Return the type that the command line reads: `int` for `int | None`, text for all else.
+
+    `Path | tuple[Path, ...]` is an option that may be given more than once.
+    """
     if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (one for one in get_args(annotation) if one is not NoneType)
+        kinds = [one for one in get_args(annotation) if one is not NoneType]
+        if any(get_origin(one) is tuple for one in kinds):
+            return list[kinds[0]]  # type: ignore[valid-type]
+        (annotation,) = kinds
     readable = annotation in (bool, int, float, Path) or get_origin(annotation) is Literal
     return annotation if readable else str
+
+
+def _one(value: Any) -> Any:
+    """Return the only value of an option that was given once, else all of them as a tuple."""
+    if not isinstance(value, list):
+        return value
+    return value[0] if len(value) == 1 else tuple(value)
 
 
 def _bounds(field: FieldInfo) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from picogen_core.data.batches import (
     train_steps,
 )
 from picogen_core.data.clusters import cluster, shingles, split_clusters
-from picogen_core.data.crops import crop
+from picogen_core.data.crops import crop, fixed_crops
 from picogen_core.data.prepare import prepare
-from picogen_core.data.prepared.index import open_data, shared_pieces
-from picogen_core.data.prepared.store import Dataset, encode_piece
+from picogen_core.data.prepared.index import open_all, open_data, shared_pieces
+from picogen_core.data.prepared.store import Dataset, characters_before, encode_piece
 from picogen_core.data.types import SourcePiece
 
 SCALE = "CDEFGABcdefg"
@@ -48,6 +48,36 @@ def test_prepare_keeps_text_notes_and_provenance(prepared: Path):
     letters = data[3].patches.reshape(-1)[data[3].notes[:, 0]].tobytes().decode()
     assert letters == tune(3).split("K:C\n")[1].replace("|", "").replace("]", "").strip()
     assert data[3].notes[:3, 2].tolist() == [28 + SCALE.index(letter) for letter in letters[:3]]
+
+
+def test_splits_are_views_of_the_memory_map(prepared: Path):
+    data = open_data(prepared)
+    held = data.split("eval")
+    i = next(i for i, row in enumerate(data.rows) if row["split"] == "eval")
+    assert np.shares_memory(held[0].notes, data[i].notes)
+    assert np.shares_memory(held[0].patches, data[i].patches)
+    again = held.select([1, 0]).select([1])
+    assert again.rows == [data.rows[i]] and again.lengths().tolist() == [len(data[i].patches)]
+
+
+def test_several_folders_are_one_dataset(tmp_path: Path):
+    prepare(pieces(9), tmp_path / "a", eval_ratio=0.3)
+    prepare(pieces(14)[9:], tmp_path / "b", eval_ratio=0.3)
+    both = open_all([tmp_path / "a", tmp_path / "b"])
+    assert [row["path"] for row in both.rows] == [f"t{i}" for i in range(14)]
+    for i in (0, 8, 9, 13):
+        assert strip_counters(decode(both[i].patches)) == interleave(tune(i))
+    prepare(pieces(14), tmp_path / "c")
+    assert both.digest() == open_data(tmp_path / "c").digest()
+    train = both.split("train")
+    crops = fixed_crops(train, 64)
+    one_by_one = [
+        int(characters_before(train[i].patches)[-1] - characters_before(train[i].patches)[1])
+        for i in range(len(train))
+    ]
+    assert crops.characters(train).sum() == sum(one_by_one)
+    steps = train_steps(train, crops, Sampling(3, 1, 64, 0), 0)
+    assert sum(len(batch.lengths) for step in steps for _, batch in step) == len(crops)
 
 
 def test_every_rejected_tune_has_a_reason(tmp_path: Path):

@@ -53,7 +53,7 @@ class Run:
         data = self.manifest.get("data")
         digest = data.get("sha256") if isinstance(data, dict) else data
         known = self.config.get("eval_data") or digest or self.config.get("data")
-        return known, self.config.get("max_patches")
+        return str(known), self.config.get("max_patches")
 
     @property
     def share_of_budget(self) -> float | None:
@@ -135,8 +135,9 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 def shared_data(runs: Sequence[Run]) -> Path | None:
     """Return the data that all runs were trained on, if it still exists."""
-    places = {run.config.get("data") for run in runs}
-    place = places.pop() if len(places) == 1 else None
+    place = runs[0].config.get("data") if runs else None
+    if any(run.config.get("data") != place for run in runs):
+        return None
     return Path(place) if isinstance(place, str) and Path(place).exists() else None
 
 

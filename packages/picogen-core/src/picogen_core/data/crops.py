@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.abc.patches import PATCH_SIZE, line_starts
-from picogen_core.data.prepared.store import Dataset, Encoded
+from picogen_core.data.prepared.store import Dataset, Encoded, characters_before
 
 
 def take(piece: Encoded, header: int, first: int, end: int) -> Encoded:
@@ -98,12 +98,16 @@ class Crops:
 
     def characters(self, data: Dataset) -> NDArray[np.int64]:
         """[K] characters of each crop that a loss counts: its first patch is no target."""
-        before = data.characters_before()
-        start = data.starts()[self.piece]
-        kept = before[start + self.header] - before[start]
-        kept += before[start + self.end] - before[start + self.first]
-        lead = start + np.where(self.header > 0, 0, self.first)
-        return kept - (before[lead + 1] - before[lead])  # type: ignore[no-any-return]
+        found = np.empty(len(self), np.int64)
+        before, last = np.zeros(0, np.int64), -1
+        for i, piece in enumerate(self.piece.tolist()):
+            if piece != last:
+                before, last = characters_before(data[piece].patches), piece
+            header, first, end = int(self.header[i]), int(self.first[i]), int(self.end[i])
+            lead = 0 if header else first
+            kept = before[header] + before[end] - before[first]
+            found[i] = kept - (before[lead + 1] - before[lead])
+        return found
 
 
 def fixed_crops(data: Dataset, max_patches: int) -> Crops:

@@ -33,8 +33,10 @@ class TrainConfig(Options):
         description="Name of the run folder, no path; left out, made from the date.",
     )
     output_dir: Path = Field(Path("checkpoints"), description="Folder that holds the runs.")
-    data: Path | None = Field(None, description="Prepared folder or JSONL index to train on.")
-    eval_data: Path | None = Field(
+    data: Path | tuple[Path, ...] | None = Field(
+        None, description="Prepared folder or JSONL index to train on, or several."
+    )
+    eval_data: Path | tuple[Path, ...] | None = Field(
         None, description="The same for evaluation; left out, the split `eval` of `data`."
     )
     d_model: int = Field(128, ge=8, le=65536, description="Width of the hidden state of a patch.")

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from picogen_core.data.crops import Crops, fixed_crops
 from picogen_core.data.headers import count_headers
-from picogen_core.data.prepared.index import open_data, shared_pieces
+from picogen_core.data.prepared.index import open_all, shared_pieces
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.data.tags import count_tags
 from picogen_core.errors import BadInput, ConfigError
@@ -116,27 +116,34 @@ def build_parts(
     )
 
 
-def _data_origin(path: Path | None, data: Dataset) -> dict[str, Any]:
-    return {"path": str(path), "pieces": len(data), "sha256": data.digest()}
+def _data_origin(paths: Path | tuple[Path, ...] | None, data: Dataset) -> dict[str, Any]:
+    return {"path": _names(paths), "pieces": len(data), "sha256": data.digest()}
+
+
+def _listed(paths: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return paths if isinstance(paths, tuple) else () if paths is None else (paths,)
+
+
+def _names(paths: Path | tuple[Path, ...] | None) -> str:
+    return ", ".join(map(str, _listed(paths)))
 
 
 def _open_splits(config: TrainConfig, reporter: Reporter) -> tuple[Dataset, Dataset]:
-    assert config.data is not None
-    data = open_data(config.data)
+    data = open_all(_listed(config.data))
     if config.eval_data is None:
         train, held_out = data.split("train"), data.split("eval").in_source_keys()
         if not len(held_out) or not len(train):
             raise BadInput(
-                f"{config.data}: its rows name no splits `train` and `eval`. Perhaps all its music "
-                "is one piece with its variants. Give --eval-data, or prepare more of it."
+                f"{_names(config.data)}: its rows name no splits `train` and `eval`. Perhaps all "
+                "its music is one piece with its variants. Give --eval-data, or prepare more of it."
             )
         return train, held_out
-    held_out = open_data(config.eval_data)
+    held_out = open_all(_listed(config.eval_data))
     shared = shared_pieces(data, held_out)
     if shared:
         reporter.message(
-            f"Warning: {shared} pieces of {config.eval_data} are in {config.data} too; "
-            "the evaluation is not of unseen music."
+            f"Warning: {shared} pieces of {_names(config.eval_data)} are in {_names(config.data)} "
+            "too; the evaluation is not of unseen music."
         )
     return data, held_out
 

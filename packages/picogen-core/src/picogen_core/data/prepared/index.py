@@ -8,6 +8,7 @@ exists. Paths are relative to the index, or to the current folder as in NotaGen.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ from picogen_core.data.prepared.store import (
 from picogen_core.errors import BadInput, reason
 from picogen_core.runtime.reading import read_text
 from picogen_core.score.file import MAX_BYTES
+
+
+def open_all(paths: Sequence[Path]) -> Dataset:
+    """Return the datasets of several paths, joined. Raises `BadInput` as `open_data`."""
+    return Dataset.joined([open_data(path) for path in paths])
 
 
 def open_data(path: Path) -> Dataset:

@@ -76,7 +76,11 @@ def read_patches(patches: Patches) -> tuple[Encoded, dict[str, tuple[Note, ...]]
 
 
 class Dataset:
-    """Pieces in order. `rows[i]` is the index row of piece i."""
+    """Pieces in order. `rows[i]` is the index row of piece i.
+
+    Patches and notes stay where they are, in memory maps as a rule: splits and selections are
+    views. A piece is read when it is taken.
+    """
 
     def __init__(
         self,
@@ -87,44 +91,72 @@ class Dataset:
         note_offsets: NDArray[np.int64],
     ) -> None:
         self.rows = list(rows)
-        self._patches, self._patch_offsets = patches, patch_offsets
-        self._notes, self._note_offsets = notes, note_offsets
+        self._arrays = [(patches, notes)]
+        ends = (patch_offsets[:-1], patch_offsets[1:], note_offsets[:-1], note_offsets[1:])
+        self._places = np.stack([np.zeros(len(rows), np.int64), *ends], axis=1)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, i: int) -> Encoded:
-        a, b = self._patch_offsets[i : i + 2]
-        c, d = self._note_offsets[i : i + 2]
-        return Encoded(np.asarray(self._patches[a:b]), np.asarray(self._notes[c:d]))
+        number, a, b, c, d = self._places[i].tolist()
+        patches, notes = self._arrays[number]
+        return Encoded(np.asarray(patches[a:b]), np.asarray(notes[c:d]))
 
     def lengths(self) -> NDArray[np.int64]:
         """[pieces] patches of each piece."""
-        return np.diff(self._patch_offsets)
-
-    def starts(self) -> NDArray[np.int64]:
-        """[pieces + 1] number of each piece's first patch."""
-        return np.asarray(self._patch_offsets, np.int64)
-
-    def characters_before(self) -> NDArray[np.int64]:
-        """[all patches + 1] number of characters before each patch that a loss counts
-        (`picogen_core.model.student.counted`)."""
-        ends = self._patches == EOS
-        behind = (np.cumsum(ends, axis=1, dtype=np.uint8) > ends) & (self._patches[:, :1] != BOS)
-        counts = np.count_nonzero((self._patches != PAD) & ~behind, axis=1)
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        found: NDArray[np.int64] = self._places[:, 2] - self._places[:, 1]
+        return found
 
     def digest(self) -> str:
         """sha256 of all patches, in order."""
-        return hashlib.sha256(np.ascontiguousarray(self._patches).data.cast("B")).hexdigest()
+        seen = hashlib.sha256()
+        for i in range(len(self)):
+            seen.update(np.ascontiguousarray(self[i].patches).data.cast("B"))
+        return seen.hexdigest()
 
     def split(self, name: str) -> Dataset:
         """Return the pieces whose row has `split: name`."""
         return self.select([i for i, row in enumerate(self.rows) if row.get("split") == name])
 
     def select(self, indices: Sequence[int]) -> Dataset:
-        """Return the pieces of these indices, copied out of the memory map."""
-        return from_encoded([self.rows[i] for i in indices], [self[i] for i in indices])
+        """Return the pieces of these indices, a view."""
+        return self._view(
+            [self.rows[i] for i in indices], self._arrays, self._places[np.array(indices, int)]
+        )
+
+    @classmethod
+    def joined(cls, datasets: Sequence[Dataset]) -> Dataset:
+        """Return the pieces of several datasets, one after the other, a view."""
+        rows = [row for data in datasets for row in data.rows]
+        arrays = [pair for data in datasets for pair in data._arrays]
+        firsts = np.cumsum([0, *(len(data._arrays) for data in datasets)])
+        places = [
+            data._places + np.array([first, 0, 0, 0, 0])
+            for first, data in zip(firsts, datasets, strict=False)
+        ]
+        return cls._view(rows, arrays, np.concatenate(places))
+
+    @classmethod
+    def _view(
+        cls,
+        rows: list[dict[str, Any]],
+        arrays: list[tuple[Patches, Notes]],
+        places: NDArray[np.int64],
+    ) -> Dataset:
+        """places: [pieces, 5] number of the arrays, begin and end of its patches and its notes."""
+        view = cls.__new__(cls)
+        view.rows, view._arrays, view._places = rows, arrays, places
+        return view
+
+
+def characters_before(patches: Patches) -> NDArray[np.int64]:
+    """[patches + 1] number of characters before each patch of a piece that a loss counts
+    (`picogen_core.model.student.counted`)."""
+    ends = patches == EOS
+    behind = (np.cumsum(ends, axis=1, dtype=np.uint8) > ends) & (patches[:, :1] != BOS)
+    counts = np.count_nonzero((patches != PAD) & ~behind, axis=1)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def in_source_keys(self) -> Dataset:
         """Return each piece once, in its source's key: transpositions are not unseen music."""
