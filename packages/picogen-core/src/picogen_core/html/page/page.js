@@ -51,6 +51,10 @@ function request(seed) {
 // Composing
 
 function compose() {
+  if (at("prompt").value.length > LONGEST) {
+    say("long");
+    return;
+  }
   player.stop();
   player.place = 0;
   const two = at("two").checked, seed = whole("seed") ?? 0;
@@ -153,8 +157,9 @@ function drawSoon(take) {
   drawing.set(take, requestAnimationFrame(frame));
 }
 function draw(take) {
-  const box = take.box.querySelector(".score"), width = Math.max(270, box.clientWidth), began = performance.now();
-  const { element, notes } = drawScore(take.music, width, word("score"));
+  const box = take.box.querySelector(".score"), began = performance.now();
+  if (!box.clientWidth) return; // not laid out; a resize follows
+  const { element, notes } = drawScore(take.music, Math.max(270, box.clientWidth), word("score"));
   const bars = [...element.querySelectorAll(".bar")];
   bars.forEach((bar, i) => {
     bar.setAttribute("role", "button");

@@ -1,7 +1,7 @@
 "use strict";
 // The layout of a score: columns of a bar, bars of a system, systems of the page.
 
-const SYSTEM_GAP = 40, STAFF_GAP = 30, MARGIN = 1.2 * GAP, WIDEST = 1.75, TIGHT = 1.07;
+const SYSTEM_GAP = 40, STAFF_GAP = 30, MARGIN = 1.2 * GAP, WIDEST = 1.75, TIGHT = 1.12;
 
 // %%score as [{ names }] of staves, and the groups that a brace or bracket holds.
 function stavesOf(header, names) {
@@ -30,7 +30,7 @@ function beatOf(meter) {
   if (above > 3 && above % 3 === 0 && below >= 8) return 12 / below;
   return Number(above) === 4 && Number(below) === 4 ? 2 : Number(above) === 2 && Number(below) === 2 ? 2 : 4;
 }
-const spaceFor = (quarters) => Math.max(1.5, 3.5 + 1.35 * Math.log2(Math.max(0.05, quarters) / 0.5)) * GAP;
+const spaceFor = (quarters) => Math.max(1.5, 3.1 + 1.3 * Math.log2(Math.max(0.05, quarters) / 0.5)) * GAP;
 
 // Places of the columns of a bar, in pixels from its left edge, and its width.
 function columnsOf(bar, events) {
@@ -74,7 +74,7 @@ function fitting(bars, at, room) {
 
 // Music as the worker sends it -> { element, notes: [{ element, onset, end }] }.
 function drawScore(music, full, label) {
-  const zoom = full > 600 ? 1.12 : 1, width = Math.floor(full / zoom);
+  const zoom = full > 600 ? 1.12 : full > 400 ? 1 : 0.88, width = Math.floor(full / zoom);
   const { header, drawn: bars } = music, names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => Object.keys(bar.voices))])];
   const { staves, groups } = stavesOf(header, names), notes = [], root = svg("g", {});
   for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
