@@ -68,7 +68,8 @@ class CachedDecoder(nn.Module):
         self.cache_shape = layers, kv_heads, head_size
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
-        return self.model(inputs_embeds=x, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+        result: Tensor = self.model(inputs_embeds=x, use_cache=False).last_hidden_state
+        return result
 
     def initial_state(
         self, batch: int, max_patches: int, device: torch.device, dtype: torch.dtype
@@ -129,7 +130,8 @@ class CachedDecoder(nn.Module):
             past_key_values=cache,
             use_cache=True,
         )
-        return output.last_hidden_state  # type: ignore[no-any-return]
+        result: Tensor = output.last_hidden_state
+        return result
 
 
 def _check_room(patches: int, state: State) -> None:

@@ -164,7 +164,8 @@ class ChannelMix(nn.Module):
 
     def forward(self, x: Patches, last: Vectors) -> Patches:
         (mixed,) = Mix.apply(x, last, self.x_k)  # type: ignore[no-untyped-call]
-        return self.value(SquaredRelu.apply(self.key(mixed)))  # type: ignore[no-untyped-call, no-any-return]
+        result: Tensor = self.value(SquaredRelu.apply(self.key(mixed)))  # type: ignore[no-untyped-call]
+        return result
 
 
 class Block(nn.Module):

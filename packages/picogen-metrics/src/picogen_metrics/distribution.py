@@ -91,7 +91,8 @@ def dense(sparse: list[Sparse], name: str) -> Floats:
 
 def overlap(p: Floats, q: Floats) -> Floats:
     """Return the overlapping area Σ min(p, q) of distributions [..., bins]; 1 if equal."""
-    return np.minimum(p, q).sum(axis=-1)  # type: ignore[no-any-return]
+    result: Floats = np.minimum(p, q).sum(axis=-1)
+    return result
 
 
 def js_distance(p: Floats, q: Floats) -> Floats:
@@ -102,7 +103,8 @@ def js_distance(p: Floats, q: Floats) -> Floats:
     m = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = [np.where(x > 0, x * np.log2(x / m), 0.0).sum(axis=-1) for x in (p, q)]
-    return np.sqrt(np.maximum(0.0, (parts[0] + parts[1]) / 2))  # type: ignore[no-any-return]
+    result: Floats = np.sqrt(np.maximum(0.0, (parts[0] + parts[1]) / 2))
+    return result
 
 
 def mean_histogram(table: Floats, weights: Floats) -> Floats:
@@ -111,4 +113,5 @@ def mean_histogram(table: Floats, weights: Floats) -> Floats:
     Pieces without the feature do not count.
     """
     total = weights @ table
-    return total / np.maximum(total.sum(axis=-1, keepdims=True), 1e-300)  # type: ignore[no-any-return]
+    result: Floats = total / np.maximum(total.sum(axis=-1, keepdims=True), 1e-300)
+    return result

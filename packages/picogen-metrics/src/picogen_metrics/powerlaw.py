@@ -120,7 +120,8 @@ def psd_profile(spectrum: Spectrum) -> Floats:
 def psd_difference(psd: Floats, reference: Floats) -> Floats:
     """Return the RMS over bins of 10 log10(psd / reference), in dB; the last axis is the bins."""
     decibels = 10 * np.log10(psd / reference)
-    return np.sqrt(np.nanmean(decibels**2, axis=-1))  # type: ignore[no-any-return]
+    result: Floats = np.sqrt(np.nanmean(decibels**2, axis=-1))
+    return result
 
 
 def interval_counts(x: ArrayLike) -> Floats:
@@ -174,4 +175,5 @@ def distance(beta: ArrayLike, psd_db: ArrayLike, js: ArrayLike, rep: ArrayLike) 
     """Return the RMS of differences in beta, psd (dB), intervals (mbit), rep, each by its scale."""
     differences = (beta, psd_db, js, rep)
     scaled = [np.asarray(v) / s for v, s in zip(differences, SCALES.values(), strict=True)]
-    return np.sqrt(np.mean(np.square(scaled), axis=0))  # type: ignore[no-any-return]
+    result: Floats = np.sqrt(np.mean(np.square(scaled), axis=0))
+    return result

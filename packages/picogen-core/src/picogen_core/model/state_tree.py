@@ -21,7 +21,8 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
         )
     if isinstance(tree, (list, tuple)):
         return type(tree)(tree_map(function, *items) for items in zip(tree, *others, strict=True))
-    return function(tree, *others)  # type: ignore[no-any-return]
+    result: Tree = function(tree, *others)
+    return result
 
 
 def named_leaves(tree: Any, name: str) -> dict[str, Any]:

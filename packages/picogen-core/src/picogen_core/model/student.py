@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -20,8 +20,16 @@ from picogen_core.errors import PluginError
 from picogen_core.model.config import ModelConfig
 from picogen_core.model.heads.forgetful import as_remembering
 from picogen_core.model.heads.teacher import TeacherHead
-from picogen_core.plugins.protocols import RememberingHead
+from picogen_core.plugins.protocols import Backbone, RememberingHead
 from picogen_core.plugins.registry import registry
+
+if TYPE_CHECKING:
+
+    class BackboneModule(nn.Module, Backbone[Any]):
+        """A backbone as `build` returns it."""
+
+        def __call__(self, x: Tensor) -> Tensor: ...
+
 
 PARTS = {"embedding": "patch_embedding", "backbone": "backbone", "head": "head"}
 """Parts that can be frozen, with the names of their modules."""
@@ -91,8 +99,8 @@ class GenericStudent(nn.Module):
             }
         )
         self.patch_embedding = PatchEmbedding(config.d_model)
-        self.backbone: Any = backbone.build(config.backbone_options, config.d_model)
-        self.head: Any = head.build(config.head_options, config.d_model)
+        self.backbone: BackboneModule = backbone.build(config.backbone_options, config.d_model)
+        self.head: nn.Module = head.build(config.head_options, config.d_model)
         self._head_entry = head
         for part, entry in ((self.backbone, backbone), (self.head, head)):
             if not isinstance(part, nn.Module):
@@ -149,14 +157,14 @@ class GenericStudent(nn.Module):
 
     def to_teacher(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N E"]:
         """Return hidden states at the teacher's width, by the projector of head or model."""
-        if isinstance(self.head, TeacherHead):
-            return self.head.projector(hidden)  # type: ignore[no-any-return]
-        assert self.projector is not None, "the model was built without teacher_width"
-        return self.projector(hidden)  # type: ignore[no-any-return]
+        projector = self.head.projector if isinstance(self.head, TeacherHead) else self.projector
+        assert projector is not None, "the model was built without teacher_width"
+        projected: Tensor = projector(hidden)
+        return projected
 
     def states(self, patches: Int[Tensor, "B S P"]) -> Float[Tensor, "B S D"]:
         """Return the hidden state after every patch."""
-        return self.backbone(self.patch_embedding(patches))  # type: ignore[no-any-return]
+        return self.backbone(self.patch_embedding(patches))
 
     def hidden(
         self, patches: Int[Tensor, "B S P"], lengths: Int[Tensor, " B"]

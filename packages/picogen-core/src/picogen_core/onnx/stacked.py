@@ -35,19 +35,25 @@ def stack_layers(program: ExportedProgram) -> None:
     program.graph_module.recompile()
 
 
+def _earlier(node: Any, number: int) -> Node:
+    found: Node = node.args[number]
+    return found
+
+
 def _shortened(node: Any) -> Node | None:
     """Return an earlier node with the same values."""
     if node.target is aten.slice.Tensor and _is_whole(node, node.args[0]):
-        return node.args[0]  # type: ignore[no-any-return]
+        return _earlier(node, 0)
     if node.target is aten.slice_scatter.default and _is_whole(node, node.args[1]):
-        return node.args[1]  # type: ignore[no-any-return]
+        return _earlier(node, 1)
     if node.target is aten.select.int:
         source: Any
         source, dim, index = node.args
         while _is_write(source, dim) and isinstance(index, int) and index >= 0:
             _, value, _, written = source.args
             if written == index:
-                return value  # type: ignore[no-any-return]
+                found: Node = value
+                return found
             source = source.args[0]
         node.args = (source, dim, index)
     return None

@@ -65,14 +65,17 @@ class HeadSubject(ModuleSubject):
         self, module: Any, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N J"]
     ) -> Float[Tensor, "N J V"]:
         """Return the logits of patches that are whole pieces."""
-        return module(hidden, patch, *self.alone(hidden))  # type: ignore[no-any-return]
+        result: Tensor = module(hidden, patch, *self.alone(hidden))
+        return result
 
     def begin(self, module: Any, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], Any]:
         """Return the first logits of patches that are whole pieces, and their state."""
         if not self.remembers:
-            return module.begin(hidden)  # type: ignore[no-any-return]
-        memory = module.initial_memory(len(hidden), 1, hidden.device, hidden.dtype)
-        return module.begin(hidden, memory)  # type: ignore[no-any-return]
+            logits, state = module.begin(hidden)
+        else:
+            memory = module.initial_memory(len(hidden), 1, hidden.device, hidden.dtype)
+            logits, state = module.begin(hidden, memory)
+        return logits, state
 
     def loss(self, module: Any, seed: int) -> Tensor:
         hidden, patch = self.patches(seed)

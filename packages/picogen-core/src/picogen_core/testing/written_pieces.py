@@ -49,7 +49,8 @@ class Pieces:
         assert logits.shape == (len(row), PATCH_SIZE, VOCABULARY), f"logits are {logits.shape}"
         found = logits.new_zeros(*self.patches.shape, VOCABULARY)
         found[there] = logits
-        return found.masked_fill((self.patches == PAD)[..., None], 0.0)  # type: ignore[no-any-return]
+        result: Tensor = found.masked_fill((self.patches == PAD)[..., None], 0.0)
+        return result
 
 
 def make_pieces(subject: ModuleSubject, seed: int, lengths: Sequence[int] = LENGTHS) -> Pieces:

@@ -31,7 +31,8 @@ class CharGru(nn.Module):
         """Return teacher-forced logits: j sees the hidden state and the characters before j."""
         first = self._first(hidden)
         later, _ = self.gru(self.embed(patch[:, :-1]), first[None])
-        return self.readout(torch.cat([first[:, None], later], 1))  # type: ignore[no-any-return]
+        result: Tensor = self.readout(torch.cat([first[:, None], later], 1))
+        return result
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
         memory = self._first(hidden)

@@ -104,7 +104,8 @@ class Recall(nn.Module):
     def add(self, x: Float[Tensor, "C W"], seen: Float[Tensor, "C K"]) -> Float[Tensor, "C W"]:
         """Return the state plus the result of attention, and the MLP."""
         x = x + self.dropout(self.out(seen))
-        return x + self.dropout(self.down(F.silu(self.up(self.norm_mlp(x)))))  # type: ignore[no-any-return]
+        result: Tensor = x + self.dropout(self.down(F.silu(self.up(self.norm_mlp(x)))))
+        return result
 
 
 class CharMemory(nn.Module):
@@ -282,4 +283,5 @@ class CharMemory(nn.Module):
             query, state["part"][rows, number, state["place"]] = layer.query(x, by)
             pairs = state["pairs"][:, number].to(x.dtype)
             x = layer.add(x, attend_to(query, pairs, seen, layer.heads))
-        return self.readout(x)  # type: ignore[no-any-return]
+        result: Tensor = self.readout(x)
+        return result

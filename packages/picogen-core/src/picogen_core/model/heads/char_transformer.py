@@ -73,7 +73,8 @@ class Attention(nn.Module):
         scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
         weights = self.dropout(scores.masked_fill(ahead, -math.inf).softmax(-1))
         mixed = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
-        return self.dropout(self.c_proj(mixed))  # type: ignore[no-any-return]
+        result: Tensor = self.dropout(self.c_proj(mixed))
+        return result
 
 
 class Mlp(nn.Module):
@@ -84,7 +85,8 @@ class Mlp(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "N J W"]) -> Float[Tensor, "N J W"]:
-        return self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")))  # type: ignore[no-any-return]
+        result: Tensor = self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")))
+        return result
 
 
 class Block(nn.Module):
@@ -102,7 +104,8 @@ class Block(nn.Module):
     ) -> Float[Tensor, "N J W"]:
         """Return the block's output; the mask `ahead` broadcasts to [N, H, J, P]."""
         x = x + self.attn(self.ln_1(x), ahead, past)
-        return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
+        result: Tensor = x + self.mlp(self.ln_2(x))
+        return result
 
 
 class Transformer(nn.Module):

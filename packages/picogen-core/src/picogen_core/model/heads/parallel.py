@@ -23,7 +23,8 @@ class Parallel(nn.Module):
         self, hidden: Float[Tensor, "N D"], patch: Int[Tensor, "N P"]
     ) -> Float[Tensor, "N P V"]:
         """Return the logits; the characters in `patch` are ignored."""
-        return self.readout(hidden).unflatten(-1, (PATCH_SIZE, VOCABULARY))  # type: ignore[no-any-return]
+        result: Tensor = self.readout(hidden).unflatten(-1, (PATCH_SIZE, VOCABULARY))
+        return result
 
     def begin(self, hidden: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "N V"], State]:
         logits = self.readout(hidden).unflatten(-1, (PATCH_SIZE, VOCABULARY))
