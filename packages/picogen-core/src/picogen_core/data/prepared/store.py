@@ -125,6 +125,10 @@ class Dataset:
             [self.rows[i] for i in indices], self._arrays, self._places[np.array(indices, int)]
         )
 
+    def in_source_keys(self) -> Dataset:
+        """Return each piece once, in its source's key: transpositions are not unseen music."""
+        return self.select([i for i, row in enumerate(self.rows) if row.get("original", True)])
+
     @classmethod
     def joined(cls, datasets: Sequence[Dataset]) -> Dataset:
         """Return the pieces of several datasets, one after the other, a view."""
@@ -157,10 +161,6 @@ def characters_before(patches: Patches) -> NDArray[np.int64]:
     behind = (np.cumsum(ends, axis=1, dtype=np.uint8) > ends) & (patches[:, :1] != BOS)
     counts = np.count_nonzero((patches != PAD) & ~behind, axis=1)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-    def in_source_keys(self) -> Dataset:
-        """Return each piece once, in its source's key: transpositions are not unseen music."""
-        return self.select([i for i, row in enumerate(self.rows) if row.get("original", True)])
 
 
 def from_encoded(rows: Sequence[dict[str, Any]], pieces: Sequence[Encoded]) -> Dataset:
