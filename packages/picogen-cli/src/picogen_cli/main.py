@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 from picogen_core import PicogenError, __version__
-from picogen_core.errors import missing_package, reason
+from picogen_core.errors import ConfigError, Reported, missing_package, reason
 from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.group import find_group
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
 
@@ -114,7 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments or os.environ.get("PICOGEN_DEBUG", "0") not in ("", "0")
     with catch_signals() as signals, nothing_swallowed(signals):
         code = _run([word for word in arguments if word != "--debug"], debug, signals)
-    if code in (130, 143):
+    if code in (130, 143) and not _process(arguments):
         end = "interrupted" if code == 130 else "terminated"
         command = next((word for word in arguments if word in GOES_ON), "")
         typer.echo(f"picogen: {end}. {GOES_ON.get(command, '')}".rstrip(), err=True)
@@ -140,12 +141,12 @@ def _run(arguments: list[str], debug: bool, signals: Signals) -> int:
             sys.stderr.close()
             os._exit(1)
         if isinstance(error, TyperException):
-            return _fault(_usage(error))
+            return _fault(_usage(error), error, _process(arguments))
         if isinstance(error, typer.Abort):
             return 130
         if debug:
             raise
-        return _fault(_line(error))
+        return _fault(_line(error), error, _process(arguments))
 
 
 def _line(error: BaseException) -> str:
@@ -190,9 +191,22 @@ def _spelt_out(arguments: list[str]) -> list[str]:
     return found
 
 
-def _fault(message: str) -> int:
-    typer.echo("picogen: " + " ".join(message.split()), err=True)
+def _fault(message: str, error: BaseException, who: str = "") -> int:
+    """Print the message. Of several processes the first prints what all of them find."""
+    if not (who and isinstance(error, TyperException | ConfigError | Reported)):
+        typer.echo(f"picogen: {who}" + " ".join(message.split()), err=True)
     return 2
+
+
+def _process(arguments: list[str]) -> str:
+    """Return `process 1 of 2: ` if this is not the first process of a training; else nothing."""
+    if not {"train", "distill"} & set(arguments[:2]):
+        return ""
+    try:
+        group = find_group()
+    except ConfigError:
+        return ""
+    return f"{group}: " if group and group.rank else ""
 
 
 def _usage(error: TyperException) -> str:

@@ -30,6 +30,10 @@ class PassingFault(PicogenError):
     nothing may be cached of it."""
 
 
+class Reported(PicogenError):
+    """A fault that process 0 of a run reports; this process only ends."""
+
+
 class Undefined(Exception):
     """A metric has no value for this piece, for the reason in the message; it is counted."""
 

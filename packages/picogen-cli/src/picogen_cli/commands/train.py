@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import typer
 from picogen_core.evaluation.summaries import with_interval
+from picogen_core.runtime.group import find_group
+from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.training.config import TrainConfig
 
 from picogen_cli.defaults import dated_name, find_data, shipped_teacher
@@ -169,9 +172,14 @@ def _run(
         updates["exp_name"] = dated_name(command, config.backbone["name"])
     if command == "distill" and config.teacher_ckpt is None:
         updates["teacher_ckpt"] = shipped_teacher()
-    with make_reporter() as reporter:
+    group = find_group()
+    first = group is None or group.rank == 0
+    shown: AbstractContextManager[Reporter] = make_reporter() if first else nullcontext(Quiet())
+    with shown as reporter:
         updates["data"] = find_data(config.data, reporter)
         config = config.model_copy(update=updates)
+        if dry_run and not first:
+            return
         if dry_run:
             from picogen_core.training.dry_run.plan import plan_training
 
@@ -183,6 +191,8 @@ def _run(
         from picogen_core.training.loop import run_training
 
         result = run_training(config, resume=resume, force=force, reporter=reporter)
+    if not first:
+        return
     if as_json:
         print_json(asdict(result))
         return

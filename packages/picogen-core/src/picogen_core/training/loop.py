@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TypeVar
 
 from picogen_core.data.batches import Sampling, train_steps
-from picogen_core.errors import PicogenError
+from picogen_core.errors import BadInput, ConfigError, PicogenError, Reported
 from picogen_core.model.checkpoint import load_model
 from picogen_core.runtime.devices import pick_device
+from picogen_core.runtime.group import Group, find_group
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
 from picogen_core.training.initial import adopt
-from picogen_core.training.processes import Processes
+from picogen_core.training.processes import LostProcess, Processes, join
 from picogen_core.training.run.folder import Resume, claim, held, prepare
 from picogen_core.training.run.manifest import write_manifest
 from picogen_core.training.run.recorder import MetricsLog, ProgressLine, Recorder
@@ -46,6 +49,9 @@ def run_training(
         Stopped: after Ctrl-C or SIGTERM, once last/ is written.
     """
     config = adopt(config, resume, reporter)
+    group = find_group()
+    if group is not None:
+        return _train_in_group(config, resume, force, reporter or Quiet(), group)
     if config.nproc > 1:
         from picogen_core.training.processes.launch import launch
 
@@ -58,6 +64,38 @@ def run_training(
     return result
 
 
+def _train_in_group(
+    config: TrainConfig, resume: Resume, force: bool, reporter: Reporter, group: Group
+) -> RunResult:
+    """Run this process of a group that torchrun or srun set up; process 0 alone reports.
+
+    Raises:
+        ConfigError: `nproc` is another number of processes.
+        Reported: process 0 reports the fault.
+    """
+    if config.nproc not in (1, group.count):
+        raise ConfigError(
+            f"nproc={config.nproc}, but the launcher started {group.count} processes. Leave out "
+            f"--nproc, or start {config.nproc}."
+        )
+    group.enter_into(os.environ)
+    processes = join(config.device)
+    reporter = reporter if processes.is_main else Quiet()
+    config = processes.share(config.model_copy(update={"nproc": group.count}))
+    with ExitStack() as stack, catch_signals(note_only=True) as signals:
+        with processes.agreeing():
+            if processes.is_main:
+                stack.enter_context(held(config))
+        try:
+            result = train_in_process(config, resume, force, reporter, processes, signals)
+        except Diverged as error:
+            raise (error if processes.is_main else Reported(str(error))) from error.__cause__
+        shared = processes.share(result)
+    processes.leave()
+    assert shared is not None
+    return shared
+
+
 def train_in_process(
     config: TrainConfig,
     resume: Resume,
@@ -67,15 +105,17 @@ def train_in_process(
     signals: Signals,
 ) -> RunResult | None:
     """Run one process of `run_training`; only process 0 returns a result."""
-    check_tracker(config.track)
-    checkpoint = claim(config.run_dir, resume, force)
-    parts = build_parts(config, processes.device, reporter, checkpoint)
-    progress = Progress()
-    if checkpoint is not None:
-        progress = restore(config, checkpoint, parts.model, parts.optimizer)
-        check_origin(checkpoint, parts.origin)
-        reporter.message(f"Resuming {config.run_dir} after step {progress.step}.")
-    processes.wait()
+    with processes.agreeing():
+        check_tracker(config.track)
+        checkpoint = claim(config.run_dir, resume, force)
+        parts = build_parts(config, processes.device, reporter, checkpoint)
+        progress = Progress()
+        if checkpoint is not None:
+            progress = restore(config, checkpoint, parts.model, parts.optimizer)
+            check_origin(checkpoint, parts.origin)
+            reporter.message(f"Resuming {config.run_dir} after step {progress.step}.")
+    with processes.agreeing():
+        _check_same(config, parts, progress, processes)
     log = None
     if processes.is_main:
         prepare(config, resumed=checkpoint is not None)
@@ -96,12 +136,29 @@ def train_in_process(
     except PicogenError as error:
         if not processes.is_main:
             raise
+        if isinstance(error, LostProcess):
+            recorder.save_rest()
         way_on = "" if isinstance(error, Diverged) else f" {recorder.way_on}"
         raise type(error)(f"{error} {recorder.kept}{way_on}") from error
     finally:
         if following is not None:
             following.finish(failed=not done)
     return run.result() if processes.is_main else None
+
+
+def _check_same(
+    config: TrainConfig, parts: RunParts, progress: Progress, processes: Processes
+) -> None:
+    """Raise `BadInput` if this process read other data, weights or checkpoints than process 0."""
+    sources = ("data", "eval_data", "teacher", "init")
+    seen = {name: (parts.origin[name] or {}).get("sha256") for name in sources}
+    seen["last checkpoint"] = progress.step
+    for name, value in processes.share(seen).items():
+        if seen[name] != value:
+            raise BadInput(
+                f"the {name} here is not that of process 0. {config.run_dir} and the data have to "
+                "be in folders that all machines share."
+            )
 
 
 class _Run:
@@ -191,8 +248,10 @@ class _Run:
     def step(self, batches: MicroBatches) -> None:
         with self.spent:
             row, terms = self.take_step(batches, self.progress, self.fraction)
-        self.account()
-        self.recorder.record({"epoch": round(self.epochs_done, 4), **row})
+        try:
+            self.account()
+        finally:  # the step is taken, whether or not another process is still there
+            self.recorder.record({"epoch": round(self.epochs_done, 4), **row})
         self.line.after_step(self.fraction, terms)
 
     def account(self) -> None:

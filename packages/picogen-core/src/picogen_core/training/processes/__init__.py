@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
 
-from picogen_core.errors import ConfigError
+from picogen_core.errors import ConfigError, PicogenError, Reported, reason
 from picogen_core.runtime.devices import pick_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+T = TypeVar("T")
 PATIENCE = timedelta(hours=6)
 """Process 0 may save, generate and measure while the others wait for it."""
+
+
+class LostProcess(PicogenError):
+    """Another process of the run is gone. The step that it was in has changed nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,50 @@ class Processes:
     def wait(self) -> None:
         """Wait for all processes (barrier)."""
         if self.accelerator:
-            self.accelerator.wait_for_everyone()
+            with _linked():
+                self.accelerator.wait_for_everyone()
+
+    def share(self, value: T) -> T:
+        """Return the value of process 0."""
+        if self.accelerator is None:
+            return value
+        from accelerate.utils import broadcast_object_list
+
+        values = [value]
+        with _linked():
+            broadcast_object_list(values)
+        return values[0]
+
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """Context after which a fault of one process is the fault of all.
+
+        Raises:
+            PicogenError: the first fault, in process 0.
+            Reported: in the others.
+        """
+        fault: PicogenError | None = None
+        try:
+            yield
+        except PicogenError as error:
+            fault = error
+        for rank, text in enumerate(self._gather("" if fault is None else str(fault))):
+            if not text:
+                continue
+            if not self.is_main:
+                raise Reported(text) from fault
+            if fault is not None:
+                raise fault
+            raise PicogenError(f"process {rank} of {self.count}: {text}")
+
+    def _gather(self, text: str) -> list[str]:
+        if self.accelerator is None:
+            return [text]
+        from accelerate.utils import gather_object
+
+        with _linked():
+            found: list[str] = gather_object([text])
+        return found
 
     def leave(self) -> None:
         """Leave the process group."""
@@ -49,7 +98,8 @@ class Processes:
         if self.accelerator is None:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        added: list[float] = self.accelerator.reduce(tensor, "sum").tolist()
+        with _linked():
+            added: list[float] = self.accelerator.reduce(tensor, "sum").tolist()
         return added
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -64,11 +114,20 @@ class Processes:
         found = [float(p.grad is not None) for p in chosen]
         parts = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in chosen]
         flat = torch.cat([*parts, torch.tensor(found, device=self.device)])
-        *added, holders = self.accelerator.reduce(flat, "sum").split(
-            [*(p.numel() for p in chosen), len(chosen)]
-        )
+        with _linked():
+            summed = self.accelerator.reduce(flat, "sum")
+        *added, holders = summed.split([*(p.numel() for p in chosen), len(chosen)])
         for parameter, gradient, holding in zip(chosen, added, holders.tolist(), strict=True):
             parameter.grad = gradient.view_as(parameter).to(parameter.dtype) if holding else None
+
+
+@contextmanager
+def _linked() -> Iterator[None]:
+    """Context that raises `LostProcess` for what torch raises if another process has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcess(f"another process of the run is gone ({reason(error)}).") from error
 
 
 def check_device(device: torch.device, count: int) -> None:
@@ -81,7 +140,7 @@ def check_device(device: torch.device, count: int) -> None:
 
 
 def join(device_name: str) -> Processes:
-    """Join the process group that torchrun started: gloo on the CPU, nccl on CUDA."""
+    """Join the process group that a launcher set up: gloo on the CPU, nccl on CUDA."""
     from accelerate import Accelerator, InitProcessGroupKwargs
 
     device = pick_device(device_name)

@@ -141,12 +141,16 @@ class Recorder:
                 self.saved_step = self.progress.step
                 self.clock.saved(time.monotonic() - begun)
 
+    def save_rest(self) -> None:
+        """Save last/ if steps were taken since."""
+        if self.saved_step != self.progress.step:
+            self.save("last")
+
     def stopped(self, stop: Stopped) -> str:
         """Save unless the signal interrupted a step; return the message for the user."""
         if not stop.whole:
             return f"Stopped at once. {self.kept} {self.way_on}"
-        if self.saved_step != self.progress.step:
-            self.save("last")
+        self.save_rest()
         steps = self.progress.step
         return f"Stopped after {steps} steps; all of them are saved. {self.way_on}"
 
