@@ -27,7 +27,7 @@ from picogen_core.model.config import ModelConfig
 from picogen_core.model.locate import locate
 from picogen_core.model.state_tree import named_leaves
 from picogen_core.model.student import GenericStudent
-from picogen_core.onnx.check import Session
+from picogen_core.onnx.check import OnnxSession
 from picogen_core.onnx.graphs import BACKBONE, BEGIN, STATE, STEP
 from picogen_core.onnx.write import export_onnx
 from picogen_core.runtime.progress import Quiet
@@ -100,7 +100,7 @@ def compiled(checkpoint: Path) -> Write:
 
 def runtime(model: GenericStudent, folder: Path) -> Write:
     """The same with ONNX Runtime."""
-    backbone, begin, step = (Session(folder / file) for file in (BACKBONE, BEGIN, STEP))
+    backbone, begin, step = (OnnxSession(folder / file) for file in (BACKBONE, BEGIN, STEP))
     start = named_leaves(model.initial_state(1, STUDENT.max_patches), STATE)
 
     def write(patches: np.ndarray) -> np.ndarray:

@@ -14,10 +14,11 @@ DOCS = Path(__file__).parents[1] / "docs"
 CARD = "../packages/picogen-backbones/src/picogen_backbones/weights/tunes/MODEL_CARD.md"
 HEAD = f"""# Eight pieces
 
-Seeds 1 to 8 of the shipped student, none left out, none chosen, default sampling:
+Seeds 1 to 8 of the shipped student, none left out, none chosen, default sampling.
+The command of the first:
 
 ```sh
-picogen generate --seed SEED --num-samples 1 --to svg
+picogen generate --seed 1 --num-samples 1 --to svg
 ```
 
 `python studies/eight_pieces.py` makes this page again. What three hundred such pieces measure

@@ -1,6 +1,7 @@
 """The arrows between the packages: backbones, metrics and cli import core, and that is all."""
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,3 +132,23 @@ def test_rooms_import_from_lower_floors_alone() -> None:
 def test_the_ground_floor_has_few_modules() -> None:
     loose = {path.stem for path in CORE.glob("*.py")}
     assert loose == {"__init__", "errors", "plugin"}
+
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = [
+    path
+    for folder in ("benchmarks", "studies", "tools")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_programs_import_is_there(path: Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("picogen_"):
+            module = importlib.import_module(node.module)
+            for name in node.names:
+                known = hasattr(module, name.name) or importlib.util.find_spec(
+                    f"{node.module}.{name.name}"
+                )
+                assert known, f"{node.module}.{name.name}, line {node.lineno}"

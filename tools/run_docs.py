@@ -44,7 +44,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 COPIES = {
-    "checkpoints/rwkv_distill_v1": ("checkpoints/mine", "checkpoints/my-run", "checkpoints/one"),
+    "checkpoints/rwkv_distill_v1": ("checkpoints/my-run", "checkpoints/one"),
     "checkpoints/llama_baseline_v1": ("checkpoints/two",),
     "data/oneills": ("oneills", "data-quartets"),
     "out": ("older",),
