@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from picogen_cli.main import main
+from picogen_core.comparison import benchmark
 from picogen_core.generation.engines import choose
 
 TUNES = "\n".join(

@@ -125,6 +125,8 @@ def compare(
     with make_reporter() as reporter:
         found = _describe(opened, groups, data, reporter)
         if latency:
+            from picogen_core.comparison import benchmark
+
             measured, engines = benchmark.latency(opened, reporter)
             found.values["latency"] = list(measured)
             kinds = " and ".join(dict.fromkeys(engines))
@@ -166,6 +168,8 @@ def _describe(
 
     add("parameters", "parameter", [run.parameters for run in runs], better=True)
     if data is not None:
+        from picogen_core.comparison import benchmark
+
         measured = benchmark.bits_per_character(runs, data, reporter)
         found.values["bits_per_character"] = list(measured)
     else:
@@ -190,6 +194,7 @@ def _measure(
 ) -> None:
     """Add the headlines of the metrics of each run's scores."""
     from picogen_core import BadInput, Value
+    from picogen_core.comparison import benchmark
     from picogen_core.comparison.runs import shared_data
     from picogen_core.evaluation.references import open_reference
     from picogen_core.evaluation.scoring import ScoreRequest
