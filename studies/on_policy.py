@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from picogen_cli.defaults import shipped_teacher
 from picogen_core.evaluation.scoring import ScoreRequest, score_folder
-from picogen_core.evaluation.summaries import with_interval
+from picogen_core.evaluation.summaries import Value, with_interval
 from picogen_core.generation.request.options import GenerateRequest, SamplingOptions
 from picogen_core.generation.run import write_scores
 from picogen_core.training.config import TrainConfig

@@ -20,7 +20,7 @@ import torch
 from cells import configuration
 from picogen_core.data.batches import Sampling, train_steps
 from picogen_core.runtime.progress import Quiet
-from picogen_core.training.initial import adopt
+from picogen_core.training.initial_weights import adopt
 from picogen_core.training.own_text.feedback import rewarded_pieces
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts

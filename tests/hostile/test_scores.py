@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from picogen_core.data.piece import Made, Rejected, Task, make
 from picogen_core.data.types import SourcePiece
 from picogen_core.errors import PicogenError
-from picogen_core.generation.request.opening import read_opening
+from picogen_core.generation.request.continued import read_opening
 from picogen_core.score.reading import Piece, Unreadable, read_pieces
 
 from tests.hostile.arena import contents, picogen

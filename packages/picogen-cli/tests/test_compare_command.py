@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 from picogen_cli.main import main
-from picogen_core.comparison import trials
+from picogen_core.comparison import benchmark
 from picogen_core.generation.engines import choose
 
 TUNES = "\n".join(
@@ -145,8 +145,8 @@ def test_measured_on_the_same_pieces(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(trials, "PATCHES", 12)
-    monkeypatch.setattr(trials, "ROUNDS", 2)
+    monkeypatch.setattr(benchmark, "PATCHES", 12)
+    monkeypatch.setattr(benchmark, "ROUNDS", 2)
     scores = tmp_path / "scores"
     scores.mkdir()
     (scores / "book.abc").write_text(TUNES)

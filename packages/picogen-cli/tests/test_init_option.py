@@ -6,7 +6,7 @@ import pytest
 from picogen_cli.defaults import shipped_teacher
 from picogen_cli.main import main
 from picogen_cli.settings import resolve
-from picogen_core.training.initial import adopt
+from picogen_core.training.initial_weights import adopt
 
 TEACHER = str(shipped_teacher())
 

@@ -8,7 +8,7 @@ from picogen_core.abc.compare import sounds
 from picogen_core.abc.reading.notes import read_notes
 from picogen_core.data.piece import to_interleaved
 from picogen_core.data.sources import read_file
-from picogen_core.generation.request.opening import read_opening
+from picogen_core.generation.request.continued import read_opening
 from picogen_core.score import file as score_file
 from picogen_core.score.convert import convert_musicxml, convert_text, read_musicxml
 from picogen_core.score.files.reader import FileReader, ReadFile

@@ -15,10 +15,10 @@ from picogen_core.evaluation.summaries import HeatMap, Plot
 from picogen_core.report.build import Page, build_page
 from picogen_core.report.cards import zip_mxl
 from picogen_core.report.charts import draw, heat_map, lines, standalone
-from picogen_core.report.choice import choose, in_order, partner
 from picogen_core.report.drawing import SVG, Series
 from picogen_core.report.pages import Glyphs, page_parts
 from picogen_core.report.sections import PageRequest
+from picogen_core.report.shown_pieces import choose, in_order, partner
 from picogen_core.score.helper import Converter
 from picogen_core.score.xml.notes import unzip_mxl
 

@@ -13,8 +13,8 @@ from picogen_core.generation.decoding.piece import PieceWriter
 from picogen_core.generation.decoding.sampling import nll
 from picogen_core.generation.output import Score
 from picogen_core.generation.ranking import Ranking, best
+from picogen_core.generation.request.continued import read_opening
 from picogen_core.generation.request.job import place_request
-from picogen_core.generation.request.opening import read_opening
 from picogen_core.generation.request.options import PieceRequest, SamplingOptions
 from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.generation.request.tags import doubts, trained_tags

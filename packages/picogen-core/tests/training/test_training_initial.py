@@ -17,7 +17,7 @@ from picogen_core.runtime.progress import Quiet
 from picogen_core.training import loop
 from picogen_core.training.config import TrainConfig, check_config
 from picogen_core.training.evaluate import evaluate
-from picogen_core.training.initial import adopt
+from picogen_core.training.initial_weights import adopt
 from picogen_core.training.loop import run_training
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import build_parts

@@ -28,6 +28,11 @@ COLUMNS = {
     "key_clarity": Column("1", "closer"),
     "dissonance_share": _SHARE,
 }
+"""Unit and direction of each value of `musicality.describe`.
+
+A new value also has a row in docs/metrics.md. Then `studies/reference_statistics.py` makes the
+shipped references anew.
+"""
 
 
 class MusicalityOptions(Options):

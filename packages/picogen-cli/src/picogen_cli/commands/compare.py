@@ -125,9 +125,9 @@ def compare(
     with make_reporter() as reporter:
         found = _describe(opened, groups, data, reporter)
         if latency:
-            from picogen_core.comparison import trials
+            from picogen_core.comparison import benchmark
 
-            measured, engines = trials.latency(opened, reporter)
+            measured, engines = benchmark.latency(opened, reporter)
             found.values["latency"] = list(measured)
             kinds = " and ".join(dict.fromkeys(engines))
             found.remarks.append(f"latency: one piece with {kinds} on this machine’s CPU, median.")
@@ -168,9 +168,9 @@ def _describe(
 
     add("parameters", "parameter", [run.parameters for run in runs], better=True)
     if data is not None:
-        from picogen_core.comparison import trials
+        from picogen_core.comparison import benchmark
 
-        measured = trials.bits_per_character(runs, data, reporter)
+        measured = benchmark.bits_per_character(runs, data, reporter)
         found.values["bits_per_character"] = list(measured)
     else:
         add("bits_per_character", "bit/character", [run.logged_bits for run in runs], better=True)
@@ -194,7 +194,7 @@ def _measure(
 ) -> None:
     """Add the headlines of the metrics of each run's scores."""
     from picogen_core import BadInput, Value
-    from picogen_core.comparison import trials
+    from picogen_core.comparison import benchmark
     from picogen_core.comparison.runs import shared_data
     from picogen_core.evaluation.references import open_reference
     from picogen_core.evaluation.scoring import ScoreRequest
@@ -211,19 +211,19 @@ def _measure(
         )
     if against is not None:
         open_reference(against)  # its faults are not those of a run
-    names = trials.measurable(metrics, against is not None)
+    names = benchmark.measurable(metrics, against is not None)
     request = ScoreRequest(names, seed=seed, cache=cache_dir() / "metrics.sqlite")
     table: list[Mapping[str, Value]] = []
     for number, run in enumerate(runs):
-        folder = scores[number] if scores else trials.write_samples(run, samples, seed, reporter)
+        folder = scores[number] if scores else benchmark.write_samples(run, samples, seed, reporter)
         reporter.message(f"{run.name}: scores in {folder}")
         try:
-            report = trials.measure_music(folder, request, against, reporter)
+            report = benchmark.measure_music(folder, request, against, reporter)
         except BadInput as error:
             found.remarks.append(f"{run.name}: {error}")
             table.append({})
             continue
-        table.append(trials.headlines(report))
+        table.append(benchmark.headlines(report))
         for name, summary in report.metrics.items():
             found.remarks += [f"{run.name}, {name}: {note}" for note in summary.notes]
     for name in dict.fromkeys(name for values in table for name in values):

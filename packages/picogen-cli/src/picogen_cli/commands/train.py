@@ -159,7 +159,7 @@ def _run(
     as_json: bool,
 ) -> None:
     if config.init is not None:
-        from picogen_core.training.initial import adopt
+        from picogen_core.training.initial_weights import adopt
 
         if "exp_name" not in config.model_fields_set:
             config = config.model_copy(update={"exp_name": dated_name(command, "init")})

@@ -1,1 +1,1 @@
-"""Runs beside each other: their settings, seeds and trials on this machine."""
+"""Runs beside each other: their settings, seeds and benchmarks on this machine."""

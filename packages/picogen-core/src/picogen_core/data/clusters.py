@@ -1,5 +1,7 @@
 """Near-duplicates: tunes that share melody are kept on one side of a split.
 
+A change of this split raises `data.FORMAT`, so that cached data are split anew.
+
 A melody is a sorted array of 32-bit hashes, 4 bytes per note. Two melodies of 200 notes share a
 hash by chance once in 100,000 pairs, and their similarity then changes by 0.003.
 """

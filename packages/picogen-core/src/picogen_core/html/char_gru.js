@@ -37,7 +37,7 @@ class CharGru {
   }
   read(x) {
     const { head: w } = this;
-    return add(product(w("readout.weight"), x, 128, x.length), w("readout.bias"));
+    return add(product(w("readout.weight"), x, CODES, x.length), w("readout.bias"));
   }
 }
 CharGru.prototype.remembers = false;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from picogen_core.errors import ConfigError
+from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.html.glyphs import read_glyphs
 from picogen_core.html.scripts import engine, read_script
 from picogen_core.html.student import PageStudent
@@ -107,7 +108,13 @@ def _fill(
         {**one.facts, "parameters": one.parameters, "weights": how}
         for one, how in zip(students, weights, strict=True)
     ]
-    block = data_block({"students": given, "glyphs": read_glyphs()})
+    block = data_block(
+        {
+            "students": given,
+            "glyphs": read_glyphs(),
+            "sampling": SamplingOptions().model_dump(mode="json"),
+        }
+    )
     block.set("id", "facts")
     policy = (
         f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "

@@ -13,7 +13,6 @@ from picogen_core.errors import ConfigError
 from picogen_core.evaluation.scoring import ScoreReport
 from picogen_core.report.cards import Cards
 from picogen_core.report.charts import stylesheet
-from picogen_core.report.choice import ShownPiece, choose, partner
 from picogen_core.report.html import Child, document, size, tag
 from picogen_core.report.pages import Glyphs
 from picogen_core.report.sections import (
@@ -25,6 +24,7 @@ from picogen_core.report.sections import (
     unreadable,
     values,
 )
+from picogen_core.report.shown_pieces import ShownPiece, choose, partner
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.score.helper import Converter
 

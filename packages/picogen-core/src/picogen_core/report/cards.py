@@ -15,10 +15,10 @@ from picogen_core.errors import PicogenError, Undefined
 from picogen_core.evaluation.scoring import ScoredPiece, ScoreReport, figures
 from picogen_core.evaluation.summaries import short
 from picogen_core.report.charts import draw
-from picogen_core.report.choice import ShownPiece
 from picogen_core.report.engraved import Engraved, engrave
 from picogen_core.report.html import Child, data_block, download, foreign, tag
 from picogen_core.report.pages import Glyphs
+from picogen_core.report.shown_pieces import ShownPiece
 from picogen_core.score.helper import Converter
 from picogen_core.score.reading import ScoreText
 

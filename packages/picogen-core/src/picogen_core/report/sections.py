@@ -11,8 +11,8 @@ from picogen_core.evaluation.scoring import ScoreReport
 from picogen_core.evaluation.summaries import Plot, short, with_interval
 from picogen_core.plugins.registry import registry
 from picogen_core.report.charts import draw, series_of
-from picogen_core.report.choice import ShownPiece, ordering
 from picogen_core.report.html import Child, foreign, tag
+from picogen_core.report.shown_pieces import ShownPiece, ordering
 from picogen_core.report.table import differing, rows, what_marks_mean
 
 MAX_LISTED = 500

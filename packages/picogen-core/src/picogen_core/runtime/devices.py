@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from picogen_core.errors import ConfigError
+
+Autocast = AbstractContextManager[object]
+"""A context in which torch computes in another precision; reusable."""
 
 
 def pick_device(name: str) -> torch.device:
@@ -29,7 +31,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def autocast(precision: str, device: torch.device) -> Any:
+def autocast(precision: str, device: torch.device) -> Autocast:
     """Return a reusable bf16 autocast, or a null context.
 
     `auto` uses bf16 on CUDA alone: on a CPU without bf16 matrix units it ran at 0.7 to 0.8 times

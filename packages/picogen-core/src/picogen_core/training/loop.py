@@ -18,7 +18,7 @@ from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.budget import Spent, make_budget
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.evaluate import evaluate
-from picogen_core.training.initial import adopt
+from picogen_core.training.initial_weights import adopt
 from picogen_core.training.processes import LostProcess, Processes, join
 from picogen_core.training.run.folder import Resume, claim, held, prepare
 from picogen_core.training.run.manifest import write_manifest

@@ -1,5 +1,7 @@
 """Cross-entropy and the distillation losses, over characters that count.
 
+Their options are in `losses_plugin.py`, which needs no torch.
+
 N valid target patches  P = 16 characters per patch  V = 128 codes  M valid characters
 """
 

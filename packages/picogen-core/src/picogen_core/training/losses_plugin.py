@@ -1,4 +1,8 @@
-"""The distillation losses' names and options."""
+"""The distillation losses' names and options; `losses.py` has their maths.
+
+Every loss also has a weight and a schedule (`config.Term`), and `objective.py` adds them to
+cross-entropy. `--alpha-kd` is the weight of both losses here (`picogen_cli.commands.train`).
+"""
 
 from collections.abc import Iterator
 from typing import Literal

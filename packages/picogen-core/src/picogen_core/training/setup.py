@@ -27,7 +27,7 @@ from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.dry_run.contract import check_contract
-from picogen_core.training.initial import initial_record, start_from
+from picogen_core.training.initial_weights import initial_record, start_from
 from picogen_core.training.objective import Objective, build_objective
 from picogen_core.training.optimizers import make_optimizer
 from picogen_core.training.own_text.source import make_source, prepare_own_text

@@ -12,7 +12,7 @@ import torch
 
 from picogen_core.errors import PicogenError
 from picogen_core.model.student import counted
-from picogen_core.runtime.devices import autocast
+from picogen_core.runtime.devices import Autocast, autocast
 from picogen_core.runtime.signals import Signals, Stopped
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.optimizers import learning_rate
@@ -98,7 +98,7 @@ def accumulate_gradients(
     characters: float,
     fraction: float,
     seed: Sequence[int],
-    autocast: Any,
+    autocast: Autocast,
     processes: Processes,
 ) -> dict[str, float]:
     """Accumulate the gradient of the mean over all `characters` of the step.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from picogen_core.data.batches import Batch
 from picogen_core.model.student import GenericStudent
+from picogen_core.runtime.devices import Autocast
 from picogen_core.training.processes import Processes
 from picogen_core.training.teacher.outputs import OutputSource
 
@@ -32,7 +33,11 @@ class ExtraGradient(Protocol):
     def totals(self) -> Sequence[str]: ...
 
     def add(
-        self, model: GenericStudent, autocast: Any, device: torch.device, seed: Sequence[int]
+        self,
+        model: GenericStudent,
+        autocast: Autocast,
+        device: torch.device,
+        seed: Sequence[int],
     ) -> dict[str, float]:
         """Add the gradient to the model's; return values for the log."""
 

@@ -13,8 +13,8 @@ from picogen_core.abc.patches import encode_prompt, split_body
 from picogen_core.errors import ConfigError
 from picogen_core.generation.decoding.decode import Limits
 from picogen_core.generation.decoding.piece import Guide
+from picogen_core.generation.request.continued import read_opening, read_prompt
 from picogen_core.generation.request.headers import requested_fields
-from picogen_core.generation.request.opening import read_opening, read_prompt
 from picogen_core.generation.request.options import (
     BEGINNING,
     CHOICE,

@@ -3,7 +3,7 @@
 
 const LONGEST = 100000;
 const at = (id) => document.getElementById(id);
-const { students: facts, glyphs } = JSON.parse(at("facts").textContent);
+const { students: facts, glyphs, sampling } = JSON.parse(at("facts").textContent);
 const engine = URL.createObjectURL(new Blob([at("engine").textContent], { type: "text/javascript" }));
 const worker = new Worker(engine);
 const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, abc: "", notes: [], id: 0 }));
@@ -44,7 +44,7 @@ function request(seed) {
     student: Number(at("student").value) || 0, prompt: at("prompt").value, seed, number: 1,
     bars: whole("bars") || null, meter: at("meter").value || null, key: at("key").value || null,
     tempo: at("tempo").value || null,
-    sampling: { temperature: Math.max(0, Number(at("temperature").value) || 0), top_k: 40, top_p: 0.9, min_p: 0, order: "notagen" },
+    sampling: { ...sampling, temperature: Math.max(0, Number(at("temperature").value) || 0) },
   };
 }
 

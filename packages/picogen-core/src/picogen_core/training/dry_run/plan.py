@@ -20,7 +20,7 @@ from picogen_core.training.dry_run.rehearsal import (
     rehearse,
     weight_bytes,
 )
-from picogen_core.training.initial import adopt
+from picogen_core.training.initial_weights import adopt
 from picogen_core.training.processes import check_device
 from picogen_core.training.run.folder import Resume, claim
 from picogen_core.training.run.tracking import check_tracker

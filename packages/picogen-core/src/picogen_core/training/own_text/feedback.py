@@ -8,7 +8,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from picogen_core.data.batches import Batch
 from picogen_core.generation.decoding.piece import CODEC
 from picogen_core.model.student import GenericStudent, Output
 from picogen_core.plugins.protocols import Feedback
+from picogen_core.runtime.devices import Autocast
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.objective import Objective
 from picogen_core.training.own_text.on_policy import bernoulli_step, write_batches
@@ -50,7 +50,11 @@ class Rewarded:
         return [f"{self.name}/surrogate"]
 
     def add(
-        self, model: GenericStudent, autocast: Any, device: torch.device, seed: Sequence[int]
+        self,
+        model: GenericStudent,
+        autocast: Autocast,
+        device: torch.device,
+        seed: Sequence[int],
     ) -> dict[str, float]:
         """Add the gradient of −Σ advantage · ln p(piece) / sampled characters, times the weight.
 
