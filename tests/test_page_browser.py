@@ -29,7 +29,7 @@ HOSTILE = {
     "deep": "K:C\n" + "[" * 5000 + "C" + "(" * 5000 + "{" * 5000,
     "long": "C" * 50_000 + "\n" + "K:" + "#" * 40_000,
     "signs": "K:C\n\u202e\u0000\U0001f600 \u4f5c\u66f2 CDEF|",
-    "prototype": "V:__proto__ constructor\nK:C\n[V:__proto__]CDEF|[V:toString]GABc|",
+    "prototype": "V:__proto__ x\nK:C\n[V:__proto__]!constructor!CDEF|[V:toString][M:valueOf]GABc|",
 }
 
 
@@ -58,7 +58,12 @@ def _compose(browser: Browser, **settings: object) -> str:
 def test_twenty_pieces_are_composed_and_drawn_note_for_note(
     browser: Browser, tmp_path: Path
 ) -> None:
-    kinds: list[dict[str, Any]] = [{"meter": "6/8"}, {"key": "D"}, {"bars": 4}, {"prompt": "M:3/4\nK:G\nG2 B2 d2|"}]
+    kinds: list[dict[str, Any]] = [
+        {"meter": "6/8"},
+        {"key": "D"},
+        {"bars": 4},
+        {"prompt": "M:3/4\nK:G\nG2 B2 d2|"},
+    ]
     for seed in range(20):
         abc = _compose(browser, **{"seed": seed, "bars": 6, **kinds[seed % 4]})
         (notes,) = read_notes(abc).values()
