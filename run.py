@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Set up and run PiCo-Gen with nothing but Python: `python3 run.py demo`, `python3 run.py test`.
+"""Set up and run PiCo-Gen with nothing but Python: `python3 run.py demo`, `page`, `test`.
 
 The first call makes `.venv` and installs the workspace into it, with uv if it is there, else with
-pip. `test` also installs what the tests need. Later calls skip that as long as what is installed
+pip. `page` writes the page that composes with the shipped student into page/; it needs
+no node. `test` also installs what the tests need. Later calls skip that as long as what is installed
 has not changed. Anything else is passed on to `picogen`.
 """
 
@@ -19,6 +20,7 @@ ENV = ROOT / ".venv"
 PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "installed.sha256"
 PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli[all]")
+PAGE = ("export", "tunes", "--to", "html", "--output-dir", "page", "--force")
 GROUP = "dev"  # of [dependency-groups] in pyproject.toml
 
 
@@ -82,6 +84,8 @@ def main() -> int:
         environment = {"OMP_NUM_THREADS": "1", **os.environ}
         command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments[1:]]
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    if arguments[0] == "page":
+        arguments = [*PAGE, *arguments[1:]]
     try:
         return subprocess.run([str(PYTHON), "-m", "picogen_cli", *arguments]).returncode
     except KeyboardInterrupt:

@@ -39,6 +39,9 @@ def test_the_demo_goes_the_whole_way(
         assert etree.parse(score).getroot().tag == "score-partwise"
     page = (folder / "report.html").read_text()
     assert page.count("<svg") >= 8
+    composing = (folder / "page.html").read_text()
+    assert '"name":"tunes"' in composing and '"name":"distilled"' in composing
+    assert str(folder / "page.html") in table
     with pytest.raises(SystemExit) as end:
         main(["demo", "--output-dir", str(folder)])
     assert end.value.code == 2

@@ -29,7 +29,7 @@ HOSTILE = {
     "deep": "K:C\n" + "[" * 5000 + "C" + "(" * 5000 + "{" * 5000,
     "long": "C" * 50_000 + "\n" + "K:" + "#" * 40_000,
     "signs": "K:C\n\u202e\u0000\U0001f600 \u4f5c\u66f2 CDEF|",
-    "prototype": "V:__proto__ constructor\nK:C\n[V:__proto__]CDEF|[V:toString]GABc|",
+    "prototype": "V:__proto__ x\nK:C\n[V:__proto__]!constructor!CDEF|[V:toString][M:valueOf]GABc|",
 }
 
 

@@ -17,6 +17,8 @@ from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_fol
 from picogen_core.evaluation.summaries import with_interval
 from picogen_core.generation.request.options import GenerateRequest
 from picogen_core.generation.run import write_scores
+from picogen_core.html.page import build_page as build_composer
+from picogen_core.html.student import read_student
 from picogen_core.model.checkpoint import load_model
 from picogen_core.report.build import build_page
 from picogen_core.report.sections import PageRequest
@@ -88,6 +90,11 @@ def run_demo(
         dataset_scores(held_out), measured, open_reference(data), reporter
     )
 
+    # The shipped student comes first: what half a minute of training brings is heard beside it.
+    composing = folder / "page.html"
+    students = [read_student(models[name]) for name in ("shipped student", "fresh, distilled")]
+    composing.write_bytes(build_composer(students).data)
+
     page = folder / "report.html"
     eight = score_folder(scores, measured, open_reference(data), reporter)
     request = PageRequest(
@@ -105,6 +112,7 @@ def run_demo(
         },
         "engraved": outcomes,
         "report": str(page),
+        "page": str(composing),
         "music": {name: result.as_json() for name, result in music.items()},
     }
     (folder / "demo.json").write_text(json.dumps(report, indent=1, default=str) + "\n")
@@ -157,5 +165,6 @@ def print_table(report: dict[str, Any]) -> None:
     typer.echo(
         f"{engraved} tunes of the shipped student in {folder / 'scores'}, engraved in "
         f"{folder / 'engraved'}. Open {report['report']} to see and hear them; figures in "
-        f"{folder / 'demo.json'}. {report['seconds']:.0f} s."
+        f"{folder / 'demo.json'}. {report['seconds']:.0f} s.\n"
+        f"Open {report['page']} in a browser: the fresh student and the shipped one compose there."
     )

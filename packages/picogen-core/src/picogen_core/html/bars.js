@@ -1,6 +1,7 @@
 // Music as it is drawn: of every line of the body a bar, with the events of each voice.
 
 const LETTER = /[A-Ga-gzxZX]/, SIGNS = /^(\^\^|\^\/|\^|__|_\/|_|=)/;
+const MOST_TEXTS = 4; // at one note
 const SHORT = {
   ".": "staccato", "~": "roll", H: "fermata", L: "accent", M: "mordent", O: "coda", P: "uppermordent", S: "segno",
   T: "trill", u: "upbow", v: "downbow",
@@ -24,7 +25,7 @@ function readBars(body, offset, notes) {
   let from = offset;
   for (const line of body.split("\n")) {
     if (line && !/^(%|[A-Za-z]:)/.test(line)) {
-      const bar = { left: "", right: "", ending: "", key: "", meter: "", inner: [], voices: {}, ...next };
+      const bar = { left: "", right: "", ending: "", key: "", meter: "", inner: [], voices: new Map(), ...next };
       next = readLine(line, from, bar, at, first);
       made.push(timed(bar, made[made.length - 1], number));
     }
@@ -33,7 +34,7 @@ function readBars(body, offset, notes) {
   return made;
 }
 function timed(bar, before, number) {
-  const all = Object.values(bar.voices).flat();
+  const all = [...bar.voices.values()].flat();
   for (const event of all) [event.onset, event.length] = [number(event.onset), number(event.length)];
   const last = before ? before.start + before.length : 0;
   bar.start = all.length ? Math.min(...all.map((one) => one.onset)) : last;
@@ -58,7 +59,7 @@ function readLine(line, from, bar, at, first) {
       if (main) next = readBarline(text, bar, last, next);
     } else if (kind === "ending" && main) bar.ending = text.slice(1) || "?";
     else if (kind === "space" || kind === "overlay") apart = true;
-    else if (kind === "quote") waiting.texts.push(text.slice(1, -1));
+    else if (kind === "quote") waiting.texts = [...waiting.texts, text.slice(1, -1)].slice(-MOST_TEXTS);
     else if (kind === "decoration") waiting.marks.push(text.slice(1, -1));
     else if (kind === "short") waiting.marks.push(SHORT[text] ?? "");
     else if (kind === "grace") [waiting.grace, waiting.slashed] = [graceNotes(text), text[1] === "/"];
@@ -73,7 +74,7 @@ function readLine(line, from, bar, at, first) {
       if (kind === "rest") event.rest = text[0];
       Object.assign(event, waiting, { joined: !apart, tuplet: tuplet && tuplet.left > 0 ? tuplet : null, close: 0 });
       if (tuplet) tuplet.left--;
-      (bar.voices[event.voice] ??= []).push(event);
+      bar.voices.set(event.voice, [...(bar.voices.get(event.voice) ?? []), event]);
       [waiting, apart, last] = [fresh(), false, event];
     }
   }

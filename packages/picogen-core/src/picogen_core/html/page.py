@@ -73,8 +73,11 @@ def build_page(students: Sequence[PageStudent], weights: Weights = "float") -> P
     if len(students) not in MOST:
         raise ConfigError(f"{len(students)} students: a page holds one or two.")
     frame = _fill(students, [""] * len(students), [{}] * len(students))
-    room = (MOST[len(students)] - len(frame) - 10_000 * len(students)) // len(students)
-    packed = [_pack(student, weights, room) for student in students]
+    left = MOST[len(students)] - len(frame) - 10_000 * len(students)
+    packed: list[Packed] = []
+    for student in students:
+        packed.append(_pack(student, weights, left // (len(students) - len(packed))))
+        left -= len(packed[-1].text)
     data = _fill(students, [one.text for one in packed], [one.facts for one in packed])
     return Page(data, tuple(students), tuple(packed))
 

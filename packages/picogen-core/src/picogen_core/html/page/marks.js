@@ -2,10 +2,12 @@
 // What stands around notes: ties, slurs, tuplets, ornaments, texts, dynamics and endings.
 
 const MARKS = {
+  __proto__: null,
   staccato: ["articStaccato"], ".": ["articStaccato"], tenuto: ["articTenuto"], accent: ["articAccent"], ">": ["articAccent"],
   emphasis: ["articAccent"], marcato: ["articMarcato"], "^": ["articMarcato"], wedge: ["articStaccatissimo"],
 };
 const ORNAMENTS = {
+  __proto__: null,
   trill: "ornamentTrill", tr: "ornamentTrill", roll: "ornamentTurn", turn: "ornamentTurn", invertedturn: "ornamentTurnInverted",
   mordent: "ornamentMordent", lowermordent: "ornamentMordent", uppermordent: "ornamentShortTrill", pralltriller: "ornamentShortTrill",
   fermata: "fermataAbove", segno: "segno", coda: "coda", upbow: "stringsUpBow", downbow: "stringsDownBow",
@@ -108,7 +110,8 @@ function drawMarks(bar, staff) {
     for (const written of event.texts) {
       const place = "^_<>@".includes(written[0]) ? written[0] : "";
       if (place) words.push({ x: one.x, content: written.slice(1), kind: "note-text", under: place === "_" });
-      else words.push({ x: one.x, content: chordText(written), kind: "chord-text" });
+      else if (/^[A-G(]/.test(written)) words.push({ x: one.x, content: chordText(written), kind: "chord-text" });
+      else words.push({ x: one.x, content: written, kind: "note-text" });
     }
   }
   return words;

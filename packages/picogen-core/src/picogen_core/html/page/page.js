@@ -7,7 +7,7 @@ const { students: facts, glyphs, sampling } = JSON.parse(at("facts").textContent
 const engine = URL.createObjectURL(new Blob([at("engine").textContent], { type: "text/javascript" }));
 const worker = new Worker(engine);
 const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, abc: "", notes: [], id: 0 }));
-let shown = takes[0], count = 0, waiting = [], message = ["loading"], chosen = [], begun = [], since = 0, lit = [];
+let shown = takes[0], count = 0, waiting = [], message = ["loading"], chosen = [], begun = [], lit = [];
 const player = new Player(light);
 
 function say(name, values) {
@@ -68,7 +68,6 @@ function compose() {
   }
   shown = takes[0];
   at("source").hidden = true;
-  since = performance.now();
   begun = [seed, seed + 1];
   waiting = two ? [takes[0], takes[1]] : [takes[0]];
   at("stop").disabled = false;
@@ -138,7 +137,7 @@ function finished(take, { abc, stopped }) {
   at("stop").disabled = true;
   enable(Boolean(shown.abc));
   if (!takes[1].box.hidden) for (const one of takes) one.box.querySelector(".keep").hidden = !one.abc;
-  say(stopped ? "broken" : "done", { bars, why: stopped, seconds: ((performance.now() - since) / 1000).toFixed(1) });
+  say(stopped ? "broken" : "done", { bars, why: stopped });
 }
 
 // The score

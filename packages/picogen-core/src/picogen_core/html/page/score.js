@@ -75,7 +75,7 @@ function fitting(bars, at, room) {
 // Music as the worker sends it -> { element, notes: [{ element, onset, end }] }.
 function drawScore(music, full, label) {
   const zoom = full > 600 ? 1.12 : full > 400 ? 1 : 0.88, width = Math.floor(full / zoom);
-  const { header, drawn: bars } = music, names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => Object.keys(bar.voices))])];
+  const { header, drawn: bars } = music, names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => [...bar.voices.keys()])])];
   const { staves, groups } = stavesOf(header, names), notes = [], root = svg("g", {});
   for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
   const labels = staves.map((staff) => (staves.length > 1 ? (header.match(new RegExp(`^V:${escapeName(staff.names[0])}\\b.*\\b(?:nm|name)="([^"]{1,24})`, "m")) ?? [])[1] ?? "" : ""));
@@ -85,7 +85,7 @@ function drawScore(music, full, label) {
     bar.newKey = bar.key && /^[A-G]/.test(bar.key) && signature(bar.key) !== key ? (key = signature(bar.key)) : null;
     bar.newMeter = bar.meter && bar.meter !== meter ? (meter = bar.meter) : null;
     bar.signs = (bar.newKey === null ? 0 : Math.abs(bar.newKey) * 7.3 + 8) + (bar.newMeter === null ? 0 : 22);
-    const events = staves.flatMap((staff) => staff.names.flatMap((name) => bar.voices[name] ?? []));
+    const events = staves.flatMap((staff) => staff.names.flatMap((name) => bar.voices.get(name) ?? []));
     for (const event of events) event.origin = bar.start;
     columnsOf(bar, events);
   }
@@ -197,7 +197,7 @@ function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, 
   layer.append(...keys);
   if (first) layer.append(...meterSigns(now.meter, x + wide + 4)[0]);
   const words = [], endings = [];
-  const voices = names.map((name, i) => new Voice(staff, names.some((one, j) => j !== i && some.some((bar) => bar.voices[one])) ? (i ? -1 : 1) : 0, notes));
+  const voices = names.map((name, i) => new Voice(staff, names.some((one, j) => j !== i && some.some((bar) => bar.voices.get(one))) ? (i ? -1 : 1) : 0, notes));
   some.forEach((bar, i) => {
     drawChanges(bar, staff, now, inner[i]);
     const place = (onset) => {
@@ -205,14 +205,14 @@ function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, 
       return bar.x + bar.inset + (column ? (column.x - bar.inset) * (bar.width * system.stretch - bar.inset) / (bar.width - bar.inset) : 0);
     };
     names.forEach((name, v) => {
-      const events = bar.voices[name] ?? [], alone = events.length === 1 && events[0].rest && events[0].length >= bar.length - 1e-6;
+      const events = bar.voices.get(name) ?? [], alone = events.length === 1 && events[0].rest && events[0].length >= bar.length - 1e-6;
       const middle = alone ? bar.x + (bar.inset + bar.width * system.stretch) / 2 : null;
-      const rests = (event, from, to) => event.rest && names.slice(from, to).some((one) => (bar.voices[one] ?? []).some((other) => other.rest && other.onset === event.onset && other.length === event.length));
+      const rests = (event, from, to) => event.rest && names.slice(from, to).some((one) => (bar.voices.get(one) ?? []).some((other) => other.rest && other.onset === event.onset && other.length === event.length));
       const drawn = events.map((event) => (rests(event, 0, v) ? { ...event, rest: "x" } : { ...event, shared: rests(event, v + 1) }));
       const placed = drawn.map((event) => voices[v].add(event, place(event.onset), inner[i], middle));
       voices[v].finish(placed, beatOf(now.meter));
       drawTuplets(placed, staff);
-      bar.placed = { ...bar.placed, [name]: placed };
+      (bar.placed ??= new Map()).set(name, placed);
     });
     if (n) return;
     if (!i && system.at) layer.append(text("bar-number", left, -7, String(system.at + 1)));
@@ -227,7 +227,7 @@ function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, 
       if (closes) now.ending = "";
     }
   });
-  for (const bar of some) for (const name of names) words.push(...drawMarks(bar.placed[name], staff));
+  for (const bar of some) for (const name of names) words.push(...drawMarks(bar.placed.get(name), staff));
   names.forEach((name, v) => {
     if (!open.has(name)) open.set(name, {});
     drawCurves(voices[v], system.x - 6, system.right - 2, open.get(name));

@@ -69,7 +69,7 @@ function keySigns(key, [clef], x) {
   return [made, wide * made.length];
 }
 function meterSigns(meter, x) {
-  const sign = { C: "timeSigCommon", "C|": "timeSigCutCommon" }[meter];
+  const sign = { __proto__: null, C: "timeSigCommon", "C|": "timeSigCutCommon" }[meter];
   if (sign) return [[glyph(sign, x, 2 * GAP)], glyphWidth(sign)];
   const found = meter.match(/^\(?(\d+(?:\+\d+)*)\)?\/(\d+)$/);
   if (!found) return [[], 0];
