@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import pytest
 import typer
@@ -295,3 +296,37 @@ def test_whatever_a_converter_raises_costs_one_tune(run, scores, tmp_path, monke
     result = run(scores, "--output-dir", tmp_path / "out", "--to", "musicxml")
     assert result.exit_code == 1 and result.stdout.startswith("1 of 2 converted")
     assert "tune.abc: OverflowError: too large" in result.stderr
+
+
+def test_shards_and_their_merge_are_one_process(run, scores, tmp_path, monkeypatch):
+    (scores / "book.abc").write_text("\n\n".join(TUNE.replace("One", f"{i}") for i in range(3)))
+    (scores / "TUNE-2.abc").write_text(TUNE)
+    (scores / "empty.abc").write_text("")
+    (scores / "broken.abc").write_text(BROKEN)
+    options = ("--to", "musicxml,svg", "--json")
+    monkeypatch.chdir(tmp_path)
+    whole = run("scores", "-o", "one", *options)
+    assert whole.exit_code == 1
+    many = ("scores", "-o", "many", *options)
+    counts = []
+    for shard in ("2/3", "1/3"):
+        counts += [len(json.loads(run(*many, "--shard", shard).stdout)["files"])]
+    early = run(*many, "--merge")
+    assert "shard 3/3 is not done" in str(early.exception)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "many").rglob("*.svg")}
+    for shard in ("3/3", "2/3"):  # the second again
+        counts += [len(json.loads(run(*many, "--shard", shard).stdout)["files"])]
+    assert (
+        counts[0] == counts[3]
+        and before.items()
+        <= {path: path.stat().st_mtime_ns for path in (tmp_path / "many").rglob("*.svg")}.items()
+    )
+    merged = run(*many, "--merge")
+    assert merged.exit_code == 1
+    assert merged.stdout == whole.stdout.replace("one", "many")
+    written = [path.relative_to("one") for path in sorted(Path("one").rglob("*.*"))]
+    assert written == [path.relative_to("many") for path in sorted(Path("many").rglob("*.*"))]
+    for path in written:
+        assert ("one" / path).read_bytes() == ("many" / path).read_bytes()
+    with pytest.raises(BadInput, match="no shard"):
+        raise run(*many, "--merge", "--force").exception

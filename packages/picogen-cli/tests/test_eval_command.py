@@ -168,3 +168,26 @@ def test_no_torch_is_loaded() -> None:
         piece.unlink()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_shards_leave_nothing_to_measure_and_the_merge_says_what_one_process_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, alone: Path
+) -> None:
+    given = ("own", "--metric", "powerlaw,validity", *QUICK, "--json")
+    Path("own/broken.abc").write_text("X:1\nK:C\n")
+    assert picogen(*given, "--no-cache") == 0
+    whole = capsys.readouterr().out
+    assert picogen(*given, "--merge") == 2
+    assert "no shard. Run picogen eval with --shard" in capsys.readouterr().err
+    counts = []
+    for shard in ("1/2", "2/2"):
+        assert picogen(*given, "--shard", shard) == 0
+        counts.append(json.loads(capsys.readouterr().out)["pieces"])
+    assert counts == [10, 10]
+
+    def measured(*_: object) -> None:
+        raise AssertionError("nothing is left to measure")
+
+    monkeypatch.setattr("picogen_core.evaluation.measuring._measure_score", measured)
+    assert picogen(*given, "--merge") == 0
+    assert capsys.readouterr().out == whole

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from picogen_core.score.formats import FORMATS, TARGETS
 
-from picogen_cli.options import Force, Json, print_json
+from picogen_cli.convert_shards import FOLDER, Order, ShardRecord, merged
+from picogen_cli.options import Force, Json, Merge, ShardOf, parse_shard, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
     from picogen_core.runtime.progress import Reporter
+    from picogen_core.runtime.shards import Shard
     from picogen_core.score.helper import Converter
 
 
@@ -35,6 +37,8 @@ def convert(
     check: Annotated[
         bool, typer.Option("--check", help="Fail what is not valid MusicXML 4.0 with equal bars.")
     ] = False,
+    shard: ShardOf = None,
+    merge: Merge = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -48,10 +52,19 @@ def convert(
     from picogen_cli.converting import parse_targets
 
     targets = parse_targets(to)
-    scores = find_scores(paths)
-    with output_folder(output_dir, force), make_reporter() as reporter:
+    part = parse_shard(shard, merge)
+    scores = {} if merge else find_scores(paths)
+    ours = (output_dir / FOLDER).is_dir() and bool(part or merge)
+    with (
+        output_folder(output_dir, force or ours, shared=part is not None),
+        make_reporter() as reporter,
+    ):
         folders = [path for path in paths if path.is_dir()]
-        outcomes = _convert_all(scores, folders, targets, output_dir, check, reporter)
+        outcomes = (
+            merged(output_dir)
+            if merge
+            else _convert_all(scores, folders, targets, output_dir, check, reporter, part)
+        )
         failed = [outcome for outcome in outcomes if "error" in outcome]
         for outcome in outcomes:
             for remark in [outcome["error"]] if "error" in outcome else _remarks(outcome):
@@ -122,33 +135,46 @@ def _convert_all(
     output_dir: Path,
     check: bool,
     reporter: Reporter,
+    shard: Shard | None,
 ) -> list[dict[str, Any]]:
     """Return for each tune its input and outputs, or the `error` that prevented them."""
-
-    from picogen_core.errors import reason
     from picogen_core.runtime.processes import thread_pool
     from picogen_core.score.helper import Converter
 
     workers = min(os.cpu_count() or 1, 4)
-    outcomes: list[dict[str, Any]] = []
     tunes: list[_Tune] = []
-    for name, path in scores.items():
+    for number, (name, path) in enumerate(scores.items()):
         within = next((folder for folder in folders if path.is_relative_to(folder)), None)
-        try:
-            tunes += _read(name, path, within)
-        except Exception as error:
-            outcomes.append({"input": str(path), "error": reason(error)})
+        mine = shard is None or shard.holds(number)
+        tunes += _read(name, path, within) if mine else _names(name, path, within)
     tunes = name_apart(tunes, paged=any(FORMATS[target].paged for target in targets))
     inputs = {Path(os.path.realpath(path)) for path in scores.values()}
-    reporter.start("Converting", float(len(tunes)), "pieces")
+    record = None if shard is None else ShardRecord(output_dir, shard)
+    outcomes: dict[Order, dict[str, Any]] = {} if record is None else dict(record.done)
+    todo = {(int(not tune.error), i): tune for i, tune in enumerate(tunes) if tune.mine}
+    todo = {order: tune for order, tune in todo.items() if not _stands(outcomes.get(order), tune)}
+    reporter.start("Converting", float(len(todo)), "pieces")
     with Converter(workers) as converter, thread_pool(workers, converter) as pool:
-        for outcome in pool.map(
-            lambda tune: _convert_one(tune, targets, output_dir, check, converter, inputs), tunes
-        ):
-            outcomes.append(outcome)
-            reporter.advance(len(outcomes))
+        converted = pool.map(
+            lambda tune: _convert_one(tune, targets, output_dir, check, converter, inputs),
+            todo.values(),
+        )
+        for done, (order, outcome) in enumerate(zip(todo, converted, strict=True), 1):
+            outcomes[order] = outcome
+            if record:
+                record.add(order, outcome)
+            reporter.advance(done)
+    if record:
+        record.finish()
     reporter.finish()
-    return outcomes
+    return [outcome for _, outcome in sorted(outcomes.items())]
+
+
+def _stands(outcome: dict[str, Any] | None, tune: _Tune) -> bool:
+    """Return whether an earlier outcome of this shard is of this tune, and its files are there."""
+    if outcome is None or outcome.get("name") != tune.name:
+        return False
+    return all(Path(output).is_file() for output in outcome.get("outputs", [""]))
 
 
 class _Tune(NamedTuple):
@@ -157,13 +183,17 @@ class _Tune(NamedTuple):
     name:  of its outputs.
     score: ABC, or MusicXML as bytes.
     exact: made from kern or MIDI, so it needs no repair.
+    error: why it could not be read.
+    mine:  in this shard; of the others only the names count.
     """
 
     name: str
     path: Path
-    score: str | bytes
-    remarks: tuple[str, ...]
-    exact: bool
+    score: str | bytes = ""
+    remarks: tuple[str, ...] = ()
+    exact: bool = False
+    error: str = ""
+    mine: bool = True
 
 
 def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
@@ -192,15 +222,30 @@ def name_apart(tunes: Sequence[_Tune], paged: bool) -> list[_Tune]:
 
 def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
     """Return the scores of a file; the tunes of a book are `NAME_001`, `NAME_002`, …"""
+    from picogen_core.errors import reason
     from picogen_core.score.file import read_file, read_scores
 
-    found = read_scores(read_file(path, within))
+    try:
+        found = read_scores(read_file(path, within))
+    except Exception as error:  # a faulty file costs itself alone
+        return [_Tune(name, path, error=reason(error))]
     if len(found.scores) == 1:
         return [_Tune(name, path, found.scores[0], found.remarks, found.kind != "abc")]
     return [
-        _Tune(f"{name}_{number:03d}", path, tune, (), False)
-        for number, tune in enumerate(found.scores, 1)
+        _Tune(f"{name}_{number:03d}", path, tune) for number, tune in enumerate(found.scores, 1)
     ]
+
+
+def _names(name: str, path: Path, within: Path | None) -> list[_Tune]:
+    """Return the names that `_read` gives, without reading scores of kern, MIDI and MusicXML."""
+    from picogen_core.score.file import kind_of, read_file
+
+    try:
+        book = kind_of(read_file(path, within)) == "abc"
+    except Exception:
+        book = False
+    tunes = _read(name, path, within) if book else [_Tune(name, path)]
+    return [tune._replace(score="", mine=False) for tune in tunes]
 
 
 def _convert_one(
@@ -218,6 +263,8 @@ def _convert_one(
     from picogen_core.score.limits import ConversionError
     from picogen_core.score.validity import validity_faults
 
+    if tune.error:
+        return {"input": str(tune.path), "error": tune.error}
     try:
         if isinstance(tune.score, str):
             done = convert_text(tune.score, targets, converter, check, tune.exact)

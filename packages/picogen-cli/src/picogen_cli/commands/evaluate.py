@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,13 +11,14 @@ import typer
 from picogen_core.plugins.options import MAX_SEED
 from picogen_core.runtime.cache import cache_dir
 
-from picogen_cli.options import Json, comma_list, print_json
+from picogen_cli.options import Json, Merge, ShardOf, comma_list, parse_shard, print_json
 from picogen_cli.reporter import make_reporter
 
 if TYPE_CHECKING:
-    from picogen_core.evaluation.scoring import ScoreReport
+    from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest
     from picogen_core.report.sections import PageRequest
     from picogen_core.runtime.progress import Reporter
+    from picogen_core.runtime.shards import Shard
 
 OUTPUT = "Results"
 
@@ -94,6 +96,8 @@ def evaluate(
             rich_help_panel=OUTPUT,
         ),
     ] = 20.0,
+    shard: ShardOf = None,
+    merge: Merge = False,
     form: Annotated[
         Literal["md", "csv", "json"] | None,
         typer.Option(
@@ -114,7 +118,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a folder of scores. Only --weights-path loads a model."""
-    from picogen_core import ConfigError
+    from picogen_core import BadInput, ConfigError
     from picogen_core.evaluation.scoring import ScoreRequest, score_folder
     from picogen_core.report.html import MADE_BY
     from picogen_core.report.sections import PageRequest
@@ -137,6 +141,13 @@ def evaluate(
         jobs=jobs or _cores(),
         cache=None if no_cache else cache_dir() / "metrics.sqlite",
     )
+    if part := parse_shard(shard, merge):
+        _measure_shard(folder, request, part, as_json)
+        return
+    if merge:
+        request = replace(request, shards=sorted(_rows().glob("*.sqlite")))
+        if not request.shards:
+            raise BadInput(f"{_rows()}: no shard. Run picogen eval with --shard 1/N … N/N first.")
     limits = score_table.read_limits(fail_under or [])
     with make_reporter() as reporter:
         known = _open_once(reference)
@@ -177,6 +188,26 @@ def evaluate(
         typer.echo(line, err=True)
     if failed or broken:
         raise typer.Exit(1)
+
+
+def _rows() -> Path:
+    """Return the folder with the rows of shards, which all machines have to share."""
+    return cache_dir() / "metric-shards"
+
+
+def _measure_shard(folder: Path, request: ScoreRequest, shard: Shard, as_json: bool) -> None:
+    from picogen_core.evaluation.scoring import measure_shard
+
+    file = _rows() / f"{shard.number}-of-{shard.count}.sqlite"
+    with make_reporter() as reporter:
+        count = measure_shard(folder, replace(request, cache=file), shard, reporter)
+    if as_json:
+        print_json({"shard": str(shard), "pieces": count, "rows": file})
+        return
+    typer.echo(
+        f"shard {shard}: {count} pieces are measured; their rows are in {file}. When all shards "
+        "are, run the same command with --merge in place of --shard."
+    )
 
 
 def _command(folder: Path, given: Mapping[str, Any]) -> str:

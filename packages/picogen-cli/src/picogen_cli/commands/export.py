@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import typer
 from picogen_core import ConfigError
+from picogen_core.model.export_formats import HUB
 
 from picogen_cli.options import Force, Json, print_json
 from picogen_cli.reporter import make_reporter
@@ -16,17 +19,21 @@ def export(
     checkpoint: Annotated[
         Path,
         typer.Argument(
-            metavar="CKPT", help="Run or checkpoint folder, NotaGen .pth or hf:OWNER/REPO/FILE."
+            metavar="CKPT", help="Run or checkpoint folder, NotaGen .pth or hf:OWNER/REPO."
         ),
     ],
     to: Annotated[
         str,
         typer.Option(
-            help="html (a page that composes), onnx (backbone and head), or for the backbone alone "
-            "hf, rwkv or mamba-ssm; which of these depends on the backbone."
+            help="html (a page that composes), onnx (backbone and head), hub (the Hugging Face "
+            "hub), or for the backbone alone hf, rwkv or mamba-ssm; which of these depends on the "
+            "backbone."
         ),
     ],
-    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where the files go.")],
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", "-o", help="Where the files go; with --repo only a copy."),
+    ] = None,
     max_patches: Annotated[
         int | None,
         typer.Option(
@@ -46,6 +53,25 @@ def export(
         Literal["float", "int8"],
         typer.Option(help="With --to html: float, with as many bits as fit the page, or int8."),
     ] = "float",
+    repo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="Repository to upload to, made if needed.",
+            rich_help_panel=HUB,
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make it private.", rich_help_panel=HUB)
+    ] = False,
+    licence: Annotated[
+        str,
+        typer.Option(help="SPDX name of the weights' licence for the card.", rich_help_panel=HUB),
+    ] = "other",
+    metrics: Annotated[
+        Path | None,
+        typer.Option(help="What picogen eval --json printed, for the card.", rich_help_panel=HUB),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +84,16 @@ def export(
         raise ConfigError(f"--max-patches is for --to {ONNX}. Leave it out.")
     if (second or weights != "float") and to != HTML:
         raise ConfigError(f"--with and --weights are for --to {HTML}. Leave them out.")
+    if (repo or private or metrics or licence != "other") and to != HUB:
+        raise ConfigError(f"--repo, --private, --licence and --metrics are for --to {HUB}.")
+    if output_dir is None and not repo:
+        where = "--repo OWNER/NAME" if to == HUB else "--output-dir DIR"
+        raise ConfigError(f"the files need a place. Add {where}.")
     check_format(registry().all("backbone"), to)
+    if to == HUB:
+        _publish(checkpoint, output_dir, repo, private, licence, metrics, force, as_json)
+        return
+    assert output_dir is not None
     if to == HTML:
         _write_page(
             [checkpoint, *([second] if second else [])], output_dir, weights, force, as_json
@@ -86,6 +121,41 @@ def export(
         print_json({**facts, "output_dir": output_dir, "files": files})
     else:
         typer.echo(f"{what} as {to} in {output_dir}: {', '.join(files)}.")
+
+
+def _publish(
+    checkpoint: Path,
+    output_dir: Path | None,
+    repo: str | None,
+    private: bool,
+    licence: str,
+    metrics: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write card, weights and configuration, and upload them if there is a repository."""
+    from picogen_core.model.locate import FolderCheckpoint, locate
+    from picogen_core.model.publish import check_repo, read_metrics, upload, write_folder
+    from picogen_core.runtime.files import output_folder
+
+    if repo:
+        check_repo(repo)
+    found = locate(checkpoint)
+    if not isinstance(found, FolderCheckpoint):
+        raise ConfigError(f"{checkpoint} is a .pth. Export a run or checkpoint folder.")
+    values = read_metrics(metrics) if metrics else None
+    with ExitStack() as stack:
+        if output_dir is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="picogen-")))
+        else:
+            folder = output_dir
+            stack.enter_context(output_folder(folder, force))
+        files = write_folder(found, folder, repo or "OWNER/NAME", licence, values)
+        url = upload(folder, repo, private=private or None) if repo else None
+    if as_json:
+        print_json({"to": HUB, "repo": repo, "url": url, "output_dir": output_dir, "files": files})
+    else:
+        typer.echo(f"{', '.join(files)} in {url or output_dir}.")
 
 
 def _write_page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ MAX_BYTES = 1 << 30
 class RowCache(Closing):
     """A file of results. A damaged, locked or read-only file behaves like an empty cache.
 
-    An entry is returned only if its checksum, which covers its key, is right.
+    An entry is returned only if its checksum, which covers its key, is right. What the file does
+    not hold is looked up in `others`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, others: Sequence[Path] = ()) -> None:
         self._path = path
+        self._others = [RowCache(other) for other in others]
         self._table: sqlite3.Connection | None = None
         with suppress(OSError, sqlite3.Error):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,11 +40,20 @@ class RowCache(Closing):
                 self._table = _open(path)
 
     def close(self) -> None:
+        for other in self._others:
+            other.close()
         if self._table is not None:
             self._table.close()
 
     def get(self, key: str) -> Any:
         """Return the value of a key, or None."""
+        found = self._get(key)
+        for other in self._others:
+            if found is None:
+                found = other.get(key)
+        return found
+
+    def _get(self, key: str) -> Any:
         if self._table is None:
             return None
         try:

@@ -27,6 +27,7 @@ from picogen_core.evaluation.summaries import HeatMap, PieceFacts, Plot, Summary
 from picogen_core.plugins.protocols import NAME, Condensed, Row
 from picogen_core.plugins.registry import Entry, registry
 from picogen_core.runtime.progress import Quiet, Reporter
+from picogen_core.runtime.shards import Shard
 from picogen_core.score.reading import ScoreText, Unreadable, open_scores, read_score
 
 
@@ -39,6 +40,7 @@ class ScoreRequest:
     checkpoint: the model for metrics of likelihood.
     jobs:       number of processes.
     cache:      file of rows kept between runs; None disables it.
+    shards:     files of rows that `measure_shard` wrote.
     """
 
     metrics: Sequence[str]
@@ -47,6 +49,7 @@ class ScoreRequest:
     checkpoint: Path | None = None
     jobs: int = 1
     cache: Path | None = None
+    shards: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,35 @@ def score_folder(
     return score_pieces(open_scores(folder), request, known, reporter, where=str(folder))
 
 
+def measure_shard(
+    folder: Path, request: ScoreRequest, shard: Shard, reporter: Reporter | None = None
+) -> int:
+    """Measure the scores of a shard into `request.cache`; return how many were read.
+
+    `score_folder` with these files as `shards` then has nothing left to measure in the folder.
+
+    Raises:
+        BadInput: there is no such folder, or no score in it.
+        ConfigError: a metric needs a checkpoint and there is none.
+    """
+    entries = [registry().get("metric", name) for name in dict.fromkeys(request.metrics)]
+    for entry in entries:
+        if "checkpoint" in entry.spec.needs and request.checkpoint is None:
+            raise ConfigError(f"metric {entry.name!r} needs a model. Add --weights-path RUN.")
+    plans = [_plan(entry, request) for entry in entries]
+    assert request.cache is not None
+    with RowCache(request.cache) as cache:
+        found = measure_all(
+            open_scores(folder, shard),
+            plans,
+            cache,
+            request.jobs,
+            reporter or Quiet(),
+            f"Measuring, shard {shard}",
+        )
+    return len(found.readable)
+
+
 def score_pieces(
     pieces: Iterable[ScoreText | Unreadable],
     request: ScoreRequest,
@@ -143,7 +175,9 @@ def score_pieces(
         except PluginError as error:
             broken[registry().label(entry)] = reason(error)
     known = Measured()
-    with nullcontext() if request.cache is None else RowCache(request.cache) as cache:
+    with (
+        nullcontext() if request.cache is None else RowCache(request.cache, request.shards) as cache
+    ):
         found = measure_all(pieces, plans, cache, request.jobs, reporter, "Measuring")
         if not found.readable:
             raise BadInput(f"{where}: no piece could be read ({_why(found.unreadable)}).")

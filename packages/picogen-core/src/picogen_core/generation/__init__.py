@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def load(path: Path | str, *, engine: str = "auto", device: str = "cpu") -> Student:
     """Return a loaded model: shipped weights by name, a run or checkpoint folder, a NotaGen `.pth`
-    or hf:OWNER/REPO/FILE.
+    or hf:OWNER/REPO[/FILE].
 
         student = picogen_core.generation.load("checkpoints/rwkv_distill_v1")
         piece = student.generate("M:6/8\\nK:G\\n", seed=1, bars=16)

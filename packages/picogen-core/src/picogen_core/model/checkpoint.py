@@ -82,7 +82,7 @@ def load_model(
     """Return a model in evaluation mode and float32. Nothing is unpickled.
 
     `path` is a run, a checkpoint folder, a NotaGen `.pth`, or one of them as
-    `hf:OWNER/REPO/FILE`. A large `.pth` is first imported into the user's cache, once, in the
+    `hf:OWNER/REPO[/FILE]`. A large `.pth` is first imported into the user's cache, once, in the
     precision of `storage`.
 
     Raises:

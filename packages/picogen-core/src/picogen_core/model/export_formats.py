@@ -16,6 +16,9 @@ ONNX = "onnx"
 HTML = "html"
 """A page that composes, for parts with a script."""
 
+HUB = "hub"
+"""A repository of the Hugging Face hub: the checkpoint with a model card."""
+
 
 def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
     """Raise if none of `backbones` can be written as `to`.
@@ -26,9 +29,9 @@ def check_format(backbones: Sequence[Entry[BackboneSpec]], to: str) -> None:
     """
     if to == ONNX:
         check_packages()
-    if to in (ONNX, HTML):
+    if to in (ONNX, HTML, HUB):
         return
-    known = sorted({ONNX, HTML, *(name for entry in backbones for name in entry.spec.export)})
+    known = sorted({ONNX, HTML, HUB, *(name for entry in backbones for name in entry.spec.export)})
     if to in known:
         return
     who = f"{backbones[0].where} cannot" if len(backbones) == 1 else "no backbone can"

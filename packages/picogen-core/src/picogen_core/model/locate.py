@@ -1,7 +1,7 @@
 """The meaning of a path to a checkpoint: its config, weights, manifest and digest.
 
 A path is a run, a checkpoint folder, its `model.safetensors`, a NotaGen `.pth`, the name of shipped
-weights, or `hf:OWNER/REPO/FILE`. Only `Checkpoint.model` and its users load torch.
+weights, or `hf:OWNER/REPO[/FILE]`. Only `Checkpoint.model` and its users load torch.
 """
 
 from __future__ import annotations
@@ -173,5 +173,5 @@ def _find_folder(path: Path) -> Path:
     shipped = f", or a shipped model: {', '.join(names)}" if names else ""
     raise BadCheckpoint(
         f"{path}: {what}.{did_you_mean(str(path), names)} Give a run folder (checkpoints/NAME), a "
-        f"checkpoint folder, a NotaGen .pth file, hf:OWNER/REPO/FILE{shipped}."
+        f"checkpoint folder, a NotaGen .pth file, hf:OWNER/REPO[/FILE]{shipped}."
     )

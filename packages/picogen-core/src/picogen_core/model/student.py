@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -106,9 +107,74 @@ class GenericStudent(nn.Module):
             if not isinstance(part, nn.Module):
                 raise PluginError(f"{entry.where}: build() returned {part!r}, not a torch module.")
         self.frozen: tuple[str, ...] = ()
+        self.manifest: dict[str, Any] = {}
         self.projector: nn.Linear | None = None
         if config.teacher_width and not isinstance(self.head, TeacherHead):
             self.projector = nn.Linear(config.d_model, config.teacher_width)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, device: torch.device | str = "cpu"
+    ) -> GenericStudent:
+        """Return a student of a local path, or of a repository OWNER/NAME of the hub.
+
+        Raises:
+            BadCheckpoint: there is none, or it cannot be fetched.
+        """
+        from picogen_core.model.locate import FolderCheckpoint, locate
+
+        text = str(name)
+        local = Path(name).exists() or text.startswith("hf:") or text.count("/") != 1
+        where = text if local else f"hf:{text}"
+        found = locate(f"{where}@{revision}" if revision else where)
+        student = found.model(device)
+        student.manifest = found.manifest() if isinstance(found, FolderCheckpoint) else {}
+        return student
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the student as a checkpoint folder. Raises `BadInput` if it cannot be written."""
+        from picogen_core.model.checkpoint import save_checkpoint
+
+        components_now = {
+            "components": components(self.config),
+            "parameters": self.parameter_count(),
+        }
+        save_checkpoint(Path(folder), self, self.manifest or components_now)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        licence: str = "other",
+        commit_message: str = "Upload with PiCo-Gen",
+    ) -> str:
+        """Upload the student with a model card; return the URL of the commit.
+
+        Raises:
+            ConfigError: `repo_id` is not OWNER/NAME.
+            BadCheckpoint: no login, no network, or the hub refuses it.
+        """
+        from tempfile import TemporaryDirectory
+
+        from picogen_core.model.locate import FolderCheckpoint
+        from picogen_core.model.publish import check_repo, upload, write_folder
+
+        check_repo(repo_id)
+        with TemporaryDirectory(prefix="picogen-") as room:
+            saved, folder = Path(room) / "student", Path(room) / "upload"
+            self.save_pretrained(saved)
+            write_folder(FolderCheckpoint(saved, saved), folder, repo_id, licence)
+            return upload(
+                folder,
+                repo_id,
+                private=private,
+                token=token,
+                branch=branch,
+                message=commit_message,
+            )
 
     @property
     def speller(self) -> RememberingHead[Any, Any]:

@@ -14,6 +14,7 @@ from picogen_core.abc.reading.notes import Note, read_tune
 from picogen_core.abc.reading.voices import Bar
 from picogen_core.errors import BadInput, PassingFault, reason
 from picogen_core.runtime.reading import read_json
+from picogen_core.runtime.shards import WHOLE, Shard
 from picogen_core.score import file as score_file
 from picogen_core.score.formats import SUFFIXES
 from picogen_core.score.xml.file import unzip_mxl
@@ -84,8 +85,9 @@ class ScoreText:
         return seen.hexdigest()
 
 
-def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
-    """Every score of a file or, recursively, of a folder, sorted by name.
+def open_scores(path: Path, shard: Shard = WHOLE) -> Iterator[ScoreText | Unreadable]:
+    """Every score of a file or, recursively, of a folder, sorted by name; of a shard every n-th
+    file.
 
     A faulty file does not stop the others: an `Unreadable` comes in its place, so that a caller
     has to count it; likewise for a piece of which `picogen generate` left nothing but its JSON.
@@ -99,12 +101,13 @@ def open_scores(path: Path) -> Iterator[ScoreText | Unreadable]:
         files = _one_of_each(score_file.files_below(path))
         if not files:
             raise BadInput(f"{path}: no scores ({', '.join(SUFFIXES)}) in this folder.")
+        files = [file for number, file in enumerate(files) if shard.holds(number)]
         return _open_files(path, files, within=path)
     if not path.exists():
         raise BadInput(f"{path}: there is no such file or folder.")
     if path.suffix.lower() not in SUFFIXES and not score_file.is_score(path):
         raise BadInput(f"{path}: not a score; these are read: {', '.join(SUFFIXES)}.")
-    return _open_files(path.parent, [path])
+    return _open_files(path.parent, [path] if shard.holds(0) else [])
 
 
 def read_score(score: ScoreText) -> Piece | Unreadable:

@@ -60,13 +60,13 @@ class TrainConfig(Options):
     init: Path | None = Field(
         None,
         description="Checkpoint that gives the run its first weights and its architecture: "
-        "run or checkpoint folder, NotaGen .pth, hf:OWNER/REPO/FILE.",
+        "run or checkpoint folder, NotaGen .pth, hf:OWNER/REPO[/FILE].",
     )
     freeze: tuple[Part, ...] = Field(
         (), description="Parts that are not trained: embedding, backbone, head."
     )
     teacher_ckpt: Path | None = Field(
-        None, description="NotaGen .pth, hf:OWNER/REPO/FILE, run or checkpoint folder."
+        None, description="NotaGen .pth, hf:OWNER/REPO[/FILE], run or checkpoint folder."
     )
     teacher_storage: Literal["fp32", "fp16"] = Field(
         "fp32", description="Precision of a large teacher .pth in the cache."

@@ -21,7 +21,7 @@ from picogen_core.training.evaluate import evaluate
 from picogen_core.training.initial_weights import adopt
 from picogen_core.training.processes import LostProcess, Processes, join
 from picogen_core.training.run.folder import Resume, claim, held, prepare
-from picogen_core.training.run.manifest import write_manifest
+from picogen_core.training.run.manifest import write_manifest, write_result
 from picogen_core.training.run.recorder import MetricsLog, ProgressLine, Recorder
 from picogen_core.training.run.resume import check_origin, restore
 from picogen_core.training.run.samples import Sampler
@@ -285,7 +285,7 @@ class _Run:
         config, progress = self.config, self.progress
         best = load_model(config.run_dir / "best", self.processes.device)
         score = evaluate(best, self.parts.held_out, config.batch_size, config.max_patches)
-        return RunResult(
+        result = RunResult(
             run_dir=config.run_dir,
             bits_per_character=score.value(),
             steps=progress.step,
@@ -296,3 +296,5 @@ class _Run:
             loader_share=progress.waited / progress.seconds,
             parameters=self.parts.model.parameter_count(),
         )
+        write_result(result)
+        return result

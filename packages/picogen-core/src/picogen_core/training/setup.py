@@ -35,6 +35,8 @@ from picogen_core.training.step_batches import BatchSource
 from picogen_core.training.teacher.cache import open_outputs
 from picogen_core.training.teacher.outputs import OutputSource
 
+_LICENCES = 20  # named in a manifest
+
 
 @dataclass(frozen=True)
 class RunParts:
@@ -117,7 +119,13 @@ def build_parts(
 
 
 def _data_origin(paths: Path | tuple[Path, ...] | None, data: Dataset) -> dict[str, Any]:
-    return {"path": _names(paths), "pieces": len(data), "sha256": data.digest()}
+    licences = sorted({str(row["licence"]) for row in data.rows if "licence" in row})
+    return {
+        "path": _names(paths),
+        "pieces": len(data),
+        "sha256": data.digest(),
+        "licences": licences[:_LICENCES],
+    }
 
 
 def _listed(paths: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:

@@ -139,7 +139,7 @@ class GenerateRequest(PieceRequest):
     weights_path: Path = Field(
         default=SHIPPED,
         description="Shipped weights by name (picogen plugins lists them), run or checkpoint "
-        "folder, NotaGen .pth or hf:OWNER/REPO/FILE.",
+        "folder, NotaGen .pth or hf:OWNER/REPO[/FILE].",
     )
     backbone: str | None = Field(
         default=None, description="Refuse a checkpoint with another backbone than this."

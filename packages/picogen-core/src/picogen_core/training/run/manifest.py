@@ -7,6 +7,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from picogen_core.runtime.reading import read_json
 from picogen_core.training.config import TrainConfig, read_term
 from picogen_core.training.processes import Processes
 from picogen_core.training.setup import RunParts
+from picogen_core.training.state import RunResult
 
 GIT_SECONDS = 10
 
@@ -38,6 +40,19 @@ def write_manifest(
         **parts.origin,
         "sessions": [*(_sessions(path) if resumed else []), session(processes, step)],
     }
+    write_atomic(path, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def write_result(result: RunResult) -> None:
+    """Add the score of the finished run to its manifest."""
+    path = result.run_dir / MANIFEST
+    found = {
+        "bits_per_character": asdict(result.bits_per_character),
+        "steps": result.steps,
+        "characters": result.characters,
+        "cpu_seconds": result.cpu_seconds,
+    }
+    manifest = {**read_json(path), "result": found}
     write_atomic(path, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
