@@ -14,7 +14,7 @@ from picogen_core.errors import PicogenError
 from picogen_core.generation.request.headers import requested_fields
 from picogen_core.generation.request.prompt import place_prompt
 from picogen_core.html.patterns import spell_pattern
-from picogen_core.html.scripts import engine, read_script
+from picogen_core.html.scripts import RUNTIME, engine, read_script
 
 from .node import needs_node, run
 
@@ -98,7 +98,7 @@ def test_possessive_patterns_give_nothing_back(tmp_path: Path) -> None:
         const found = one.search(text);
         return found && [found.start(), found.group()];
     }}));"""
-    made = run(tmp_path, read_script("runtime.js"), body, texts)
+    made = run(tmp_path, "".join(map(read_script, RUNTIME)), body, texts)
     found = [[re.search(pattern, text) for text in texts] for pattern in patterns]
     assert made == [[m and [m.start(), m.group()] for m in row] for row in found]
 

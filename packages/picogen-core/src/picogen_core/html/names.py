@@ -200,7 +200,7 @@ SHIMS = {
     "picogen_core.abc.patches.encode_prompt": "$encode_prompt",
     "picogen_core.abc.reading.macros.Macros": "$NoMacros",
 }
-"""Replacements in `runtime.js` for functions and classes of other modules."""
+"""Replacements in `runtime*.js` for functions and classes of other modules."""
 CLASS_SHIMS = frozenset(["$Fraction", "$Counter", "$NoMacros"])
 """The classes among them."""
 

@@ -8,6 +8,9 @@ from importlib.resources import files
 
 from picogen_core.abc import counters, patches
 
+RUNTIME = ("runtime.js", "runtime_text.js", "runtime_functions.js")
+"""What translated Python needs."""
+
 
 def read_script(name: str) -> str:
     """Return a file of this folder."""
@@ -49,6 +52,6 @@ def _constants() -> str:
 
 def engine(parts: tuple[str, ...]) -> str:
     """Return the engine; `parts` are the sources of backbones and heads."""
-    names = ("runtime.js", "random.js", "maths.js", "sample.js", "student.js", "piece.js")
+    names = (*RUNTIME, "random.js", "maths.js", "sample.js", "student.js", "piece.js")
     own = [_constants(), *map(read_script, names)]
     return "\n".join([*own, *dict.fromkeys(parts), translated()])

@@ -2,7 +2,7 @@
 
 The translator covers the plain Python of the ABC modules and refuses the rest. It begins at some
 roots and follows their references. Module-level names become the values that Python computed:
-tables, patterns, sets of characters. `runtime.js` has the helpers, whose names begin with `$`:
+tables, patterns, sets of characters. `runtime*.js` have the helpers, whose names begin with `$`:
 integers of any size, truth, tuples as keys, the methods of strings.
 """
 

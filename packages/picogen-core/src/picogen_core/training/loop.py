@@ -189,10 +189,10 @@ class _Run:
             len(parts.train if parts.crops is None else parts.crops)
         )
         self.budget = make_budget(config, self.steps_per_epoch)
-        self.held_out_share = parts.held_out
+        self.held_out_shard = parts.held_out
         if processes.count > 1:
             mine = range(processes.rank, len(parts.held_out), processes.count)
-            self.held_out_share = parts.held_out.select(mine)
+            self.held_out_shard = parts.held_out.select(mine)
         self.take_step = GradientStep(config, parts, processes, signals)
         self.spent = Spent()
         self.sampler = Sampler(config, parts.model, reporter)
@@ -265,7 +265,7 @@ class _Run:
         """Evaluate fixed pieces, a share in each process; then save checkpoints."""
         config, progress = self.config, self.progress
         score = evaluate(
-            self.parts.model, self.held_out_share, config.batch_size, config.max_patches
+            self.parts.model, self.held_out_shard, config.batch_size, config.max_patches
         )
         nats, characters = self.processes.sum([sum(score.nats), float(sum(score.characters))])
         loss = nats / characters

@@ -43,7 +43,7 @@ ANYTHING = np.full_like(CODEC, FREELY)
 
 
 class Guide(Protocol):
-    """A constraint on one piece, which reads all characters from the prompt on."""
+    """A constraint on one piece (a logits processor), which reads all characters of the piece."""
 
     def limit(self, place: int) -> int | bytes | None:
         """Return what character `place` of a patch may be: the one possible code, None for any
