@@ -2,9 +2,9 @@
 """Set up and run PiCo-Gen with nothing but Python: `python3 run.py demo`, `page`, `test`.
 
 The first call makes `.venv` and installs the workspace into it, with uv if it is there, else with
-pip. `page` writes the page that composes with the shipped student into page/; it needs no node.
-`test` also installs what the tests need. Later calls skip that as long as what is installed has not
-changed. Anything else is passed on to `picogen`.
+pip. Later calls skip that as long as what is installed has not changed. `page` writes the page in
+which the shipped student composes into page/; it needs no node. `test` also installs what the tests
+need. Anything else is passed on to `picogen`.
 """
 
 import hashlib

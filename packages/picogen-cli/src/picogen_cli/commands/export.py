@@ -176,12 +176,14 @@ def _write_page(
     if as_json:
         print_json({"to": "html", "output_dir": output_dir, "files": [FILE], **facts})
         return
-    students = "; ".join(f"{one['name']}, {_precision(one['bits'])}" for one in facts["students"])
+    students = "; ".join(f"{one['name']}, {_precision(one)}" for one in facts["students"])
     typer.echo(f"{output_dir / FILE}: {facts['bytes'] / 1e6:.2f} MB ({students}).")
 
 
-def _precision(bits: int) -> str:
-    """Return the precision of the page's weights in words."""
-    if bits == 8:
+def _precision(student: dict[str, Any]) -> str:
+    """Return the precision of a student's weights in the page, in words."""
+    if student["exact"]:
+        return "exact"
+    if student["bits"] == 8:
         return "weights of 8 bits"
-    return "exact" if bits == 23 else f"weights rounded to {bits} of 23 bits of the mantissa"
+    return f"weights rounded to {student['bits']} of 23 bits of the mantissa"

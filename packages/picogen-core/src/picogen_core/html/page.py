@@ -58,7 +58,12 @@ class Page:
         return {
             "bytes": len(self.data),
             "students": [
-                {"name": one.name, "parameters": one.parameters, "bits": packed.facts["bits"] or 8}
+                {
+                    "name": one.name,
+                    "parameters": one.parameters,
+                    "bits": packed.facts["bits"] or 8,
+                    "exact": packed.keeps(one.arrays),
+                }
                 for one, packed in zip(self.students, self.packed, strict=True)
             ],
         }

@@ -33,6 +33,10 @@ class Packed:
     facts: dict[str, Any]
     arrays: dict[str, NDArray[np.float32]]
 
+    def keeps(self, arrays: Arrays) -> bool:
+        """Return whether unpacking gives these arrays, bit for bit."""
+        return all(np.array_equal(self.arrays[name], array) for name, array in arrays.items())
+
 
 def pack_floats(arrays: Arrays, bits: int = MANTISSA) -> Packed:
     """Return arrays packed with `bits` bits of mantissa, rounded to nearest, ties to even."""
