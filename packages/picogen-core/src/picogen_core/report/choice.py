@@ -39,7 +39,7 @@ def in_order(report: ScoreReport) -> list[ScoredPiece]:
     for piece in report.scores:
         number = piece.facts.get(by[0], {}).get(by[1])
         if isinstance(number, int | float):
-            placed.append((float(number), piece.score.name, piece))
+            placed.append((float(number), piece.name, piece))
     return [piece for *_, piece in sorted(placed, key=lambda row: row[:2])]
 
 
@@ -75,11 +75,11 @@ def choose(report: ScoreReport, count: int) -> list[Choice]:
                 taken.setdefault(place, group)
         shown = [Choice(group, ordered[i], i + 1, size) for i, group in taken.items()]
     shown = [Choice(one.group, one.piece, one.place, one.of, reasons(one.piece)) for one in shown]
-    names = {one.piece.score.name for one in shown}
+    names = {one.piece.name for one in shown}
     failed = [
         Choice("failed", piece, reasons=why)
         for piece in report.scores
-        if piece.score.name not in names and (why := reasons(piece))
+        if piece.name not in names and (why := reasons(piece))
     ]
     return shown + failed
 
@@ -87,7 +87,7 @@ def choose(report: ScoreReport, count: int) -> list[Choice]:
 def partner(one: Choice, baseline: ScoreReport) -> ScoredPiece | None:
     """Return the baseline's piece to compare with: of the same name, else at the same place."""
     for piece in baseline.scores:
-        if piece.score.name == one.piece.score.name:
+        if piece.name == one.piece.name:
             return piece
     ordered = in_order(baseline)
     if one.place is None or not ordered:
