@@ -31,8 +31,11 @@ def test_histograms_of_a_piece() -> None:
     assert found["pitch_range"] == [[1, 1]] and found["note_count"] == [[0, 1]]
     assert found["note_length"] == [[7, 4 / 6], [9, 2 / 6]]  # up to 1 and up to 2 quarters
     assert found["inter_onset_interval"] == [[7, 1]]
-    table = dense([found["pitch_class"], []], "pitch_class")
-    assert table.shape == (2, BINS["pitch_class"]) and table.sum(axis=1) == pytest.approx([1, 0])
+    tables = dense([{name: [] for name in BINS}, found], [1, 0])
+    assert {name: table.shape for name, table in tables.items()} == {
+        name: (2, bins) for name, bins in BINS.items()
+    }
+    assert all(table.sum(axis=1) == pytest.approx([1, 0]) for table in tables.values())
 
 
 def test_distances_of_distributions() -> None:

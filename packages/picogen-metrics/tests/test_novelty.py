@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from picogen_core import Condensed, Summary, Undefined
 from picogen_core.abc.reading.notes import melody
+from picogen_core.plugins.protocols import NAME
 from picogen_core.score.reading import Piece, ScoreText, piece_from_abc, read_score
 from picogen_core.testing import metric_checks
 from picogen_core.testing.samples import sample_pieces, spell
+from picogen_metrics import novelty_metric
 from picogen_metrics.novelty import Index, Melody, fit
 from picogen_metrics.novelty_metric import NoveltyMetric, NoveltyOptions
 
@@ -199,3 +201,31 @@ def test_notes_are_as_spelt() -> None:
     notes = tune(1)
     assert [melody(v) for v in piece(notes).voices.values()] == [[p for p, _ in notes]]
     assert [melody(v) for v in xml(notes).voices.values()] == [[p for p, _ in notes]]
+
+
+def test_a_voice_is_compared_by_its_first_notes() -> None:
+    bar = "CDEFGABc|"
+    piece = piece_from_abc("a", "L:1/8\nM:4/4\nK:C\n" + (bar * 100 + "\n") * 25)
+    row = METRIC.measure(piece)
+    assert [len(voice["pitches"]) for voice in row["voices"]] == [16_384]
+    assert [len(voice["onsets"]) for voice in row["voices"]] == [16_384]
+
+
+def test_the_voices_of_an_orchestra_share_the_hits() -> None:
+    same = Melody(np.tile([60, 62, 64, 65, 67, 69, 71], 10), np.arange(70), 8)
+    index = Index([[same] * 32])
+    hits = index._hits(same, -1, 1000)[0]
+    assert 0 < len(hits) <= 1000 < len(index._hits(same, -1, 100_000)[0])
+    assert index.nearest([same] * 64).similarity == 1
+
+
+def test_a_piece_that_takes_too_long_to_compare_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(novelty_metric, "SECONDS", 0.2)
+    short = {"pitches": [60, 62, 64, 65, 67] * 5, "onsets": list(range(25))}
+    long = {"pitches": [60, 62, 64, 65, 67] * 2000, "onsets": list(range(10_000))}
+    rows = [{"voices": [one], "bar": 8, NAME: name} for one, name in ((short, "a"), (long, "b"))]
+    found = METRIC.summarise(rows, rows, np.random.default_rng(0))
+    assert list(found.unused.values()) == [1] and found.values["copies"].n == 1
+    assert found.pieces[0]["nearest"] in ("a", "b") and found.pieces[1] == {}

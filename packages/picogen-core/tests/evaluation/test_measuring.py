@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from picogen_core import PluginError
 from picogen_core.evaluation import measuring
-from picogen_core.evaluation.measuring import MANY
 from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, score_folder
+from picogen_core.evaluation.workers import MANY
 from picogen_core.score import reading as pieces_module
 
 TUNE = "X:1\nT:a\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n"

@@ -15,6 +15,7 @@ from picogen_core.evaluation.references import Reference, open_reference, shippe
 from picogen_core.evaluation.row_cache import RowCache
 from picogen_core.evaluation.scoring import ScoreReport, ScoreRequest, figures, score_folder
 from picogen_core.evaluation.significance import difference_p, holm
+from picogen_core.evaluation.workers import MANY
 from picogen_core.runtime.progress import Quiet
 from picogen_core.score.reading import Unreadable, open_scores
 from picogen_core.testing.samples import sample_pieces
@@ -169,7 +170,7 @@ def test_a_cache_gives_back_only_what_its_checksum_covers(tmp_path: Path) -> Non
 
 
 def test_many_scores_are_measured_in_processes_to_the_same_rows(tmp_path: Path) -> None:
-    for i, piece in enumerate(sample_pieces(measuring.MANY)):
+    for i, piece in enumerate(sample_pieces(MANY)):
         (tmp_path / f"{i:03d}.abc").write_text(piece.text)
     (tmp_path / "bad.abc").write_text("X:1\nK:C\nz|\n")
     one, two = (score(tmp_path, "musicality", jobs=jobs) for jobs in (1, 2))

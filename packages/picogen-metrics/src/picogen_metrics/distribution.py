@@ -7,9 +7,11 @@ more. For one number per piece (note count, range), it is the histogram over pie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from picogen_core import Row
 from picogen_core.score.reading import Piece
 
 from picogen_metrics.powerlaw import Floats
@@ -80,13 +82,15 @@ def _sparse(places: np.ndarray) -> Sparse:
     return [[int(b), float(c) / len(places)] for b, c in zip(found, counts, strict=True)]
 
 
-def dense(sparse: list[Sparse], name: str) -> Floats:
-    """Return [pieces, bins], with a row of zeros for a piece without the feature."""
-    table = np.zeros((len(sparse), BINS[name]))
-    for row, pairs in enumerate(sparse):
-        for place, share in pairs:
-            table[row, int(place)] = share
-    return table
+def dense(rows: Sequence[Row], order: Sequence[int]) -> dict[str, Floats]:
+    """Return [pieces, bins] by feature, with a row of zeros for a piece without the feature."""
+    tables = {name: np.zeros((len(order), bins)) for name, bins in BINS.items()}
+    for number, i in enumerate(order):
+        row = rows[i]
+        for name, table in tables.items():
+            for place, share in row[name]:
+                table[number, int(place)] = share
+    return tables
 
 
 def overlap(p: Floats, q: Floats) -> Floats:

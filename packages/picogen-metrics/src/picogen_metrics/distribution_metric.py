@@ -14,7 +14,6 @@ from pydantic import Field
 
 from picogen_metrics import noise
 from picogen_metrics.distribution import (
-    BINS,
     LABELS,
     dense,
     describe,
@@ -61,15 +60,14 @@ class DistributionMetric(Metric):
             known = reference.numbers
         else:
             known = self._condense(reference, rng, (len(rows),))
-        ordered = in_order(rows)
-        weights = resample(len(ordered), self.options.bootstrap, rng)
-        one = np.ones((1, len(ordered)))
+        tables = dense(rows, in_order(rows))
+        weights = resample(len(rows), self.options.bootstrap, rng)
+        one = np.ones((1, len(rows)))
         values: dict[str, Value] = {}
         whole: list[float] = []
         drawn: list[Floats] = []
         plots: dict[str, Plot] = {}
-        for name in BINS:
-            table = dense([row[name] for row in ordered], name)
+        for name, table in tables.items():
             count = int((table.sum(axis=1) > 0).sum())
             target = np.array(known["histograms"][name])
             if not count or not target.any():
@@ -86,7 +84,7 @@ class DistributionMetric(Metric):
             whole.append(float(js_distance(mean, target)[0]))
             drawn.append(js_distance(draws, target))
             area = float(overlap(mean, target)[0])
-            low, high = _ends(area, overlap(draws, target), len(ordered))
+            low, high = _ends(area, overlap(draws, target), len(rows))
             values[f"{name}_overlap"] = Value(100 * area, "%", count, low, high, "higher")
             values[_JS.format(name)] = self._distance(
                 whole[-1], drawn[-1], count, known["noise"].get(name)
@@ -106,9 +104,8 @@ class DistributionMetric(Metric):
     def _condense(
         self, rows: Sequence[Row], rng: np.random.Generator, sizes: Sequence[int]
     ) -> dict[str, Any]:
-        ordered = in_order(rows)
-        tables = {name: dense([row[name] for row in ordered], name) for name in BINS}
-        one = np.ones((1, len(ordered)))
+        tables = dense(rows, in_order(rows))
+        one = np.ones((1, len(rows)))
         means = {name: mean_histogram(table, one)[0] for name, table in tables.items()}
 
         def distances(folders: Floats, references: Floats) -> dict[str, Floats]:
@@ -121,7 +118,7 @@ class DistributionMetric(Metric):
 
         return {
             "histograms": {name: mean.tolist() for name, mean in means.items()},
-            "noise": noise.table(distances, len(ordered), sizes, rng),
+            "noise": noise.table(distances, len(rows), sizes, rng),
         }
 
     def _distance(

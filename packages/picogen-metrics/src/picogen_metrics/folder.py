@@ -53,7 +53,9 @@ class FolderSums:
         return len(self.psd)
 
 
-Voices = Sequence[tuple[Sequence[int], float | None]]
+Series = Sequence[int] | NDArray[np.int16]
+"""MIDI pitches of a voice."""
+Voices = Sequence[tuple[Series, float | None]]
 """The usable voices of a piece, each with its `rep`."""
 
 

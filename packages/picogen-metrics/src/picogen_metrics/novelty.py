@@ -19,6 +19,8 @@ GRAM, CLIP = 6, 31
 BAND = 16
 """Diagonals per band: the number of inserted notes before a copy leaves its band."""
 CANDIDATES, DIAGONALS, MAX_HITS = 8, 32, 1_000_000
+MANY_VOICES, TRIED = 16, 8
+"""Voices of a piece above which they share the hits of so many; known voices to align with."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class Index:
 
     def nearest(self, query: Sequence[Melody], but: int = -1) -> Match:
         """Return the nearest piece to the voices of one, without piece number `but`."""
-        hits = [self._hits(voice, but) for voice in query]
+        most = MAX_HITS * MANY_VOICES // max(MANY_VOICES, len(query))
+        hits = [self._hits(voice, but, most) for voice in query]
         votes: dict[int, int] = {}
         for voices, diagonals, _ in hits:
             for piece, count in self._vote(voices, diagonals).items():
@@ -129,13 +132,13 @@ class Index:
         run, bars = max(runs, default=(0, 0.0))
         return Match(best.piece, best.similarity, run, bars)
 
-    def _hits(self, query: Melody, but: int) -> tuple[Ints, Ints, Ints]:
+    def _hits(self, query: Melody, but: int, most: int) -> tuple[Ints, Ints, Ints]:
         """Return (known voice, diagonal, query place) of each hit, or of rare grams alone."""
         wanted = grams(query.pitches)
         left = np.searchsorted(self._grams, wanted, "left")
         count = np.searchsorted(self._grams, wanted, "right") - left
         rarest = np.argsort(count, kind="stable")
-        taken = rarest[np.cumsum(count[rarest]) <= MAX_HITS]
+        taken = rarest[np.cumsum(count[rarest]) <= most]
         taken = taken[count[taken] > 0]
         query_place = np.repeat(taken, count[taken])
         inside = np.arange(len(query_place)) - np.repeat(
@@ -161,10 +164,14 @@ class Index:
         return votes
 
     def _similarity(self, query: Melody, found: tuple[Ints, Ints, Ints], piece: int) -> float:
-        """Return the best `fit` to a voice of the piece, in the transposition of most hits."""
+        """Return the best `fit` to a voice of the piece, in the transposition of most hits.
+
+        Of many voices, those with most hits are tried.
+        """
         voices, diagonals, places = found
         best = 0.0
-        for voice in np.unique(voices[self.piece_of[voices] == piece]):
+        there, hits = np.unique(voices[self.piece_of[voices] == piece], return_counts=True)
+        for voice in there[np.argsort(-hits, kind="stable")[:TRIED]]:
             here = voices == voice
             known = self.voices[voice].pitches
             shifts = query.pitches[places[here]] - known[places[here] + diagonals[here]]

@@ -18,15 +18,21 @@ from picogen_core import (
     Value,
 )
 from picogen_core.plugins.protocols import NAME
+from picogen_core.runtime.cpu_limit import TooLong, cpu_limit
 from picogen_core.score.reading import Piece
 from pydantic import Field
 
-from picogen_metrics.means import Column, content, mean_values
+from picogen_metrics.means import Column, in_order, mean_values
 from picogen_metrics.novelty import Index, Match, Melody
 from picogen_metrics.sounds import sounds, ticks, top_line
 
 MIN_NOTES, MIN_PITCHES = 16, 3
+MAX_NOTES = 16_384
+"""Notes from the start of a voice that are compared; the time grows with their square."""
 SAMPLE = 100
+SECONDS = 60.0
+"""Limit of CPU time to compare one piece with all others."""
+_TOO_LONG = f"it needs more than {SECONDS:g} s of CPU time to compare"
 COLUMNS = {
     "copies": Column("%", "lower", 100),
     "similarity": Column("%", "lower", 100),
@@ -69,7 +75,8 @@ class NoveltyMetric(Metric):
             line = top_line(sounds(notes))
             pitches = [sound.pitch for sound in line]
             if len(line) >= MIN_NOTES and len(set(pitches)) >= MIN_PITCHES:
-                voices.append({"pitches": pitches, "onsets": [sound.onset for sound in line]})
+                onsets = [sound.onset for sound in line[:MAX_NOTES]]
+                voices.append({"pitches": pitches[:MAX_NOTES], "onsets": onsets})
         if not voices:
             raise Undefined(f"no voice of {MIN_NOTES} notes and {MIN_PITCHES} pitches")
         lengths = sorted(ticks(bar.length) for bars in piece.bars.values() for bar in bars)
@@ -85,35 +92,42 @@ class NoveltyMetric(Metric):
             return Summary({}, notes=["copies can only be found in scores: give a folder or data"])
         pieces = [_voices(row) for row in rows]
         # In a fixed order, so that ties do not depend on names.
-        known = sorted(reference, key=content)
-        against = [_voices(row) for row in known]
+        known = in_order(reference)
+        against = [_voices(reference[i]) for i in known]
         index = Index(against)
-        near = [index.nearest(piece) for piece in pieces]
+        near = [_nearest(index, piece) for piece in pieces]
         own = _within(pieces, rows)
-        ours = [self._row(match, other) for match, other in zip(near, own, strict=True)]
+        late = sum(match is None for match in near)
+        ours = [self._row(match, other) for match, other in zip(near, own, strict=True) if match]
+        if not ours:
+            return Summary({}, unused={_TOO_LONG: late})
         values = mean_values(ours, COLUMNS, self.options.bootstrap, rng)
         drawn = rng.permutation(len(known))[:SAMPLE]
-        matches = [index.nearest(against[i], but=int(i)) for i in drawn]
+        matches = [_nearest(index, against[i], but=int(i)) for i in drawn]
         beside = mean_values(
-            [self._row(match, None) for match in matches], COLUMNS, self.options.bootstrap, rng
-        )
+            [self._row(match, None) for match in matches if match],
+            COLUMNS, self.options.bootstrap, rng,
+        )  # fmt: skip
         values = {name: _with_reference(value, beside.get(name)) for name, value in values.items()}
-        longest = max(near, key=lambda match: match.bars)
-        values["longest_copied_run"] = Value(longest.bars, "bar", len(rows), better="lower")
+        longest = max(match.bars for match in near if match)
+        values["longest_copied_run"] = Value(longest, "bar", len(ours), better="lower")
         facts = [
             PieceFacts(
                 {
-                    "nearest": known[match.piece].get(NAME) if match.piece >= 0 else None,
+                    "nearest": _name(reference, known[match.piece]) if match.piece >= 0 else None,
                     "similarity": match.similarity,
                     "copied_notes": match.run,
                     "copied_bars": match.bars,
-                    "nearest_own": rows[other.piece].get(NAME) if other.piece >= 0 else None,
-                    "own_similarity": other.similarity,
+                    "nearest_own": _name(rows, other.piece) if other and other.piece >= 0 else None,
+                    "own_similarity": other.similarity if other else None,
                 }
+                if match
+                else {}
             )
             for match, other in zip(near, own, strict=True)
         ]
-        return Summary(values, headline="copies", pieces=facts)
+        unused = {_TOO_LONG: late} if late else {}
+        return Summary(values, unused, headline="copies", pieces=facts)
 
     def _row(self, match: Match, own: Match | None) -> Mapping[str, Any]:
         limit = self.options.threshold
@@ -125,6 +139,10 @@ class NoveltyMetric(Metric):
         }
 
 
+def _name(rows: Sequence[Row], i: int) -> Any:
+    return rows[i].get(NAME)
+
+
 def _voices(row: Row) -> list[Melody]:
     return [
         Melody(np.array(v["pitches"], np.int64), np.array(v["onsets"], np.int64), row["bar"])
@@ -132,13 +150,24 @@ def _voices(row: Row) -> list[Melody]:
     ]
 
 
-def _within(pieces: Sequence[Sequence[Melody]], rows: Sequence[Row]) -> list[Match]:
+def _nearest(index: Index, piece: Sequence[Melody], but: int = -1) -> Match | None:
+    """Return the nearest piece; None if that takes too long, as with hundreds of long voices."""
+    try:
+        with cpu_limit(SECONDS):
+            return index.nearest(piece, but)
+    except TooLong:
+        return None
+
+
+def _within(pieces: Sequence[Sequence[Melody]], rows: Sequence[Row]) -> list[Match | None]:
     """Return the nearest other piece of the folder, by its number there."""
-    order = sorted(range(len(rows)), key=lambda i: content(rows[i]))
+    order = in_order(rows)
     index = Index([pieces[i] for i in order])
-    found = [Match()] * len(rows)
+    found: list[Match | None] = [None] * len(rows)
     for place, i in enumerate(order):
-        match = index.nearest(pieces[i], but=place)
+        match = _nearest(index, pieces[i], but=place)
+        if match is None:
+            continue
         number = order[match.piece] if match.piece >= 0 else -1
         found[i] = Match(number, match.similarity, match.run, match.bars)
     return found

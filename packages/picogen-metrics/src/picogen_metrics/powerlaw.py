@@ -29,6 +29,7 @@ SPLIT = 1 / 16
 PSD_EDGES = np.geomspace(1 / 64, 1 / 2, 11)
 CLIP = 12
 REP_LAGS, REP_MIN_PAIRS, REP_SHUFFLES = range(4, 65), 24, 5
+_AT_ONCE = 1 << 22  # numbers of a table
 SCALES = {"beta": 0.10, "psd_db": 1.0, "interval_js": 10.0, "rep": 0.05}
 """Differences that count as one unit of `distance`."""
 
@@ -68,8 +69,11 @@ def whittle_scores(spectra: Sequence[Spectrum], beta: ArrayLike) -> Floats:
     scores = np.empty((len(spectra), len(betas)))
     for row, (f, power) in enumerate(spectra):
         c = np.log(f) - np.log(f).mean()
-        weights = power * np.exp(np.outer(betas, c))
-        scores[row] = len(c) * (weights @ c) / weights.sum(axis=1)
+        some = max(1, _AT_ONCE // len(c))
+        for start in range(0, len(betas), some):
+            part = slice(start, start + some)
+            weights = power * np.exp(np.outer(betas[part], c))
+            scores[row, part] = len(c) * (weights @ c) / weights.sum(axis=1)
     return scores
 
 

@@ -119,10 +119,17 @@ def _known(
     return condense(pieces, (size,), rng), []
 
 
-def _usable(row: Row) -> list[tuple[list[int], float | None]]:
+def _usable(row: Row) -> list[tuple[folder.Series, float | None]]:
     return [
-        (x, rep) for x, rep in zip(row["series"], row["rep"], strict=True) if powerlaw.is_usable(x)
+        (np.array(x, np.int16), rep)
+        for x, rep in zip(row["series"], row["rep"], strict=True)
+        if powerlaw.is_usable(x)
     ]
+
+
+def _in_order(series: Sequence[Sequence[int]]) -> bytes:
+    """Return bytes that sort as the series do: MIDI pitches are below 128, and 0 ends each."""
+    return b"".join(bytes(pitch + 1 for pitch in x) + b"\0" for x in series)
 
 
 def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> PieceFacts:
@@ -141,12 +148,12 @@ def _usable_voices(rows: Sequence[Row]) -> tuple[list[folder.Voices], int, int]:
 
     They are sorted so that resamples do not depend on names or file order.
     """
-    pieces: list[folder.Voices] = []
+    pieces: list[tuple[bytes, folder.Voices]] = []
     count = short = 0
-    for row in sorted(rows, key=lambda row: row["series"]):
+    for row in rows:
         voices = _usable(row)
         count += len(row["series"])
         short += len(row["series"]) - len(voices)
         if voices:
-            pieces.append(voices)
-    return pieces, count, short
+            pieces.append((_in_order(row["series"]), voices))
+    return [voices for _, voices in sorted(pieces, key=lambda piece: piece[0])], count, short

@@ -273,7 +273,7 @@ def _remarks(report: ScoreReport, of: str = "") -> list[str]:
         first: dict[str, str] = {}
         for piece in report.scores:
             if name in piece.undefined:
-                first.setdefault(piece.undefined[name], f" (first {piece.score.name})")
+                first.setdefault(piece.undefined[name], f" (first {piece.name})")
         lines += [
             f"{of}{name}: {n} pieces unused: {why}{first.get(why, '')}"
             for why, n in summary.unused.items()

@@ -9,8 +9,8 @@ import json
 import re
 import sys
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -28,18 +28,17 @@ from picogen_core.errors import (
     UnknownName,
     reason,
 )
+from picogen_core.evaluation.kept import KeptRows, KeptScores
 from picogen_core.evaluation.row_cache import RowCache
 from picogen_core.evaluation.summaries import HeatMap, Plot, Summary
+from picogen_core.evaluation.workers import measured
 from picogen_core.plugins.protocols import CONDENSED, NAME, Condensed, Metric, ReferenceRows, Row
 from picogen_core.plugins.registry import Entry, registry
 from picogen_core.runtime.cpu_limit import cpu_limit
-from picogen_core.runtime.processes import process_pool
 from picogen_core.runtime.progress import Reporter
 from picogen_core.score.reading import Piece, ScoreText, Unreadable, read_score
 
-MANY = 64
-"""Fewest scores for which processes are started, which takes a second."""
-_CHUNK = 16
+_AT_ONCE = 64  # rows that the cache takes in one transaction
 SECONDS = 300.0
 """Limit of CPU time to read one score, and for each of its metrics."""
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -62,6 +61,9 @@ class MetricPlan:
     key: str
 
 
+Task = tuple[ScoreText, list[MetricPlan]]
+
+
 @dataclass
 class Measured:
     """Rows by metric, each with the number of its score.
@@ -71,8 +73,8 @@ class Measured:
     unjudged:   by metric, why it could not count an unreadable score.
     """
 
-    scores: list[ScoreText] = field(default_factory=list)
-    rows: dict[str, dict[int, Row]] = field(default_factory=dict)
+    scores: KeptScores = field(default_factory=KeptScores)
+    rows: dict[str, KeptRows] = field(default_factory=dict)
     undefined: dict[str, dict[int, str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     faults: dict[str, list[Row]] = field(default_factory=dict)
@@ -81,7 +83,7 @@ class Measured:
     @property
     def readable(self) -> list[int]:
         """Return the numbers of the scores with notes."""
-        return [i for i, score in enumerate(self.scores) if score.name not in self.unreadable]
+        return [i for i, name in enumerate(self.scores.names) if name not in self.unreadable]
 
 
 def make_plan(entry: Entry[Any], options: Mapping[str, Any], dependency: str = "") -> MetricPlan:
@@ -112,98 +114,66 @@ def measure_all(
     A metric named in `samples` measures only that many scores, chosen by their texts.
     """
     found = Measured(
-        rows={plan.name: {} for plan in plans},
+        rows={plan.name: KeptRows() for plan in plans},
         undefined={plan.name: {} for plan in plans},
         faults={plan.name: [] for plan in plans},
         unjudged={plan.name: [] for plan in plans},
     )
+    kept = found.scores
     for score in scores:
         if isinstance(score, Unreadable):
             found.unreadable[score.name] = score.reason
         else:
-            found.scores.append(score)
-    digests = [score.digest() for score in found.scores]
-    order = sorted(range(len(digests)), key=digests.__getitem__)
+            kept.append(score)
+    order = sorted(range(len(kept)), key=kept.digests.__getitem__)
     chosen = {name: set(order[:count]) for name, count in (samples or {}).items()}
-    todo: list[tuple[int, list[MetricPlan]]] = []
-    for i in range(len(found.scores)):
-        missing = []
-        for plan in plans:
-            if i not in chosen.get(plan.name, {i}):
-                continue
-            outcome = cache.get(digests[i] + plan.key) if cache else None
-            if not _take(found, plan.name, i, outcome):
-                missing.append(plan)
-        if missing:
-            todo.append((i, missing))
-    reporter.start(title, len(found.scores), "pieces")
-    done = len(found.scores) - len(todo)
-    for chunk, outcomes in _measure_chunks(found.scores, todo, jobs):
-        for (i, missing), by_metric in zip(chunk, outcomes, strict=True):
-            for plan in missing:
-                _take(found, plan.name, i, by_metric[plan.name])
-        if cache:
-            cache.put(
-                {
-                    digests[i] + plan.key: by_metric[plan.name]
-                    for (i, missing), by_metric in zip(chunk, outcomes, strict=True)
-                    for plan in missing
-                    if "failed" not in by_metric[plan.name]
-                }
-            )
-        done += len(chunk)
+    reporter.start(title, len(kept), "pieces")
+    done = 0
+    began: deque[tuple[int, list[MetricPlan]]] = deque()  # what is measured, in order
+
+    def tasks() -> Iterator[Task]:
+        nonlocal done
+        for i in range(len(kept)):
+            missing = []
+            for plan in plans:
+                if i not in chosen.get(plan.name, {i}):
+                    continue
+                outcome = cache.get(kept.digests[i] + plan.key) if cache else None
+                if not _take(found, plan.name, i, outcome):
+                    missing.append(plan)
+            if missing:
+                began.append((i, missing))
+                yield kept[i], missing
+            else:
+                done += 1
+
+    fresh: dict[str, Outcome] = {}
+    for outcomes in measured(tasks(), _measure_chunk, _died, jobs):
+        i, missing = began.popleft()
+        for plan in missing:
+            _take(found, plan.name, i, outcomes[plan.name])
+            if "failed" not in outcomes[plan.name]:
+                fresh[kept.digests[i] + plan.key] = outcomes[plan.name]
+        if cache and len(fresh) >= _AT_ONCE:
+            cache.put(fresh)
+            fresh = {}
+        done += 1
         reporter.advance(done)
+    if cache:
+        cache.put(fresh)
     reporter.advance(done)
     reporter.finish()
     _judge_faults(found, plans)
     return found
 
 
-Todo = list[tuple[int, list[MetricPlan]]]
+def _died(plans: list[MetricPlan]) -> dict[str, Outcome]:
+    why = {"failed": "the process that measured it died, perhaps for want of memory"}
+    return dict.fromkeys((plan.name for plan in plans), why)
 
 
-def _measure_chunks(
-    scores: Sequence[ScoreText], todo: Todo, jobs: int
-) -> Iterator[tuple[Todo, list[dict[str, Outcome]]]]:
-    chunks = [todo[i : i + _CHUNK] for i in range(0, len(todo), _CHUNK)]
-    tasks = [[(scores[i], missing) for i, missing in chunk] for chunk in chunks]
-    if jobs < 2 or len(todo) < MANY:
-        yield from zip(chunks, map(_measure_chunk, tasks), strict=True)
-        return
-    yield from zip(chunks, _in_processes(tasks, jobs), strict=True)
-
-
-Task = Sequence[tuple[ScoreText, list[MetricPlan]]]
-
-
-def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[list[dict[str, Outcome]]]:
-    """Yield the outcomes of the tasks in order. A process that dies costs only its score."""
-    done = 0
-    while done < len(tasks):
-        with process_pool(min(jobs, len(tasks) - done)) as pool:
-            try:
-                for found in pool.map(_measure_chunk, tasks[done:]):
-                    yield found
-                    done += 1
-            except BrokenProcessPool:
-                pass
-        if done < len(tasks):
-            yield [outcome for one in tasks[done] for outcome in _measure_alone([one])]
-            done += 1
-
-
-def _measure_alone(task: Task) -> list[dict[str, Outcome]]:
-    """Return the outcomes of a task, measured in a separate process."""
-    with process_pool(1) as pool:
-        try:
-            return pool.submit(_measure_chunk, task).result()
-        except BrokenProcessPool:
-            why = {"failed": "the process that measured it died, perhaps for want of memory"}
-            return [dict.fromkeys((plan.name for plan in plans), why) for _, plans in task]
-
-
-def _measure_chunk(task: Task) -> list[dict[str, Outcome]]:
-    return [_measure_score(score, plans) for score, plans in task]
+def _measure_chunk(tasks: list[Task]) -> list[dict[str, Outcome]]:
+    return [_measure_score(score, plans) for score, plans in tasks]
 
 
 def _measure_score(score: ScoreText, plans: Sequence[MetricPlan]) -> dict[str, Outcome]:
@@ -293,7 +263,7 @@ def _take(found: Measured, name: str, i: int, outcome: Any) -> bool:
     elif isinstance(why := outcome.get("undefined", outcome.get("failed")), str):
         found.undefined[name][i] = why
     elif isinstance(outcome.get("unreadable"), str):
-        found.unreadable[found.scores[i].name] = outcome["unreadable"]
+        found.unreadable[found.scores.names[i]] = outcome["unreadable"]
     else:
         return False
     return True

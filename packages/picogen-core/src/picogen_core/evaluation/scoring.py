@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from picogen_core.errors import BadInput, ConfigError, PluginError, reason
+from picogen_core.evaluation.kept import NamedRows
 from picogen_core.evaluation.measuring import (
     Measured,
     MetricPlan,
@@ -24,7 +25,7 @@ from picogen_core.evaluation.references import Reference, open_reference, read_r
 from picogen_core.evaluation.row_cache import RowCache
 from picogen_core.evaluation.significance import difference_p
 from picogen_core.evaluation.summaries import HeatMap, PieceFacts, Plot, Summary, Value
-from picogen_core.plugins.protocols import NAME, Condensed, Row
+from picogen_core.plugins.protocols import Condensed, Row
 from picogen_core.plugins.registry import Entry, registry
 from picogen_core.runtime.progress import Quiet, Reporter
 from picogen_core.runtime.shards import Shard
@@ -54,12 +55,25 @@ class ScoreRequest:
 
 @dataclass(frozen=True)
 class ScoredPiece:
-    """One piece: its rows and facts by metric; `undefined` has the reasons of missing rows."""
+    """One piece: its facts by metric; `undefined` has the reasons of missing rows."""
 
-    score: ScoreText
-    rows: dict[str, Row]
+    name: str
+    path: Path | None
     facts: dict[str, PieceFacts]
     undefined: dict[str, str]
+    place: int
+    found: Measured = field(repr=False)
+
+    @property
+    def score(self) -> ScoreText:
+        """The piece's text, and what was recorded of it."""
+        return self.found.scores[self.place]
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """Rows by metric."""
+        return {name: rows[self.place] for name, rows in self.found.rows.items()
+                if self.place in rows}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,14 +103,14 @@ class ScoreReport:
         "reference_pieces", "reference_unreadable", "scores": [{"name", "path", "facts": {metric:
         {...}}, "undefined": {metric: reason}}]}.
         """
-        metrics = {
-            name: {key: part for key, part in asdict(summary).items() if key != "pieces"}
-            for name, summary in self.metrics.items()
-        }
+        metrics = {}
+        for name, summary in self.metrics.items():
+            metrics[name] = asdict(replace(summary, pieces=()))
+            del metrics[name]["pieces"]
         scores = [
             {
-                "name": piece.score.name,
-                "path": None if piece.score.path is None else str(piece.score.path),
+                "name": piece.name,
+                "path": None if piece.path is None else str(piece.path),
                 "facts": {name: facts.as_json() for name, facts in piece.facts.items()},
                 "undefined": piece.undefined,
             }
@@ -254,8 +268,8 @@ def _summarise(
 ) -> Summary:
     """Return the summary, with the reference's values and the unused pieces."""
     metric = build_metric(plan)
-    rows = [*_named(found, plan.name), *found.faults[plan.name]]
-    against: list[Row] | Condensed | None = None
+    rows = NamedRows(found.rows[plan.name], found.scores.names, found.faults[plan.name])
+    against: Sequence[Row] | Condensed | None = None
     beside: Mapping[str, Value] = {}
     with blaming(plan.address):
         if reference is not None and reference.shipped:
@@ -264,7 +278,7 @@ def _summarise(
             if condensed is not None:
                 against = Condensed(condensed)
         elif reference is not None:
-            against = real = _named(known, plan.name)
+            against = real = NamedRows(known.rows[plan.name], known.scores.names)
             if "reference" not in registry().get("metric", plan.address).spec.needs:
                 beside = metric.summarise(real, None, np.random.default_rng(seed)).values
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
@@ -307,10 +321,6 @@ def _beside(value: Value, known: Value | None) -> Value:
     )
 
 
-def _named(found: Measured, metric: str) -> list[Row]:
-    return [{**row, NAME: found.scores[i].name} for i, row in sorted(found.rows[metric].items())]
-
-
 def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPiece, ...]:
     facts: dict[int, dict[str, PieceFacts]] = {}
     for name, summary in summaries.items():
@@ -319,10 +329,12 @@ def _scored(found: Measured, summaries: Mapping[str, Summary]) -> tuple[ScoredPi
             facts.setdefault(i, {})[name] = fact
     return tuple(
         ScoredPiece(
-            score=found.scores[i],
-            rows={name: rows[i] for name, rows in found.rows.items() if i in rows},
-            facts=facts.get(i, {}),
-            undefined={name: why[i] for name, why in found.undefined.items() if i in why},
+            found.scores.names[i],
+            found.scores.path(i),
+            facts.get(i, {}),
+            {name: why[i] for name, why in found.undefined.items() if i in why},
+            i,
+            found,
         )
         for i in found.readable
     )

@@ -54,7 +54,7 @@ class Ranking:
             report = score_pieces(texts, ScoreRequest([metric]), reference)
         except BadInput:  # none of them can be read
             return [None] * len(scores)
-        found = {piece.score.name: self._value(piece, report) for piece in report.scores}
+        found = {piece.name: self._value(piece, report) for piece in report.scores}
         return [found.get(str(i)) for i in range(len(scores))]
 
     def _open(self) -> Reference:

@@ -81,7 +81,7 @@ def build_page(
         tag("footer", tag("p", f"Made by PiCo-Gen {__version__}.", class_="quiet")),
     ]
     page = document(f"Scores of {request.title}", style, script, body)
-    return Page(page, len(cards), tuple(one.piece.score.name for one in left_out))
+    return Page(page, len(cards), tuple(one.piece.name for one in left_out))
 
 
 def read_sound() -> str:

@@ -53,7 +53,7 @@ class Cards:
         if other is not None and baseline is not None:
             sides.append(self._side(other, baseline, "baseline"))
         heading = tag("h3", foreign(title_of(one.piece.score)))
-        name = tag("span", foreign(one.piece.score.name), class_="quiet")
+        name = tag("span", foreign(one.piece.name), class_="quiet")
         group = tag("span", one.group, class_="group")
         return tag(
             "article",

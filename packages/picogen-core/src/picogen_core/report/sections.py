@@ -151,7 +151,7 @@ def pieces(
         text = f"{len(left_out)} more pieces would make this page larger than "
         text += f"{request.limit / 1e6:g} MB and are only named:"
         section.append(tag("p", text))
-        named = {one.piece.score.name: "; ".join(one.reasons) or one.group for one in left_out}
+        named = {one.piece.name: "; ".join(one.reasons) or one.group for one in left_out}
         section.append(_listed(named))
     return section
 

@@ -39,7 +39,7 @@ def in_order(report: ScoreReport) -> list[ScoredPiece]:
     for piece in report.scores:
         facts = piece.facts.get(by[0])
         if facts is not None and facts.rank is not None:
-            placed.append((facts.rank, piece.score.name, piece))
+            placed.append((facts.rank, piece.name, piece))
     return [piece for *_, piece in sorted(placed, key=lambda row: row[:2])]
 
 
@@ -74,11 +74,11 @@ def choose(report: ScoreReport, count: int) -> list[ShownPiece]:
     shown = [
         ShownPiece(one.group, one.piece, one.place, one.of, reasons(one.piece)) for one in shown
     ]
-    names = {one.piece.score.name for one in shown}
+    names = {one.piece.name for one in shown}
     failed = [
         ShownPiece("failed", piece, reasons=why)
         for piece in report.scores
-        if piece.score.name not in names and (why := reasons(piece))
+        if piece.name not in names and (why := reasons(piece))
     ]
     return shown + failed
 
@@ -86,7 +86,7 @@ def choose(report: ScoreReport, count: int) -> list[ShownPiece]:
 def partner(one: ShownPiece, baseline: ScoreReport) -> ScoredPiece | None:
     """Return the baseline's piece to compare with: of the same name, else at the same place."""
     for piece in baseline.scores:
-        if piece.score.name == one.piece.score.name:
+        if piece.name == one.piece.name:
             return piece
     ordered = in_order(baseline)
     if one.place is None or not ordered:

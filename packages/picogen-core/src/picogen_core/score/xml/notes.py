@@ -26,6 +26,8 @@ _MAX_DIVISIONS, _MAX_KINDS, _MAX_DURATION = 50_000_000, 64, 10**9
 _MAX_LAYERS = 64
 MAX_MEASURE = 20_000
 """Quarters."""
+MAX_NOTES = 300_000
+"""Notes and rests of a score: a file of 32 MB that a program wrote has some 100,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ def _text(data: bytes, root: Any) -> str:
 
 def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
     """Return the score of a tree from `parse_score`; without `sounding`, with written pitches."""
+    count = sum(1 for _ in root.iter("note"))
+    if count > MAX_NOTES:
+        raise BadInput(f"it has {count:,} notes and rests; at most {MAX_NOTES:,}")
     parts = [_Part(part, sounding) for part in root.iterfind("part")]
     score = XmlScore(text)
     barlines = read_barlines(root)
@@ -102,8 +107,10 @@ def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
         starts.append(start)
         start += length
     for part in parts:
-        placed = [replace(p, onset=starts[p.measure] + p.onset) for p in part.placed]
-        placed = _apart([_shifted(p, starts[p.measure]) for p in placed])
+        placed, part.placed = part.placed, []
+        for i, p in enumerate(placed):  # in place, since a score may have many notes
+            placed[i] = _shifted(p, starts[p.measure])
+        placed = _apart(placed)
         score.placed.append(placed)
         notes: defaultdict[str, list[Note]] = defaultdict(list)
         for p in placed:
@@ -117,9 +124,8 @@ def read_parts(root: Any, text: str = "", *, sounding: bool = True) -> XmlScore:
 
 
 def _shifted(placed: Placed, start: Fraction) -> Placed:
-    if placed.note is None:
-        return placed
-    return replace(placed, note=replace(placed.note, onset=start + placed.note.onset))
+    note = placed.note and replace(placed.note, onset=start + placed.note.onset)
+    return replace(placed, onset=start + placed.onset, note=note)
 
 
 def _bars(part: _Part, placed: list[Placed], measures: list[Bar]) -> dict[str, tuple[Bar, ...]]:
