@@ -128,8 +128,9 @@ def _usable(row: Row) -> list[tuple[folder.Series, float | None]]:
 
 
 def _in_order(series: Sequence[Sequence[int]]) -> bytes:
-    """Return bytes that sort as the series do: MIDI pitches are below 128, and 0 ends each."""
-    return b"".join(bytes(pitch + 1 for pitch in x) + b"\0" for x in series)
+    """Return bytes that sort as the series do: 0, below any pitch, ends each."""
+    end = np.array([-1 << 31])
+    return b"".join((np.append(x, end) + (1 << 31)).astype(">u4").tobytes() for x in series)
 
 
 def _facts(row: Row, usual: Mapping[str, Sequence[float]]) -> PieceFacts:
