@@ -62,6 +62,12 @@ def test_magic_keys_of_facts_become_fields():
     assert [one.as_json() for one in summary.pieces][:2] == facts[:2]
 
 
+def test_facts_read_as_the_mapping_they_were():
+    facts = PieceFacts({"odd": 2.5}, ("too short",))
+    with pytest.warns(FutureWarning, match=r"facts\.values"):
+        assert facts["odd"] == 2.5 and facts["why"] == ["too short"]
+
+
 def test_the_defaults_of_the_base():
     class Least(Metric):
         def measure(self, piece: Piece) -> dict[str, Any]:

@@ -94,6 +94,16 @@ class PieceFacts:
         """Return the values, and `why` among them."""
         return {**self.values, **({} if self.why is None else {"why": list(self.why)})}
 
+    def __getitem__(self, name: str) -> Any:
+        """Return a value by name, as in 0.1, where the facts were a mapping."""
+        warnings.warn(
+            "facts of a piece are a picogen_core.PieceFacts: read `facts.values[name]` or "
+            "`facts.why` in place of `facts[name]`, which ends with 0.3",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return self.as_json()[name]
+
 
 @dataclass(frozen=True)
 class Summary:
