@@ -75,7 +75,7 @@ def run_arm(arm: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
         "seed": seed,
         "steps": result.steps,
         "seconds": result.seconds,
-        "sampling": manifest["progress"]["sampling"],
+        "sampling": manifest["progress"]["own_text_seconds"],
         "complete": sum(bool(score.record["complete"]) for score in scores),
         "bits": asdict(result.bits_per_character),
         **{name: measured.get(name) for name in MEASURED},

@@ -22,6 +22,7 @@ from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 from picogen_core.training.run.recorder import MetricsLog, SaveClock
 from picogen_core.training.run.resume import last_checkpoint
+from picogen_core.training.state import read_progress
 
 STEPS = 30  # three epochs of ten
 
@@ -330,3 +331,13 @@ def test_signals_wait_for_the_block_and_count_outside_at_once(request):
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
+
+
+def test_progress_of_before_is_read():
+    old = {"step": 3, "seconds": 9.0, "sampling": 2.0, "sampled": 1.5, "evaluated": 2}
+    found = read_progress({"progress": old})
+    assert (found.step, found.own_text_seconds, found.sample_seconds) == (3, 2.0, 1.5)
+    with pytest.raises(ValueError):
+        read_progress({"progress": old | {"sampled": -1.0}})
+    with pytest.raises(ValueError):
+        read_progress({"progress": [3]})

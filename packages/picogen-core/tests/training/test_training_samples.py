@@ -96,8 +96,8 @@ def test_they_wait_until_their_share_of_the_time_pays_for_them(run: TrainConfig,
     assert len(heard.said) == 1 and "5% of the run's time" in heard.said[0]
     progress.seconds = 1e6
     assert sampler(progress)["samples"] == "samples/step-1"
-    assert progress.sampled >= (sampler.cost or 0) > 0
-    progress.sampled = 0.05e6
+    assert progress.sample_seconds >= (sampler.cost or 0) > 0
+    progress.sample_seconds = 0.05e6
     assert sampler(progress) == {} and len(heard.said) == 2
 
 

@@ -25,10 +25,10 @@ class Progress:
 
     seconds:     wall-clock time of steps and of waiting for batches; `waited` is the latter.
     cpu_seconds: CPU time of the same, of all processes together.
-    sampling:    part of `seconds` in which the student sampled its training text.
+    own_text_seconds: part of `seconds` in which the student sampled its training text.
     best:        lowest evaluation loss so far, nats per character.
     evaluated:   the step of the last evaluation.
-    sampled:     seconds spent on samples; not part of `seconds`.
+    sample_seconds: time of the samples at evaluations; not part of `seconds`.
     log_bytes:   length of metrics.jsonl; a resumed run drops later bytes.
     """
 
@@ -36,17 +36,24 @@ class Progress:
     seconds: Seconds = 0.0
     cpu_seconds: Seconds = 0.0
     waited: Seconds = 0.0
-    sampling: Seconds = 0.0
+    own_text_seconds: Seconds = 0.0
     characters: Count = 0
     best: float | None = None
     evaluated: Count = 0
-    sampled: Seconds = 0.0
+    sample_seconds: Seconds = 0.0
     log_bytes: Count = 0
+
+
+_RENAMED = {"sampling": "own_text_seconds", "sampled": "sample_seconds"}
+"""Fields of 0.1 by their new names."""
 
 
 def read_progress(manifest: Mapping[str, Any]) -> Progress:
     """Return the progress in a manifest. Raises `ValueError` for impossible numbers."""
-    return TypeAdapter(Progress).validate_python(manifest.get("progress"))
+    found = manifest.get("progress")
+    if isinstance(found, Mapping):
+        found = {_RENAMED.get(name, name): value for name, value in found.items()}
+    return TypeAdapter(Progress).validate_python(found)
 
 
 @dataclass(frozen=True)

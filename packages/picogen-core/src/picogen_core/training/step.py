@@ -51,7 +51,7 @@ class GradientStep:
         """
         parts, optimizer, step = self.parts, self.parts.optimizer, progress.step
         batches = parts.source(data, step, fraction, self.processes)
-        progress.sampling += batches.seconds
+        progress.own_text_seconds += batches.seconds
         characters = self._count(batches.micro_batches)
         if batches.sampled and not characters:
             raise Diverged(

@@ -184,8 +184,8 @@ class ProgressLine:
         shown = {"bits/char": f"{terms['ce'] / math.log(2):.3f}"} if "ce" in terms else {}
         hidden = ("loss", "ce")
         shown |= {k: f"{x:.3f}" for k, x in terms.items() if "/" not in k and k not in hidden}
-        if progress.sampling:
-            shown["sampling"] = f"{progress.sampling / progress.seconds:.0%} of the time"
+        if progress.own_text_seconds:
+            shown["sampling"] = f"{progress.own_text_seconds / progress.seconds:.0%} of the time"
         shown["chars/s"] = f"{progress.characters / progress.seconds:,.0f}"
         self.reporter.advance(fraction, shown | self.judged)
 

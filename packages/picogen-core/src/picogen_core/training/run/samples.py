@@ -62,7 +62,7 @@ class Sampler:
         training = self.model.training
         self.model.eval()
         try:
-            allowed = self.config.sample_share * progress.seconds - progress.sampled
+            allowed = self.config.sample_share * progress.seconds - progress.sample_seconds
             if not self._fits(allowed):
                 return {}
             found = self._sample(f"samples/step-{progress.step}")
@@ -74,7 +74,7 @@ class Sampler:
             return {}
         finally:
             self.model.train(training)
-            progress.sampled += time.monotonic() - begun
+            progress.sample_seconds += time.monotonic() - begun
 
     def _fits(self, allowed: float) -> bool:
         """Return whether the samples take at most `allowed` seconds; log once if not."""
