@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from picogen_core.abc.grammar.fields import EVERYTHING, inline_fields
 from picogen_core.abc.patches import encode
@@ -32,8 +33,8 @@ TUNES = Headers(1000, COUNTS)
 
 
 def dataset(texts):
-    notes = from_encoded([], [])
-    encoded = [Encoded(encode(text), notes._notes[:0]) for text in texts]
+    none = np.zeros((0, 4), np.int32)
+    encoded = [Encoded(encode(text), none) for text in texts]
     return from_encoded([{} for _ in texts], encoded)
 
 
