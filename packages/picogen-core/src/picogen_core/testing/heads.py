@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.plugins.specs import HeadSpec
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
@@ -30,7 +31,7 @@ from picogen_core.testing.modules import (
 )
 from picogen_core.testing.remembering import REMEMBERING_CHECKS
 
-N, P, V = 6, 16, 128
+N, P, V = 6, PATCH_SIZE, VOCABULARY
 PRINTABLE = (32, 127)  # the codes of text
 PATCH_STEPS = 300
 

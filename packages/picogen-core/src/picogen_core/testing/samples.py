@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.abc.reading.notes import Note, read_tune
 from picogen_core.plugins.protocols import LossBatch, NoteIndex
 from picogen_core.score.reading import Piece
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 EMPTY = Piece(name="empty.abc", text="X:1\nL:1/8\nM:4/4\nK:C\n", voices={})
 BARS, EIGHTHS = 16, 8
 MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones above C
-B, PATCHES, P, V, E = 3, 4, 16, 128, 24
+B, PATCHES, P, V, E = 3, 4, PATCH_SIZE, VOCABULARY, 24
 
 
 def sample_pieces(count: int, seed: int = 0) -> tuple[Piece, ...]:
