@@ -69,7 +69,7 @@ def import_fp16(folder: Path) -> Facts:
 
 
 def _import(folder: Path, storage: str) -> Facts:
-    from picogen_core.model.imported import import_teacher
+    from picogen_core.model.files.imported import import_teacher
 
     cached = import_teacher(folder / NAME, "fp16" if storage == "fp16" else "fp32")
     return {"cache_bytes": sum(file.stat().st_size for file in cached.iterdir())}

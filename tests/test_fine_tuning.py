@@ -17,7 +17,7 @@ import torch
 from picogen_cli.main import main
 from picogen_core.abc.reading.notes import melody
 from picogen_core.model.checkpoint import load_model
-from picogen_core.model.notagen import write_notagen
+from picogen_core.model.files.notagen import write_notagen
 from picogen_core.score.reading import Piece, read_pieces
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "fine-tuning.md").read_text("utf-8")

@@ -29,7 +29,7 @@ from pathlib import Path
 from picogen_cli.defaults import DEFAULT_DATA, FORMAT
 from picogen_core import SourcePiece, prepare
 from picogen_core.model.checkpoint import load_model
-from picogen_core.model.notagen import write_notagen
+from picogen_core.model.files.notagen import write_notagen
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

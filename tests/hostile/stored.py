@@ -16,9 +16,9 @@ from picogen_core.data.prepared.info import describe
 from picogen_core.data.types import SourcePiece
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.folder import read_config
+from picogen_core.model.files.folder import read_config
+from picogen_core.model.files.notagen import read_notagen, write_notagen
 from picogen_core.model.locate import locate
-from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training

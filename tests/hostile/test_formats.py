@@ -16,8 +16,8 @@ from picogen_core.errors import PicogenError
 from picogen_core.generation.request.job import PieceRequest
 from picogen_core.generation.request.jobs import read_jobs
 from picogen_core.model.checkpoint import load_model
+from picogen_core.model.files.notagen import read_notagen
 from picogen_core.model.locate import locate
-from picogen_core.model.notagen import read_notagen
 from picogen_core.score.reading import Piece, Unreadable, read_pieces
 
 from tests.hostile import strategies

@@ -10,9 +10,9 @@ from huggingface_hub import constants, errors
 from picogen_core import BadCheckpoint
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.hub import local_path
+from picogen_core.model.files.hub import local_path
+from picogen_core.model.files.notagen import write_notagen
 from picogen_core.model.locate import locate
-from picogen_core.model.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.training.config import TrainConfig
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 from picogen_core import BadCheckpoint, BadInput
-from picogen_core.model import digests, imported
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.digests import file_digest, teachers_dir
-from picogen_core.model.imported import import_teacher
+from picogen_core.model.files import digests, imported
+from picogen_core.model.files.digests import file_digest, teachers_dir
+from picogen_core.model.files.imported import import_teacher
+from picogen_core.model.files.notagen import read_notagen, write_notagen
 from picogen_core.model.locate import locate
-from picogen_core.model.notagen import read_notagen, write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
 from safetensors.torch import load_file

@@ -13,7 +13,7 @@ from picogen_core.data.prepared.store import encode_piece
 from picogen_core.generation.decoding.decode import generate
 from picogen_core.generation.request.options import SamplingOptions
 from picogen_core.model.checkpoint import load_model
-from picogen_core.model.notagen import (
+from picogen_core.model.files.notagen import (
     notagen_config,
     read_notagen,
     write_notagen,

@@ -8,7 +8,7 @@ import torch
 from picogen_core import BackboneSpec, BadCheckpoint, Options, ShippedWeights, hookimpl
 from picogen_core.model.checkpoint import load_model, save_checkpoint
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.hub import local_path
+from picogen_core.model.files.hub import local_path
 from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.registry import Registry, registry

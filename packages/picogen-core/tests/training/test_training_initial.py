@@ -10,8 +10,8 @@ import torch
 from picogen_core import BadCheckpoint, ConfigError
 from picogen_core.data.prepared.index import open_data
 from picogen_core.model.checkpoint import load_model, save_checkpoint
+from picogen_core.model.files.notagen import write_notagen
 from picogen_core.model.locate import locate
-from picogen_core.model.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from picogen_core.runtime.progress import Quiet
 from picogen_core.training import loop

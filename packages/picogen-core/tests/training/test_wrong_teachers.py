@@ -15,7 +15,7 @@ import torch
 from picogen_core import BadCheckpoint
 from picogen_core.model.checkpoint import load_model, save_checkpoint
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.notagen import write_notagen
+from picogen_core.model.files.notagen import write_notagen
 from picogen_core.model.student import GenericStudent
 from safetensors.torch import save_file
 

@@ -13,7 +13,7 @@ from picogen_core.data.headers import known_headers
 from picogen_core.errors import ConfigError
 from picogen_core.generation.request.headers import field_choices
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.hub import local_path
+from picogen_core.model.files.hub import local_path
 from picogen_core.model.locate import locate
 from picogen_core.plugins.registry import registry
 from picogen_core.plugins.specs import Script

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from picogen_core.errors import BadCheckpoint
-from picogen_core.model import digests
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig, Storage
-from picogen_core.model.folder import read_arrays, read_config
-from picogen_core.model.hub import local_path
+from picogen_core.model.files import digests
+from picogen_core.model.files.folder import read_arrays, read_config
+from picogen_core.model.files.hub import local_path
 from picogen_core.plugins.registry import registry
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.progress import Reporter
@@ -98,7 +98,7 @@ class FolderCheckpoint(Checkpoint):
         return read_config(self.folder)
 
     def _load(self) -> GenericStudent:
-        from picogen_core.model.weights import load_folder
+        from picogen_core.model.files.weights import load_folder
 
         return load_folder(self.folder)
 
@@ -117,17 +117,17 @@ class PthCheckpoint(Checkpoint):
 
     def _read_config(self) -> ModelConfig:
         if self._is_small:
-            from picogen_core.model.notagen import open_notagen
+            from picogen_core.model.files.notagen import open_notagen
 
             return open_notagen(self.file).config
         return read_config(self._imported())
 
     def _load(self) -> GenericStudent:
         if self._is_small:
-            from picogen_core.model.notagen import read_notagen
+            from picogen_core.model.files.notagen import read_notagen
 
             return read_notagen(self.file)
-        from picogen_core.model.weights import load_folder
+        from picogen_core.model.files.weights import load_folder
 
         # The cache's files are never changed in place, so the model may map them.
         return load_folder(self._imported(), share=True)
@@ -137,7 +137,7 @@ class PthCheckpoint(Checkpoint):
         return self.file.stat().st_size < digests.SMALL
 
     def _imported(self) -> Path:
-        from picogen_core.model.imported import import_teacher
+        from picogen_core.model.files.imported import import_teacher
 
         return import_teacher(self.file, self._storage, self._reporter)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from picogen_core.errors import BadCheckpoint, BadInput, ConfigError
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig
-from picogen_core.model.folder import read_shapes
-from picogen_core.model.hub import hub_faults
+from picogen_core.model.files.folder import read_shapes
+from picogen_core.model.files.hub import hub_faults
 from picogen_core.model.locate import FolderCheckpoint
 from picogen_core.runtime.files import written_aside
 from picogen_core.runtime.reading import read_json

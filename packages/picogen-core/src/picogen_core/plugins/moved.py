@@ -34,6 +34,9 @@ MOVED = {
     )},
     **{f"abc.{name}": f"abc.interleaved.{name}" for name in ("interleave", "rests")},
     **{f"abc.{name}": f"abc.pitch.{name}" for name in ("interval", "keys", "spell", "transpose")},
+    **{f"model.{name}": f"model.files.{name}" for name in (
+        "digests", "folder", "hub", "imported", "notagen", "pth", "weights",
+    )},
     "data.index": "data.prepared.index",
     "data.store": "data.prepared.store",
     "testing.compiled_backbones": "testing.compiled.backbones",

@@ -11,9 +11,9 @@ from picogen_core.data.tags import known_tags
 from picogen_core.errors import BadCheckpoint, ConfigError
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import ModelConfig
+from picogen_core.model.files.weights import check_tensors
 from picogen_core.model.locate import locate
 from picogen_core.model.student import GenericStudent
-from picogen_core.model.weights import check_tensors
 from picogen_core.plugins.registry import registry
 from picogen_core.runtime.progress import Reporter
 from picogen_core.training.config import TrainConfig

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from picogen_core.errors import BadCheckpoint, ConfigError, reason
 from picogen_core.model.checkpoint import load_model
 from picogen_core.model.config import MANIFEST
-from picogen_core.model.folder import read_shapes
+from picogen_core.model.files.folder import read_shapes
 from picogen_core.model.student import GenericStudent
 from picogen_core.plugins.options import parse_options
 from picogen_core.runtime.reading import parse_toml, read_json, read_text

@@ -17,9 +17,9 @@ from torch import Tensor
 from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.errors import BadCheckpoint, PicogenError
 from picogen_core.model.config import ModelConfig
-from picogen_core.model.pth import check_finite, check_numbers, read_pth
+from picogen_core.model.files.pth import check_finite, check_numbers, read_pth
+from picogen_core.model.files.weights import build_unset, check_tensors, fill
 from picogen_core.model.student import GenericStudent
-from picogen_core.model.weights import build_unset, check_tensors, fill
 
 HEAD_WIDTH = 64  # NotaGen: attention heads = hidden / 64; not recorded in the tensors
 

@@ -21,9 +21,9 @@ import torch
 from picogen_core import __version__
 from picogen_core.errors import BadCheckpoint, BadInput
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, Storage
-from picogen_core.model.digests import file_digest, remembered, teachers_dir
-from picogen_core.model.notagen import NotaGenFile, open_notagen
-from picogen_core.model.pth import check_finite
+from picogen_core.model.files.digests import file_digest, remembered, teachers_dir
+from picogen_core.model.files.notagen import NotaGenFile, open_notagen
+from picogen_core.model.files.pth import check_finite
 from picogen_core.model.student import components
 from picogen_core.runtime.locks import in_turn
 from picogen_core.runtime.progress import Quiet, Reporter

@@ -19,8 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from picogen_core.errors import BadCheckpoint, PicogenError, reason
 from picogen_core.model.config import WEIGHTS, ModelConfig
-from picogen_core.model.folder import read_config, read_shapes
-from picogen_core.model.pth import check_finite
+from picogen_core.model.files.folder import read_config, read_shapes
+from picogen_core.model.files.pth import check_finite
 from picogen_core.model.student import GenericStudent
 
 # Initialisers of torch.nn.init and Tensor; by name, since transformers replaces them.
