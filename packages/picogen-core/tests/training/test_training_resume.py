@@ -18,6 +18,7 @@ from picogen_core import BadInput
 from picogen_core.model.checkpoint import load_model, save_checkpoint
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training import loop
+from picogen_core.training import step as gradient_step
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.loop import run_training
 from picogen_core.training.run.recorder import MetricsLog, SaveClock
@@ -161,7 +162,7 @@ def rows_up_to(log: Path) -> list[dict[str, Any]]:
 
 def at_step(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Within step `number`, after the weights have changed, something happens."""
-    original = loop.learning_rate
+    original = gradient_step.learning_rate
 
     def learning_rate(*arguments: float) -> float:
         learning_rate.calls += 1  # type: ignore[attr-defined]
@@ -170,7 +171,7 @@ def at_step(number: int, do: Callable[[], None], monkeypatch: pytest.MonkeyPatch
         return original(*arguments)
 
     learning_rate.calls = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(loop, "learning_rate", learning_rate)
+    monkeypatch.setattr(gradient_step, "learning_rate", learning_rate)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
