@@ -4,8 +4,8 @@
 The first call makes `.venv` and installs the workspace into it, with uv if it is there, else with
 pip. Later calls skip that as long as what is installed has not changed. `page` writes the page in
 which the shipped student composes into page/; it needs no node. `test` also installs what the tests
-need. `versions` runs the tests with the lowest and the newest dependencies. Anything else is passed on
-to `picogen`.
+need. `versions` runs the tests with the lowest and the newest dependencies. Anything else is passed
+on to `picogen`.
 """
 
 import hashlib
