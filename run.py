@@ -4,7 +4,8 @@
 The first call makes `.venv` and installs the workspace into it, with uv if it is there, else with
 pip. Later calls skip that as long as what is installed has not changed. `page` writes the page in
 which the shipped student composes into page/; it needs no node. `test` also installs what the tests
-need. Anything else is passed on to `picogen`.
+need. `versions` runs the tests with the lowest and the newest dependencies. Anything else is passed
+on to `picogen`.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ PYTHON = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = ENV / "installed.sha256"
 PACKAGES = ("picogen-core", "picogen-backbones", "picogen-metrics", "picogen-cli[all]")
 PAGE = ("export", "tunes", "--to", "html", "--output-dir", "page", "--force")
+EXTRAS = ("read", "train", "schema")
 GROUP = "dev"  # of [dependency-groups] in pyproject.toml
 
 
@@ -43,11 +45,61 @@ def fingerprint(wanted: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def installer() -> list[str]:
+def installer(python: Path = PYTHON) -> list[str]:
     """Return the command that installs. uv takes a CPU build of torch where there is no GPU."""
     if uv := shutil.which("uv"):
-        return [uv, "pip", "install", "--quiet", "--python", str(PYTHON), "--torch-backend=auto"]
-    return [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        return [uv, "pip", "install", "--quiet", "--python", str(python), "--torch-backend=auto"]
+    return [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def lowest() -> list[str]:
+    """Return `name==version` for every lower bound of the packages but torch's."""
+    import re
+    import tomllib
+
+    found = {}
+    for name in PACKAGES:
+        file = ROOT / "packages" / name.partition("[")[0] / "pyproject.toml"
+        project = tomllib.loads(file.read_text())["project"]
+        extras = project.get("optional-dependencies", {})
+        for line in [
+            *project["dependencies"],
+            *(one for name in EXTRAS for one in extras.get(name, ())),
+        ]:
+            bound = re.match(r"([A-Za-z0-9_.-]+)(?:\[.*?\])?>=([0-9.]+)", line)
+            if bound and bound[1] != "torch":
+                found[bound[1]] = f"{bound[1]}=={bound[2]}"
+    return sorted(found.values())
+
+
+def try_versions(arguments: list[str]) -> int:
+    """Run the tests in two new environments: lowest dependencies, then the newest.
+
+    torch is that of constraints.txt in both, since few indices have a CPU build of older ones.
+    """
+    code = 0
+    for which in ("lowest", "newest"):
+        env = ROOT / f".venv-{which}"
+        venv.create(env, with_pip=True, clear=True)
+        python = env / PYTHON.relative_to(ENV)
+        bounds = env / "constraints.txt"
+        pinned = lowest() if which == "lowest" else []
+        bounds.write_text("\n".join([(ROOT / "constraints.txt").read_text(), *pinned, ""]))
+        command = [*installer(python), "-c", str(bounds), *requirements("test")]
+        if which == "newest":
+            command.append("--upgrade")
+        for name in PACKAGES:
+            command += ["-e", str(ROOT / "packages" / name)]
+        print(f"{which}: {env}", file=sys.stderr, flush=True)
+        subprocess.run(command, check=True)
+        code |= run_tests(python, arguments)
+    return code
+
+
+def run_tests(python: Path, arguments: list[str]) -> int:
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    command = [str(python), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
 def set_up(tests: bool) -> None:
@@ -73,6 +125,8 @@ def main() -> int:
         return 2
     arguments = sys.argv[1:] or ["--help"]
     try:
+        if arguments[0] == "versions":
+            return try_versions(arguments[1:])
         set_up(tests=arguments[0] == "test")
     except subprocess.CalledProcessError as error:
         print(
@@ -81,9 +135,7 @@ def main() -> int:
         )
         return 2
     if arguments[0] == "test":
-        environment = {"OMP_NUM_THREADS": "1", **os.environ}
-        command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments[1:]]
-        return subprocess.run(command, cwd=ROOT, env=environment).returncode
+        return run_tests(PYTHON, arguments[1:])
     if arguments[0] == "page":
         arguments = [*PAGE, *arguments[1:]]
     try:

@@ -8,6 +8,7 @@ has its own length: a call writes the row's keys at its own positions, and a mas
 past them. So slots can be refilled at different lengths.
 """
 
+import inspect
 from typing import Any
 
 import torch
@@ -17,6 +18,11 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 State = dict[str, Tensor]
+
+
+def cache_name(model: PreTrainedModel, old: str) -> str:
+    """Return the keyword of the cache: `cache` from transformers 5.24 on, before it `old`."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else old
 
 
 class KvCacheView(Cache):
@@ -66,6 +72,7 @@ class CachedDecoder(nn.Module):
         self.model = model
         self.model.set_attn_implementation("sdpa")
         self.cache_shape = layers, kv_heads, head_size
+        self._cache_name = cache_name(model, "past_key_values")
 
     def forward(self, x: Float[Tensor, "B S D"]) -> Float[Tensor, "B S D"]:
         result: Tensor = self.model(inputs_embeds=x, use_cache=False).last_hidden_state
@@ -127,8 +134,8 @@ class CachedDecoder(nn.Module):
             inputs_embeds=x,
             position_ids=positions,
             attention_mask=visible,
-            past_key_values=cache,
             use_cache=True,
+            **{self._cache_name: cache},
         )
         result: Tensor = output.last_hidden_state
         return result

@@ -20,6 +20,7 @@ from transformers import Mamba2Config, Mamba2Model
 from transformers.cache_utils import Cache
 
 from picogen_backbones import mamba_kernels
+from picogen_backbones.cached import cache_name
 from picogen_backbones.options import MambaOptions, mamba_heads
 
 State = dict[str, Tensor]
@@ -94,6 +95,7 @@ class Mamba(nn.Module):
         self.model = Mamba2Model(config)
         del self.model.embeddings  # patches come in embedded: it would never get a gradient
         initialise(self.model)
+        self._cache_name = cache_name(self.model, "cache_params")
         self.conv_shape = options.layers, inner + 2 * options.state_size, options.conv_kernel
         self.ssm_shape = options.layers, heads, options.head_size, options.state_size
 
@@ -134,7 +136,7 @@ class Mamba(nn.Module):
         self, x: Float[Tensor, "B S D"], states: LayerStates, mask: Tensor | None
     ) -> Float[Tensor, "B S D"]:
         output = self.model(
-            inputs_embeds=x, cache_params=states, use_cache=True, attention_mask=mask
+            inputs_embeds=x, use_cache=True, attention_mask=mask, **{self._cache_name: states}
         )
         hidden: Tensor = output.last_hidden_state
         return hidden.to(x.dtype)

@@ -200,3 +200,52 @@ def test_the_real_one_offline(ragged: Path, tmp_path: Path, monkeypatch: pytest.
     data = file.read_bytes()
     bits = [row["bits"] for row in rows_of(config) if "bits" in row]
     assert len(bits) == 5 and all(json.dumps(value).encode() in data for value in bits)
+
+
+BOARD = """
+import json, os, sys, types
+
+
+class SummaryWriter:
+    def __init__(self, folder):
+        self.file = open(os.environ["CALLS"], "a")
+        self.tell("folder", folder)
+
+    def tell(self, *call):
+        self.file.write(json.dumps(call) + chr(10))
+
+    def add_scalar(self, *call):
+        self.tell("scalar", *call)
+
+    def add_text(self, *call):
+        self.tell("text", *call)
+
+    def close(self):
+        self.tell("close")
+        self.file.close()
+
+
+module = types.ModuleType("torch.utils.tensorboard")
+module.SummaryWriter = SummaryWriter
+sys.modules["torch.utils.tensorboard"] = module
+"""
+
+
+def test_numbers_and_samples_reach_tensorboard(ragged: Path, tmp_path: Path, fake: Any):
+    (tmp_path / "fakes" / "tensorboard.py").write_text("")
+    (tmp_path / "fakes" / "sitecustomize.py").write_text(BOARD)
+    config = config_of(ragged, tmp_path, track="tensorboard")
+    heard = Heard()
+    run_training(config, reporter=heard)
+    assert calls(tmp_path, "folder") == [[str(config.run_dir / "tensorboard")]]
+    assert f"TensorBoard: tensorboard --logdir {config.run_dir / 'tensorboard'}" in heard.said
+    scalars = {(name, step): value for name, value, step in calls(tmp_path, "scalar")}
+    rows = rows_of(config)
+    for row in rows:
+        for name in {"ce", "eval_loss", "lr", "characters"} & row.keys():
+            assert scalars[name, row["step"]] == row[name]
+    texts = {name: text for name, text, _ in calls(tmp_path, "text")}
+    assert "    exp_name = " in texts["config"]
+    written = sorted((config.run_dir / "samples").rglob("*.abc"))
+    assert {f"samples/{one.stem}" for one in written} == texts.keys() - {"config"}
+    assert calls(tmp_path, "close") == [[]]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def cache_dir() -> Path:
-    """Return `$PICOGEN_CACHE`, or `picogen` in the user's cache folder."""
+    """Return `$PICOGEN_CACHE`, or `picogen` in the user's cache folder.
+
+    That is `~/.cache` or `$XDG_CACHE_HOME` on Linux, `~/Library/Caches` on macOS, and
+    `%LOCALAPPDATA%` on Windows.
+    """
     own = os.environ.get("PICOGEN_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(own) if own else Path(base) / "picogen"
+    return Path(own) if own else user_cache_path("picogen", appauthor=False)

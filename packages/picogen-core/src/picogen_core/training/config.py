@@ -151,7 +151,7 @@ class TrainConfig(Options):
         le=1e9,
         description="Largest share of the run's time for samples; above it they are skipped.",
     )
-    track: Literal["none", "wandb"] = Field(
+    track: Literal["none", "wandb", "tensorboard"] = Field(
         "none", description="Tracker of metrics.jsonl; wandb is offline unless WANDB_MODE=online."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -130,18 +130,19 @@ def hub_faults(name: str, repo: str, file: str, revision: str | None = None) -> 
     except errors.HfHubHTTPError as error:
         why = _refused(error, repo)
     except Exception as error:
-        if isinstance(error, BadCheckpoint) or not (isinstance(error, OSError) or _is_net(error)):
+        if _is_net(error):
+            why = (
+                f"the hub cannot be reached ({reason(error)[:200]}). Check network and HF_ENDPOINT."
+            )
+        elif isinstance(error, OSError):
+            why = f"cannot be fetched ({reason(error)[:200]})."
+        else:
             raise
-        why = (
-            f"the hub cannot be reached ({reason(error)[:200]})."
-            if _is_net(error)
-            else (f"cannot be fetched ({reason(error)[:200]}).")
-        )
     raise BadCheckpoint(f"{name}: {why}")
 
 
 def _refused(error: Any, repo: str) -> str:
-    status = getattr(error.response, "status_code", 0)
+    status = getattr(getattr(error, "response", None), "status_code", 0)
     if status == 401:
         return "you are not logged in, or the token is not valid. Run: hf auth login"
     if status == 403:
@@ -149,6 +150,11 @@ def _refused(error: Any, repo: str) -> str:
     return f"cannot be fetched ({reason(error)[:200]})."
 
 
-def _is_net(error: Exception) -> bool:
-    """Return whether the HTTP library could not reach the hub."""
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpcore", "requests", "urllib3")
+def _is_net(error: BaseException) -> bool:
+    """Return whether the hub's HTTP library, or an upload with it, failed on the way."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    libraries = {base.__module__.partition(".")[0] for base in HfHubHTTPError.__mro__}
+    libraries -= {"builtins", "huggingface_hub"}
+    found = (error, error.__cause__)
+    return any(type(one).__module__.partition(".")[0] in libraries for one in found)

@@ -15,6 +15,7 @@ from picogen_core.runtime.locks import LOCK, only_writer
 from picogen_core.runtime.toml import dump_toml
 from picogen_core.training.config import TrainConfig
 from picogen_core.training.run.resume import last_checkpoint
+from picogen_core.training.run.tracking import TRACKERS
 
 Resume = Literal["never", "auto", "always"]
 
@@ -76,7 +77,7 @@ def prepare(config: TrainConfig, resumed: bool) -> None:
         if not resumed:
             shutil.rmtree(run_dir / name, ignore_errors=True)
     if not resumed:
-        for name in ("samples", "wandb"):
+        for name in ("samples", *TRACKERS):
             shutil.rmtree(run_dir / name, ignore_errors=True)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

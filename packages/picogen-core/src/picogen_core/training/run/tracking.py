@@ -34,7 +34,10 @@ class Tracker:
     extra: str
 
 
-TRACKERS = {"wandb": Tracker("picogen_core.training.run.wandb_follower", "wandb", "wandb")}
+TRACKERS = {
+    name: Tracker(f"picogen_core.training.run.{name}_follower", name, name)
+    for name in ("wandb", "tensorboard")
+}
 
 
 def check_tracker(name: str) -> None:

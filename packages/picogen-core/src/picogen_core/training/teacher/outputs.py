@@ -45,8 +45,8 @@ class OutputSource(Protocol):
 class CropOutputs(NamedTuple):
     """Teacher outputs for one crop, as stored on disk."""
 
-    characters: UInt8[np.ndarray, bytes] | None = None
-    hidden: UInt8[np.ndarray, bytes] | None = None
+    characters: UInt8[np.ndarray, " bytes"] | None = None
+    hidden: UInt8[np.ndarray, " bytes"] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Format:
     def hidden_bytes(self) -> int:
         return 2 * (self.width or 0)
 
-    def pack(self, logits: Float[Tensor, "M V"]) -> UInt8[np.ndarray, bytes]:
+    def pack(self, logits: Float[Tensor, "M V"]) -> UInt8[np.ndarray, " bytes"]:
         logs = logits.float().log_softmax(-1)
         if self.top_k is None:
             return _bytes(_half_logs(logs)).reshape(-1)
@@ -79,7 +79,7 @@ class Format:
         rows = np.concatenate([_bytes(kept), _bytes(codes.to(torch.uint8))], 1)
         return rows.reshape(-1)
 
-    def unpack(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "M V"]:
+    def unpack(self, data: UInt8[np.ndarray, " bytes"]) -> Float[Tensor, "M V"]:
         if self.top_k is None:
             return _halves(data).reshape(-1, VOCABULARY).float()
         rows = data.reshape(-1, self.character_bytes)
@@ -95,10 +95,10 @@ class Format:
             return self.unpack(self.pack(logits)).to(logits.device)
         return _half_logs(logits.float().log_softmax(-1)).float()
 
-    def pack_hidden(self, hidden: Float[Tensor, "N E"]) -> UInt8[np.ndarray, bytes]:
+    def pack_hidden(self, hidden: Float[Tensor, "N E"]) -> UInt8[np.ndarray, " bytes"]:
         return _bytes(_half(hidden)).reshape(-1)
 
-    def unpack_hidden(self, data: UInt8[np.ndarray, bytes]) -> Float[Tensor, "N E"]:
+    def unpack_hidden(self, data: UInt8[np.ndarray, " bytes"]) -> Float[Tensor, "N E"]:
         assert self.width
         return _halves(data).reshape(-1, self.width).float()
 
