@@ -336,6 +336,11 @@ document.addEventListener("drop", (event) => {
   else if (event.dataTransfer.getData("text")) at("prompt").value = event.dataTransfer.getData("text").slice(0, LONGEST);
 });
 at("file").addEventListener("change", (event) => { if (event.target.files[0]) read(event.target.files[0]); });
+at("prompt").addEventListener("paste", (event) => {
+  if (event.clipboardData.getData("text").length <= LONGEST) return;
+  event.preventDefault();
+  say("long");
+});
 window.addEventListener("resize", () => { for (const take of takes) if (take.music) drawSoon(take); });
 worker.postMessage({ kind: "load", students: facts.map((one, number) => ({ facts: one, weights: one.weights, text: at(`weights-${number}`).textContent })) });
 for (const one of document.querySelectorAll("script[type='text/plain']")) one.textContent = "";

@@ -79,7 +79,7 @@ function drawScore(music, full, label) {
   const { staves, groups } = stavesOf(header, names), notes = [], root = svg("g", {});
   for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
   const labels = staves.map((staff) => (staves.length > 1 ? (header.match(new RegExp(`^V:${escapeName(staff.names[0])}\\b.*\\b(?:nm|name)="([^"]{1,24})`, "m")) ?? [])[1] ?? "" : ""));
-  const indent = Math.max(0, ...labels.map((one) => one.length && one.length * 7.6 + 6)) + (groups.some((one) => one.brace) ? 14 : groups.length ? 8 : 0);
+  const indent = Math.max(0, ...labels.map((one) => one.length && one.length * 8.6 + 6)) + (groups.some((one) => one.brace) ? 14 : groups.length ? 8 : 0);
   let key = signature(fieldOf(header, "K")), meter = fieldOf(header, "M");
   for (const bar of bars) {
     bar.newKey = bar.key && /^[A-G]/.test(bar.key) && signature(bar.key) !== key ? (key = signature(bar.key)) : null;
@@ -182,7 +182,7 @@ function drawSystem(root, music, staves, groups, labels, system, now, open, note
     root.append(box);
   });
   root.append(layers);
-  return top + SYSTEM_GAP * 0.6;
+  return top + (staves.length > 1 ? SYSTEM_GAP * 1.3 : SYSTEM_GAP * 0.6);
 }
 // Everything of one staff over a system; `inner` are the groups of its bars.
 function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, label) {
