@@ -177,6 +177,27 @@ def test_the_score_has_the_signs_of_the_music(browser: Browser) -> None:
     assert sharps >= 2 * browser.run(count, "use[href='#g-gClef']")
 
 
+def test_a_score_that_grew_is_the_one_drawn_at_once(browser: Browser) -> None:
+    _compose(browser, bars=24, seed=4)
+    browser.wait("shown.score.lines.length === shown.music.lines.length")
+    again = "const one = new Score(shown.score.full, ''); one.draw(shown.music);"
+    places = "(score) => score.notes.map(({ element }) => element.outerHTML)"
+    browser.run(f"{again} globalThis.both = [one, shown.score].map({places})")
+    grown, whole = browser.run("return both")
+    assert grown == whole and len(whole) > 50
+
+
+def test_stop_keeps_the_bars_that_are_there(browser: Browser) -> None:
+    browser.run(
+        "at('text').textContent = ''; at('prompt').value = ''; at('bars').value = 400; compose();"
+    )
+    browser.wait("shown.music")
+    browser.click("#stop")
+    abc = browser.wait(ENDED)
+    assert 1 <= len(split_body(abc)[1].splitlines()) < 400
+    assert browser.run("return at('abc').disabled") is False
+
+
 def test_a_link_holds_the_settings(browser: Browser) -> None:
     abc = _compose(browser, seed=9, bars=4, key="D")
     address = browser.run("return location.href")

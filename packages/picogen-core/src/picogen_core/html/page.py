@@ -21,7 +21,7 @@ MOST = {1: 4_000_000, 2: 7_000_000}
 Weights = Literal["float", "int8"]
 
 _PAGE_SCRIPTS = (
-    "words.js", "signs.js", "notes.js", "marks.js", "score.js", "midi.js", "page.js",
+    "words.js", "signs.js", "notes.js", "marks.js", "layout.js", "score.js", "midi.js", "page.js",
 )  # fmt: skip
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cellipse "
