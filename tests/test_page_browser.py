@@ -121,6 +121,14 @@ def test_hostile_prompts_do_nothing(browser: Browser) -> None:
         assert not browser.run(harm), name
     browser.run("at('prompt').value = 'C'.repeat(10_000_000); compose();")
     assert "100 kB" in browser.wait("at('status').textContent")
+    browser.run("at('prompt').value = ''; at('status').textContent = ''")
+    paste = (
+        "const data = new DataTransfer(); data.setData('text', 'C'.repeat(10_000_000));"
+        "const event = new ClipboardEvent('paste', { clipboardData: data, cancelable: true });"
+        "at('prompt').dispatchEvent(event); return event.defaultPrevented"
+    )
+    assert browser.run(paste)
+    assert "100 kB" in browser.run("return at('status').textContent")
     file = "const data = new DataTransfer(); data.items.add(new File([arguments[0]], 'x.abc'));"
     drop = "document.dispatchEvent(new DragEvent('drop', { dataTransfer: data }))"
     browser.run(f"{file} {drop}", HOSTILE["markup"])
@@ -149,6 +157,45 @@ def test_the_keyboard_is_enough(browser: Browser) -> None:
     browser.run("at('text').textContent = ''; at('compose').focus()")
     browser.press(ENTER)
     assert split_body(browser.wait(ENDED))[1].startswith(split_body(kept)[1])
+
+
+def test_the_score_has_the_signs_of_the_music(browser: Browser) -> None:
+    music = '(3ABc d2 "D"[DFA]2 {g}f2|~e3 d .c.B TA2|1 d2-d2 (d4|A4) z4:|2 d8|'
+    abc = _compose(browser, prompt=f"L:1/8\nM:4/4\nK:D\n{music}", bars=6)
+    (notes,) = read_notes(abc).values()
+    assert [note.pitch for note in notes[:3]] == [69, 71, 73]
+    browser.wait("shown.music.drawn.length === 6 && shown.notes.length")
+    texts = "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
+    assert browser.run(texts, ".ending")[:2] == ["1.", "2."]
+    assert browser.run(texts, ".chord-text")[0] == "D"
+    assert browser.run(texts, ".tuplet")[0] == "3"
+    count = "return document.querySelectorAll(arguments[0]).length"
+    for sign in ("ornamentTrill", "ornamentTurn", "articStaccatoAbove", "gClef", "timeSig4"):
+        assert browser.run(count, f"use[href='#g-{sign}']"), sign
+    assert browser.run(count, ".curve") >= 2
+    sharps = browser.run(count, "use[href='#g-accidentalSharp']")
+    assert sharps >= 2 * browser.run(count, "use[href='#g-gClef']")
+
+
+def test_a_score_that_grew_is_the_one_drawn_at_once(browser: Browser) -> None:
+    _compose(browser, bars=24, seed=4)
+    browser.wait("shown.score.lines.length === shown.music.lines.length")
+    again = "const one = new Score(shown.score.full, ''); one.draw(shown.music);"
+    places = "(score) => score.notes.map(({ element }) => element.outerHTML)"
+    browser.run(f"{again} globalThis.both = [one, shown.score].map({places})")
+    grown, whole = browser.run("return both")
+    assert grown == whole and len(whole) > 50
+
+
+def test_stop_keeps_the_bars_that_are_there(browser: Browser) -> None:
+    browser.run(
+        "at('text').textContent = ''; at('prompt').value = ''; at('bars').value = 400; compose();"
+    )
+    browser.wait("shown.music")
+    browser.click("#stop")
+    abc = browser.wait(ENDED)
+    assert 1 <= len(split_body(abc)[1].splitlines()) < 400
+    assert browser.run("return at('abc').disabled") is False
 
 
 def test_a_link_holds_the_settings(browser: Browser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from picogen_core import Value
+from picogen_core import BadInput, Value
 from picogen_core.data.prepared.index import open_data
 from picogen_core.data.prepared.store import Dataset
 from picogen_core.evaluation.references import dataset_scores, open_reference
@@ -85,7 +85,10 @@ def run_demo(
     for name, path in models.items():
         pieces = folder / "measured" / path.name
         _write(path, pieces, samples, seed, reporter)
-        music[name] = score_folder(pieces, measured, open_reference(data), reporter)
+        try:
+            music[name] = score_folder(pieces, measured, open_reference(data), reporter)
+        except BadInput as error:  # a student of a few seconds may write no music at all
+            reporter.message(f"{name}: {error}")
     music["held-out tunes"] = score_pieces(
         dataset_scores(held_out), measured, open_reference(data), reporter
     )

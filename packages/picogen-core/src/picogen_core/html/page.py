@@ -21,9 +21,10 @@ MOST = {1: 4_000_000, 2: 7_000_000}
 
 Weights = Literal["float", "int8"]
 
-_PAGE_SCRIPTS = (
-    "words.js", "signs.js", "notes.js", "marks.js", "score.js", "midi.js", "page.js",
-)  # fmt: skip
+_PAGE_SCRIPTS = [
+    f"{name}.js"
+    for name in ("words", "signs", "notes", "marks", "layout", "score", "midi", "view", "page")
+]
 _ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cellipse "
     "cx='5.5' cy='12' rx='3.6' ry='2.6' fill='%2322605b' transform='rotate(-20 5.5 12)'/%3E%3Cpath "

@@ -1,7 +1,7 @@
 // Writes music beside the page: loads students, composes in slices so that it can be stopped.
 
 const SLICE_MS = 40;
-let running = 0;
+let running = 0, halted = 0; // numbers of requests
 const students = [];
 
 async function load(given) {
@@ -39,6 +39,10 @@ function compose(id, request) {
   }
   const slice = () => {
     if (me !== running) return;
+    if (me === halted) {
+      finishPiece(id, piece, job);
+      return;
+    }
     const end = performance.now() + SLICE_MS;
     try {
       do {
@@ -64,17 +68,17 @@ function compose(id, request) {
   slice();
 }
 function finishPiece(id, piece, job) {
-  let abc = "", stopped = piece.stopped;
+  let abc = "", stopped = piece?.stopped;
   try {
-    abc = finish(piece, job.titles);
+    abc = piece ? finish(piece, job.titles) : "";
   } catch (error) {
     stopped = error.message;
   }
   const music = abc ? readMusic(abc, job.titles) : null;
-  postMessage({ kind: "done", id, abc, music, stopped, characters: piece.characters });
+  postMessage({ kind: "done", id, abc, music, stopped, halted: halted === running });
 }
 onmessage = ({ data }) => {
   if (data.kind === "load") load(data.students).catch((error) => postMessage({ kind: "failed", message: error.message }));
   else if (data.kind === "compose") compose(data.id, data.request);
-  else if (data.kind === "stop") running++;
+  else if (data.kind === "stop") halted = running;
 };

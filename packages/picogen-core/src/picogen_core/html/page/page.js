@@ -6,9 +6,9 @@ const at = (id) => document.getElementById(id);
 const { students: facts, glyphs, sampling } = JSON.parse(at("facts").textContent);
 const engine = URL.createObjectURL(new Blob([at("engine").textContent], { type: "text/javascript" }));
 const worker = new Worker(engine);
-const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, abc: "", notes: [], id: 0 }));
+const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, score: null, abc: "", notes: [], id: 0 }));
 let shown = takes[0], count = 0, waiting = [], message = ["loading"], chosen = [], begun = [], lit = [];
-const player = new Player(light);
+const player = new Player(follow);
 
 function say(name, values) {
   message = [name, values];
@@ -61,7 +61,7 @@ function compose() {
   takes[1].box.hidden = !two;
   takes[0].box.querySelector("h2").hidden = !two;
   for (const take of takes) {
-    Object.assign(take, { music: null, abc: "", notes: [], id: ++count });
+    Object.assign(take, { music: null, score: null, abc: "", notes: [], id: ++count });
     take.box.querySelector(".score").replaceChildren();
     take.box.classList.toggle("chosen", two && !take.number);
     take.box.querySelector(".keep").hidden = true;
@@ -85,10 +85,8 @@ function renew() {
 }
 function stop() {
   worker.postMessage({ kind: "stop" });
-  waiting = [];
+  waiting.splice(1);
   at("stop").disabled = true;
-  player.growing = false;
-  say("stopped");
 }
 function enable(on) {
   for (const id of ["play", "abc", "midi", "link"]) at(id).disabled = !on;
@@ -121,7 +119,7 @@ function receive(take, music) {
   }
   if (waiting.length) say("writing", { bars: music.drawn.length });
 }
-function finished(take, { abc, stopped }) {
+function finished(take, { abc, stopped, halted }) {
   take.abc = abc;
   waiting.shift();
   const bars = take.music ? take.music.drawn.length : 0;
@@ -137,108 +135,7 @@ function finished(take, { abc, stopped }) {
   at("stop").disabled = true;
   enable(Boolean(shown.abc));
   if (!takes[1].box.hidden) for (const one of takes) one.box.querySelector(".keep").hidden = !one.abc;
-  say(stopped ? "broken" : "done", { bars, why: stopped });
-}
-
-// The score
-
-const drawing = new Map(); // takes that wait for a frame; a long score is drawn less often
-let rested = 0;
-function drawSoon(take) {
-  if (drawing.has(take)) return;
-  const frame = () => {
-    if (performance.now() < rested) drawing.set(take, requestAnimationFrame(frame));
-    else {
-      drawing.delete(take);
-      if (take.music) draw(take);
-    }
-  };
-  drawing.set(take, requestAnimationFrame(frame));
-}
-function draw(take) {
-  const box = take.box.querySelector(".score"), began = performance.now();
-  if (!box.clientWidth) return; // not laid out; a resize follows
-  const { element, notes } = drawScore(take.music, Math.max(270, box.clientWidth), word("score"));
-  const bars = [...element.querySelectorAll(".bar")];
-  bars.forEach((bar, i) => {
-    bar.setAttribute("role", "button");
-    bar.setAttribute("aria-label", word("from", { bar: i + 1 }));
-    bar.setAttribute("tabindex", i ? "-1" : "0");
-    bar.addEventListener("click", () => goOn(take, i));
-    bar.addEventListener("keydown", (event) => {
-      const next = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: bars.length - 1 }[event.key];
-      if (event.key === "Enter" || event.key === " ") goOn(take, i);
-      else if (next === undefined || !bars[next]) return;
-      else {
-        bar.setAttribute("tabindex", "-1");
-        bars[next].setAttribute("tabindex", "0");
-        bars[next].focus();
-      }
-      event.preventDefault();
-    });
-  });
-  take.notes = notes;
-  if (take === shown) lit = [];
-  box.replaceChildren(element);
-  rested = performance.now() + 3 * (performance.now() - began);
-}
-function goOn(take, bar) {
-  const { header, lines } = take.music;
-  at("prompt").value = `${header}${lines.slice(0, bar + 1).join("\n")}\n`;
-  at("more").open = true;
-  for (const id of ["key", "meter", "tempo"]) at(id).value = "";
-  if ((whole("bars") || 0) <= bar + 1) at("bars").value = String(bar + 9);
-  say("goes", { bar: bar + 1 });
-}
-function light(now) {
-  const due = now === null ? [] : shown.notes.filter(({ onset, end }) => onset <= now && now < end);
-  for (const one of lit) if (!due.includes(one)) one.element.classList.remove("lit");
-  for (const one of due) {
-    if (lit.includes(one)) continue;
-    one.element.classList.add("lit");
-    reveal(one.element);
-  }
-  lit = due;
-  if (now === null) showPlaying();
-}
-// Turns the page.
-function reveal(note) {
-  const { top, bottom } = note.getBoundingClientRect();
-  if (bottom > innerHeight || top < 0) note.scrollIntoView({ block: "center" });
-}
-function showPlaying() {
-  at("play").classList.toggle("on", player.playing);
-  at("play").firstElementChild.textContent = word(player.playing ? "pause" : "play");
-}
-function showText(abc) {
-  at("text").textContent = abc;
-  at("source").hidden = !abc;
-}
-function offerVoices(music) {
-  const box = at("voices"), names = music.voices.map((voice) => voice.name);
-  box.hidden = names.length < 2;
-  if (box.dataset.names === names.join()) return;
-  box.dataset.names = names.join();
-  player.muted.clear();
-  box.replaceChildren(box.firstElementChild, ...names.map((name, number) => {
-    const label = document.createElement("label"), input = document.createElement("input");
-    label.className = "check";
-    input.type = "checkbox";
-    input.checked = true;
-    input.addEventListener("change", () => (input.checked ? player.muted.delete(number) : player.muted.add(number)));
-    const said = document.createElement("span");
-    said.textContent = name;
-    label.append(input, said);
-    return label;
-  }));
-}
-function setSpeed(tempo) {
-  at("speed").value = String(Math.round(tempo));
-  changeSpeed();
-}
-function changeSpeed() {
-  at("rate").textContent = at("speed").value;
-  player.setTempo(Number(at("speed").value));
+  say(halted ? "stopped" : stopped ? "broken" : "done", { bars, why: stopped });
 }
 
 // Keeping, saving, links
@@ -248,6 +145,7 @@ function keep(take) {
   at("choices").hidden = false;
   const other = takes[1 - take.number];
   if (take.number) {
+    takes[0].score = null;
     for (const name of ["music", "abc"]) [take[name], other[name]] = [other[name], take[name]];
     draw(takes[0]);
   }
@@ -324,6 +222,7 @@ at("midi").addEventListener("click", () => save("picogen.mid", "audio/midi", mid
 at("choices").addEventListener("click", () => save("choices.json", "application/json", JSON.stringify(chosen, null, 1)));
 at("link").addEventListener("click", () => navigator.clipboard.writeText(location.href).then(() => say("copied"), () => say(null, location.href)));
 for (const take of takes) {
+  for (const kind of ["click", "keydown"]) take.box.addEventListener(kind, (event) => pressed(take, event));
   take.box.addEventListener("pointerdown", () => show(take));
   take.box.addEventListener("focusin", () => show(take));
   take.box.querySelector(".keep").addEventListener("click", () => keep(take));
@@ -336,6 +235,11 @@ document.addEventListener("drop", (event) => {
   else if (event.dataTransfer.getData("text")) at("prompt").value = event.dataTransfer.getData("text").slice(0, LONGEST);
 });
 at("file").addEventListener("change", (event) => { if (event.target.files[0]) read(event.target.files[0]); });
+at("prompt").addEventListener("paste", (event) => {
+  if (event.clipboardData.getData("text").length <= LONGEST) return;
+  event.preventDefault();
+  say("long");
+});
 window.addEventListener("resize", () => { for (const take of takes) if (take.music) drawSoon(take); });
 worker.postMessage({ kind: "load", students: facts.map((one, number) => ({ facts: one, weights: one.weights, text: at(`weights-${number}`).textContent })) });
 for (const one of document.querySelectorAll("script[type='text/plain']")) one.textContent = "";

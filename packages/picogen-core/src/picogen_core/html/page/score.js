@@ -1,115 +1,78 @@
 "use strict";
-// The layout of a score: columns of a bar, bars of a system, systems of the page.
+// The drawing of a score, system by system.
 
-const SYSTEM_GAP = 40, STAFF_GAP = 30, MARGIN = 1.2 * GAP, WIDEST = 1.75, TIGHT = 1.12;
+const SYSTEM_GAP = 40, STAFF_GAP = 30, WIDEST = 1.75;
 
-// %%score as [{ names }] of staves, and the groups that a brace or bracket holds.
-function stavesOf(header, names) {
-  const line = header.match(/^%%(?:score|staves)\s+(.*)$/m), staves = [], groups = [], open = [];
-  const main = names.filter((name) => !name.includes("&"));
-  let shared = null;
-  for (const token of line ? line[1].match(/[()[\]{}|]|[^\s()[\]{}|]+/g) ?? [] : []) {
-    if (token === "(") shared = { names: [] };
-    else if (token === ")") shared = null;
-    else if ("[{".includes(token)) open.push({ brace: token === "{", from: staves.length });
-    else if ("]}".includes(token)) {
-      const group = open.pop();
-      if (group && staves.length > group.from) groups.push({ ...group, to: staves.length - 1 });
-    } else if (main.includes(token) && !staves.some((one) => one.names.includes(token))) {
-      if (shared?.names.length) shared.names.push(token);
-      else staves.push(shared ? Object.assign(shared, { names: [token] }) : { names: [token] });
+// A score that grows: `draw` keeps the systems whose bars, and the next bar, are what they were.
+class Score {
+  constructor(full, label) {
+    const zoom = full > 600 ? 1.12 : full > 400 ? 1 : 0.88;
+    Object.assign(this, { full, zoom, width: Math.floor(full / zoom), systems: [], lines: [], frame: "" });
+    this.element = svg("svg", { role: "group", "aria-label": label });
+  }
+  // Notes as { element, onset, end }.
+  get notes() { return this.systems.flatMap((one) => one.notes); }
+  // Music as the worker sends it.
+  draw(music) {
+    const { header, title, composer, lines, drawn: bars } = music;
+    const names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => [...bar.voices.keys()])])];
+    const frame = JSON.stringify([header, title, composer, names]);
+    if (frame !== this.frame) this.begin(music, names.length ? names : ["1"]);
+    let same = frame === this.frame ? 0 : -1;
+    while (same >= 0 && same < lines.length && lines[same] === this.lines[same]) same++;
+    Object.assign(this, { frame, lines });
+    while (this.systems.length && this.systems[this.systems.length - 1].end >= same) this.systems.pop().group.remove();
+    const last = this.systems[this.systems.length - 1] ?? this.start;
+    this.prepare(bars, last.end, last.now);
+    const state = { now: { ...last.now }, open: structuredClone(last.open), stretch: last.stretch, count: last.count };
+    let y = last.y;
+    for (let at = last.end; at < bars.length; at = this.systems[this.systems.length - 1].end) y = this.add(music, bars, at, state, y);
+    const tall = Math.ceil(bars.length ? y : y + 60), { width, full, zoom } = this;
+    const size = { viewBox: `0 0 ${width} ${tall}`, width: full, height: Math.round(tall * zoom) };
+    for (const [key, value] of Object.entries(size)) this.element.setAttribute(key, String(value));
+  }
+  begin(music, names) {
+    const { header } = music, { staves, groups } = stavesOf(header, names), group = svg("g", {});
+    for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
+    const labels = staves.map((staff) => (staves.length > 1 ? nameOf(header, staff.names[0]) : ""));
+    const indent = Math.max(0, ...labels.map((one) => one.length && one.length * 8.6 + 6)) + (groups.some((one) => one.brace) ? 14 : groups.length ? 8 : 0);
+    Object.assign(this, { staves, groups, labels, indent, systems: [] });
+    const now = { key: signature(fieldOf(header, "K")), meter: fieldOf(header, "M"), ending: "" };
+    this.start = { end: 0, now, open: new Map(), stretch: 1.15, count: 0, y: drawHead(group, music, this.width) };
+    this.element.replaceChildren(group);
+  }
+  // Columns of the bars from `at` on, with room for new keys and meters.
+  prepare(bars, at, { key, meter }) {
+    for (const bar of bars.slice(at)) {
+      bar.newKey = /^[A-G]/.test(bar.key) && signature(bar.key) !== key ? (key = signature(bar.key)) : null;
+      bar.newMeter = bar.meter && bar.meter !== meter ? (meter = bar.meter) : null;
+      bar.signs = (bar.newKey === null ? 0 : Math.abs(bar.newKey) * 7.3 + 8) + (bar.newMeter === null ? 0 : 22);
+      const events = this.staves.flatMap((staff) => staff.names.flatMap((name) => bar.voices.get(name) ?? []));
+      for (const event of events) event.origin = bar.start;
+      columnsOf(bar, events);
     }
   }
-  for (const name of main) if (!staves.some((one) => one.names.includes(name))) staves.push({ names: [name] });
-  for (const staff of staves) staff.names = staff.names.flatMap((name) => [name, ...names.filter((one) => one.startsWith(`${name}&`))]);
-  return { staves, groups: groups.filter((one) => one.to > one.from || one.brace) };
-}
-// Quarters that a beam may join.
-function beatOf(meter) {
-  const [, above, below] = meter.match(/^(\d+)\/(\d+)$/) ?? (meter === "C" ? [0, 4, 4] : meter === "C|" ? [0, 2, 2] : [0, 0, 4]);
-  if (above > 3 && above % 3 === 0 && below >= 8) return 12 / below;
-  return Number(above) === 4 && Number(below) === 4 ? 2 : Number(above) === 2 && Number(below) === 2 ? 2 : 4;
-}
-const spaceFor = (quarters) => Math.max(1.5, 3.1 + 1.3 * Math.log2(Math.max(0.05, quarters) / 0.5)) * GAP;
-
-// Places of the columns of a bar, in pixels from its left edge, and its width.
-function columnsOf(bar, events) {
-  const onsets = [...new Set(events.map((one) => one.onset.toFixed(4)))].map(Number).sort((a, b) => a - b);
-  const columns = onsets.map((onset, i) => {
-    const here = events.filter((one) => Math.abs(one.onset - onset) < 1e-3), sizes = here.map(extents);
-    const words = here.flatMap((one) => one.texts).map((one) => textWidth({ content: one }));
-    return {
-      onset, until: (onsets[i + 1] ?? bar.start + bar.length) - onset, words: Math.max(0, ...words),
-      left: Math.max(0, ...sizes.map((one) => one.left)), right: Math.max(GAP, ...sizes.map((one) => one.right)),
-    };
-  });
-  let x = MARGIN + (bar.left ? 1.4 * GAP : 0) + bar.signs, worded = null;
-  bar.inset = x;
-  for (const [i, column] of columns.entries()) {
-    const before = columns[i - 1];
-    x += before ? Math.max(spaceFor(before.until), before.right + column.left + 0.6 * GAP) : column.left;
-    if (column.words && worded) x = Math.max(x, worded.x + worded.words);
-    if (column.words) worded = column;
-    column.x = x;
-  }
-  const last = columns[columns.length - 1];
-  const end = last ? x + Math.max(spaceFor(last.until) * 0.85, last.right + 0.8 * GAP, last.words - 4) : 7 * GAP;
-  bar.columns = columns;
-  bar.width = end + (bar.right === ":|" ? 1.5 * GAP : bar.right === "|]" ? 4 : 0);
-}
-// How many bars the system from `at` on has: whole phrases of 4 or 8 if they fill it.
-function fitting(bars, at, room) {
-  let used = 0, count = 0;
-  while (at + count < bars.length && (!count || used + bars[at + count].width <= room * TIGHT)) used += bars[at + count++].width;
-  const pickup = at === 0 && bars.length > 1 && bars[0].length < bars[1].length - 1e-6 ? 1 : 0;
-  for (const phrase of [8, 4, 2]) {
-    const some = phrase + pickup;
-    if (some > count || at + count >= bars.length) continue;
-    const wide = bars.slice(at, at + some).reduce((sum, bar) => sum + bar.width, 0);
-    if (wide * 1.6 >= room) return some;
-    break;
-  }
-  return count;
-}
-
-// Music as the worker sends it -> { element, notes: [{ element, onset, end }] }.
-function drawScore(music, full, label) {
-  const zoom = full > 600 ? 1.12 : full > 400 ? 1 : 0.88, width = Math.floor(full / zoom);
-  const { header, drawn: bars } = music, names = [...new Set([...music.voices.map((one) => one.name), ...bars.flatMap((bar) => [...bar.voices.keys()])])];
-  const { staves, groups } = stavesOf(header, names), notes = [], root = svg("g", {});
-  for (const staff of staves) staff.clef = clefOf(header, staff.names[0]);
-  const labels = staves.map((staff) => (staves.length > 1 ? (header.match(new RegExp(`^V:${escapeName(staff.names[0])}\\b.*\\b(?:nm|name)="([^"]{1,24})`, "m")) ?? [])[1] ?? "" : ""));
-  const indent = Math.max(0, ...labels.map((one) => one.length && one.length * 7.6 + 6)) + (groups.some((one) => one.brace) ? 14 : groups.length ? 8 : 0);
-  let key = signature(fieldOf(header, "K")), meter = fieldOf(header, "M");
-  for (const bar of bars) {
-    bar.newKey = bar.key && /^[A-G]/.test(bar.key) && signature(bar.key) !== key ? (key = signature(bar.key)) : null;
-    bar.newMeter = bar.meter && bar.meter !== meter ? (meter = bar.meter) : null;
-    bar.signs = (bar.newKey === null ? 0 : Math.abs(bar.newKey) * 7.3 + 8) + (bar.newMeter === null ? 0 : 22);
-    const events = staves.flatMap((staff) => staff.names.flatMap((name) => bar.voices.get(name) ?? []));
-    for (const event of events) event.origin = bar.start;
-    columnsOf(bar, events);
-  }
-  let now = { key: signature(fieldOf(header, "K")), meter: fieldOf(header, "M"), ending: "" };
-  let y = drawHead(root, music, width), at = 0, before = { stretch: 1.15, count: 0 };
-  const open = new Map();
-  while (at < bars.length) {
+  // Draws the system from bar `at` on; returns where the next begins.
+  add(music, bars, at, state, y) {
+    const { staves, groups, labels, width, indent } = this, { now } = state;
     const left = (at ? Math.min(indent, groups.length ? 14 : 0) : indent) + 0.5;
     const front = 7 + Math.max(...staves.map((staff) => glyphWidth(CLEFS[staff.clef[0]][0] || "gClef"))) + 8 + Math.abs(now.key) * 7.4 + (at ? 2 : 24);
     const room = width - left - front - 1, count = fitting(bars, at, room), some = bars.slice(at, at + count);
-    const used = some.reduce((sum, bar) => sum + bar.width, 0), ended = at + count >= bars.length;
-    const stretch = Math.min(ended ? before.stretch * (count < before.count ? 1 : 1.25) : WIDEST, room / used);
-    before = { stretch, count };
+    const used = some.reduce((sum, bar) => sum + bar.width, 0), end = at + count;
+    const most = end < bars.length ? WIDEST : state.stretch * (count < state.count ? 1 : 1.25);
+    Object.assign(state, { stretch: Math.min(most, room / used), count });
+    const { stretch } = state, group = svg("g", { class: "system" }), notes = [];
     const system = { some, at, left, x: left + front, stretch, right: left + front + used * stretch, first: at === 0 };
-    y = drawSystem(root, music, staves, groups, labels, system, now, open, notes, y);
-    at += count;
+    this.element.append(group);
+    const next = drawSystem(group, music, staves, groups, labels, system, now, state.open, notes, y);
+    this.systems.push({ ...structuredClone(state), group, notes, end, y: next });
+    return next;
   }
-  if (!bars.length) y += 60;
-  const tall = Math.ceil(y);
-  const element = svg("svg", { viewBox: `0 0 ${width} ${tall}`, width: full, height: Math.round(tall * zoom), role: "group", "aria-label": label });
-  element.append(root);
-  return { element, notes };
 }
-const escapeName = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+function nameOf(header, voice) {
+  const plain = voice.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return header.match(new RegExp(`^V:${plain}\\b.*\\b(?:nm|name)="([^"]{1,24})`, "m"))?.[1] ?? "";
+}
 // Title and composer; returns where music may begin.
 function drawHead(root, { title, composer }, width) {
   if (title) root.append(text("title", width / 2, 26, title));
@@ -182,7 +145,7 @@ function drawSystem(root, music, staves, groups, labels, system, now, open, note
     root.append(box);
   });
   root.append(layers);
-  return top + SYSTEM_GAP * 0.6;
+  return top + (staves.length > 1 ? SYSTEM_GAP * 1.3 : SYSTEM_GAP * 0.6);
 }
 // Everything of one staff over a system; `inner` are the groups of its bars.
 function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, label) {
