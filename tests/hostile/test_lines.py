@@ -15,7 +15,7 @@ from tests.hostile.forks import forked
 from tests.hostile.lines import command_line
 from tests.hostile.mutants import SCORES
 
-LINES = 60
+LINES = 40
 
 
 @pytest.mark.timeout(900)

@@ -92,7 +92,7 @@ def test_the_good_scores_of_a_hostile_folder_are_gone_on_from(folder: Path, tmp_
     names = sorted(file.name for file in folder.iterdir() if not file.is_dir())
     rows = [{"id": name, "continue": str(folder / name), "keep_bars": 1} for name in names]
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = ["generate", "--list", "list.jsonl", "--engine", "torch", "--max-length", "40"]
+    command = ["generate", "--list", "list.jsonl", "--engine", "torch", "--max-length", "16"]
     done = picogen([*command, "--json"], tmp_path)
     assert done.faults() == [] and done.code == 1
     told = json.loads(done.out)

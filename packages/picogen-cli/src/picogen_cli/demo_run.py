@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,7 @@ from rich.table import Table
 
 from picogen_cli.converting import convert_scores
 from picogen_cli.defaults import SHIPPED, default_data, shipped_teacher
+from picogen_cli.streams import plain
 
 TUNES = 8  # of the shipped student, engraved
 MAX_PATCHES = 160
@@ -139,7 +141,7 @@ def _bits(
 
 def print_table(report: dict[str, Any]) -> None:
     """Print likelihoods, measurements of the music, and where it lies."""
-    console = Console()
+    console = Console(file=plain(sys.stdout))
     bits = report["bits_per_character"]
     count = next(iter(bits.values()))["n"]
     table = Table(title=f"{count} held-out tunes: bits per character (lower is better)", box=None)

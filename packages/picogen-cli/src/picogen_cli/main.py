@@ -12,6 +12,7 @@ import typer
 from picogen_core import PicogenError, __version__
 from picogen_core.errors import ConfigError, Reported, missing_package, reason
 from picogen_core.plugins.suggest import did_you_mean
+from picogen_core.runtime.behind import end_behind
 from picogen_core.runtime.group import find_group
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals, nothing_swallowed
 from typer.exceptions import TyperException
@@ -28,6 +29,7 @@ from picogen_cli.commands.plugin_new import new
 from picogen_cli.commands.plugins import plugins, show
 from picogen_cli.commands.train import RESUME, distill, train
 from picogen_cli.help import ENVIRONMENT, EXAMPLES, Command, Group
+from picogen_cli.streams import guarded
 
 GOES_ON = {
     "data": "The same command goes on with --resume.",
@@ -113,12 +115,15 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     arguments = _spelt_out(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments or os.environ.get("PICOGEN_DEBUG", "0") not in ("", "0")
-    with catch_signals() as signals, nothing_swallowed(signals):
-        code = _run([word for word in arguments if word != "--debug"], debug, signals)
-    if code in (130, 143) and not _process(arguments):
-        end = "interrupted" if code == 130 else "terminated"
-        command = next((word for word in arguments if word in GOES_ON), "")
-        typer.echo(f"picogen: {end}. {GOES_ON.get(command, '')}".rstrip(), err=True)
+    with guarded():
+        with catch_signals() as signals, nothing_swallowed(signals):
+            code = _run([word for word in arguments if word != "--debug"], debug, signals)
+        if code in (130, 143):
+            end_behind()
+            if not _process(arguments):
+                end = "interrupted" if code == 130 else "terminated"
+                command = next((word for word in arguments if word in GOES_ON), "")
+                typer.echo(f"picogen: {end}. {GOES_ON.get(command, '')}".rstrip(), err=True)
     sys.exit(code)
 
 

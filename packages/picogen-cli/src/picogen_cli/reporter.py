@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from picogen_cli.streams import clean, plain
+
 PLAIN_SECONDS = 10.0
 
 
@@ -52,7 +54,7 @@ class TerminalReporter:
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(file=plain(sys.stderr)),
         )
         self._task: TaskID | None = None
         self._unit, self._begun = "", 0.0
@@ -77,7 +79,7 @@ class TerminalReporter:
             self._task = None
 
     def message(self, text: str) -> None:
-        self.bars.console.print(text, highlight=False, markup=False)
+        self.bars.console.print(clean(text), highlight=False, markup=False)
 
 
 class PlainReporter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 from picogen_core import ConfigError
@@ -14,6 +15,8 @@ from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.report.table import differing, rows, what_marks_mean
 from rich.console import Console
 from rich.table import Table
+
+from picogen_cli import streams
 
 
 def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
@@ -39,9 +42,9 @@ def show(report: ScoreReport, baseline: ScoreReport | None) -> None:
             cells.append("" if other is None else short(other.value))
             cells[3] += " *" if name in marks["baseline"] else ""
         table.add_row(*cells, value.unit, str(value.n), value.better or "")
-    console = Console()
+    console = Console(file=streams.plain(sys.stdout))
     if not console.is_terminal:
-        console = Console(width=max(console.width, 120))
+        console = Console(file=streams.plain(sys.stdout), width=max(console.width, 120))
     console.print(table)
     tests = sum(marks["tests"].values())
     if tests:

@@ -44,13 +44,15 @@ def written(session: Session) -> tuple[str, str]:
 
 def test_torch_writes_until_the_kernels_are_there(folder: Path, monkeypatch: pytest.MonkeyPatch):
     started = []
-    monkeypatch.setattr(kernels.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(kernels, "start_behind", lambda command, _: started.append(command))
     told = Told()
     session = Session(folder, reporter=told)
     text, engine = written(session)
     assert engine == "torch"
     assert [message for message in told.messages if "background" in message]
-    assert started == [[sys.executable, "-m", kernels.__name__, str(folder)]]
+    [command] = started
+    assert command[:-1] == [sys.executable, "-m", kernels.__name__, str(folder)]
+    assert Path(command[-1]).suffix == ".busy" and Path(command[-1]).is_file()
     written(Session(folder))
     assert len(started) == 1  # one is at work
     kernels.compile_now(folder)

@@ -10,6 +10,7 @@ from picogen_core.errors import BadInput
 from picogen_core.score.convert import read_musicxml
 from picogen_core.score.files.xml import musicxml_to_abc
 from picogen_core.score.validity import validity_faults
+from picogen_core.score.xml import notes
 from picogen_core.score.xml.notes import read_xml_notes
 
 from ..score_notes import heard, told
@@ -189,3 +190,13 @@ def test_the_written_abc_keeps_transposing_parts() -> None:
     assert "V:1 treble transpose=-2" in written and "[V:1]" in written
     assert [n.pitch for n in read_notes(written)["1"]] == [60]
     assert "transpose" not in musicxml_to_abc(xml).abc
+
+
+def test_more_notes_than_any_score_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = "<note><rest/><duration>1</duration></note>"
+    score = f'<score-partwise><part id="P1"><measure number="1">{note * 5}</measure></part>'
+    monkeypatch.setattr(notes, "MAX_NOTES", 5)
+    assert len(notes.read_xml_notes(f"{score}</score-partwise>".encode())[1]["P1:1"]) == 5
+    monkeypatch.setattr(notes, "MAX_NOTES", 4)
+    with pytest.raises(BadInput, match="it has 5 notes and rests; at most 4"):
+        notes.read_xml_notes(f"{score}</score-partwise>".encode())

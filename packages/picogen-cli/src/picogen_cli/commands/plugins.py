@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, fields
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from picogen_cli.options import Json, print_json
+from picogen_cli.streams import plain
 
 FACTS = {
     "unit",
@@ -124,7 +126,7 @@ def _faults(known: Registry, entries: list[Entry[Any]]) -> list[str]:
 
 
 def _print_all(shown: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(file=plain(sys.stdout))
     if shown["plugins"]:
         rows = [
             (p["kind"], p["name"], f"{p['distribution']} {p['version']}", p["summary"])
@@ -149,7 +151,7 @@ def _print_weights(console: Console, brought: Sequence[Mapping[str, str]]) -> No
 
 
 def _print_one(shown: dict[str, Any], brought: Sequence[Mapping[str, str]]) -> None:
-    console = Console()
+    console = Console(file=plain(sys.stdout))
     origin = f"{shown['distribution']} {shown['version']}"
     console.print(Text(f"{shown['kind']} {shown['name']} ({origin}): {shown['summary']}"))
     for fact in sorted(shown.keys() & FACTS):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any
 from picogen_core.errors import PicogenError
 from picogen_core.model.config import ModelConfig
 from picogen_core.plugins.registry import registry
+from picogen_core.runtime.behind import end_unless_let_go, start_behind
 from picogen_core.runtime.cache import cache_dir
 
 WAIT = "PICOGEN_COMPILE"
@@ -35,21 +35,18 @@ def ready(config: ModelConfig) -> bool:
 
 
 def compile_behind(path: Path | str, config: ModelConfig) -> None:
-    """Start a process that compiles for the checkpoint `path`, unless one is running."""
+    """Start a process that compiles for the checkpoint `path`, unless one is running.
+
+    It goes on after this process, but a signal that ends this process ends it too.
+    """
     busy = _marker(config).with_suffix(".busy")
     try:
         busy.parent.mkdir(parents=True, exist_ok=True)
         if busy.is_file() and time.time() - busy.stat().st_mtime < LONGEST:
             return
         busy.touch()
-        subprocess.Popen(
-            [sys.executable, "-m", __name__, str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=os.environ | {WAIT: "wait"},
-        )
+        command = [sys.executable, "-m", __name__, str(path), str(busy)]
+        start_behind(command, os.environ | {WAIT: "wait"})
     except OSError:  # no cache or no process: the next run compiles for itself
         return
 
@@ -102,6 +99,7 @@ def _version(distribution: str) -> str:
 if __name__ == "__main__":
     if hasattr(os, "nice"):
         os.nice(10)
+    end_unless_let_go(lambda: Path(sys.argv[2]).unlink(missing_ok=True))
     os.chdir(tempfile.gettempdir())
     try:
         compile_now(sys.argv[1])
