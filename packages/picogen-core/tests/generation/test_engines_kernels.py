@@ -73,3 +73,13 @@ def test_who_waits_compiles_first(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_engine_by_name_is_taken_at_once(folder: Path):
     assert written(Session(folder, engine="numba"))[1] == "numba"
+
+
+def test_a_relative_path_is_found_from_another_folder(folder: Path, monkeypatch):
+    started = []
+    monkeypatch.setattr(kernels.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.chdir(folder.parent)
+    written(Session(folder.name))
+    assert started == [[sys.executable, "-m", kernels.__name__, str(folder)]]
+    written(Session("tunes"))
+    assert started[1:] in ([], [[sys.executable, "-m", kernels.__name__, "tunes"]])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.plugins.specs import HeadSpec
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
-from picogen_core.testing.kit import Check
+from picogen_core.testing.kit import Check, Skipped
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
     ModuleSubject,
@@ -170,7 +170,7 @@ def step_equals_call(subject: HeadSubject) -> None:
 def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
     """With `reads_cut_patches`, the logits of cut patches are the first of the whole ones."""
     if not subject.entry.spec.reads_cut_patches:
-        return
+        raise Skipped("its spec has no reads_cut_patches")
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
         whole = subject.call(module, hidden, patch)

@@ -35,7 +35,10 @@ def ready(config: ModelConfig) -> bool:
 
 
 def compile_behind(path: Path | str, config: ModelConfig) -> None:
-    """Start a process that compiles for the checkpoint `path`, unless one is running."""
+    """Start a process that compiles for the checkpoint `path`, unless one is running.
+
+    One that failed counts as running for `LONGEST`, so that not every run begins another.
+    """
     busy = _marker(config).with_suffix(".busy")
     try:
         busy.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +46,7 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
             return
         busy.touch()
         subprocess.Popen(
-            [sys.executable, "-m", __name__, str(path)],
+            [sys.executable, "-m", __name__, _anywhere(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -54,6 +57,11 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
         return
 
 
+def _anywhere(path: Path | str) -> str:
+    """Return a name that means the same in any folder: the process leaves this one."""
+    return str(Path(path).absolute() if Path(path).exists() else path)
+
+
 def compile_now(path: Path | str) -> None:
     """Compile by generating a free piece, and one under the grammar."""
     from picogen_core.generation.request.options import PieceRequest
@@ -61,14 +69,12 @@ def compile_now(path: Path | str) -> None:
 
     session = Session(path, engine="numba", device="cpu")
     marker = _marker(session.config)
-    try:
-        for bars in (None, 2):
-            request = PieceRequest(max_length=PATCHES if bars is None else None, bars=bars)
-            list(session.write([session.prepare(request)]))
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-    finally:
-        marker.with_suffix(".busy").unlink(missing_ok=True)
+    for bars in (None, 2):
+        request = PieceRequest(max_length=PATCHES if bars is None else None, bars=bars)
+        list(session.write([session.prepare(request)]))
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    marker.with_suffix(".busy").unlink(missing_ok=True)
 
 
 def _marker(config: ModelConfig) -> Path:
