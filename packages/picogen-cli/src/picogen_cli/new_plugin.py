@@ -36,7 +36,7 @@ class Package:
 
     def files(self) -> dict[str, str]:
         """Return every file of the package, by its path."""
-        test = "tests/test_plugin.py"
+        test = f"tests/test_{self.module.removeprefix('picogen_')}.py"
         files = {
             "pyproject.toml": self._filled("pyproject.toml"),
             "README.md": self._filled("README.md"),

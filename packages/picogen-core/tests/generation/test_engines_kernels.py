@@ -75,3 +75,11 @@ def test_who_waits_compiles_first(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_engine_by_name_is_taken_at_once(folder: Path):
     assert written(Session(folder, engine="numba"))[1] == "numba"
+
+
+def test_a_relative_path_is_found_from_another_folder(folder: Path, monkeypatch):
+    started = []
+    monkeypatch.setattr(kernels, "start_behind", lambda command, _: started.append(command))
+    monkeypatch.chdir(folder.parent)
+    written(Session(folder.name))
+    assert [command[3] for command in started] == [str(folder)]

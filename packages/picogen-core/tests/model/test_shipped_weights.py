@@ -54,9 +54,13 @@ def test_a_name_is_a_checkpoint(brought: Path):
     assert locate("jigs").digest() == locate(brought).digest()
 
 
-def test_a_path_that_exists_wins(brought: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_path_with_a_checkpoint_wins(
+    brought: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jigs").mkdir()
+    assert local_path("jigs") == brought  # a folder of music, say
+    save_checkpoint(tmp_path / "jigs/last", load_model("jigs"), {})
     assert local_path("jigs") == Path("jigs")
 
 

@@ -8,11 +8,12 @@ from picogen_core.plugins.protocols import BEGINNING
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.heads import HeadSubject
-from picogen_core.testing.kit import resolve
+from picogen_core.testing.kit import Skipped, resolve
 from torch import nn
 
 torch.set_num_threads(1)
 D = 32
+NOT_HERE = ("it is not installed", "it has no verify, so it drafts nothing")
 
 
 class Elman(nn.Module):
@@ -267,10 +268,19 @@ def run(name, step):
     next(check for check in COMPILED_CHECKS if check.__name__ == name)(subject)
 
 
-@pytest.mark.parametrize("step", [Right, Verifies, None])
+@pytest.mark.parametrize("step", [Right, Verifies])
 @pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
 def test_right(name, step):
-    run(name, step)
+    try:
+        run(name, step)
+    except Skipped as why:
+        assert str(why) in NOT_HERE
+
+
+@pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
+def test_without_a_step(name):
+    with pytest.raises(Skipped, match="it has no compiled step"):
+        run(name, None)
 
 
 WRONG = [

@@ -128,6 +128,12 @@ class LikesTuples(Right):
         return Summary({"leap": Value(float(tuples), "step", 3)}, headline="leap")
 
 
+class LosesItsUnit(Right):
+    def summarise(self, rows, reference, rng):
+        found = super().summarise(rows, reference, rng)
+        return found if not reference else Summary({"leap": Value(1.0, "", 3)}, headline="leap")
+
+
 WRONG = [
     ("measures_plain_rows", TupleRow, "sample-0.abc"),
     ("measures_the_same_twice", DriftingRow, "two different rows"),
@@ -139,6 +145,7 @@ WRONG = [
     ("gives_numbers_with_units", given(Value(1.0, "step", 3, low=0.5)), "half an interval"),
     ("gives_numbers_with_units", given(Value(1.0, "step", 3, 2.0, 1.0)), "has the interval"),
     ("gives_numbers_with_units", given(1.0), "is a float, not a Value"),
+    ("takes_a_reference", LosesItsUnit, "has no unit"),
     ("headline_keeps_the_spec", given(headline="other"), "is none of leap"),
     ("headline_keeps_the_spec", given(Value(1.0, "semitone", 3)), "is in 'semitone'"),
     ("headline_keeps_the_spec", given(Value(1.0, "step", 3, better="higher")), "better higher"),

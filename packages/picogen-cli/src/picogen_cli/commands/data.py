@@ -15,6 +15,7 @@ from picogen_cli.options import Force, Json, Merge, ShardOf, parse_shard, print_
 from picogen_cli.reporter import make_reporter
 
 PIECES = "Pieces and their split"
+REASONS = 20  # for leaving pieces out, that are printed
 
 
 def data(
@@ -165,8 +166,10 @@ def _print(report: dict[str, Any], folder: Path, eval_ratio: float) -> None:
     for reason, count in report["keys_left_out"].items():
         typer.echo(f"keys left out: {count} × {reason}")
     reasons = Counter(_kind(entry["reason"]) for entry in report["rejected"])
-    for reason, count in reasons.most_common():
+    for reason, count in reasons.most_common(REASONS):
         typer.echo(f"left out: {count} × {reason} (each one in {folder / 'report.json'})")
+    if others := sum(reasons.values()) - sum(n for _, n in reasons.most_common(REASONS)):
+        typer.echo(f"left out: {others} for other reasons")
 
 
 def _print_tags(report: dict[str, Any], folder: Path) -> None:

@@ -18,17 +18,19 @@ class MyOptions(Options):
 
 
 def read(which: str, options: MyOptions) -> Iterator[SourcePiece]:
-    """Yield the tunes of a file, in its order. Raises `BadInput` where there is none."""
-    file = Path(which)
-    if not file.is_file():
+    """Yield the tunes of a file or folder, in order. Raises `BadInput` where there is none."""
+    path = Path(which)
+    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+    if not which or not all(file.is_file() for file in files):
         raise BadInput(f"{which!r}: there is no such file. Give a .jsonl file.")
-    for number, line in enumerate(file.read_text().splitlines(), 1):
-        name, abc, fault = f"{file.name}#{number}", "", ""
-        try:
-            abc = str(json.loads(line)[options.field])
-        except (ValueError, KeyError, TypeError) as error:
-            fault = f"line {number} has no {options.field!r}: {error!r}"  # one piece, not all
-        yield SourcePiece(name, abc, file.name, options.licence, fault=fault)
+    for file in files:
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            name, abc, fault = f"{file.name}#{number}", "", ""
+            try:
+                abc = str(json.loads(line)[options.field])
+            except (ValueError, KeyError, TypeError) as error:  # one piece, not all
+                fault = f"it has no {options.field!r} ({type(error).__name__})"
+            yield SourcePiece(name, abc, file.name, options.licence, fault=fault)
 
 
 def build(options: MyOptions) -> Source:

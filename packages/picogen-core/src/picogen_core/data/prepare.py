@@ -84,7 +84,11 @@ def prepare(
         made.append(chunk.path)
         count += len(chunk.tasks)
         reporter.advance(count)
-    report = _write(folder, made, eval_ratio, seed, keys, tagging)
+    try:
+        report = _write(folder, made, eval_ratio, seed, keys, tagging)
+    except BadInput:  # nothing in them is of use
+        shutil.rmtree(folder / CHUNKS)
+        raise
     shutil.rmtree(folder / CHUNKS)
     reporter.finish()
     return Prepared(read_dataset(folder), report)

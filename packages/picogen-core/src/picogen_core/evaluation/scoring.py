@@ -271,12 +271,15 @@ def _summarise(
     rows = NamedRows(found.rows[plan.name], found.scores.names, found.faults[plan.name])
     against: Sequence[Row] | Condensed | None = None
     beside: Mapping[str, Value] = {}
+    lacks = ""
     with blaming(plan.address):
         if reference is not None and reference.shipped:
             beside = _shipped_values(reference, plan.name)
             condensed = reference.shipped.get(plan.name, {}).get("condensed")
             if condensed is not None:
                 against = Condensed(condensed)
+            elif not beside:
+                lacks = f"{reference.name} has no statistics of this metric; give a folder or data"
         elif reference is not None:
             against = real = NamedRows(known.rows[plan.name], known.scores.names)
             if "reference" not in registry().get("metric", plan.address).spec.needs:
@@ -284,6 +287,8 @@ def _summarise(
         summary = metric.summarise(rows, against, np.random.default_rng(seed))
         if not isinstance(summary, Summary):
             raise TypeError(f"summarise() returned a {type(summary).__name__}, not a Summary")
+        if lacks:
+            summary = replace(summary, notes=[*summary.notes, lacks])
         if reference is None and summary.usual is not None:
             usual = read_reference(
                 registry().get("metric", plan.address).spec.references[summary.usual]

@@ -18,7 +18,7 @@ from picogen_core.errors import BadCheckpoint
 from picogen_core.model.config import CONFIG, MANIFEST, WEIGHTS, ModelConfig, Storage
 from picogen_core.model.files import digests
 from picogen_core.model.files.folder import read_arrays, read_config
-from picogen_core.model.files.hub import local_path
+from picogen_core.model.files.hub import PLACES, local_path
 from picogen_core.plugins.registry import registry
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.runtime.progress import Reporter
@@ -26,8 +26,6 @@ from picogen_core.runtime.reading import read_json
 
 if TYPE_CHECKING:
     from picogen_core.model.student import GenericStudent
-
-_PARTS = ("", "best", "last", "best.before", "last.before")
 
 
 class Checkpoint(ABC):
@@ -165,7 +163,7 @@ def _find_folder(path: Path) -> Path:
 
     A run that was killed between two renames still has its checkpoint in `….before`.
     """
-    for folder in (path / part for part in _PARTS):
+    for folder in (path / part for part in PLACES):
         if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
             return folder
     what = "no such file or folder" if not path.exists() else f"no {WEIGHTS} with a {CONFIG} in it"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
@@ -32,6 +32,20 @@ class Options(BaseModel):
     )
 
 
+class Settings(Options):
+    """Options that a script builds itself. Raises `ConfigError`, one line, for a wrong one."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: Any, info: ValidationInfo) -> Any:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            if info.context is not None:  # of `parse_options`, which knows where they come from
+                raise
+            raise ConfigError(f"{cls.__name__}: {_first_fault(cls, error)}") from None
+
+
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 
@@ -42,7 +56,7 @@ def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
         ConfigError: one line with the option, the fault and, for an unknown name, the nearest.
     """
     try:
-        return cls.model_validate(dict(values))
+        return cls.model_validate(dict(values), context={"where": where})
     except ValidationError as error:
         raise ConfigError(f"{where}: {_first_fault(cls, error)}") from None
 
@@ -50,7 +64,7 @@ def parse_options(cls: type[O], values: Mapping[str, Any], where: str) -> O:
 def check_fields(cls: type[BaseModel], values: Mapping[str, Any], where: str) -> None:
     """Raise `BadInput`, one line that begins with `where`, if a file's fields do not fit `cls`."""
     try:
-        cls.model_validate(values)
+        cls.model_validate(values, context={"where": where})
     except ValidationError as error:
         raise BadInput(f"{where}: {_first_fault(cls, error)}") from None
 

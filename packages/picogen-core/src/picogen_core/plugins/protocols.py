@@ -207,11 +207,13 @@ class VerifyingHead(CompiledHead, Protocol):
 class NoteIndex:
     """Positions of the notes of a batch, in the order of the text.
 
-    position: [M] flat index n·P + j of the note's letter among the N·P characters.
-    row:      [M] row of the batch, 0 … B − 1.
-    voice:    [M] voice number within its row.
-    step:     [M] diatonic step as notated, 7 · octave + letter, C = 0 (middle C is 28).
-    octave:   [M] True if octave marks (`,` or `'`) follow the letter.
+    position: [K] flat index n·P + j of the note's letter among the N·P characters.
+    row:      [K] row of the batch, 0 … B − 1.
+    voice:    [K] voice number within its row.
+    step:     [K] diatonic step as notated, 7 · octave + letter, C = 0 (middle C is 28).
+    octave:   [K] True if octave marks (`,` or `'`) follow the letter.
+
+    K is the number of notes; a batch may have none.
     """
 
     position: Tensor

@@ -34,11 +34,12 @@ class MetricSubject:
         metric = self.build()
         return [metric.measure(piece) for piece in self.pieces]
 
-    def summarise(self, rows: Sequence[Row], seed: int = 0) -> Summary:
-        """Return the summary, compared with all pieces if it needs a reference."""
+    def summarise(self, rows: Sequence[Row], seed: int = 0, beside: bool = False) -> Summary:
+        """Return the summary, compared with all pieces if it needs a reference, or `beside`."""
         import numpy as np
 
-        reference = self.rows() if "reference" in self.entry.spec.needs else None
+        needs = "reference" in self.entry.spec.needs
+        reference = self.rows() if needs or beside else None
         summary = self.build().summarise(rows, reference, np.random.default_rng(seed))
         assert isinstance(summary, Summary), f"returned a {type(summary).__name__}, no Summary"
         return summary
@@ -68,7 +69,18 @@ def is_undefined_for_nothing(subject: MetricSubject) -> None:
 
 def gives_numbers_with_units(subject: MetricSubject) -> None:
     """Each value is finite and has a unit, a count and a valid interval."""
-    summary = subject.summarise(subject.rows())
+    _check_values(subject.summarise(subject.rows()))
+
+
+def takes_a_reference(subject: MetricSubject) -> None:
+    """Beside real music too, each value is finite and has a unit, a count and a valid interval.
+
+    Every metric gets the rows of `--reference` if a user gives one.
+    """
+    _check_values(subject.summarise(subject.rows(), beside=True))
+
+
+def _check_values(summary: Summary) -> None:
     assert summary.values, "the summary of the sample pieces is empty"
     for name, value in summary.values.items():
         assert isinstance(value, Value), f"{name} is a {type(value).__name__}, not a Value"
@@ -130,6 +142,7 @@ CHECKS: Sequence[Check] = (
     measures_the_same_twice,
     is_undefined_for_nothing,
     gives_numbers_with_units,
+    takes_a_reference,
     headline_keeps_the_spec,
     ignores_the_order_of_rows,
     summarises_the_same_twice,

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from picogen_core.errors import ConfigError
 from picogen_core.model.config import ModelConfig
-from picogen_core.plugins.options import MAX_COUNT, MAX_SEED, Options, parse_options
+from picogen_core.plugins.options import MAX_COUNT, MAX_SEED, Settings, parse_options
 from picogen_core.plugins.registry import registry
 from picogen_core.plugins.suggest import did_you_mean
 from picogen_core.training.run.tracking import check_tracker
@@ -20,7 +20,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 Part = Literal["embedding", "backbone", "head"]
 
 
-class TrainConfig(Options):
+class TrainConfig(Settings):
     """Options of `picogen train` and `picogen distill`.
 
     `backbone`, `head` and `loss` are tables: `--set backbone.layers=4`,
@@ -200,7 +200,7 @@ class TrainConfig(Options):
         return self.output_dir / self.exp_name
 
 
-class Term(Options):
+class Term(Settings):
     """Weight and schedule of a loss.
 
     Example: `--set loss.physics.weight=0.5 --set loss.physics.schedule=cosine`.

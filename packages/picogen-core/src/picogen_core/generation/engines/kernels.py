@@ -37,7 +37,8 @@ def ready(config: ModelConfig) -> bool:
 def compile_behind(path: Path | str, config: ModelConfig) -> None:
     """Start a process that compiles for the checkpoint `path`, unless one is running.
 
-    It goes on after this process, but a signal that ends this process ends it too.
+    It goes on after this process, but a signal that ends this process ends it too. One that failed
+    counts as running for `LONGEST`, so that not every run begins another.
     """
     busy = _marker(config).with_suffix(".busy")
     try:
@@ -45,10 +46,15 @@ def compile_behind(path: Path | str, config: ModelConfig) -> None:
         if busy.is_file() and time.time() - busy.stat().st_mtime < LONGEST:
             return
         busy.touch()
-        command = [sys.executable, "-m", __name__, str(path), str(busy)]
+        command = [sys.executable, "-m", __name__, _anywhere(path), str(busy)]
         start_behind(command, os.environ | {WAIT: "wait"})
     except OSError:  # no cache or no process: the next run compiles for itself
         return
+
+
+def _anywhere(path: Path | str) -> str:
+    """Return a name that means the same in any folder: the process leaves this one."""
+    return str(Path(path).absolute() if Path(path).exists() else path)
 
 
 def compile_now(path: Path | str) -> None:
@@ -58,14 +64,12 @@ def compile_now(path: Path | str) -> None:
 
     session = Session(path, engine="numba", device="cpu")
     marker = _marker(session.config)
-    try:
-        for bars in (None, 2):
-            request = PieceRequest(max_length=PATCHES if bars is None else None, bars=bars)
-            list(session.write([session.prepare(request)]))
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-    finally:
-        marker.with_suffix(".busy").unlink(missing_ok=True)
+    for bars in (None, 2):
+        request = PieceRequest(max_length=PATCHES if bars is None else None, bars=bars)
+        list(session.write([session.prepare(request)]))
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    marker.with_suffix(".busy").unlink(missing_ok=True)
 
 
 def _marker(config: ModelConfig) -> Path:

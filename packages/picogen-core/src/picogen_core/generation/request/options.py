@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
-from picogen_core.plugins.options import MAX_SEED, Options
+from picogen_core.plugins.options import MAX_SEED, Settings
 
 Order = Literal["notagen", "temperature-first"]
 Rank = Literal["nll", "powerlaw", "repetition", "valid"]
@@ -22,7 +22,7 @@ SHIPPED = Path("tunes")
 """The weights that generate where no others are named."""
 
 
-class SamplingOptions(Options):
+class SamplingOptions(Settings):
     """Restrictions in the order top-k, top-p, min-p; each renormalises the rest."""
 
     temperature: float = Field(

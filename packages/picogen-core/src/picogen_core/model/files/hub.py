@@ -15,6 +15,8 @@ from picogen_core.plugins.registry import registry
 
 _NAME = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)(?:/(?P<file>[^@]+?))?(?:@(?P<revision>[^@]+))?")
 _FOLDERS = ("", "best/", "last/")
+PLACES = ("", "best", "last", "best.before", "last.before")
+"""Where a run or checkpoint has its weights, the first that is there."""
 MOST = {CONFIG: 1 << 20, MANIFEST: 64_000_000, WEIGHTS: 64 << 30}
 """Files that are fetched of a repository, with the most bytes of each."""
 
@@ -22,17 +24,17 @@ MOST = {CONFIG: 1 << 20, MANIFEST: 64_000_000, WEIGHTS: 64 << 30}
 def local_path(path: Path | str) -> Path:
     """Return the local path of a checkpoint.
 
-    It is a path that exists, a plugin's folder of weights with this name, or the file or folder of
-    an `hf:` name, fetched if needed. Any other path is returned unchanged. A file is fetched once
-    and then read from the hub's cache, without a check for newer versions. `HF_HOME` sets the
-    folder of that cache; `HF_HUB_OFFLINE=1` forbids downloads.
+    It is a file or a folder with a checkpoint, a plugin's folder of weights with this name, or the
+    file or folder of an `hf:` name, fetched if needed. Any other path is returned unchanged. A file
+    is fetched once and then read from the hub's cache, without a check for newer versions.
+    `HF_HOME` sets the folder of that cache; `HF_HUB_OFFLINE=1` forbids downloads.
 
     Raises:
         BadCheckpoint: there is no such file, access is denied, or it cannot be fetched.
     """
     name = Path(path).as_posix()
     if not name.startswith("hf:"):
-        shipped = None if Path(path).exists() else registry().weights().get(name)
+        shipped = None if _is_checkpoint(Path(path)) else registry().weights().get(name)
         return shipped.folder if shipped else Path(path)
     found = _NAME.fullmatch(name)
     if not found:
@@ -43,6 +45,11 @@ def local_path(path: Path | str) -> Path:
     with hub_faults(name, repo, file or WEIGHTS, revision):
         return _fetch(repo, file, revision) if file else _fetch_folder(name, repo, revision)
     raise AssertionError("unreachable")
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether the path is a file, or a run or checkpoint folder; music may lie in `tunes/`."""
+    return path.is_file() or any((path / folder / CONFIG).is_file() for folder in PLACES)
 
 
 def _fetch(repo: str, file: str, revision: str | None) -> Path:

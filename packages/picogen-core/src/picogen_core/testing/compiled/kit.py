@@ -1,7 +1,7 @@
 """Shared code of the checks of compiled steps, and the common properties of backbones and heads.
 
-They run on the CPU alone. A spec without a `compiled_step` passes. Tensors are as in a checkpoint:
-below the prefix of their part, beside those of another.
+They run on the CPU alone and skip a spec without a `compiled_step`. Tensors are as in a
+checkpoint, below the prefix of their part, beside those of another.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ sys.exit(f"it loads {', '.join(loaded)}" if loaded else 0)
 
 
 def compiled_check(check: Check) -> Check:
-    """Decorator of a check: pass without a `compiled_step`, skip without numba."""
+    """Decorator of a check: skip without a `compiled_step` or numba."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
         if subject.entry.spec.compiled_step is None:
-            return
+            raise Skipped("it has no compiled step")
         if find_spec("numba") is None:
             raise Skipped("numba is not installed")
         module_check(check)(subject)
@@ -185,7 +185,7 @@ def compiled_loads_no_torch(subject: ModuleSubject) -> None:
     """An installed step is built and run in a process without torch and transformers."""
     entry = subject.entry
     if entry.distribution == NOT_INSTALLED:
-        return
+        raise Skipped("it is not installed")
     options = entry.options(subject.options).model_dump(mode="json")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"
