@@ -24,6 +24,7 @@ from picogen_core.errors import PicogenError
 from picogen_core.runtime.progress import Quiet
 from picogen_core.runtime.signals import Signals, Stopped, catch_signals
 from picogen_core.training.config import TrainConfig
+from picogen_core.training.processes import LostProcess
 from picogen_core.training.run.folder import Resume
 from picogen_core.training.state import RunResult
 
@@ -76,6 +77,9 @@ def main(room: Path) -> int:
             _train(request, events, rank, signals)
         except Stopped:
             return 0
+        except LostProcess as error:  # whatever ended the other process came first
+            events.send("crash", time.time(), str(error), traceback.format_exc())
+            return 1
         except PicogenError as error:
             events.send("fault", type(error).__name__, str(error), traceback.format_exc())
             return 2
