@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from picogen_core.html.glyphs import read_glyphs
 from picogen_core.html.scripts import engine, read_script
 
@@ -55,6 +56,23 @@ def test_each_sign_stands_at_its_note(tmp_path: Path) -> None:
     assert [one["onset"] for one in third["voices"]["2&2"]] == [8]
     assert fourth["key"] == "Bb" and fourth["voices"]["1"][1]["tones"][0]["sign"] == "_"
     assert last["voices"]["__proto__"][0]["length"] == 4
+
+
+@needs_node
+def test_barlines_within_a_line_are_known(tmp_path: Path) -> None:
+    (bar,) = _bars(tmp_path, "L:1/8\nM:2/4\nK:C\n[V:1]A4|B4||c4|]\n")
+    assert bar["inner"] == [{"after": 0, "kind": "|"}, {"after": 2, "kind": "||"}]
+    assert bar["right"] == "|]"
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("key", "sharps"),
+    [("G", 1), ("Bb", -2), ("F#m", 3), ("Ador", 1), ("D mix", 1), ("Emaj", 4), ("C clef=bass", 0),
+     ("bC", 0), ("none", 0), ("Cb", -7), ("G#", 7), ("Gminor", -2)],
+)  # fmt: skip
+def test_key_signatures(tmp_path: Path, key: str, sharps: int) -> None:
+    assert run(tmp_path, read_script("page/signs.js"), "return signature(given);", key) == sharps
 
 
 @needs_node

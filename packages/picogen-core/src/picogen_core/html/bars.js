@@ -36,6 +36,7 @@ function readBars(body, offset, notes) {
 function timed(bar, before, number) {
   const all = [...bar.voices.values()].flat();
   for (const event of all) [event.onset, event.length] = [number(event.onset), number(event.length)];
+  for (const one of bar.inner) one.after = number(one.after);
   const last = before ? before.start + before.length : 0;
   bar.start = all.length ? Math.min(...all.map((one) => one.onset)) : last;
   bar.length = all.length ? Math.max(...all.map((one) => one.onset + one.length)) - bar.start : 0;

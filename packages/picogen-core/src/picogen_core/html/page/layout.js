@@ -47,6 +47,8 @@ function columnsOf(bar, events) {
   bar.inset = x;
   for (const [i, column] of columns.entries()) {
     const before = columns[i - 1];
+    column.rule = before && bar.inner.find(({ after }) => before.onset <= after + 1e-6 && after + 1e-6 < column.onset)?.kind;
+    if (column.rule) column.left += 2 * GAP;
     x += before ? Math.max(spaceFor(before.until), before.right + column.left + 0.6 * GAP) : column.left;
     if (column.words && worded) x = Math.max(x, worded.x + worded.words);
     if (column.words) worded = column;
@@ -56,6 +58,11 @@ function columnsOf(bar, events) {
   const end = last ? x + Math.max(spaceFor(last.until) * 0.85, last.right + 0.8 * GAP, last.words - 4) : 7 * GAP;
   bar.columns = columns;
   bar.width = end + (bar.right === ":|" ? 1.5 * GAP : bar.right === "|]" ? 4 : 0);
+}
+// Where an onset of a bar stands in a system.
+function placeOf(bar, onset, stretch) {
+  const column = bar.columns.find((one) => Math.abs(one.onset - onset) < 1e-3);
+  return bar.x + bar.inset + (column ? ((column.x - bar.inset) * (bar.width * stretch - bar.inset)) / (bar.width - bar.inset) : 0);
 }
 // How many bars the system from `at` on has: whole phrases of 4 or 8 if they fill it.
 function fitting(bars, at, room) {

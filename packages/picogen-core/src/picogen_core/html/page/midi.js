@@ -55,4 +55,3 @@ function midiOf(music) {
   });
   return Uint8Array.from([...text("MThd"), ...whole(6, 4), ...whole(1, 2), ...whole(tracks.length, 2), ...whole(480, 2), ...tracks.flat()]);
 }
-if (typeof module !== "undefined") module.exports = { soundsOf, tempoOf, midiOf };

@@ -136,6 +136,9 @@ function drawSystem(root, music, staves, groups, labels, system, now, open, note
     placedAt.forEach((from, n) => {
       const group = groups.find((one) => one.from <= n && n < one.to), to = group ? placedAt[n + 1] : from + STAFF;
       box.append(...barline(bar.right || "|", edge, round(from), round(to), joined(bar, some[i + 1])));
+      for (const column of bar.columns.filter((one) => one.rule)) {
+        box.append(...barline(column.rule, placeOf(bar, column.onset, system.stretch) - column.left + GAP, round(from), round(to)));
+      }
       const dots = svg("g", { transform: `translate(0 ${round(from)})` }), shift = i ? 0 : 3;
       if (bar.right === ":|") dots.append(...repeatDots(edge - 10));
       if (bar.left && !joined(some[i - 1], bar)) box.append(...repeatBegin(bar.x + shift, round(from), round(to)));
@@ -163,10 +166,7 @@ function drawStaff(staff, { names }, music, system, now, open, notes, inner, n, 
   const voices = names.map((name, i) => new Voice(staff, names.some((one, j) => j !== i && some.some((bar) => bar.voices.get(one))) ? (i ? -1 : 1) : 0, notes));
   some.forEach((bar, i) => {
     drawChanges(bar, staff, now, inner[i]);
-    const place = (onset) => {
-      const column = bar.columns.find((one) => Math.abs(one.onset - onset) < 1e-3);
-      return bar.x + bar.inset + (column ? (column.x - bar.inset) * (bar.width * system.stretch - bar.inset) / (bar.width - bar.inset) : 0);
-    };
+    const place = (onset) => placeOf(bar, onset, system.stretch);
     names.forEach((name, v) => {
       const events = bar.voices.get(name) ?? [], alone = events.length === 1 && events[0].rest && events[0].length >= bar.length - 1e-6;
       const middle = alone ? bar.x + (bar.inset + bar.width * system.stretch) / 2 : null;
@@ -213,4 +213,3 @@ function drawChanges(bar, staff, now, into) {
     now.meter = bar.newMeter;
   }
 }
-if (typeof module !== "undefined") module.exports = { written, signature };

@@ -38,10 +38,10 @@ function fieldOf(header, letter) {
 }
 // Sharps (or, negative, flats) of a key.
 function signature(key) {
-  const found = key.match(/^([A-G])([#b]?)\s*(min|m(?!aj|ix)|dor|phr|lyd|mix|loc|aeo)?/i);
+  const found = key.match(/^([A-G])([#b]?)\s*([A-Za-z]*)/);
   if (!found) return 0;
-  const fifths = { F: -1, C: 0, G: 1, D: 2, A: 3, E: 4, B: 5 }[found[1]];
-  const mode = { min: -3, m: -3, aeo: -3, dor: -2, phr: -4, lyd: 1, mix: -1, loc: -5 }[(found[3] ?? "").toLowerCase()] ?? 0;
+  const fifths = { F: -1, C: 0, G: 1, D: 2, A: 3, E: 4, B: 5 }[found[1]], name = found[3].slice(0, 3).toLowerCase();
+  const mode = { __proto__: null, min: -3, m: -3, aeo: -3, dor: -2, phr: -4, lyd: 1, mix: -1, loc: -5 }[name] ?? 0;
   return Math.max(-7, Math.min(7, fifths + { "#": 7, b: -7, "": 0 }[found[2]] + mode));
 }
 function clefOf(header, name) {
