@@ -101,7 +101,7 @@ def test_help_in_python_shows_every_option():
     for method in (Student.generate, Student.stream):
         shown = inspect.signature(method).parameters
         assert {*shown} - {"self"} == {*PieceRequest.model_fields}
-        assert shown["temperature"].default == 1.0
+        assert shown["temperature"].default == 1.2
 
 
 def test_a_student_takes_a_request_or_its_fields(small_student: Path):

@@ -26,7 +26,7 @@ class SamplingOptions(Settings):
     """Restrictions in the order top-k, top-p, min-p; each renormalises the rest."""
 
     temperature: float = Field(
-        default=1.0, ge=0, le=1000, description="Raises probabilities to 1/T; 0 is greedy."
+        default=1.2, ge=0, le=1000, description="Raises probabilities to 1/T; 0 is greedy."
     )
     top_k: int = Field(
         default=40, ge=0, le=1000, description="Keep the k most probable characters; 0 keeps all."
