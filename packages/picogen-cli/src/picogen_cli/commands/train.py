@@ -165,6 +165,7 @@ def _run(
             config = config.model_copy(update={"exp_name": dated_name(command, "init")})
         config = adopt(config, resume)
     from picogen_core.training.config import check_config
+    from picogen_core.training.loop import run_training  # torch may be missing: before data is made
 
     check_config(config)
     updates: dict[str, Any] = {}
@@ -188,8 +189,6 @@ def _run(
             plan = plan_training(config, resume=resume, force=force, reporter=reporter)
             print_json(asdict(plan)) if as_json else typer.echo(plan_text(plan))
             return
-        from picogen_core.training.loop import run_training
-
         result = run_training(config, resume=resume, force=force, reporter=reporter)
     if not first:
         return
