@@ -67,7 +67,7 @@ def lowest() -> list[str]:
             *(one for name in EXTRAS for one in extras.get(name, ())),
         ]:
             bound = re.match(r"([A-Za-z0-9_.-]+)(?:\[.*?\])?>=([0-9.]+)", line)
-            if bound and bound[1] != "torch":
+            if bound and bound[1] != "torch" and ";" not in line:
                 found[bound[1]] = f"{bound[1]}=={bound[2]}"
     return sorted(found.values())
 
