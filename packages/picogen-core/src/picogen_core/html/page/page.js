@@ -4,6 +4,7 @@
 const LONGEST = 100000;
 const at = (id) => document.getElementById(id);
 const { students: facts, glyphs, sampling } = JSON.parse(at("facts").textContent);
+at("temperature").value = sampling.temperature;
 const engine = URL.createObjectURL(new Blob([at("engine").textContent], { type: "text/javascript" }));
 const worker = new Worker(engine);
 const takes = [0, 1].map((number) => ({ number, box: at(`take-${number}`), music: null, score: null, abc: "", notes: [], id: 0 }));
