@@ -130,7 +130,7 @@ def run(line: str, folder: Path, page: str) -> bool:
     words = shlex.split(line)
     while "=" in words[0] or words[0] == "nice":
         words = words[1:]
-    if words[0] == "picogen" and "DIR" not in line:  # DIR: a study's own folder of cells
+    if words[0] == "picogen" and "DIR" not in line:  # the folder of a study's cells
         command = [sys.executable, "-m", "picogen_cli", *words[1:]]
     elif words[0].startswith("python") and words[1] != "run.py":
         return lacks_options(words, page)
