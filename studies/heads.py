@@ -10,7 +10,7 @@
 A cell is a run of `picogen train --preset tiny` with the parts and the rate that its name says, on
 one thread. Cells that are finished are not run again; one that was interrupted goes on. The default
 tunes are used; rates are chosen on validation tunes, carved from those that train, and 300 pieces
-of each cell are measured, three times 100, at the default sampling. `--cells NAME …` runs some alone.
+of each cell are measured, three times 100, at default sampling. `--cells NAME …` runs some alone.
 """
 
 from __future__ import annotations
