@@ -36,7 +36,12 @@ def test_the_commands_run(tmp_path, monkeypatch):
         result = CliRunner().invoke(app, command[2:])
         assert result.exit_code == 0, result.output
     written = {path.as_posix() for path in Path().rglob("tune.*")}
-    assert {"out/tune.svg", "pictures/tune.png", "pictures/tune.wav", "again/tune.mid"} < written
+    assert {
+        "converted/tune.svg",
+        "pictures/tune.png",
+        "pictures/tune.wav",
+        "again/tune.mid",
+    } < written
 
 
 def test_the_snippet_runs(capsys):

@@ -11,6 +11,7 @@ from picogen_core.compiled.weights import Packer, Weights, padded
 from picogen_core.plugins.registry import registry
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS, compiled_loads_no_torch
 from picogen_core.testing.heads import HeadSubject
+from picogen_core.testing.kit import Skipped
 
 torch.set_num_threads(1)
 
@@ -43,7 +44,10 @@ def test_a_product_has_the_same_bits_in_any_batch(shape: tuple[int, int]):
 @pytest.mark.parametrize(("name", "options", "d_model"), HEADS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_compiled_heads_keep_the_contract(check, name: str, options: dict, d_model: int):
-    check(HeadSubject(registry().get("head", name), options, d_model, "cpu"))
+    try:
+        check(HeadSubject(registry().get("head", name), options, d_model, "cpu"))
+    except Skipped as why:
+        pytest.skip(str(why))
 
 
 def test_weights_that_do_not_fit_are_told():

@@ -16,7 +16,7 @@ N = 20_000
 
 
 def options(**values) -> SamplingOptions:
-    return SamplingOptions(**{"top_k": 0, "top_p": 0, **values})
+    return SamplingOptions(**{"temperature": 1.0, "top_k": 0, "top_p": 0, **values})
 
 
 def frequencies(p: list[float], **values) -> np.ndarray:
