@@ -13,7 +13,11 @@ from torch import nn
 
 torch.set_num_threads(1)
 D = 32
-NOT_HERE = ("it is not installed", "it has no verify, so it drafts nothing")
+NOT_HERE = (
+    "it is not installed",
+    "it has no verify, so it drafts nothing",
+    "it forgets earlier patches",
+)
 
 
 class Elman(nn.Module):
