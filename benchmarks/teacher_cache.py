@@ -5,7 +5,7 @@ python benchmarks/teacher_cache.py --data DIR [--teacher CKPT | --teacher-width 
 Ratios of process CPU time, interleaved: each round takes the same batch through every variant in a
 drawn order; the median over rounds of each variant's ratio to plain training is printed, with its
 quartiles. Answers come from a warm cache. With a teacher of its real size the first epoch is
-measured too: filling the cache, one crop at a time, and asking about whole batches without one.
+measured too: filling the cache, one crop at a time, and computing whole batches without one.
 """
 
 from __future__ import annotations

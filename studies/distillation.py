@@ -8,7 +8,8 @@
 `factors` changes one thing at a time, with one seed: alone, and the arm that was best on validation
 tunes. `rates` has one seed and three minutes for each arm, and goes on upward or downward until the
 best rate has a worse one on either side. Every cell's minutes become steps by what a step costs,
-measured here first; asking the teacher in the first epoch counts. `--only NAME …` runs some cells.
+measured here first; the teacher's forward passes in the first epoch count. `--only NAME …` runs
+some cells.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Provenance: the corpora inside the installed music21: O'Neill's Music of Ireland (oneills1850),
 Ryan's Mammoth Collection (ryansMammoth), Aird's Airs (airdsAirs) and Bach's chorales and other
-vocal pieces (bach), every file as it stands. Each file written tells music21's version.
+vocal pieces (bach), every file as it stands. Each file written records music21's version.
 """
 
 from __future__ import annotations

@@ -88,13 +88,7 @@ def test_the_plugins_own_tests_pass(third_party_env, tmp_path):
     printed = run(third_party_env, *arguments, cwd=tmp_path)
     skips = [line for line in printed.splitlines() if line.startswith("SKIPPED")]
     assert " passed" in printed, printed
-    reasons = {line.rpartition(": ")[2] for line in skips}
-    assert reasons == {
-        "this machine has no CUDA",
-        "it forgets earlier patches",
-        "it has no compiled step",
-        "its spec has no reads_cut_patches",
-    }, printed
+    assert all(line.endswith("this machine has no CUDA") for line in skips), printed
 
 
 def test_no_package_knows_the_plugin():

@@ -217,7 +217,7 @@ def test_rewards_are_measured_apart(tunes, tmp_path, monkeypatch):
         "--set", "loss.physics.share=0.5", "--set", "loss.physics.samples=1",
     )  # fmt: skip
     found = step_costs.measure({"plain": plain, key: rewarded}, tunes, 1, {})
-    assert found["plain"]["cold"] == found["plain"]["warm"]  # nobody is asked
+    assert found["plain"]["cold"] == found["plain"]["warm"]  # no teacher answers
     assert found[key]["warm"] > 1.5 * found["plain"]["warm"]
     assert physics.starts().keys() == {key}
 

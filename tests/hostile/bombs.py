@@ -1,4 +1,4 @@
-"""Files that ask for far more than they bring, made by chance: kinds of them, in any size."""
+"""Files that need far more than they bring, made by chance: kinds of them, in any size."""
 # ruff: noqa: E501  (a bomb a line)
 
 from __future__ import annotations

@@ -38,9 +38,6 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-FORGETS = ("it forgets earlier patches", "its spec has no reads_cut_patches")
-
-
 def python(written: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=written, capture_output=True, text=True,
@@ -54,9 +51,8 @@ def test_what_is_written_passes_its_own_tests(written):
     done = python(written, "pytest", *arguments, *tests)
     assert done.returncode == 0, done.stdout[-3000:]
     skips = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
-    reasons = {line.rpartition(": ")[2] for line in skips}
-    assert reasons <= {"this machine has no CUDA", "it has no compiled step", *FORGETS}, reasons
-    assert int(done.stdout.split(" passed")[0].split()[-1]) > 80
+    assert all("this machine has no CUDA" in line for line in skips), skips
+    assert int(done.stdout.split(" passed")[0].split()[-1]) > 100
 
 
 @pytest.mark.parametrize("kind", KINDS)

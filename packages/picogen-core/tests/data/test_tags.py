@@ -1,4 +1,4 @@
-"""Tags: where they come from, what they look like in front of a piece, and who is told of them."""
+"""Tags: where they come from, what they look like in front of a piece, and what reports them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The loop that writes pieces, on an engine that says what it was told to say."""
+"""The loop that writes pieces, on an engine that returns a given text."""
 
 from collections.abc import Sequence
 

@@ -94,7 +94,7 @@ def test_lists_in_shards_are_resumed_by_id(small_student: Path, tmp_path: Path):
     assert scores[1].record["raw"] == alone[0].record["raw"]
     record = json.loads((out / "c.json").read_text())
     assert record["sampling"]["temperature"] == 0.5 and record["settings_sha256"]
-    # Interrupted and lost pieces are written again; changed ones only if that is asked for.
+    # Interrupted and lost pieces are written again; changed ones only on request.
     (out / "b.json").write_text(
         json.dumps(json.loads((out / "b.json").read_text()) | {"interrupted": True})
     )

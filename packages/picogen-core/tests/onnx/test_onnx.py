@@ -141,7 +141,7 @@ def test_a_cache_may_have_less_room_and_the_check_finds_what_is_wrong(
 
 
 class Nested(nn.Module):
-    """A third party's: its state nests, does not begin as zeros, and it asks len(x)."""
+    """A third party's: its state nests, does not begin as zeros, and it reads len(x)."""
 
     def __init__(self) -> None:
         super().__init__()

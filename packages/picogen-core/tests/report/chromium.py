@@ -40,7 +40,7 @@ def find_chromium() -> str | None:
 
 
 class Chromium:
-    """One page. `said` holds what it wrote on the console, threw or was refused; `asked` the
+    """One page. `said` holds what it wrote on the console, threw or was refused; `requested` the
     addresses that it requested."""
 
     def __init__(self, program: str, profile: Path) -> None:
@@ -65,7 +65,7 @@ class Chromium:
         self._number = 0
         self._session: str | None = None
         self.said: list[str] = []
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         targets = self.call("Target.getTargets")["targetInfos"]
         target = next(t["targetId"] for t in targets if t["type"] == "page")
         found = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -95,11 +95,11 @@ class Chromium:
     def open(self, file: Path) -> None:
         """Load a page and wait until it is there."""
         self.said.clear()
-        self.asked.clear()
+        self.requested.clear()
         self.call("Page.navigate", url=file.as_uri())
         self.until("document.readyState === 'complete' && location.protocol === 'file:'")
 
-    def ask(self, expression: str) -> Any:
+    def evaluate(self, expression: str) -> Any:
         """The value of an expression, as if a user had just done something."""
         found = self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, userGesture=True
@@ -111,14 +111,14 @@ class Chromium:
         """The first value of it that is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := self.ask(expression):
+            if value := self.evaluate(expression):
                 return value
             time.sleep(0.03)
         raise AssertionError(f"never true: {expression}")
 
     def click(self, selector: str) -> None:
         """A real click in the middle of an element."""
-        place = self.ask(
+        place = self.evaluate(
             f"(() => {{ const e = document.querySelector({selector!r}); "
             "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect(); "
             "return [r.x + r.width / 2, r.y + r.height / 2]; })()"
@@ -140,14 +140,14 @@ class Chromium:
         self._note(message.get("method", ""), message.get("params", {}))
         return message
 
-    def _note(self, method: str, told: dict[str, Any]) -> None:
+    def _note(self, method: str, parameters: dict[str, Any]) -> None:
         if method == "Network.requestWillBeSent":
-            self.asked.append(told["request"]["url"])
+            self.requested.append(parameters["request"]["url"])
         elif method == "Runtime.consoleAPICalled":
-            self.said.append(f"console.{told['type']}: {told['args']}")
+            self.said.append(f"console.{parameters['type']}: {parameters['args']}")
         elif method == "Runtime.exceptionThrown":
-            self.said.append(f"thrown: {told['exceptionDetails']}")
+            self.said.append(f"thrown: {parameters['exceptionDetails']}")
         elif method == "Log.entryAdded":
-            self.said.append(f"{told['entry']['level']}: {told['entry']['text']}")
+            self.said.append(f"{parameters['entry']['level']}: {parameters['entry']['text']}")
         elif method == "Page.javascriptDialogOpening":
-            self.said.append(f"dialog: {told['message']}")
+            self.said.append(f"dialog: {parameters['message']}")

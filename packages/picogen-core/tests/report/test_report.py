@@ -1,4 +1,4 @@
-"""The report's page: one file that asks nothing, draws, plays, and lets no text of others act."""
+"""The report's page: one file that makes no request, draws, plays, and runs no text of others."""
 
 import base64
 import hashlib
@@ -67,8 +67,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[ScoreReport, Score
 @pytest.fixture(scope="module")
 def page(scored: tuple[ScoreReport, ScoreReport]) -> Page:
     report, baseline = scored
-    asked = PageRequest("<script>x</script>", "picogen eval '<script>'", pieces=3)
-    return build_page(report, asked, baseline)
+    request = PageRequest("<script>x</script>", "picogen eval '<script>'", pieces=3)
+    return build_page(report, request, baseline)
 
 
 @pytest.fixture(scope="module")
@@ -257,25 +257,25 @@ def test_in_chromium_it_draws_plays_and_stays_silent(browser: Chromium, page: Pa
     file.write_bytes(page.html)
     browser.call("Page.addScriptToEvaluateOnNewDocument", source=LISTEN)
     browser.open(file)
-    sizes = browser.ask(
+    sizes = browser.evaluate(
         "[...document.querySelectorAll('.score .page')].map(e => e.querySelector('.note')"
         ".getBoundingClientRect().width)"
     )
     assert len(sizes) >= 14 and all(width > 2 for width in sizes)
-    assert browser.ask(
+    assert browser.evaluate(
         "[...document.querySelectorAll('.score use')].every(e => e.getBBox().width > 0)"
     )
-    assert browser.ask("window.loudness()") == 0
+    assert browser.evaluate("window.loudness()") == 0
     browser.click(".player button")
     browser.until("document.querySelector('.player').dataset.sounding > 0")
-    assert browser.ask("document.querySelectorAll('.sounding').length") > 0
+    assert browser.evaluate("document.querySelectorAll('.sounding').length") > 0
     browser.until("window.loudness() > 0.01")
-    first = browser.ask("document.querySelector('.sounding').id")
+    first = browser.evaluate("document.querySelector('.sounding').id")
     browser.until(
         f"document.querySelector('.sounding')?.id && !document.querySelector('#{first}.sounding')"
     )
     assert (
-        browser.ask(
+        browser.evaluate(
             "(b => { const s = b.querySelector('input'); s.value = s.max * 0.999; "
             "s.dispatchEvent(new Event('input')); return b.dataset.state; })"
             "(document.querySelector('.player'))"
@@ -283,8 +283,8 @@ def test_in_chromium_it_draws_plays_and_stays_silent(browser: Chromium, page: Pa
         == "playing"
     )
     browser.until("document.querySelector('.player').dataset.state === 'ready'")
-    assert browser.ask("document.querySelectorAll('.sounding').length") == 0
-    browser.ask("document.querySelectorAll('.player button')[1].focus()")
+    assert browser.evaluate("document.querySelectorAll('.sounding').length") == 0
+    browser.evaluate("document.querySelectorAll('.player button')[1].focus()")
     for kind in ("rawKeyDown", "char", "keyUp"):
         browser.call(
             "Input.dispatchKeyEvent", type=kind, key=" ", code="Space", text=" ",
@@ -292,7 +292,7 @@ def test_in_chromium_it_draws_plays_and_stays_silent(browser: Chromium, page: Pa
         )  # fmt: skip
     browser.until("document.querySelectorAll('.player')[1].dataset.sounding > 0")
     assert browser.said == []
-    assert browser.asked == [file.as_uri()]
+    assert browser.requested == [file.as_uri()]
 
 
 def test_chromium_would_have_told(browser: Chromium, page: Page, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What a fork did is told from what was done to it."""
+"""What a fork did is distinguished from what was done to it."""
 
 import os
 import signal
@@ -77,10 +77,10 @@ def test_too_much_cpu_time_a_crash_and_an_error_are_facts() -> None:
 
 
 def test_a_request_whose_fork_was_killed_is_asked_once_more(worker: str, tmp_path: Path) -> None:
-    with Worker(worker) as asked:
+    with Worker(worker) as second:
         mark = str(tmp_path / "mark")
-        assert asked.request({"op": "die once", "text": mark}, 60)["ok"] == ["done"]
-        assert asked.request({"op": "die", "text": ""}, 60)["passing"] is True
+        assert second.request({"op": "die once", "text": mark}, 60)["ok"] == ["done"]
+        assert second.request({"op": "die", "text": ""}, 60)["passing"] is True
 
 
 def test_the_helper_tells_the_two_apart(monkeypatch: pytest.MonkeyPatch) -> None:

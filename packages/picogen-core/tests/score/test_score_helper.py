@@ -32,7 +32,7 @@ class Bent:
         self._run = run
 
     def run(self, op, text):
-        faulthandler.disable()  # pytest's, which would tell of a crash that is meant
+        faulthandler.disable()  # pytest's, which would report a crash that is meant
         return self._run(text)
 
 
@@ -47,7 +47,7 @@ def test_a_killed_worker_is_replaced():
 
 
 def test_a_worker_killed_midway_is_replaced(monkeypatch):
-    """The worker is killed while it waits for work that never comes; the request is asked anew."""
+    """The worker is killed while it waits for work that never comes; the request is sent again."""
     helper = Helper()
     exchange = Helper._exchange
     killed = []
@@ -153,7 +153,7 @@ def _work_without_an_answer(seconds: float) -> dict[str, list[str]]:
 def test_a_fork_that_works_goes_on_however_long_it_takes():
     """The guard looks at CPU time: three times as long as it may stand still."""
     if sandbox.cpu_ticks(os.getpid()) is None:
-        pytest.skip("this system does not tell CPU time")
+        pytest.skip("this system does not report the CPU time of a process")
     assert in_fork(lambda: _work_without_an_answer(1.5), WorkerLimits(30, 0.5, 1 << 40)) == {
         "ok": ["done"]
     }

@@ -11,7 +11,7 @@ from picogen_core.errors import BadCheckpoint
 from picogen_core.plugins.registry import Registry, registry
 from picogen_core.testing.backbones import BackboneSubject
 from picogen_core.testing.compiled.backbones import COMPILED_CHECKS
-from picogen_core.testing.kit import Skipped, resolve
+from picogen_core.testing.kit import NotApplicable, Skipped, resolve
 from torch import nn
 
 torch.set_num_threads(1)
@@ -287,13 +287,13 @@ def run(name, step, entry=None):
 
 @pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
 def test_right(name):
-    with pytest.raises(Skipped) if name == "compiled_loads_no_torch" else nullcontext():
+    with pytest.raises(NotApplicable) if name == "compiled_loads_no_torch" else nullcontext():
         run(name, Right)
 
 
 @pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
 def test_without_a_step(name):
-    with pytest.raises(Skipped, match="it has no compiled step"):
+    with pytest.raises(NotApplicable, match="it has no compiled step"):
         run(name, None)
 
 

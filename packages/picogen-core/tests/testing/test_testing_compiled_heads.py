@@ -8,7 +8,7 @@ from picogen_core.plugins.protocols import BEGINNING
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
 from picogen_core.testing.heads import HeadSubject
-from picogen_core.testing.kit import Skipped, resolve
+from picogen_core.testing.kit import NotApplicable, resolve
 from torch import nn
 
 torch.set_num_threads(1)
@@ -277,13 +277,13 @@ def run(name, step):
 def test_right(name, step):
     try:
         run(name, step)
-    except Skipped as why:
+    except NotApplicable as why:
         assert str(why) in NOT_HERE
 
 
 @pytest.mark.parametrize("name", [check.__name__ for check in COMPILED_CHECKS])
 def test_without_a_step(name):
-    with pytest.raises(Skipped, match=r"it (has no compiled step|forgets earlier patches)"):
+    with pytest.raises(NotApplicable, match=r"it (has no compiled step|forgets earlier patches)"):
         run(name, None)
 
 

@@ -6,7 +6,7 @@ from picogen_core import HeadSpec, Options
 from picogen_core.testing import head_checks
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
 from picogen_core.testing.heads import CHECKS, HeadSubject
-from picogen_core.testing.kit import Skipped, resolve
+from picogen_core.testing.kit import NotApplicable, resolve
 from picogen_core.testing.remembering import REMEMBERING_CHECKS
 from pydantic import BaseModel
 from torch import nn
@@ -217,7 +217,7 @@ def test_wrong(name, wrong, reason):
 
 
 def test_a_head_that_needs_whole_patches_need_not_read_cut_ones():
-    with pytest.raises(Skipped, match="no reads_cut_patches"):
+    with pytest.raises(NotApplicable, match="no reads_cut_patches"):
         run("cut_patches_equal_whole_ones", CountsFromTheEnd, cut=False)
 
 

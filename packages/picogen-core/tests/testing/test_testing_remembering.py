@@ -136,7 +136,7 @@ class MixesPieces(Right):
 
 
 class CountsRows(Right):
-    """Rows are told apart by their number."""
+    """Rows are distinguished by their number."""
 
     def forward(self, hidden, patch, row, index):
         return super().forward(hidden * (1 + 0.1 * row[:, None]), patch, row, index)

@@ -1,4 +1,4 @@
-"""What is asked of a piece, and what it gets: bars, beginnings, tags, the best of several."""
+"""What is requested of a piece, and what it gets: bars, beginnings, tags, the best of several."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A dry run tells what the run then costs, and leaves nothing."""
+"""A dry run reports what the run then costs, and leaves nothing."""
 
 import json
 import shutil

@@ -56,7 +56,7 @@ def config_of(data: Path, out: Path, **changes: Any) -> TrainConfig:
 
 
 class Terminator(Quiet):
-    """Asks the run to stop when it tells of its first step, as a scheduler does."""
+    """A reporter that stops the run when its first step is reported, as a scheduler does."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

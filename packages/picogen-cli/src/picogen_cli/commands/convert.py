@@ -238,12 +238,13 @@ def _read(name: str, path: Path, within: Path | None) -> list[_Tune]:
 
 def _names(name: str, path: Path, within: Path | None) -> list[_Tune]:
     """Return the names that `_read` gives, without reading scores of kern, MIDI and MusicXML."""
+    from picogen_core.errors import reason
     from picogen_core.score.file import kind_of, read_file
 
     try:
         book = kind_of(read_file(path, within)) == "abc"
-    except Exception:
-        book = False
+    except Exception as error:  # the file's own shard reports it
+        return [_Tune(name, path, error=reason(error), mine=False)]
     tunes = _read(name, path, within) if book else [_Tune(name, path)]
     return [tune._replace(score="", mine=False) for tune in tunes]
 

@@ -11,7 +11,7 @@ from picogen_core.plugins.specs import KINDS
 
 from picogen_cli.options import Json, comma_list, print_json
 
-MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped", "not applicable": "-"}
 
 
 def check(

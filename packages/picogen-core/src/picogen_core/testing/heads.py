@@ -17,7 +17,7 @@ from picogen_core.abc.patches import PATCH_SIZE, VOCABULARY
 from picogen_core.model.state_tree import merge_states, select_rows
 from picogen_core.plugins.specs import HeadSpec
 from picogen_core.testing.compiled.heads import COMPILED_CHECKS
-from picogen_core.testing.kit import Check, Skipped
+from picogen_core.testing.kit import Check, NotApplicable
 from picogen_core.testing.modules import (
     MODULE_CHECKS,
     ModuleSubject,
@@ -171,7 +171,7 @@ def step_equals_call(subject: HeadSubject) -> None:
 def cut_patches_equal_whole_ones(subject: HeadSubject) -> None:
     """With `reads_cut_patches`, the logits of cut patches are the first of the whole ones."""
     if not subject.entry.spec.reads_cut_patches:
-        raise Skipped("its spec has no reads_cut_patches")
+        raise NotApplicable("its spec has no reads_cut_patches")
     module, (hidden, patch) = subject.awake(), subject.patches(seed=1)
     with torch.no_grad():
         whole = subject.call(module, hidden, patch)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from picogen_core.abc.patches import EOS, PAD, PATCH_SIZE
 from picogen_core.model.state_tree import merge_states, select_rows
-from picogen_core.testing.kit import Check, Skipped
+from picogen_core.testing.kit import Check, NotApplicable
 from picogen_core.testing.modules import (
     ModuleSubject,
     assert_batch_first,
@@ -42,12 +42,12 @@ QUOTED, LETTERS, QUOTE_STEPS = 3, 8, 500
 
 
 def remembering_check(check: Check) -> Check:
-    """Decorator of a check: skip if the spec lacks `remembers`."""
+    """Decorator of a check: not applicable if the spec lacks `remembers`."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
         if not subject.entry.spec.remembers:
-            raise Skipped("it forgets earlier patches")
+            raise NotApplicable("it forgets earlier patches")
         module_check(check)(subject)
 
     return run
@@ -257,7 +257,7 @@ def the_window_is_kept(subject: ModuleSubject) -> None:
     """
     narrow = narrowed(subject)
     if narrow is None:
-        raise Skipped("it has no option window")
+        raise NotApplicable("it has no option window")
     module = narrow.awake()
     layers = narrow.entry.options(narrow.options).model_dump().get("layers", 1)
     patches = layers * (WINDOW // PATCH_SIZE + 1) + 4

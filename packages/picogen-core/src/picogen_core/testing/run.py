@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from picogen_core.plugins.registry import Entry
-from picogen_core.testing.kit import Check, Skipped
+from picogen_core.testing.kit import Check, NotApplicable, Skipped
 
-Verdict = Literal["passed", "failed", "skipped"]
+Verdict = Literal["passed", "failed", "skipped", "not applicable"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one check. `what` is the property, `reason` that of a failure or a skip."""
+    """Result of one check. `what` is the property, `reason` says why it did not pass."""
 
     check: str
     what: str
@@ -89,6 +89,8 @@ def _run(check: Check, subject: Callable[[], Any]) -> Outcome:
         check(subject())
     except Skipped as why:
         return Outcome(check.__name__, what, "skipped", str(why))
+    except NotApplicable as why:
+        return Outcome(check.__name__, what, "not applicable", str(why))
     except AssertionError as error:
         return Outcome(check.__name__, what, "failed", " ".join(str(error).split()) or what)
     except Exception as error:

@@ -31,7 +31,7 @@ from picogen_core.testing.compiled.kit import (
     widths,
 )
 from picogen_core.testing.compiled.remembering import COMPILED_REMEMBERING_CHECKS
-from picogen_core.testing.kit import Check, Skipped
+from picogen_core.testing.kit import Check, NotApplicable
 from picogen_core.testing.modules import ModuleSubject, assert_same
 
 SLOTS = 7
@@ -191,7 +191,7 @@ def compiled_draft_tokens_leave_no_trace(subject: ModuleSubject) -> None:
     the wrong ones; every row has the bits of `begin` and `step`."""
     module, step = _opened(subject, 3)
     if not isinstance(step, VerifyingHead):
-        raise Skipped("it has no verify, so it drafts nothing")
+        raise NotApplicable("it has no verify, so it drafts nothing")
     hidden, patch = _patches(subject, 3)
     plain = compiled(subject, arrays_of(module))
     plain.allocate(3)

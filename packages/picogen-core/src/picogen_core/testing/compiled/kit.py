@@ -1,6 +1,6 @@
 """Shared code of the checks of compiled steps, and the common properties of backbones and heads.
 
-They run on the CPU alone and skip a spec without a `compiled_step`. Tensors are as in a
+They run on the CPU alone, and do not apply to a spec without a `compiled_step`. Tensors are as in a
 checkpoint, below the prefix of their part, beside those of another.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor
 from picogen_core.compiled.weights import Floats, Weights
 from picogen_core.errors import BadCheckpoint
 from picogen_core.plugins.renamed import with_new_names
-from picogen_core.testing.kit import NOT_INSTALLED, Check, Skipped
+from picogen_core.testing.kit import NOT_INSTALLED, Check, NotApplicable, Skipped
 from picogen_core.testing.modules import ModuleSubject, module_check
 
 BATCH = 16  # rows of the batch that a row alone is compared with
@@ -57,12 +57,12 @@ sys.exit(f"it loads {', '.join(loaded)}" if loaded else 0)
 
 
 def compiled_check(check: Check) -> Check:
-    """Decorator of a check: skip without a `compiled_step` or numba."""
+    """Decorator of a check: not applicable without a `compiled_step`; skip without numba."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
         if subject.entry.spec.compiled_step is None:
-            raise Skipped("it has no compiled step")
+            raise NotApplicable("it has no compiled step")
         if find_spec("numba") is None:
             raise Skipped("numba is not installed")
         module_check(check)(subject)
@@ -185,7 +185,7 @@ def compiled_loads_no_torch(subject: ModuleSubject) -> None:
     """An installed step is built and run in a process without torch and transformers."""
     entry = subject.entry
     if entry.distribution == NOT_INSTALLED:
-        raise Skipped("it is not installed")
+        raise NotApplicable("it is not installed")
     options = entry.options(subject.options).model_dump(mode="json")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"

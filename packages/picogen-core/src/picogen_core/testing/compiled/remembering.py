@@ -23,7 +23,7 @@ from picogen_core.testing.compiled.kit import (
     rows_of,
     tensor_of,
 )
-from picogen_core.testing.kit import Check, Skipped
+from picogen_core.testing.kit import Check, NotApplicable
 from picogen_core.testing.modules import assert_same, seeded
 from picogen_core.testing.written_pieces import Pieces, make_pieces, narrowed
 
@@ -31,12 +31,12 @@ LENGTHS = (8, 8, 8)
 
 
 def _remembering_check(check: Check) -> Check:
-    """Decorator of a check: skip if the spec lacks `remembers` or a compiled step."""
+    """Decorator of a check: not applicable if the spec lacks `remembers` or a compiled step."""
 
     @functools.wraps(check)
     def run(subject: Any) -> None:
         if not subject.entry.spec.remembers:
-            raise Skipped("it forgets earlier patches")
+            raise NotApplicable("it forgets earlier patches")
         compiled_check(check)(subject)
 
     return run
