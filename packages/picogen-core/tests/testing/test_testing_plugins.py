@@ -4,8 +4,9 @@ checks become tests: expected failures are named and strict."""
 import pytest
 from picogen_core import BackboneSpec, Options, PluginError
 from picogen_core.testing import backbone_checks, plugin_checks
-from picogen_core.testing.kit import Case, Skipped, parametrise
+from picogen_core.testing.kit import Case, NotApplicable, Skipped, parametrise
 from picogen_core.testing.plugins import CHECKS, PluginSubject
+from picogen_core.testing.run import Suite
 
 RIGHT = """
 from picogen_core import BackboneSpec, Options, hookimpl
@@ -97,7 +98,7 @@ def test_a_case_runs_its_check_on_a_fresh_subject():
 
 
 def test_an_expected_failure_must_fail():
-    with pytest.raises(pytest.xfail.Exception, match="by design"):
+    with pytest.raises(pytest.xfail.Exception, match=r"by design \(AssertionError: "):
         Case(fails, lambda: 1, "by design")()
     with pytest.raises(pytest.fail.Exception, match="holds was expected to fail \\(by design\\)"):
         Case(holds, lambda: 1, "by design")()
@@ -113,6 +114,19 @@ def test_a_check_that_cannot_run_is_a_skip_and_no_failure(expected):
     with pytest.raises(ends, match="numba is not installed") as end:
         Case(cannot_run, lambda: 1, expected)()
     assert isinstance(end.value, pytest.skip.Exception)
+
+
+def does_not_apply(subject):
+    """Something that it may have."""
+    raise NotApplicable("it has no compiled step")
+
+
+def test_what_a_plugin_does_not_have_is_named_so():
+    Case(does_not_apply, lambda: 1, None)()
+    with pytest.raises(pytest.fail.Exception, match="take it out of expected_failures"):
+        Case(does_not_apply, lambda: 1, "by design")()
+    (outcome,) = Suite([does_not_apply], lambda: 1).outcomes()
+    assert (outcome.verdict, outcome.reason) == ("not applicable", "it has no compiled step")
 
 
 def test_an_expected_failure_must_be_the_name_of_a_check():

@@ -103,6 +103,15 @@ def test_two_processes_equal_twice_the_accumulation(ragged: Path, tmp_path: Path
             assert a.get(name) == pytest.approx(b.get(name), abs=1e-5)
 
 
+def accumulate(parts, batches, processes: Processes) -> dict[str, float]:
+    """The terms of one step in float32; the gradients are the model's."""
+    off = torch.autocast("cpu", enabled=False)
+    characters = count_characters(batches)
+    return accumulate_gradients(
+        parts, StepBatches(batches), characters, 0.0, (0, 0), off, processes
+    )
+
+
 def test_the_gradient_is_of_the_mean_over_all_characters(ragged: Path, tmp_path: Path):
     """Ragged micro-batches against one formula on all their characters at once."""
     config = config_of(ragged, tmp_path)
@@ -111,15 +120,7 @@ def test_the_gradient_is_of_the_mean_over_all_characters(ragged: Path, tmp_path:
     data = open_data(ragged).split("train")
     (batches, *_) = train_steps(data, None, Sampling(3, 3, 24, seed=1), epoch=0)
     characters = count_characters(batches)
-    terms = accumulate_gradients(
-        parts,
-        StepBatches(batches),
-        characters,
-        0.0,
-        (0, 0),
-        torch.autocast("cpu", enabled=False),
-        alone,
-    )
+    terms = accumulate(parts, batches, alone)
     got = [parameter.grad.clone() for parameter in parts.model.parameters()]
     parts.model.zero_grad()
     outputs = [parts.model(batch.patches, batch.lengths) for _, batch in batches]
@@ -147,16 +148,7 @@ def test_recomputed_layers_give_the_same_gradient(ragged: Path, tmp_path: Path):
         parts = build_parts(config, alone.device, Quiet())
         if again:
             assert "forward" in vars(parts.model.backbone.blocks[0])
-        characters = count_characters(batches)
-        accumulate_gradients(
-            parts,
-            StepBatches(batches),
-            characters,
-            0.0,
-            (0, 0),
-            torch.autocast("cpu", enabled=False),
-            alone,
-        )
+        accumulate(parts, batches, alone)
         found.append([parameter.grad for parameter in parts.model.parameters()])
     for plain, recomputed in zip(*found, strict=True):
         torch.testing.assert_close(plain, recomputed)
